@@ -1,0 +1,40 @@
+/// A half-open range of user addresses, in bytes: `start` belongs to it, `end` does not.
+/// The kernel's `vm_start` and `vm_end`.
+public struct AddressRange: Hashable, Sendable {
+    public var start: UInt64
+    public var end: UInt64
+
+    public init(_ start: UInt64, _ end: UInt64) {
+        self.start = start
+        self.end = end
+    }
+
+    public static let pageShift: UInt64 = 12
+    public static let empty = AddressRange(0, 0)
+
+    public var isEmpty: Bool { start >= end }
+    public var pages: UInt64 { isEmpty ? 0 : (end - start) >> Self.pageShift }
+
+    public func contains(_ address: UInt64) -> Bool { start <= address && address < end }
+
+    /// An empty range overlaps nothing, wherever it lies.
+    public func overlaps(_ other: AddressRange) -> Bool { !intersection(other).isEmpty }
+
+    public func intersection(_ other: AddressRange) -> AddressRange {
+        AddressRange(max(start, other.start), min(end, other.end))
+    }
+
+    /// The smallest range that holds both; an empty one adds nothing.
+    public func union(_ other: AddressRange) -> AddressRange {
+        if isEmpty { return other }
+        if other.isEmpty { return self }
+        return AddressRange(min(start, other.start), max(end, other.end))
+    }
+
+    /// Addresses rounded outwards to whole pages, as syscalls do with a length.
+    public static func pages(at start: UInt64, length: UInt64) -> AddressRange {
+        let mask: UInt64 = (1 << pageShift) - 1
+        let low = start & ~mask
+        return AddressRange(low, (start &+ length &+ mask) & ~mask)
+    }
+}

@@ -1,0 +1,135 @@
+/// What sources tell and recordings hold, with kernel pointers already made into ids. Facts
+/// only: whether a merge was missed, and why, is decided here in the core.
+public enum Event: Sendable {
+    case rows(Rows)
+    case section(Section)
+    case attempt(HookedAttempt)
+    case commit(Origin, AddressRange)
+    case fork(Life)
+    case exec(Life)
+    case exit(Life)
+    case file(FileID, path: String)
+    case name(UInt32, text: String)
+    /// Records that never arrived: everything known may be stale.
+    case lost(UInt64)
+}
+
+/// Who and when. `time` is in nanoseconds of CLOCK_MONOTONIC; `tgid` is the process that owns
+/// the address space, `tid` the thread that acted.
+public struct Origin: Sendable, Equatable {
+    public var time: UInt64
+    public var mm: MMID
+    public var tgid: UInt32
+    public var tid: UInt32
+
+    public init(time: UInt64, mm: MMID, tgid: UInt32, tid: UInt32) {
+        self.time = time
+        self.mm = mm
+        self.tgid = tgid
+        self.tid = tid
+    }
+}
+
+/// `range` holds exactly `vmas`.
+public struct Rows: Sendable {
+    public enum Reason: UInt16, Sendable {
+        case before = 1, after, forked, image, audit, snapshot
+    }
+
+    public var origin: Origin
+    public var range: AddressRange
+    public var reason: Reason
+    /// What lies beyond `range` could not be read.
+    public var truncated: Bool
+    public var vmas: [VMA]
+
+    public init(_ origin: Origin, _ range: AddressRange, _ reason: Reason, truncated: Bool, _ vmas: [VMA]) {
+        self.origin = origin
+        self.range = range
+        self.reason = reason
+        self.truncated = truncated
+        self.vmas = vmas
+    }
+}
+
+/// A syscall as the task entered it: x86-64 number (below 0 outside a syscall) and arguments.
+public struct Syscall: Sendable, Equatable {
+    public var number: Int32
+    public var arguments: [UInt64]  // six
+    /// False for a 32-bit task, or when the address space is another process's.
+    public var isNative: Bool
+
+    public init(number: Int32, arguments: [UInt64], isNative: Bool = true) {
+        self.number = number
+        self.arguments = arguments
+        self.isNative = isNative
+    }
+}
+
+/// The end of a time in which a thread held the mmap_lock for writing.
+public struct Section: Sendable {
+    public var origin: Origin
+    public var syscall: Syscall
+    public var stack: Int32
+    public var ranges: [AddressRange]
+    public var writes: UInt32
+    public var incomplete: Bool
+
+    public init(
+        _ origin: Origin, _ syscall: Syscall, stack: Int32, ranges: [AddressRange], writes: UInt32,
+        incomplete: Bool
+    ) {
+        self.origin = origin
+        self.syscall = syscall
+        self.stack = stack
+        self.ranges = ranges
+        self.writes = writes
+        self.incomplete = incomplete
+    }
+}
+
+/// A function of the kernel that considers a merge was entered.
+public struct HookedAttempt: Sendable {
+    public enum Site: UInt32, Sendable {
+        case vmaMerge = 1, mmapRegion, brk
+    }
+
+    public var origin: Origin
+    public var syscall: Syscall
+    public var stack: Int32
+    public var site: Site
+    public var proposed: VMA
+    /// The VMAs that hold the byte before the proposed range, and the byte after it.
+    public var before: VMA?
+    public var after: VMA?
+    /// The VMA that is to be changed, or moved, in whole or in part.
+    public var middle: VMA?
+
+    public init(
+        _ origin: Origin, _ syscall: Syscall, stack: Int32, site: Site, proposed: VMA, before: VMA?,
+        after: VMA?, middle: VMA?
+    ) {
+        self.origin = origin
+        self.syscall = syscall
+        self.stack = stack
+        self.site = site
+        self.proposed = proposed
+        self.before = before
+        self.after = after
+        self.middle = middle
+    }
+}
+
+public struct Life: Sendable {
+    public var origin: Origin
+    public var parent: MMID
+    public var parentTgid: UInt32
+    public var command: String
+
+    public init(_ origin: Origin, parent: MMID, parentTgid: UInt32, command: String) {
+        self.origin = origin
+        self.parent = parent
+        self.parentTgid = parentTgid
+        self.command = command
+    }
+}

@@ -1,0 +1,103 @@
+/// Merge attempts as the hooks tell them: a function is entered, and what happens next on the
+/// same thread says how it ended. A commit means that it merged; the next attempt, or the end
+/// of the write section, without one means that it did not.
+struct HookAttempts {
+    private struct Pending {
+        var attempt: HookedAttempt
+        /// The operation has split the VMA that held the byte before, or after, the range.
+        var splitsPrev: Bool
+        var splitsNext: Bool
+        /// What one VMA holds after the merge, if there was one.
+        var result: AddressRange?
+        /// The operation goes on with the neighbour on the right, which will look back at this.
+        var changesNext = false
+    }
+
+    private var pending: [UInt32: [Pending]] = [:]
+
+    /// A thread enters a function that considers a merge. `layout` is as it was when the thread
+    /// took the lock. Returns the attempts whose outcome is thereby known.
+    mutating func enter(_ attempt: HookedAttempt, _ layout: Layout?) -> [MergeAttempt] {
+        let tid = attempt.origin.tid
+        let range = attempt.proposed.range
+        func isInside(_ address: UInt64) -> Bool {
+            guard let vma = layout?.vma(containing: address) else { return false }
+            return vma.start < address
+        }
+        let new = Pending(
+            attempt: attempt, splitsPrev: isInside(range.start), splitsNext: isInside(range.end))
+        var old = pending[tid] ?? []
+        // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
+        if let last = old.last?.attempt, last.site == .mmapRegion, attempt.site == .vmaMerge,
+            last.proposed.start == range.start
+        {
+            pending[tid] = old + [new]
+            return []
+        }
+        pending[tid] = [new]
+        if let last = old.last, last.attempt.operation == attempt.operation, last.attempt.proposed.end == range.start {
+            old[old.count - 1].changesNext = true
+        }
+        // A new mapping without the end of its section has failed before it was made.
+        return old.filter { $0.attempt.site == .vmaMerge }.map(resolve)
+    }
+
+    /// A thread carries a merge out: afterwards one VMA holds `result`.
+    mutating func commit(_ origin: Origin, _ result: AddressRange) {
+        guard let last = pending[origin.tid]?.last, last.attempt.site == .vmaMerge else { return }
+        pending[origin.tid]![pending[origin.tid]!.count - 1].result = result
+    }
+
+    /// A thread lets go of the lock; `after` is what the range it worked on holds now.
+    mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
+        guard let list = pending.removeValue(forKey: origin.tid) else { return [] }
+        return list.compactMap { entry in
+            if entry.attempt.site == .vmaMerge { return resolve(entry) }
+            let range = entry.attempt.proposed.range
+            guard let found = after.first(where: { $0.range.contains(range.start) }), found.end >= range.end
+            else { return nil }
+            // The kernel adds flags on the way, VM_ACCOUNT for one.
+            var final = entry
+            final.attempt.proposed.flags = found.flags
+            final.attempt.proposed.traits.formUnion(found.traits.intersection([.heap, .stack, .hugetlb]))
+            final.result = list.count > 1 ? nil : found.range
+            return resolve(final)
+        }
+    }
+
+    private func resolve(_ entry: Pending) -> MergeAttempt {
+        let hooked = entry.attempt
+        let range = hooked.proposed.range
+        var proposed = hooked.proposed
+        var replaces = false
+        if let middle = hooked.middle {
+            if middle.anonVMA == proposed.anonVMA { proposed.traits = middle.traits }
+            replaces = middle.range == range
+        }
+        let considersNext = hooked.site != .brk
+        return MergeAttempt(
+            origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,
+            replacesVMA: replaces,
+            prev: neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev),
+            next: considersNext
+                ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil,
+            considersNext: considersNext,
+            outcome: MergeAttempt.Outcome(
+                prev: entry.result.map { $0.start < range.start } ?? false,
+                next: entry.result.map { $0.end > range.end } ?? false))
+    }
+
+    private func neighbour(
+        _ hooked: HookedAttempt, _ side: Side, _ vma: VMA?, stays: Bool
+    ) -> MergeAttempt.Neighbour? {
+        let range = hooked.proposed.range
+        guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
+        if hooked.site == .vmaMerge, !found.stays { return nil }  // the rest of what is being changed
+        if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
+        return found
+    }
+}
+
+extension HookedAttempt {
+    var operation: Operation { site == .brk ? .brk : syscall.operation }
+}

@@ -1,0 +1,80 @@
+/// One address space while it is observed. Its identity is the mm: a pid may have several in
+/// its life (exec), and several pids may share one (vfork).
+public final class Image {
+    public let mm: MMID
+    public var tgid: UInt32
+    public var command: String
+    public var layout = Layout()
+    /// The layout is complete: a snapshot, an exec or a fork has filled it.
+    public var isComplete = false
+    public var hasExited = false
+    /// Grows with each change that is told: equal before and after means that it was quiet.
+    public internal(set) var changes = 0
+    public var tally = Tally()
+    public var startCount = 0
+    public var peakCount = 0
+
+    /// What the open write section of a thread has shown so far.
+    struct Open {
+        /// What it found was told; without that nothing can be read off it.
+        var hasBegun = false
+        var before: [VMA] = []
+        var after: [VMA] = []
+    }
+    var open: [UInt32: Open] = [:]
+    /// What the kernel had at exit, to compare with.
+    var audited: [VMA] = []
+    var auditedRange = AddressRange.empty
+
+    init(mm: MMID, tgid: UInt32, command: String) {
+        self.mm = mm
+        self.tgid = tgid
+        self.command = command
+    }
+}
+
+/// Comparisons of the model with the kernel.
+public struct Audit: Sendable, Equatable {
+    public var checked = 0
+    public var equal = 0
+    /// Times that a layout, or a part of it, was found or feared stale and read anew.
+    public var resynced = 0
+    /// The first differences, in words.
+    public var differences: [String] = []
+
+    static let differenceLimit = 8
+}
+
+extension Image {
+    /// Where the model and the kernel's own rows differ, within `range`; empty if nowhere.
+    func differences(from kernel: [VMA], in range: AddressRange) -> [String] {
+        let ours = layout.vmas(overlapping: range).map { $0.clipped(to: range) }
+        let theirs = kernel.filter { $0.range.overlaps(range) }.map { $0.clipped(to: range) }
+        var differences: [String] = []
+        var (i, j) = (0, 0)
+        while i < ours.count || j < theirs.count {
+            if i < ours.count, j < theirs.count, ours[i].sameMapping(as: theirs[j]) {
+                i += 1
+                j += 1
+                continue
+            }
+            let ourStart = i < ours.count ? ours[i].start : .max
+            let theirStart = j < theirs.count ? theirs[j].start : .max
+            let our = ourStart <= theirStart && i < ours.count ? ours[i].summary : "nothing"
+            let their = theirStart <= ourStart && j < theirs.count ? theirs[j].summary : "nothing"
+            differences.append("\(command)[\(tgid)] model \(our), kernel \(their)")
+            if ourStart <= theirStart { i += 1 }
+            if theirStart <= ourStart { j += 1 }
+        }
+        return differences
+    }
+}
+
+extension VMA {
+    /// One line for messages.
+    public var summary: String {
+        "\(String(start, radix: 16))-\(String(end, radix: 16)) \(flags.protectionText) "
+            + "pgoff \(String(pgoff, radix: 16)) flags \(String(flags.rawValue, radix: 16)) "
+            + "file \(file) policy \(policy) uffd \(uffd) name \(name)"
+    }
+}

@@ -1,0 +1,103 @@
+/// Whether the RFC "Removing limitations of merging anonymous VMAs" (v3, 2022) would have
+/// merged: its rules lift `pgoff` and `anon_vma`, but only for memory that no other process maps.
+public enum WhatIf: String, CaseIterable, Sendable {
+    case recoverable, shared, unknown
+}
+
+public struct SideVerdict: Sendable {
+    public var side: Side
+    public var neighbour: VMA
+    public var blockers: Blockers
+    public var detail: String?
+    public var whatIf: WhatIf?
+    /// The kernel did not merge, and it is a missed merge by our definition.
+    public var missed: Bool
+}
+
+public struct Verdict: Sendable {
+    public var sides: [SideVerdict]
+    public var predicted: MergeAttempt.Outcome
+    public var agreed: Bool
+}
+
+/// From an attempt to a verdict, by the rules of one kernel.
+public struct Judge: Sendable {
+    public var model: KernelModel
+
+    public init(_ model: KernelModel) { self.model = model }
+
+    public func judge(_ attempt: MergeAttempt) -> Verdict {
+        var prev = blockers(attempt, .prev, anonymousAs: nil)
+        var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
+
+        if let left = attempt.prev?.vma, let right = attempt.next?.vma, next == [] {
+            if model.hole == .next, attempt.operation == .mmap {
+                // mmap_region asks next first, and then prev on next's behalf.
+                prev = blockers(attempt, .prev, anonymousAs: right)
+            } else if prev == [], left.anonVMA != 0, right.anonVMA != 0, left.anonVMA != right.anonVMA {
+                // Either would do, but they don't fit each other.
+                next = .anonVMA
+            } else if prev == [], model.close == .removed, right.traits.contains(.hasClose) {
+                // Joining all three would remove next; so only prev grows.
+                next = .close
+            }
+        }
+        let predicted = MergeAttempt.Outcome(prev: prev == [], next: next == [])
+        var sides: [SideVerdict] = []
+        if let prev { sides.append(verdict(attempt, .prev, prev, merged: attempt.outcome.prev)) }
+        if let next { sides.append(verdict(attempt, .next, next, merged: attempt.outcome.next)) }
+        return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
+    }
+
+    /// What separates two VMAs as they stand.
+    public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, detail: String?, whatIf: WhatIf?) {
+        let pair = Pair(left, right)
+        let found = MergeRules.blockers(pair, model)
+        return (found, MergeRules.detail(found, pair, model), whatIf(found, left, right))
+    }
+
+    private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {
+        side == .prev
+            ? Pair(neighbour, proposed, proposed: .right, replacesVMA: attempt.replacesVMA)
+            : Pair(proposed, neighbour, proposed: .left, replacesVMA: attempt.replacesVMA)
+    }
+
+    private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {
+        side == .prev ? attempt.prev : attempt.next
+    }
+
+    private func blockers(_ attempt: MergeAttempt, _ side: Side, anonymousAs other: VMA?) -> Blockers? {
+        guard let neighbour = neighbour(attempt, side) else { return nil }
+        var proposed = attempt.proposed
+        if let other {
+            proposed.anonVMA = other.anonVMA
+            proposed.traits = other.traits
+        }
+        return MergeRules.blockers(pair(attempt, side, proposed, neighbour.vma), model)
+    }
+
+    private func verdict(_ attempt: MergeAttempt, _ side: Side, _ blockers: Blockers, merged: Bool) -> SideVerdict {
+        let neighbour = neighbour(attempt, side)!
+        let pair = pair(attempt, side, attempt.proposed, neighbour.vma)
+        return SideVerdict(
+            side: side, neighbour: neighbour.vma, blockers: blockers,
+            detail: MergeRules.detail(blockers, pair, model),
+            whatIf: whatIf(blockers, attempt.proposed, neighbour.vma),
+            missed: !merged && neighbour.stays)
+    }
+
+    private func whatIf(_ blockers: Blockers, _ one: VMA, _ other: VMA) -> WhatIf? {
+        guard blockers.isHeadline else { return nil }
+        let both = [Self.sharing(one), Self.sharing(other)]
+        if both.contains(.shared) { return .shared }
+        return both.contains(.unknown) ? .unknown : .recoverable
+    }
+
+    /// As the series judges (patches 4 and 5): the anon_vma must be its own root with no child.
+    static func sharing(_ vma: VMA) -> WhatIf {
+        if vma.anonVMA == 0 { return .recoverable }
+        guard vma.traits.contains(.anonKnown) else { return .unknown }
+        let alone = vma.traits.contains([.ownRoot, .chainSingular]) && !vma.traits.contains(.hasChildren)
+        return alone ? .recoverable : .shared
+    }
+}

@@ -1,0 +1,86 @@
+/// Missed merges, added up: one row for all that are alike and come from one place in the code.
+public struct Ledger: Sendable {
+    public struct Key: Hashable, Sendable {
+        public var mm: MMID
+        public var operation: Operation
+        public var side: Side
+        public var blockers: Blockers
+        public var detail: String?
+        public var whatIf: WhatIf?
+        /// Key in the stack map, or below 0.
+        public var stack: Int32
+    }
+
+    /// The first of its kind, whole.
+    public struct Example: Sendable {
+        public var time: UInt64
+        public var proposed: VMA
+        public var prev: VMA?
+        public var next: VMA?
+    }
+
+    public struct Row: Sendable {
+        public var key: Key
+        public var count: Int
+        public var example: Example
+    }
+
+    public static let noStack: Int32 = -1
+    private static let rowLimit = 50_000
+
+    private var index: [Key: Int] = [:]
+    public private(set) var rows: [Row] = []
+    /// Misses whose stack was let go because there were too many different ones.
+    public private(set) var folded = 0
+
+    public init() {}
+
+    /// Returns true if this key is new.
+    @discardableResult
+    public mutating func add(_ key: Key, _ example: @autoclosure () -> Example) -> Bool {
+        if let at = index[key] {
+            rows[at].count += 1
+            return false
+        }
+        if rows.count >= Self.rowLimit, key.stack != Self.noStack {
+            folded += 1
+            var other = key
+            other.stack = Self.noStack
+            return add(other, example())
+        }
+        index[key] = rows.count
+        rows.append(Row(key: key, count: 1, example: example()))
+        return true
+    }
+}
+
+/// Attempts, merges and misses of one process image, or of all.
+public struct Tally: Sendable, Equatable {
+    /// Attempts, and those of them in which at least one side merged.
+    public var attempts = 0
+    public var merged = 0
+    /// Missed sides: one attempt can miss two.
+    public var missed = 0
+    public var missedBy: [Blockers: Int] = [:]
+    public var whatIf: [WhatIf: Int] = [:]
+
+    public init() {}
+
+    mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict) {
+        attempts += 1
+        if attempt.outcome.merged { merged += 1 }
+        for side in verdict.sides where side.missed {
+            missed += 1
+            missedBy[side.blockers, default: 0] += 1
+            if let whatIf = side.whatIf { self.whatIf[whatIf, default: 0] += 1 }
+        }
+    }
+
+    public mutating func add(_ other: Tally) {
+        attempts += other.attempts
+        merged += other.merged
+        missed += other.missed
+        missedBy.merge(other.missedBy, uniquingKeysWith: +)
+        whatIf.merge(other.whatIf, uniquingKeysWith: +)
+    }
+}

@@ -1,0 +1,60 @@
+/// One time that the kernel considered joining a range with its neighbours, and what came of it.
+public struct MergeAttempt: Sendable {
+    public struct Neighbour: Sendable, Equatable {
+        public var vma: VMA
+        /// False for one that the operation itself splits or is about to unmap: the kernel
+        /// looks at it, but staying apart from it is no missed merge.
+        public var stays: Bool
+
+        public init(_ vma: VMA, stays: Bool = true) {
+            self.vma = vma
+            self.stays = stays
+        }
+    }
+
+    /// What one VMA held afterwards, or what the rules say it should.
+    public struct Outcome: Sendable, Equatable {
+        public var prev: Bool
+        public var next: Bool
+
+        public init(prev: Bool, next: Bool) {
+            self.prev = prev
+            self.next = next
+        }
+
+        public var merged: Bool { prev || next }
+    }
+
+    public var origin: Origin
+    public var operation: Operation
+    public var stack: Int32
+    /// The range with the flags, offset and anon_vma that it is to have.
+    public var proposed: VMA
+    /// The range is the whole of an existing VMA, which a merge would remove.
+    public var replacesVMA: Bool
+    public var prev: Neighbour?
+    public var next: Neighbour?
+    /// brk only ever looks to the left.
+    public var considersNext: Bool
+    public var outcome: Outcome
+
+    public init(
+        origin: Origin, operation: Operation, stack: Int32, proposed: VMA, replacesVMA: Bool = false,
+        prev: Neighbour?, next: Neighbour?, considersNext: Bool = true,
+        outcome: Outcome = Outcome(prev: false, next: false)
+    ) {
+        self.origin = origin
+        self.operation = operation
+        self.stack = stack
+        self.proposed = proposed
+        self.replacesVMA = replacesVMA
+        self.prev = prev
+        self.next = next
+        self.considersNext = considersNext
+        self.outcome = outcome
+    }
+}
+
+public enum Side: String, CaseIterable, Sendable {
+    case prev, next
+}

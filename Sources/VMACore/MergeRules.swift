@@ -1,0 +1,223 @@
+/// A set of blockers: bit n is the n-th row of `MergeRules.table`.
+public struct Blockers: OptionSet, Hashable, Sendable {
+    public var rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    public static let pgoff = Blockers(rawValue: 1 << 0)
+    public static let anonVMA = Blockers(rawValue: 1 << 1)
+    public static let fileOffset = Blockers(rawValue: 1 << 2)
+    public static let protection = Blockers(rawValue: 1 << 3)
+    public static let flags = Blockers(rawValue: 1 << 4)
+    public static let file = Blockers(rawValue: 1 << 5)
+    public static let policy = Blockers(rawValue: 1 << 6)
+    public static let uffd = Blockers(rawValue: 1 << 7)
+    public static let name = Blockers(rawValue: 1 << 8)
+    public static let special = Blockers(rawValue: 1 << 9)
+    public static let close = Blockers(rawValue: 1 << 10)
+    public static let nomem = Blockers(rawValue: 1 << 11)
+
+    /// The limits of the kernel's data structures, as opposed to what the program asked for.
+    public static let limits: Blockers = [.pgoff, .anonVMA]
+
+    public var isHeadline: Bool { !isEmpty && isSubset(of: .limits) }
+
+    /// In the table's order.
+    public var rules: [MergeRule] { MergeRules.table.filter { contains($0.blocker) } }
+    public var slugs: [String] { rules.map(\.slug) }
+}
+
+/// Two adjacent VMAs and how the kernel came to look at them.
+public struct Pair: Sendable {
+    public enum Proposed: Sendable { case left, right, neither }
+
+    public var left: VMA
+    public var right: VMA
+    public var proposed: Proposed
+    public var replacesVMA: Bool
+
+    public init(_ left: VMA, _ right: VMA, proposed: Proposed = .neither, replacesVMA: Bool = false) {
+        self.left = left
+        self.right = right
+        self.proposed = proposed
+        self.replacesVMA = replacesVMA
+    }
+
+    var bothAnonymous: Bool { left.isAnonymous && right.isAnonymous }
+}
+
+public struct MergeRule: Sendable {
+    public enum Group: String, Sendable { case limit, layout, intent, flags, failure }
+
+    public var blocker: Blockers
+    public var slug: String
+    public var group: Group
+    /// One line: what it means.
+    public var meaning: String
+    /// The kernel function that refuses.
+    public var refusedBy: String
+    /// What someone can do about it.
+    public var remedy: String
+    /// True if this rule alone forbids the merge.
+    var blocks: @Sendable (Pair, KernelModel) -> Bool
+    /// What exactly differs, in few words that many misses share, where the slug leaves it open.
+    var detail: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
+}
+
+/// THE table. It drives classification, JSON keys, text, `explain` and its page in docs/.
+/// Every row is asked, never only the first that refuses, as the kernel does.
+public enum MergeRules {
+    public static let table: [MergeRule] = [
+        MergeRule(
+            blocker: .pgoff, slug: "pgoff", group: .limit,
+            meaning: "anonymous memory whose page offsets do not continue",
+            refusedBy: "can_vma_merge_before, can_vma_merge_after (vma->vm_pgoff)",
+            remedy: "mremap moves memory that has been touched with its old page offset, which then "
+                + "fits no neighbour. Move before touching, or allocate the final size at once; "
+                + "moving it back to where it was first mapped makes the offset fit again.",
+            blocks: { pair, _ in pair.bothAnonymous && pair.left.nextPgoff != pair.right.pgoff }),
+        MergeRule(
+            blocker: .anonVMA, slug: "anon_vma", group: .limit,
+            meaning: "faulted separately: the anon_vmas differ, or the fork rule forbids sharing one",
+            refusedBy: "is_mergeable_anon_vma",
+            remedy: "Each mapping that is touched on its own gets an anon_vma of its own, for good. Map "
+                + "the whole region before touching any part of it, or touch a page beside a neighbour "
+                + "that already has one, so that it is taken over; in a forked child, map afresh.",
+            blocks: { pair, model in anonVMABlocks(pair, model) }),
+        MergeRule(
+            blocker: .fileOffset, slug: "file_offset", group: .layout,
+            meaning: "the same file, but the offsets do not continue",
+            refusedBy: "can_vma_merge_before, can_vma_merge_after (vma->vm_pgoff)",
+            remedy: "Map consecutive parts of the file at consecutive addresses; for a memfd that backs "
+                + "an arena, hand out offsets in the order of the addresses.",
+            blocks: { pair, _ in
+                !pair.left.isAnonymous && pair.left.file == pair.right.file
+                    && pair.left.nextPgoff != pair.right.pgoff
+            }),
+        MergeRule(
+            blocker: .protection, slug: "prot", group: .intent,
+            meaning: "read, write, exec or shared differ",
+            refusedBy: "is_mergeable_vma (vma->vm_flags)",
+            remedy: "Different protections need different VMAs. Change the protection of larger runs at "
+                + "once, and from Linux 6.13 use MADV_GUARD_INSTALL for guard pages in place of PROT_NONE.",
+            blocks: { pair, _ in
+                !pair.left.flags.symmetricDifference(pair.right.flags).isDisjoint(with: .protection)
+            },
+            detail: { pair, _ in "\(pair.left.flags.protectionText) beside \(pair.right.flags.protectionText)" }),
+        MergeRule(
+            blocker: .flags, slug: "flags", group: .flags,
+            meaning: "the same protection, but another flag differs",
+            refusedBy: "is_mergeable_vma (vma->vm_flags)",
+            remedy: "Give the same advice (madvise, mlock, MAP_NORESERVE) to the whole region, or to none of "
+                + "it. VM_ACCOUNT differs beside memory mapped with MAP_NORESERVE, and beside memory "
+                + "that was never writable: what has once been writable keeps the flag.",
+            blocks: { pair, model in
+                pair.left.flags.intersection(.protection) == pair.right.flags.intersection(.protection)
+                    && !differingFlags(pair, model).isEmpty
+            },
+            detail: { pair, model in differingFlags(pair, model).bitNames.joined(separator: " ") }),
+        MergeRule(
+            blocker: .file, slug: "file", group: .intent,
+            meaning: "a different file, or a file beside anonymous memory",
+            refusedBy: "is_mergeable_vma (vma->vm_file)",
+            remedy: "Nothing to gain unless both are the same file opened twice: the kernel compares open "
+                + "files, so map both parts through one descriptor.",
+            blocks: { pair, _ in pair.left.file != pair.right.file }),
+        MergeRule(
+            blocker: .policy, slug: "policy", group: .intent,
+            meaning: "a different NUMA memory policy",
+            refusedBy: "is_mergeable_vma (mpol_equal)",
+            remedy: "Set one policy with mbind for the whole region, or with set_mempolicy for the process.",
+            blocks: { pair, _ in pair.left.policy != pair.right.policy }),
+        MergeRule(
+            blocker: .uffd, slug: "uffd", group: .intent,
+            meaning: "a different userfaultfd context",
+            refusedBy: "is_mergeable_vma (is_mergeable_vm_userfaultfd_ctx)",
+            remedy: "Register the whole region with one userfaultfd, in one range.",
+            blocks: { pair, _ in pair.left.uffd != pair.right.uffd }),
+        MergeRule(
+            blocker: .name, slug: "anon_name", group: .intent,
+            meaning: "a different name given by prctl(PR_SET_VMA)",
+            refusedBy: "is_mergeable_vma (anon_vma_name_eq)",
+            remedy: "Use one name per arena, not one per allocation.",
+            blocks: { pair, _ in pair.left.name != pair.right.name }),
+        MergeRule(
+            blocker: .special, slug: "special", group: .intent,
+            meaning: "a VM_SPECIAL mapping, which is never merged",
+            refusedBy: "vma_merge, vma_merge_new_range, vma_merge_existing_range (VM_SPECIAL)",
+            remedy: "Device and kernel mappings stay as they are; map fewer and larger ones.",
+            blocks: { pair, _ in
+                !pair.left.flags.isDisjoint(with: .special) || !pair.right.flags.isDisjoint(with: .special)
+            },
+            detail: { pair, _ in
+                pair.left.flags.union(pair.right.flags).intersection(.special).bitNames.joined(separator: " ")
+            }),
+        MergeRule(
+            blocker: .close, slug: "close", group: .intent,
+            meaning: "the mapping's driver wants to be told of its end (vm_ops->close)",
+            refusedBy: "is_mergeable_vma, can_merge_remove_vma (vm_ops->close)",
+            remedy: "Shared memory segments, huge pages and device mappings: map one large piece.",
+            blocks: { pair, model in closeBlocks(pair, model) }),
+        MergeRule(
+            blocker: .nomem, slug: "nomem", group: .failure,
+            meaning: "the kernel ran out of memory or of map count while merging",
+            refusedBy: "commit_merge, __vma_adjust (-ENOMEM)",
+            remedy: "Raise vm.max_map_count, or free memory: the merge itself was allowed.",
+            // Can't be seen in the VMAs: an attempt that fails so is unexplained (docs/kernel-notes.md).
+            blocks: { _, _ in false }),
+    ]
+
+    public static func rule(slug: String) -> MergeRule? { table.first { $0.slug == slug } }
+
+    /// All that keeps the two apart.
+    public static func blockers(_ pair: Pair, _ model: KernelModel) -> Blockers {
+        var found: Blockers = []
+        for rule in table where rule.blocks(pair, model) { found.insert(rule.blocker) }
+        return found
+    }
+
+    /// The details of the given blockers, one after the other, or nil.
+    public static func detail(_ blockers: Blockers, _ pair: Pair, _ model: KernelModel) -> String? {
+        let parts = blockers.rules.compactMap { $0.detail(pair, model) }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
+    }
+
+    private static func differingFlags(_ pair: Pair, _ model: KernelModel) -> VMAFlags {
+        pair.left.flags.symmetricDifference(pair.right.flags).subtracting(model.ignoredFlags)
+    }
+
+    private static func anonVMABlocks(_ pair: Pair, _ model: KernelModel) -> Bool {
+        switch pair.proposed {
+        case .left: return !anonVMAMergeable(source: pair.left, target: pair.right, model)
+        case .right: return !anonVMAMergeable(source: pair.right, target: pair.left, model)
+        case .neither:
+            // A standing pair could merge from either side.
+            return !anonVMAMergeable(source: pair.left, target: pair.right, model)
+                && !anonVMAMergeable(source: pair.right, target: pair.left, model)
+        }
+    }
+
+    /// `is_mergeable_anon_vma`: `target` is the neighbour that would take `source` over.
+    static func anonVMAMergeable(source: VMA, target: VMA, _ model: KernelModel) -> Bool {
+        if source.anonVMA != 0 && target.anonVMA != 0 { return source.anonVMA == target.anonVMA }
+        if source.anonVMA == 0 && target.anonVMA == 0 { return true }
+        switch model.anonVMARule {
+        case .neighbour:
+            return target.anonVMA != 0 && target.traits.contains(.chainSingular)
+        case .forkChild:
+            let faulted = source.anonVMA != 0 ? source : target
+            return faulted.traits.contains(.chainSingular)
+        }
+    }
+
+    private static func closeBlocks(_ pair: Pair, _ model: KernelModel) -> Bool {
+        let left = pair.left.traits.contains(.hasClose)
+        let right = pair.right.traits.contains(.hasClose)
+        switch (model.close, pair.proposed) {
+        case (.any, .left): return right
+        case (.any, .right): return left
+        case (.any, .neither), (.removed, .neither): return left && right
+        case (.removed, .left): return pair.replacesVMA && left
+        case (.removed, .right): return pair.replacesVMA && right
+        }
+    }
+}

@@ -1,0 +1,237 @@
+/// From the stream of events to layouts, verdicts and the ledger. Live observation and replay
+/// of a recording are the same calls.
+public final class Observer {
+    public let judge: Judge
+    /// All address spaces seen, in the order of their appearance; those that exited, too.
+    public private(set) var images: [Image] = []
+    private var live: [MMID: Image] = [:]
+
+    public private(set) var ledger = Ledger()
+    public private(set) var files: [FileID: String] = [:]
+    public private(set) var names: [UInt32: String] = [:]
+
+    public private(set) var received: UInt64 = 0
+    public private(set) var lost: UInt64 = 0
+    public private(set) var agreed = 0
+    public private(set) var checked = 0
+    public private(set) var audit = Audit()
+    /// The first disagreements between prediction and kernel, in words.
+    public private(set) var disagreements: [String] = []
+    public var unexplained: Int { checked - agreed }
+
+    /// Stacks seen for the first time, to be resolved while the process lives.
+    public var newStacks: [(image: Image, stack: Int32)] = []
+    /// Address spaces whose layout is no longer certain: read them anew.
+    public private(set) var stale: Set<MMID> = []
+
+    /// Attempts come from the hooks, or have to be read off the write sections.
+    private let isHooked: Bool
+    private var hooks = HookAttempts()
+    private static let disagreementLimit = 20
+
+    public init(judge: Judge, isHooked: Bool) {
+        self.judge = judge
+        self.isHooked = isHooked
+    }
+
+    public func image(_ mm: MMID) -> Image? { live[mm] }
+
+    /// Names an address space that was running already; its snapshot follows.
+    @discardableResult
+    public func adopt(mm: MMID, tgid: UInt32, command: String) -> Image {
+        let image = self.image(for: mm, tgid: tgid)
+        image.tgid = tgid
+        image.command = command
+        return image
+    }
+
+    public func apply(_ event: Event) {
+        received += 1
+        switch event {
+        case .rows(let rows): apply(rows)
+        case .section(let section): apply(section)
+        case .attempt(let attempt): note(hooks.enter(attempt, live[attempt.origin.mm]?.layout))
+        case .commit(let origin, let range): hooks.commit(origin, range)
+        case .fork(let life):
+            let child = image(for: life.origin.mm, tgid: life.origin.tgid)
+            child.command = life.command
+            begin(child)
+        case .exec(let life):
+            let image = image(for: life.origin.mm, tgid: life.origin.tgid)
+            image.command = life.command
+        case .exit(let life): exit(life)
+        case .file(let id, let path): files[id] = path
+        case .name(let id, let text): names[id] = text
+        case .lost(let count):
+            received -= 1
+            lost += count
+            stale = Set(live.keys)
+            // What was under way may have lost its beginning or its outcome: no attempt of it counts.
+            hooks = HookAttempts()
+            for image in live.values { image.open = [:] }
+        }
+    }
+
+    /// Replaces a layout by what was read from the kernel.
+    public func resync(mm: MMID, _ vmas: [VMA]) {
+        guard let image = live[mm] else { return }
+        let first = !image.isComplete
+        image.layout = Layout(vmas)
+        if first { begin(image) } else { audit.resynced += 1 }
+        stale.remove(mm)
+    }
+
+    /// Whether a layout equals what was read from the kernel while nothing happened.
+    public func isEqual(mm: MMID, _ vmas: [VMA]) -> Bool {
+        live[mm]?.differences(from: vmas, in: AddressRange(0, .max)).isEmpty ?? false
+    }
+
+    /// Counts a comparison with what was read from the kernel while nothing happened, and takes
+    /// that over: page faults assign anon_vmas without telling.
+    public func check(mm: MMID, _ vmas: [VMA]) {
+        guard let image = live[mm], image.isComplete, !stale.contains(mm) else { return }
+        compare(image, vmas, in: AddressRange(0, .max))
+        image.layout = Layout(vmas)
+    }
+
+    // MARK: layouts
+
+    private func image(for mm: MMID, tgid: UInt32) -> Image {
+        if let image = live[mm] {
+            if image.tgid == 0 { image.tgid = tgid }
+            return image
+        }
+        let image = Image(mm: mm, tgid: tgid, command: "")
+        live[mm] = image
+        images.append(image)
+        return image
+    }
+
+    private func begin(_ image: Image) {
+        image.isComplete = true
+        image.startCount = image.layout.count
+        image.peakCount = image.layout.count
+    }
+
+    private func apply(_ rows: Rows) {
+        let image = image(for: rows.origin.mm, tgid: rows.origin.tgid)
+        image.changes += 1
+        switch rows.reason {
+        case .audit:
+            image.audited.append(contentsOf: rows.vmas)
+            image.auditedRange = image.auditedRange.union(rows.range)
+            return
+        case .before:
+            image.open[rows.origin.tid, default: Image.Open()].hasBegun = true
+            image.open[rows.origin.tid, default: Image.Open()].before.append(contentsOf: rows.vmas)
+            expect(image, rows)
+        case .after:
+            image.open[rows.origin.tid, default: Image.Open()].after.append(contentsOf: rows.vmas)
+        case .forked, .image, .snapshot:
+            break
+        }
+        image.layout.overwrite(rows.range, with: rows.vmas)
+        if rows.reason == .image { begin(image) }
+        if rows.truncated { stale.insert(image.mm) }
+    }
+
+    /// What a section finds is what the last one left, or we missed something.
+    private func expect(_ image: Image, _ rows: Rows) {
+        guard image.isComplete, !stale.contains(image.mm) else { return }
+        let differences = image.differences(from: rows.vmas, in: rows.range)
+        guard !differences.isEmpty else { return }
+        audit.resynced += 1
+        note(differences: differences)
+    }
+
+    private func apply(_ section: Section) {
+        let image = image(for: section.origin.mm, tgid: section.origin.tgid)
+        let open = image.open.removeValue(forKey: section.origin.tid) ?? Image.Open()
+        if section.incomplete { stale.insert(image.mm) }
+        if isHooked {
+            note(hooks.end(section.origin, after: Self.sorted(open.after)))
+        } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
+            note(
+                SectionAttempts(
+                    section: section, before: Self.sorted(open.before), after: Self.sorted(open.after)
+                ).attempts)
+        }
+        image.peakCount = max(image.peakCount, image.layout.count)
+    }
+
+    /// Two ranges of one section may have been read with a neighbour in common.
+    private static func sorted(_ vmas: [VMA]) -> [VMA] {
+        let sorted = vmas.sorted { $0.start < $1.start }
+        var unique: [VMA] = []
+        for vma in sorted where unique.last.map({ $0.end <= vma.start }) ?? true { unique.append(vma) }
+        return unique
+    }
+
+    private func exit(_ life: Life) {
+        guard let image = live.removeValue(forKey: life.origin.mm) else { return }
+        if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty {
+            compare(image, image.audited, in: image.auditedRange)
+        }
+        if image.command.isEmpty { image.command = life.command }
+        image.audited = []
+        image.open = [:]
+        image.hasExited = true
+        stale.remove(image.mm)
+    }
+
+    private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) {
+        let differences = image.differences(from: kernel, in: range)
+        audit.checked += 1
+        if differences.isEmpty { audit.equal += 1 } else { note(differences: differences) }
+    }
+
+    private func note(differences: [String]) {
+        audit.differences.append(
+            contentsOf: differences.prefix(max(0, Audit.differenceLimit - audit.differences.count)))
+    }
+
+    // MARK: attempts
+
+    private func note(_ attempts: [MergeAttempt]) {
+        for attempt in attempts { note(attempt) }
+    }
+
+    private func note(_ attempt: MergeAttempt) {
+        guard let image = live[attempt.origin.mm] else { return }
+        let verdict = judge.judge(attempt)
+        checked += 1
+        if verdict.agreed { agreed += 1 } else { note(disagreement: attempt, verdict, image) }
+        image.tally.add(attempt, verdict)
+        for side in verdict.sides where side.missed {
+            let key = Ledger.Key(
+                mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
+                detail: side.detail, whatIf: side.whatIf, stack: max(attempt.stack, Ledger.noStack))
+            let isNew = ledger.add(
+                key,
+                Ledger.Example(
+                    time: attempt.origin.time, proposed: attempt.proposed,
+                    prev: attempt.prev?.vma, next: attempt.next?.vma))
+            if isNew, key.stack >= 0 { newStacks.append((image, key.stack)) }
+        }
+    }
+
+    private func note(disagreement attempt: MergeAttempt, _ verdict: Verdict, _ image: Image) {
+        guard disagreements.count < Self.disagreementLimit else { return }
+        func side(_ merged: Bool) -> String { merged ? "merged" : "apart" }
+        func text(_ outcome: MergeAttempt.Outcome) -> String {
+            "prev \(side(outcome.prev)), next \(side(outcome.next))"
+        }
+        var line = "\(image.command)[\(image.tgid)] \(attempt.operation): predicted \(text(verdict.predicted)); "
+        line += "the kernel: \(text(attempt.outcome)); proposed \(attempt.proposed.evidence)"
+        if let prev = attempt.prev { line += "; prev \(prev.vma.evidence)" }
+        if let next = attempt.next { line += "; next \(next.vma.evidence)" }
+        disagreements.append(line)
+    }
+}
+
+extension VMA {
+    /// With what the anon_vma rule looks at, besides.
+    fileprivate var evidence: String {
+        "\(summary) anon_vma \(anonVMA) traits \(String(traits.rawValue, radix: 16))"
+    }
+}

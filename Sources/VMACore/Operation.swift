@@ -1,0 +1,38 @@
+/// What a process was doing when a merge was considered.
+public enum Operation: String, CaseIterable, Sendable {
+    case mmap, brk, mremap, mprotect, madvise, mlock, mbind, prctl, userfaultfd, munmap, fork, stack, other
+}
+
+extension Syscall {
+    /// x86-64 numbers, arch/x86/entry/syscalls/syscall_64.tbl.
+    public var operation: Operation {
+        if number < 0 { return .stack }
+        switch number {
+        case 9: return .mmap
+        case 10, 329: return .mprotect
+        case 11: return .munmap
+        case 12: return .brk
+        case 25: return .mremap
+        case 28, 440: return .madvise
+        case 149, 150, 151, 152, 325: return .mlock
+        case 157: return .prctl
+        case 237: return .mbind
+        case 3, 16, 323: return .userfaultfd
+        case 56, 57, 58, 435: return .fork
+        default: return .other
+        }
+    }
+
+    static let shmat: Int32 = 30
+    static let mapFixed: UInt64 = 0x10 | 0x100000
+    static let mremapFixed: UInt64 = 2
+    static let mremapDontUnmap: UInt64 = 4
+
+    func argument(_ index: Int) -> UInt64 { index < arguments.count ? arguments[index] : 0 }
+
+    /// Where an mremap moves from; it is about to be unmapped, so it is nobody's neighbour.
+    var vacated: AddressRange {
+        guard operation == .mremap, argument(3) & Self.mremapDontUnmap == 0 else { return .empty }
+        return .pages(at: argument(0), length: argument(1))
+    }
+}

@@ -1,0 +1,208 @@
+/// Merge attempts read off a write section: the VMAs around the syscall's range before and
+/// after it. For kernels where the merging functions themselves can't be hooked.
+///
+/// An attempt is counted for each range that the syscall mapped anew, and for each VMA (or
+/// part of one) that it changed, as the kernel would make one call for each.
+struct SectionAttempts {
+    let section: Section
+    /// Sorted, without overlaps.
+    let before: [VMA]
+    let after: [VMA]
+
+    var attempts: [MergeAttempt] {
+        switch section.syscall.operation {
+        case .mmap: mapped(.mmap)
+        case .brk: mapped(.brk)
+        case .mremap: moved()
+        case .mprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd: changed()
+        case .other: section.syscall.number == Syscall.shmat ? mapped(.other) : []
+        case .munmap, .fork, .stack: []
+        }
+    }
+
+    // MARK: new mappings
+
+    private func mapped(_ operation: Operation) -> [MergeAttempt] {
+        let syscall = section.syscall
+        var range = newlyCovered
+        if operation == .mmap, syscall.argument(3) & Syscall.mapFixed != 0 {
+            range = .pages(at: syscall.argument(0), length: syscall.argument(1))
+            guard section.writes > 0 else { return [] }  // it failed
+        }
+        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
+        var proposed = result.clipped(to: range)
+        proposed.anonVMA = 0
+        proposed.traits.subtract(.ofAnonVMA)
+        (proposed.policy, proposed.uffd, proposed.name) = (0, 0, 0)
+        if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
+        return [attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)]
+    }
+
+    private func moved() -> [MergeAttempt] {
+        let syscall = section.syscall
+        let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
+        guard let source = vma(before, old.start) else { return [] }
+        var range = newlyCovered
+        let isFixed = syscall.argument(3) & Syscall.mremapFixed != 0
+        if isFixed {
+            range = .pages(at: syscall.argument(4), length: syscall.argument(2))
+            guard section.writes > 0 else { return [] }
+        }
+        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
+
+        var proposed = source
+        proposed.range = range
+        // A copy can come to lie right behind its source, too, which then is gone or a copy itself.
+        let grewInPlace =
+            !isFixed && range.start == source.end && old.end == source.end
+            && syscall.argument(3) & Syscall.mremapDontUnmap == 0 && vma(after, old.start) != nil
+        if grewInPlace {
+            proposed.pgoff = source.nextPgoff
+        } else if source.isAnonymous && source.anonVMA == 0 {
+            proposed.pgoff = range.start >> AddressRange.pageShift  // copy_vma() starts afresh
+        } else {
+            proposed.pgoff = source.pgoff(at: old.start)
+        }
+        return [attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)]
+    }
+
+    /// What is mapped now and was not before, within what the section touched.
+    private var newlyCovered: AddressRange {
+        var found = AddressRange.empty
+        for range in section.ranges {
+            for vma in after where vma.range.overlaps(range) {
+                // Cut off what was there before, from both ends.
+                var rest = vma.range.intersection(range)
+                for old in before {
+                    if old.range.contains(rest.start) { rest.start = min(old.end, rest.end) }
+                }
+                for old in before.reversed() where !rest.isEmpty {
+                    if old.range.contains(rest.end - 1) { rest.end = max(old.start, rest.start) }
+                }
+                found = found.union(rest)
+            }
+        }
+        return found
+    }
+
+    private func attempt(
+        _ operation: Operation, _ proposed: VMA, considersNext: Bool = true, vacated: AddressRange
+    ) -> MergeAttempt {
+        let range = proposed.range
+        let result = vma(after, range.start)
+        return MergeAttempt(
+            origin: section.origin, operation: operation, stack: section.stack, proposed: proposed,
+            prev: neighbour(vma(before, range.start &- 1), .prev, of: range, vacated),
+            next: considersNext ? neighbour(vma(before, range.end), .next, of: range, vacated) : nil,
+            considersNext: considersNext,
+            outcome: MergeAttempt.Outcome(
+                prev: result.map { $0.start < range.start } ?? false,
+                next: considersNext && (result.map { $0.end > range.end } ?? false)))
+    }
+
+    private func neighbour(
+        _ vma: VMA?, _ side: Side, of range: AddressRange, _ vacated: AddressRange
+    ) -> MergeAttempt.Neighbour? {
+        guard let vma, !vma.range.overlaps(vacated) else { return nil }
+        return .outside(range, side, vma)
+    }
+
+    // MARK: changes in place
+
+    private func changed() -> [MergeAttempt] {
+        let target = section.syscall.changedRange(section.ranges.first ?? .empty)
+        var attempts: [MergeAttempt] = []
+        /// The piece before this one, as the syscall left it: flags changed, perhaps merged.
+        var previous: VMA?
+        for (index, old) in before.enumerated() where old.range.overlaps(target) {
+            let piece = old.clipped(to: target)
+            guard let result = vma(after, piece.start), result.end >= piece.end,
+                !result.hasAttributes(of: old)
+            else {
+                previous = nil
+                continue
+            }
+            var proposed = piece
+            proposed.takeAttributes(of: result)
+
+            // A VMA that the syscall split has its other part beside it, which is no neighbour.
+            let prev = piece.start == old.start ? previous ?? adjacent(index - 1, \.end, piece.start) : nil
+            let following = piece.end == old.end ? adjacent(index + 1, \.start, piece.end) : nil
+            // The next piece is about to be changed itself, and will look back at this one.
+            let nextChanges = following.map { $0.range.overlaps(target) && willChange($0, target) } ?? false
+            let next = nextChanges ? nil : following
+
+            attempts.append(
+                MergeAttempt(
+                    origin: section.origin, operation: section.syscall.operation, stack: section.stack,
+                    proposed: proposed, replacesVMA: piece.range == old.range,
+                    prev: prev.map { MergeAttempt.Neighbour($0) }, next: next.map { MergeAttempt.Neighbour($0) },
+                    outcome: MergeAttempt.Outcome(
+                        prev: prev != nil && result.start < piece.start,
+                        next: next != nil && result.end > piece.end)))
+
+            previous = proposed
+            if result.start < piece.start, proposed.anonVMA == 0, let prev {
+                previous!.anonVMA = prev.anonVMA
+                previous!.traits = prev.traits
+            }
+        }
+        return attempts
+    }
+
+    private func willChange(_ vma: VMA, _ target: AddressRange) -> Bool {
+        let start = max(vma.start, target.start)
+        guard let result = self.vma(after, start) else { return false }
+        return !result.hasAttributes(of: vma)
+    }
+
+    private func adjacent(_ index: Int, _ edge: KeyPath<VMA, UInt64>, _ address: UInt64) -> VMA? {
+        guard before.indices.contains(index), before[index][keyPath: edge] == address else { return nil }
+        return before[index]
+    }
+
+    private func vma(_ vmas: [VMA], _ address: UInt64) -> VMA? {
+        vmas.first { $0.range.contains(address) }
+    }
+}
+
+extension MergeAttempt.Neighbour {
+    /// A VMA on one side of `range`. The part of it inside `range` is about to be unmapped, which
+    /// splits it: what remains does not count as a side. One VMA can so remain on both sides.
+    static func outside(_ range: AddressRange, _ side: Side, _ vma: VMA) -> MergeAttempt.Neighbour? {
+        let rest = side == .prev
+            ? AddressRange(vma.start, min(vma.end, range.start))
+            : AddressRange(max(vma.start, range.end), vma.end)
+        guard !rest.isEmpty, side == .prev ? rest.end == range.start : rest.start == range.end else { return nil }
+        return MergeAttempt.Neighbour(vma.clipped(to: rest), stays: rest == vma.range)
+    }
+}
+
+extension VMA {
+    /// What a syscall changes in place.
+    fileprivate func hasAttributes(of other: VMA) -> Bool {
+        flags.subtracting(.softDirty) == other.flags.subtracting(.softDirty)
+            && policy == other.policy && uffd == other.uffd && name == other.name
+    }
+
+    fileprivate mutating func takeAttributes(of other: VMA) {
+        flags = other.flags
+        policy = other.policy
+        uffd = other.uffd
+        name = other.name
+    }
+}
+
+extension Syscall {
+    /// The range that a syscall which changes VMAs in place was asked to change.
+    func changedRange(_ known: AddressRange) -> AddressRange {
+        switch operation {
+        case .mprotect, .madvise, .mbind: return .pages(at: argument(0), length: argument(1))
+        case .mlock:
+            // mlockall and munlockall have no range.
+            return number == 151 || number == 152 ? known : .pages(at: argument(0), length: argument(1))
+        case .prctl: return .pages(at: argument(2), length: argument(3))
+        default: return known
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/// Small stable ids that stand for kernel pointers; 0 means that there is none.
+public typealias AnonVMAID = UInt32
+public typealias FileID = UInt32
+public typealias MMID = UInt32
+
+/// What the kernel's merge rules look at, of one virtual memory area.
+public struct VMA: Hashable, Sendable {
+    /// Facts beside the flags.
+    public struct Traits: OptionSet, Hashable, Sendable {
+        public var rawValue: UInt16
+        public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+        /// `list_is_singular(&vma->anon_vma_chain)`: not inherited through a fork.
+        public static let chainSingular = Traits(rawValue: 1 << 0)
+        /// `anon_vma->root == anon_vma`.
+        public static let ownRoot = Traits(rawValue: 1 << 1)
+        /// `anon_vma->num_children > 1`: a forked child's anon_vma hangs below.
+        public static let hasChildren = Traits(rawValue: 1 << 2)
+        /// Several VMAs use this anon_vma.
+        public static let sharedAnonVMA = Traits(rawValue: 1 << 3)
+        /// `vm_ops->close` is set.
+        public static let hasClose = Traits(rawValue: 1 << 4)
+        public static let heap = Traits(rawValue: 1 << 5)
+        public static let stack = Traits(rawValue: 1 << 6)
+        public static let hugetlb = Traits(rawValue: 1 << 7)
+        /// The facts on the anon_vma could be read.
+        public static let anonKnown = Traits(rawValue: 1 << 8)
+
+        static let ofAnonVMA: Traits = [
+            .chainSingular, .ownRoot, .hasChildren, .sharedAnonVMA, .anonKnown,
+        ]
+    }
+
+    public var range: AddressRange
+    /// Pages of 4096 bytes: into the file, or for anonymous memory from where it was first mapped.
+    public var pgoff: UInt64
+    public var flags: VMAFlags
+    public var anonVMA: AnonVMAID
+    /// Stands for the `struct file *`: one path opened twice is two files, as for the kernel.
+    public var file: FileID
+    public var policy: UInt32
+    public var uffd: UInt32
+    public var name: UInt32
+    public var traits: Traits
+
+    public init(
+        _ range: AddressRange, pgoff: UInt64, flags: VMAFlags, anonVMA: AnonVMAID = 0,
+        file: FileID = 0, policy: UInt32 = 0, uffd: UInt32 = 0, name: UInt32 = 0,
+        traits: Traits = []
+    ) {
+        self.range = range
+        self.pgoff = pgoff
+        self.flags = flags
+        self.anonVMA = anonVMA
+        self.file = file
+        self.policy = policy
+        self.uffd = uffd
+        self.name = name
+        self.traits = traits
+    }
+
+    public var start: UInt64 { range.start }
+    public var end: UInt64 { range.end }
+    public var isAnonymous: Bool { file == 0 }
+
+    /// The offset that a VMA right after this one needs to continue it.
+    public var nextPgoff: UInt64 { pgoff &+ range.pages }
+
+    /// The offset at an address inside.
+    public func pgoff(at address: UInt64) -> UInt64 {
+        pgoff &+ (address &- start) >> AddressRange.pageShift
+    }
+
+    /// The part inside `cut`; the offset goes along.
+    public func clipped(to cut: AddressRange) -> VMA {
+        var part = self
+        part.range = range.intersection(cut)
+        part.pgoff = pgoff(at: part.range.start)
+        return part
+    }
+
+    /// Equal in all that makes a layout; an anon_vma may have come since, by a page fault,
+    /// which takes no write lock and tells nobody.
+    public func sameMapping(as other: VMA) -> Bool {
+        let ignored = VMAFlags.softDirty
+        return range == other.range && pgoff == other.pgoff && file == other.file
+            && flags.subtracting(ignored) == other.flags.subtracting(ignored)
+            && policy == other.policy && uffd == other.uffd && name == other.name
+    }
+}

@@ -1,0 +1,277 @@
+import Testing
+
+@testable import VMACore
+
+/// The attempts of one syscall, from what it found and what it left.
+private func attempts(
+    _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
+    ranges: [AddressRange]? = nil, writes: UInt32 = 1
+) -> [MergeAttempt] {
+    let section = Section(
+        .drawn, syscall, stack: 5, ranges: ranges ?? [pages(0, before.count)], writes: writes, incomplete: false)
+    return SectionAttempts(
+        section: section, before: Drawing(before, notes).vmas, after: Drawing(after, notes).vmas
+    ).attempts
+}
+
+private func pictures(
+    _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
+    ranges: [AddressRange]? = nil, writes: UInt32 = 1
+) -> [String] {
+    attempts(syscall, before, after, notes, ranges: ranges, writes: writes).map { picture($0, before.count) }
+}
+
+@Suite("From a write section: a new mapping")
+struct SectionMappingTests {
+    private let hole = Syscall.mmap(pages(2, 4))
+    private let fixed = Syscall.mmap(pages(2, 4), fixed: true)
+
+    @Test("fills a hole and joins prev, next, both or none")
+    func holeFilled() {
+        #expect(pictures(hole, "AA..BB", "AAAABB") == ["((**>>"])
+        #expect(pictures(hole, "AA..BB", "AABBBB") == ["<<**))"])
+        #expect(pictures(hole, "AA..BB", "AAAAAA") == ["((**))"])
+        #expect(pictures(hole, "AA..BB", "AACCBB") == ["<<**>>"])
+        #expect(pictures(hole, "......", "..CC..") == ["..**.."])
+        #expect(pictures(hole, "A...BB", "A.CCBB") == ["..**>>"])
+    }
+
+    @Test("is found from what the tree stored, the neighbours being read with it")
+    func stored() {
+        #expect(pictures(hole, "AA..BB", "AAAABB", ranges: [pages(0, 4)]) == ["((**>>"])
+        #expect(pictures(hole, "AA..BB", "AACCBB", ranges: [pages(2, 4)]) == ["<<**>>"])
+    }
+
+    @Test("has no anon_vma and the offset of its address, whatever it joins")
+    func proposed() throws {
+        let joined = attempts(hole, "AA..BB", "AAAABB", ["A": .anon(1).policy(2).named(3)])
+        let proposed = try #require(joined.first).proposed
+        #expect(proposed.anonVMA == 0 && proposed.traits.isEmpty)
+        #expect(proposed.policy == 0 && proposed.uffd == 0 && proposed.name == 0)
+        #expect(proposed.pgoff == page(2) >> 12 && proposed.flags == .fresh)
+        #expect(joined[0].operation == .mmap && joined[0].stack == 5 && joined[0].origin == .drawn)
+        #expect(!joined[0].replacesVMA)
+        #expect(joined[0].prev?.vma.anonVMA == 1)
+    }
+
+    @Test("of a file has the offset that it was given")
+    func file() {
+        let joined = attempts(hole, "AA....", "AAAA..", ["A": .file(3).pgoff(+9)])
+        #expect(joined.map(\.proposed.pgoff) == [(page(2) >> 12) + 9])
+        #expect(joined.map(\.proposed.file) == [3])
+    }
+
+    @Test("in a fixed place takes the place of what was there")
+    func fixedPlace() {
+        #expect(pictures(fixed, "AABBCC", "AADDCC") == ["<<**>>"])
+        #expect(pictures(fixed, "AABBCC", "AAAACC") == ["((**>>"])
+        #expect(pictures(fixed, "AAB.CC", "AADDCC") == ["<<**>>"])
+        #expect(pictures(.mmap(pages(1, 5), fixed: true), "AABBCC", "ADDDDC") == ["!****!"])
+        #expect(pictures(fixed, "......", "..DD..") == ["..**.."])
+    }
+
+    @Test("in the middle of a VMA leaves rests that are no sides")
+    func splitting() {
+        #expect(pictures(fixed, "AAAAAA", "AADDAA") == ["!!**!!"])
+        #expect(pictures(fixed, "AAAA..", "AADD..") == ["!!**.."])
+        #expect(pictures(fixed, "..AAAA", "..DDAA") == ["..**!!"])
+        // The rests are VMAs while the kernel looks, so it can join them again.
+        #expect(pictures(fixed, "AAAAAA", "AAAAAA") == ["((**))"])
+    }
+
+    @Test("that failed is no attempt")
+    func failed() {
+        #expect(pictures(fixed, "AABBCC", "AABBCC", writes: 0).isEmpty)
+        #expect(pictures(fixed, "AABBCC", "AA..CC").isEmpty, "unmapped, and then refused")
+        #expect(pictures(hole, "AA..BB", "AA..BB").isEmpty)
+    }
+}
+
+@Suite("From a write section: brk")
+struct SectionBrkTests {
+    @Test("grows the heap, or leaves a second one, and only looks back")
+    func grow() {
+        #expect(pictures(.brk(to: page(4)), "HH....", "HHHH..") == ["((**.."])
+        #expect(pictures(.brk(to: page(4)), "HH....", "HHII..", ["H": .inherited(1)]) == ["<<**.."])
+        #expect(pictures(.brk(to: page(4)), "HH..B.", "HHHHB.") == ["((**.."])
+        #expect(pictures(.brk(to: page(2)), "......", "HH....", ranges: [pages(0, 2)]) == ["**...."])
+        #expect(attempts(.brk(to: page(4)), "HH....", "HHHH..").map(\.considersNext) == [false])
+    }
+
+    @Test("that shrinks, or does nothing, is no attempt")
+    func shrink() {
+        #expect(pictures(.brk(to: page(2)), "HHHH..", "HH....").isEmpty)
+        #expect(pictures(.brk(to: 0), "HHHH..", "HHHH..").isEmpty)
+    }
+}
+
+@Suite("From a write section: mremap")
+struct SectionMremapTests {
+    private let touched: [Character: Note] = ["S": .anon(1), "T": .anon(1).pgoff(-6)]
+
+    @Test("moves touched memory with its old offset")
+    func move() throws {
+        let moved = attempts(.mremap(pages(0, 2), pages: 2), "SS..AA..", "....AATT", touched)
+        #expect(moved.map { picture($0, 8) } == ["....<<**"])
+        let proposed = try #require(moved.first).proposed
+        #expect(proposed.pgoff == page(0) >> 12 && proposed.anonVMA == 1)
+        #expect(proposed.traits.contains(.chainSingular))
+        #expect(moved[0].operation == .mremap)
+        #expect(Judge(.v6_12).judge(moved[0]).prev == "pgoff+anon_vma")
+    }
+
+    @Test("moves untouched memory with the offset of its new address")
+    func untouched() {
+        let moved = attempts(.mremap(pages(0, 2), pages: 2), "SS..AA..", "....AAAA")
+        #expect(moved.map { picture($0, 8) } == ["....((**"])
+        #expect(moved.map(\.proposed.pgoff) == [page(6) >> 12])
+    }
+
+    @Test("moves a file with its offset, and a part with that of the part")
+    func part() {
+        let notes: [Character: Note] = ["S": .file(3), "T": .file(3).pgoff(-6)]
+        let moved = attempts(.mremap(pages(1, 3), pages: 2), "SSSS..A..", "S..S..ATT", notes)
+        #expect(moved.map(\.proposed.pgoff) == [page(1) >> 12])
+        #expect(moved.map { picture($0, 9) } == ["......<**"])
+    }
+
+    @Test("has no side in what it is about to unmap")
+    func vacated() {
+        let behind: [Character: Note] = ["S": .anon(1), "T": .anon(1).pgoff(-2)]
+        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SS..", "..TT", behind) == ["..**"])
+        #expect(pictures(.mremap(pages(2, 4), pages: 2), "..SS", "TT..", ["S": .anon(1)]) == ["**.."])
+        // Nor in the rest of the VMA that it was a part of.
+        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..", "..SSTT", behind) == ["....**"])
+    }
+
+    @Test("keeps its source as a side if it is told to leave it")
+    func dontUnmap() {
+        let notes: [Character: Note] = ["S": .anon(1), "T": .anon(1).pgoff(-2)]
+        let moved = attempts(.mremap(pages(0, 2), pages: 2, flags: 5), "SS..", "SSTT", notes)
+        #expect(moved.map { picture($0, 4) } == ["<<**"])
+        #expect(moved.map(\.proposed.pgoff) == [page(0) >> 12], "a copy, and not growth")
+    }
+
+    @Test("grows in place, continuing its own offset")
+    func grow() {
+        let notes: [Character: Note] = ["S": .anon(1).pgoff(+50)]
+        let grown = attempts(.mremap(pages(0, 2), pages: 4), "SS..AA", "SSSSAA", notes)
+        #expect(grown.map { picture($0, 6) } == ["((**>>"])
+        #expect(grown.map(\.proposed.pgoff) == [(page(2) >> 12) + 50])
+        #expect(grown.map(\.proposed.anonVMA) == [1])
+        #expect(grown.allSatisfy { Judge(.v6_12).judge($0).prev == "" })
+        #expect(pictures(.mremap(pages(0, 2), pages: 4), "SS..AA", "SSSSSS") == ["((**))"])
+        #expect(pictures(.mremap(pages(1, 2), pages: 3), "SS....", "SSSS..") == ["((**.."])
+    }
+
+    @Test("to a fixed place takes the place of what was there")
+    func fixed() {
+        let notes: [Character: Note] = ["S": .anon(1), "T": .anon(1).pgoff(-5)]
+        #expect(
+            pictures(.mremap(pages(0, 2), to: pages(5, 7)), "SS..ABBC", "....ATTC", notes) == ["....<**>"])
+        #expect(
+            pictures(.mremap(pages(0, 2), to: pages(5, 7)), "SS..BBBB", "....BTTB", notes) == ["....!**!"])
+        #expect(
+            pictures(.mremap(pages(0, 2), to: pages(5, 7)), "SS..ABBC", "SS..ABBC", notes, writes: 0).isEmpty)
+    }
+
+    @Test("that shrinks, or fails, is no attempt")
+    func shrink() {
+        #expect(pictures(.mremap(pages(0, 4), pages: 2), "SSSS..", "SS....").isEmpty)
+        #expect(pictures(.mremap(pages(0, 2), pages: 4), "SSAA..", "SSAA..").isEmpty)
+        #expect(pictures(.mremap(pages(0, 2), pages: 2), "..AA..", "..AA..").isEmpty, "nothing to move")
+    }
+}
+
+@Suite("From a write section: a change in place")
+struct SectionChangeTests {
+    /// Lower case letters are read-only.
+    private let notes: [Character: Note] = ["a": .readOnly, "b": .readOnly, "c": .readOnly, "d": .readOnly]
+
+    @Test("of a part has no side in the VMA that it splits")
+    func part() {
+        #expect(pictures(.mprotect(pages(1, 3)), "AAAA", "AbbA", notes) == [".**."])
+        #expect(pictures(.mprotect(pages(2, 4)), "AAAACC", "AAbbCC", notes) == ["..**>>"])
+        #expect(pictures(.mprotect(pages(2, 4)), "AAAAcc", "AAcccc", notes) == ["..**))"])
+        #expect(pictures(.mprotect(pages(2, 4)), "ccAAAA", "ccccAA", notes) == ["((**.."])
+        #expect(pictures(.mprotect(pages(2, 4)), "CCAAAA", "CCbbAA", notes) == ["<<**.."])
+    }
+
+    @Test("of a whole VMA has both its sides and would remove it")
+    func whole() {
+        let change = Syscall.mprotect(pages(2, 4))
+        #expect(pictures(change, "AABBCC", "AAbbCC", notes) == ["<<**>>"])
+        #expect(pictures(change, "aaBBcc", "aaaacc", notes) == ["((**>>"])
+        #expect(pictures(change, "aaBBcc", "aaaaaa", notes) == ["((**))"])
+        #expect(pictures(change, ".aBBc.", ".abbc.", notes) == [".<**>."])
+        #expect(pictures(change, "A.BB.C", "A.bb.C", notes) == ["..**.."])
+        #expect(attempts(change, "AABBCC", "AAbbCC", notes).map(\.replacesVMA) == [true])
+        #expect(attempts(.mprotect(pages(2, 3)), "AABBCC", "AAbBCC", notes).map(\.replacesVMA) == [false])
+    }
+
+    @Test("proposes the new attributes with the old offset and anon_vma")
+    func proposed() throws {
+        let more: [Character: Note] = ["B": .anon(1).pgoff(+5), "b": .anon(1).pgoff(+5).readOnly.named(2)]
+        let attempt = try #require(attempts(.name(pages(2, 4)), "AABBCC", "AAbbCC", more).first)
+        #expect(attempt.proposed.flags == .fresh.subtracting(.write) && attempt.proposed.name == 2)
+        #expect(attempt.proposed.pgoff == (page(2) >> 12) + 5 && attempt.proposed.anonVMA == 1)
+        #expect(attempt.operation == .prctl)
+    }
+
+    @Test("of several VMAs is an attempt for each, which looks back at the one before")
+    func several() {
+        let change = Syscall.mprotect(pages(0, 6))
+        #expect(pictures(change, "AABBCC", "aaaaaa", notes) == ["**....", "((**..", "..((**"])
+        let named = notes.merging(["b": .readOnly.named(1)]) { $1 }
+        #expect(pictures(change, "AABBCC", "aabbcc", named) == ["**....", "<<**..", "..<<**"])
+        #expect(pictures(.mprotect(pages(1, 5)), "AABBCC", "AabbcC", named)
+            == [".*....", ".<**..", "..<<*."])
+        // The second is as it shall be already; the third changes beside it.
+        #expect(pictures(change, "AAbbCC", "bbbbbb", notes) == ["**))..", "..((**"])
+    }
+
+    @Test("that joins a touched VMA hands its anon_vma on to the next piece")
+    func handedOn() {
+        let touched = notes.merging(["p": .readOnly.anon(7)]) { $1 }
+        let found = attempts(.mprotect(pages(2, 6)), "ppAABB", "pppppp", touched)
+        #expect(found.map { picture($0, 6) } == ["((**..", "..((**"])
+        #expect(found.map { $0.prev?.vma.anonVMA } == [7, 7])
+        #expect(found.allSatisfy { Judge(.v6_12).judge($0).agreed })
+    }
+
+    @Test("that changes nothing is no attempt")
+    func nothing() {
+        #expect(pictures(.mprotect(pages(2, 4)), "AABBCC", "AABBCC").isEmpty)
+        #expect(pictures(.mprotect(pages(2, 4)), "AA..CC", "AA..CC").isEmpty)
+        #expect(pictures(.madvise(pages(2, 4)), "AABBCC", "AADDCC", ["D": .flag(.softDirty)]).isEmpty)
+    }
+
+    @Test("is told by any syscall that makes one, over the range that it was given")
+    func syscalls() {
+        let notes: [Character: Note] = ["b": .flag(.dontDump)]
+        for syscall: Syscall in [.madvise(pages(2, 4)), .mlock(pages(2, 4)), .mbind(pages(2, 4)), .name(pages(2, 4))] {
+            #expect(pictures(syscall, "AABBCC", "AAbbCC", notes) == ["<<**>>"], "\(syscall.operation)")
+            #expect(pictures(syscall, "AABBCC", "AABBbb", notes).isEmpty, "\(syscall.operation)")
+        }
+        // These have no range of their own.
+        for syscall: Syscall in [.munlockall, .ioctl] {
+            #expect(pictures(syscall, "AABBCC", "AABBbb", notes) == ["..<<**"], "\(syscall.operation)")
+        }
+    }
+
+    @Test("shmat maps anew, and is the only other syscall that is asked")
+    func shmat() {
+        let syscall = Syscall(number: 30, arguments: [1, 0, 0, 0, 0, 0])
+        #expect(pictures(syscall, "AA..CC", "AABBCC") == ["<<**>>"])
+        #expect(attempts(syscall, "AA..CC", "AABBCC").map(\.operation) == [.other])
+    }
+
+    @Test("is nothing that a munmap, a fork or a growing stack makes")
+    func others() {
+        for number: Int32 in [11, 56, 57, 58, 435, 1, -1] {
+            let syscall = Syscall(number: number, arguments: [page(2), 2 * Drawing.pageSize, 0, 0, 0, 0])
+            #expect(pictures(syscall, "AABBCC", "AA..CC").isEmpty)
+            #expect(pictures(syscall, "AA..CC", "AABBCC").isEmpty)
+        }
+    }
+}

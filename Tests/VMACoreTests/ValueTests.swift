@@ -1,0 +1,102 @@
+import Testing
+
+@testable import VMACore
+
+@Suite("A range of addresses")
+struct AddressRangeTests {
+    @Test("is half open, and empty if it ends where it begins, or before")
+    func edges() {
+        let range = pages(1, 3)
+        #expect(range.contains(page(1)) && range.contains(page(3) - 1) && !range.contains(page(3)))
+        #expect(range.pages == 2 && pages(3, 1).pages == 0 && AddressRange.empty.isEmpty)
+    }
+
+    @Test("overlaps only what has a byte in common with it")
+    func overlaps() {
+        #expect(pages(1, 3).overlaps(pages(2, 4)) && !pages(1, 3).overlaps(pages(3, 4)))
+        for empty in [pages(2, 2), pages(3, 1), pages(1, 1), .empty] {
+            #expect(!pages(1, 3).overlaps(empty) && !empty.overlaps(pages(1, 3)))
+        }
+    }
+
+    @Test("and an empty one make no larger one")
+    func union() {
+        #expect(pages(1, 2).union(pages(4, 5)) == pages(1, 5))
+        #expect(pages(1, 2).union(.empty) == pages(1, 2) && AddressRange.empty.union(pages(1, 2)) == pages(1, 2))
+    }
+
+    @Test("of a syscall is rounded outwards to whole pages")
+    func rounding() {
+        #expect(AddressRange.pages(at: page(1) + 1, length: 1) == pages(1, 2))
+        #expect(AddressRange.pages(at: page(1) + 1, length: 4096) == pages(1, 3))
+        #expect(AddressRange.pages(at: page(1), length: 4096) == pages(1, 2))
+        #expect(AddressRange.pages(at: page(1), length: 0).isEmpty)
+        #expect(AddressRange.pages(at: page(1), length: .max).isEmpty, "it wraps, and the kernel refuses it")
+    }
+}
+
+@Suite("A VMA")
+struct VMATests {
+    @Test("that is cut takes its offset along")
+    func clipped() {
+        let vma = Drawing("AAAAAA", ["A": .pgoff(+9)]).vmas[0]
+        let part = vma.clipped(to: pages(2, 4))
+        #expect(part.range == pages(2, 4) && part.pgoff == vma.pgoff + 2 && part.nextPgoff == vma.pgoff + 4)
+        #expect(vma.pgoff(at: page(5) + 17) == vma.pgoff + 5)
+    }
+
+    @Test("is the same mapping after a page fault, and after VM_SOFTDIRTY, and after nothing else")
+    func same() {
+        let vma = Drawing("AA").vmas[0]
+        func changed(_ note: Note) -> VMA { note.applied(to: vma) }
+        #expect(vma.sameMapping(as: changed(.anon(1))) && vma.sameMapping(as: changed(.flag(.softDirty))))
+        for note: Note in [.pgoff(+1), .file(1), .policy(1), .uffd(1), .named(1), .readOnly] {
+            #expect(!vma.sameMapping(as: changed(note)))
+        }
+        #expect(!vma.sameMapping(as: Drawing("AAA").vmas[0]))
+    }
+
+    @Test("prints its flags by the kernel's names, and the bits that have none by number")
+    func flags() {
+        #expect(
+            VMAFlags.fresh.bitNames
+                == ["VM_READ", "VM_WRITE", "VM_MAYREAD", "VM_MAYWRITE", "VM_MAYEXEC", "VM_ACCOUNT"])
+        #expect(VMAFlags(rawValue: 1 << 63 | 1 << 36 | 1 << 35 | 1 << 31).bitNames
+            == ["VM_MERGEABLE", "VM_PKEY_BIT3", "bit 36", "bit 63"])
+        #expect(VMAFlags.special.bitNames == ["VM_PFNMAP", "VM_IO", "VM_DONTEXPAND", "VM_MIXEDMAP"])
+        #expect(VMAFlags([]).bitNames.isEmpty)
+        // A file opened for reading only, mapped shared, has VM_MAYSHARE without VM_SHARED.
+        #expect(VMAFlags([.read, .exec, .mayShare]).protectionText == "r-xs")
+        #expect(VMAFlags([]).protectionText == "---p")
+    }
+}
+
+@Suite("A syscall")
+struct SyscallTests {
+    private static let operations: [(Int32, VMACore.Operation)] = [
+        (9, .mmap), (10, .mprotect), (329, .mprotect), (11, .munmap), (12, .brk), (25, .mremap), (28, .madvise),
+        (440, .madvise), (149, .mlock), (150, .mlock), (151, .mlock), (152, .mlock), (325, .mlock), (157, .prctl),
+        (237, .mbind), (3, .userfaultfd), (16, .userfaultfd), (323, .userfaultfd), (56, .fork), (57, .fork),
+        (58, .fork), (435, .fork), (-1, .stack), (1, .other), (30, .other), (59, .other), (462, .other),
+    ]
+
+    @Test("is an operation by its number", arguments: operations)
+    func operation(_ number: Int32, _ operation: VMACore.Operation) {
+        #expect(Syscall(number: number, arguments: []).operation == operation)
+    }
+
+    @Test("mremap leaves its source, unless it is told not to, or has none")
+    func vacated() {
+        #expect(Syscall.mremap(pages(1, 3), pages: 5).vacated == pages(1, 3))
+        #expect(Syscall.mremap(pages(1, 3), to: pages(5, 7)).vacated == pages(1, 3))
+        #expect(Syscall.mremap(pages(1, 3), pages: 2, flags: 5).vacated.isEmpty)
+        #expect(Syscall.mremap(pages(1, 1), pages: 2).vacated.isEmpty, "a second mapping of shared memory")
+        #expect(Syscall.munmap(pages(1, 3)).vacated.isEmpty)
+    }
+
+    @Test("with too few arguments has zeros")
+    func arguments() {
+        #expect(Syscall(number: 9, arguments: [7]).argument(0) == 7)
+        #expect(Syscall(number: 9, arguments: [7]).argument(5) == 0)
+    }
+}
