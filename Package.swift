@@ -6,11 +6,15 @@ import PackageDescription
 let package = Package(
     name: "vmascope",
     targets: [
+        // The wire between BPF and Swift: one C header, no code.
+        .target(name: "CVMAEvent"),
 
         // Pure: no Foundation, no operating system.
         .target(name: "VMACore"),
+        .target(name: "VMATrace", dependencies: ["VMACore", "CVMAEvent"]),
 
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
+        .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "CVMAEvent"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
+//
+// The wire: every record that the BPF programs write and the loader reads.
+// One header, included by both sides, so that there is nothing to keep in step by hand.
+//
+// All integers are little endian, addresses are bytes, offsets (`pgoff`) are pages of 4096 bytes,
+// times are CLOCK_MONOTONIC nanoseconds. Kernel pointers stay inside: the loader turns them
+// into small ids and no report ever shows one.
+#ifndef VMA_EVENT_H
+#define VMA_EVENT_H
+
+#ifdef __bpf__
+typedef unsigned char vme_u8;
+typedef unsigned short vme_u16;
+typedef unsigned int vme_u32;
+typedef int vme_s32;
+typedef unsigned long long vme_u64;
+typedef long long vme_s64;
+#else
+#include <stdint.h>
+typedef uint8_t vme_u8;
+typedef uint16_t vme_u16;
+typedef uint32_t vme_u32;
+typedef int32_t vme_s32;
+typedef uint64_t vme_u64;
+typedef int64_t vme_s64;
+#endif
+
+// Explicit numbers: a recording outlives the build that made it. Append only.
+enum vme_kind {
+	VME_ROWS = 1,     // struct vme_rows: what a range of an address space holds now
+	VME_SECTION = 2,  // struct vme_section: a write section of an mmap_lock has ended
+	VME_ATTEMPT = 3,  // struct vme_attempt: the kernel considers a merge
+	VME_COMMIT = 4,   // struct vme_commit: the kernel carries a merge out
+	VME_FORK = 5,     // struct vme_life: `mm` is the child's, `other_mm` the parent's
+	VME_EXEC = 6,     // struct vme_life: `mm` replaces `other_mm` in the process
+	VME_EXIT = 7,     // struct vme_life: the address space `mm` is gone
+	VME_FILE = 8,     // struct vme_file: the path of a file seen for the first time
+	VME_NAME = 9,     // struct vme_name: the text of an anonymous VMA name
+};
+
+// Every record begins so. `seq` counts the records of one CPU and is taken before space in
+// the ring is reserved: a gap in it proves a lost record.
+struct vme_header {
+	vme_u16 kind;
+	vme_u16 cpu;
+	vme_u32 seq;
+	vme_u64 time;
+	vme_u64 mm;
+	vme_u32 tgid;
+	vme_u32 tid;
+};
+
+// What the kernel holds of one VMA, besides its flags.
+enum vme_traits {
+	VME_CHAIN_SINGULAR = 1 << 0,  // list_is_singular(&vma->anon_vma_chain)
+	VME_ANON_OWN_ROOT = 1 << 1,   // anon_vma->root == anon_vma
+	VME_ANON_CHILDREN = 1 << 2,   // anon_vma->num_children > 1: a forked child hangs below it
+	VME_ANON_SHARED = 1 << 3,     // anon_vma->num_active_vmas > 1: several VMAs use it
+	VME_HAS_CLOSE = 1 << 4,       // vma->vm_ops->close is set
+	VME_HEAP = 1 << 5,            // lies between mm->start_brk and mm->brk
+	VME_STACK = 1 << 6,           // holds mm->start_stack
+	VME_HUGETLB = 1 << 7,         // VM_HUGETLB, whose bit is not the same on every kernel
+	VME_ANON_KNOWN = 1 << 8,      // the anon_vma fields above were readable
+};
+
+struct vme_row {
+	vme_u64 start;
+	vme_u64 end;
+	vme_u64 pgoff;
+	vme_u64 flags;      // vm_flags
+	vme_u64 anon_vma;   // pointer or 0
+	vme_u64 file;       // struct file pointer or 0: the kernel compares exactly this
+	vme_u64 policy;     // hash over what mpol_equal() compares, or 0
+	vme_u64 uffd;       // userfaultfd context pointer or 0
+	vme_u64 name;       // hash of the anonymous name, or 0
+	vme_u32 traits;     // enum vme_traits
+	vme_u32 reserved;
+};
+
+enum vme_reason {
+	VME_BEFORE = 1,    // read when a write section began
+	VME_AFTER = 2,     // read when it ended
+	VME_FORKED = 3,    // one VMA of a child being copied
+	VME_IMAGE = 4,     // the whole new address space after an exec
+	VME_AUDIT = 5,     // the whole address space as it stands at exit: to compare, not to apply
+	VME_SNAPSHOT = 6,  // read from outside, row by row, not under a lock
+};
+
+#define VME_ROWS_MAX 16
+
+// [lo, hi) holds exactly these `count` rows and nothing else.
+struct vme_rows {
+	struct vme_header h;
+	vme_u64 lo;
+	vme_u64 hi;
+	vme_u32 count;
+	vme_u16 reason;
+	vme_u16 truncated;  // there was more than could be read: [hi, …) is unknown
+	struct vme_row rows[VME_ROWS_MAX];
+};
+
+// One holder of a mmap_lock for writing has let go. `nr` and `args` are the syscall's,
+// nr < 0 outside a syscall (a page fault that grows a stack).
+struct vme_section {
+	struct vme_header h;
+	vme_s32 nr;
+	vme_s32 stack;        // key in the stack map, or < 0
+	vme_u64 args[6];
+	vme_u64 lo, hi;       // first range that was read before and after; empty if lo >= hi
+	vme_u64 lo2, hi2;     // second one (the destination of a move)
+	vme_u32 writes;       // tree writes seen
+	vme_u32 flags;        // enum vme_section_flags
+	vme_u32 map_count;
+	vme_u32 reserved;
+};
+
+enum vme_section_flags {
+	VME_FOREIGN = 1 << 0,    // the address space is not the caller's own
+	VME_COMPAT = 1 << 1,     // a 32-bit task: `nr` counts otherwise
+	VME_INCOMPLETE = 1 << 2, // more rows than could be read: resync
+};
+
+// Which function considered the merge. Append only.
+enum vme_site {
+	VME_SITE_VMA_MERGE = 1,    // vma_merge(), up to 6.4
+	VME_SITE_MMAP_REGION = 2,  // mmap_region() that merges by itself, 6.1
+	VME_SITE_BRK = 3,          // do_brk_flags() that merges by itself, 6.1
+};
+
+enum vme_attempt_flags {
+	VME_HAS_PREV = 1 << 0,
+	VME_HAS_NEXT = 1 << 1,
+	VME_HAS_MIDDLE = 1 << 2,   // the VMA that is (in part) to be changed, or moved
+};
+
+// One call of a function that considers merging [proposed.start, proposed.end) with its
+// neighbours, with all that the kernel looks at. The neighbours are given whole, as they stand.
+struct vme_attempt {
+	struct vme_header h;
+	vme_s32 nr;
+	vme_s32 stack;
+	vme_u32 site;
+	vme_u32 flags;        // enum vme_attempt_flags
+	vme_u64 args[6];
+	struct vme_row proposed;
+	struct vme_row prev;
+	struct vme_row next;
+	struct vme_row middle;
+};
+
+// A merge that is being carried out: after it one VMA holds [start, end).
+struct vme_commit {
+	struct vme_header h;
+	vme_u64 start;
+	vme_u64 end;
+};
+
+struct vme_life {
+	struct vme_header h;
+	vme_u64 other_mm;
+	vme_u32 other_tgid;
+	vme_u32 map_count;
+	char comm[16];
+};
+
+#define VME_PATH_MAX 512
+
+// `path` is written from its end backwards; `at` is where it begins.
+struct vme_file {
+	struct vme_header h;
+	vme_u64 file;
+	vme_u64 inode;      // number
+	vme_u32 dev;
+	vme_u32 at;
+	char path[VME_PATH_MAX];
+};
+
+#define VME_NAME_MAX 80
+
+struct vme_name {
+	struct vme_header h;
+	vme_u64 name;
+	char text[VME_NAME_MAX];
+};
+
+// Not records, but shared all the same: what the loader sets, and what it asks for.
+
+struct vme_config {
+	vme_u8 follow_children;
+	vme_u8 read_before;  // sections carry the state before, too
+	vme_u8 want_stacks;
+	vme_u8 reserved;
+};
+
+#define VME_SNAPSHOT_ROWS 4096
+
+// In and out: rows go into an array of VME_SNAPSHOT_ROWS, `from` says where to go on.
+struct vme_snapshot {
+	vme_u64 from;       // address to begin at
+	vme_u64 mm;         // out: the address space's pointer, 0 without one (a kernel thread)
+	vme_s32 pid;
+	vme_s32 error;      // out: 0, or -3 (ESRCH) if there is no such task
+	vme_u32 count;      // out: rows written
+	vme_u32 more;       // out: 1 if the array was full
+	vme_u32 map_count;  // out
+	vme_u32 reserved;
+};
+
+// What the iterator writes for each VMA where there is no array.
+struct vme_snapshot_row {
+	vme_u64 mm;
+	struct vme_row row;
+};
+
+_Static_assert(sizeof(struct vme_header) == 32, "wire");
+_Static_assert(sizeof(struct vme_row) == 80, "wire");
+_Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 80, "wire");
+_Static_assert(sizeof(struct vme_section) == 136, "wire");
+_Static_assert(sizeof(struct vme_attempt) == 416, "wire");
+_Static_assert(sizeof(struct vme_commit) == 48, "wire");
+_Static_assert(sizeof(struct vme_life) == 64, "wire");
+_Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_snapshot) == 40, "wire");
+_Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
+
+#endif

@@ -1,0 +1,1 @@
+#include "vma_event.h"

@@ -1,0 +1,156 @@
+import CVMAEvent
+import VMACore
+
+/// From the bytes of one record of the ring (CVMAEvent/include/vma_event.h) to an `Event`.
+public struct WireDecoder {
+    public enum Failure: Error, Equatable {
+        /// Shorter than its kind needs: `bytes` of `needed`.
+        case short(kind: UInt16, bytes: Int, needed: Int)
+        case unknownKind(UInt16)
+        case invalid(String)
+    }
+
+    public var interners = Interners()
+    /// The next number expected of each CPU.
+    private var expected: [UInt16: UInt32] = [:]
+
+    public init() {}
+
+    /// Records missing before this one, by the gap in its CPU's numbers.
+    public mutating func missing(before record: UnsafeRawBufferPointer) -> UInt64 {
+        guard record.count >= MemoryLayout<vme_header>.size else { return 0 }
+        let header = record.loadUnaligned(as: vme_header.self)
+        let gap = Int32(bitPattern: header.seq &- expected[header.cpu, default: 0])
+        // One that comes late was counted when it was passed over.
+        guard gap >= 0 else { return 0 }
+        expected[header.cpu] = header.seq &+ 1
+        return UInt64(gap)
+    }
+
+    /// Records missing after the last one: `next` holds the number that each CPU would take.
+    public mutating func missing(atEnd next: [UInt32]) -> UInt64 {
+        var missing: UInt64 = 0
+        for (cpu, next) in next.enumerated() {
+            let gap = Int32(bitPattern: next &- expected[UInt16(cpu), default: 0])
+            if gap > 0 { missing += UInt64(gap) }
+            expected[UInt16(cpu)] = next
+        }
+        return missing
+    }
+
+    public mutating func decode(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
+        let header = try load(record, vme_header.self, kind: 0)
+        let kind = header.kind
+        let origin = Origin(
+            time: header.time, mm: interners.mms.id(header.mm), tgid: header.tgid, tid: header.tid)
+        switch vme_kind(UInt32(kind)) {
+        case VME_ROWS: return try rows(record, origin)
+        case VME_SECTION: return .section(try section(record, origin))
+        case VME_ATTEMPT: return .attempt(try attempt(record, origin))
+        case VME_COMMIT:
+            let commit = try load(record, vme_commit.self, kind: kind)
+            return .commit(origin, AddressRange(commit.start, commit.end))
+        case VME_FORK: return .fork(try life(record, origin))
+        case VME_EXEC: return .exec(try life(record, origin))
+        case VME_EXIT:
+            let life = try life(record, origin)
+            interners.mms.forget(header.mm)
+            return .exit(life)
+        case VME_FILE: return try file(record)
+        case VME_NAME:
+            let name = try load(record, vme_name.self, kind: kind)
+            return .name(interners.names.id(name.name), text: withUnsafeBytes(of: name.text) { text($0[...]) })
+        default: throw .unknownKind(kind)
+        }
+    }
+
+    private func load<T: BitwiseCopyable>(
+        _ record: UnsafeRawBufferPointer, _ type: T.Type, kind: UInt16
+    ) throws(Failure) -> T {
+        guard record.count >= MemoryLayout<T>.size else {
+            throw .short(kind: kind, bytes: record.count, needed: MemoryLayout<T>.size)
+        }
+        return record.loadUnaligned(as: type)
+    }
+
+    private mutating func rows(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Event {
+        let head = MemoryLayout<vme_rows>.offset(of: \vme_rows.rows)!
+        guard record.count >= head else { throw .short(kind: 1, bytes: record.count, needed: head) }
+        // Shorter than the struct, which has room for the most rows there can be: field by field.
+        func field<T: BitwiseCopyable>(_ path: KeyPath<vme_rows, T>) -> T {
+            record.loadUnaligned(fromByteOffset: MemoryLayout<vme_rows>.offset(of: path)!, as: T.self)
+        }
+        let count = Int(field(\.count))
+        let size = MemoryLayout<vme_row>.size
+        guard count <= Int(VME_ROWS_MAX), record.count >= head + count * size else {
+            throw .short(kind: 1, bytes: record.count, needed: head + count * size)
+        }
+        guard let reason = Rows.Reason(rawValue: field(\.reason)) else {
+            throw .invalid("rows for reason \(field(\.reason))")
+        }
+        var vmas: [VMA] = []
+        vmas.reserveCapacity(count)
+        for index in 0..<count {
+            let row = record.loadUnaligned(fromByteOffset: head + index * size, as: vme_row.self)
+            // A layout relies on order, and a recording may be damaged.
+            guard row.start < row.end, row.start >= vmas.last?.end ?? 0 else { throw .invalid("rows out of order") }
+            vmas.append(interners.vma(row))
+        }
+        return .rows(
+            Rows(
+                origin, AddressRange(field(\.lo), field(\.hi)), reason, truncated: field(\.truncated) != 0, vmas))
+    }
+
+    private func arguments(_ args: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)) -> [UInt64] {
+        [args.0, args.1, args.2, args.3, args.4, args.5]
+    }
+
+    private func section(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Section {
+        let section = try load(record, vme_section.self, kind: 2)
+        let flags = section.flags
+        let isNative = flags & (VME_FOREIGN.rawValue | VME_COMPAT.rawValue) == 0
+        let ranges = [AddressRange(section.lo, section.hi), AddressRange(section.lo2, section.hi2)]
+        return Section(
+            origin, Syscall(number: section.nr, arguments: arguments(section.args), isNative: isNative),
+            stack: section.stack, ranges: ranges.filter { !$0.isEmpty }, writes: section.writes,
+            incomplete: flags & VME_INCOMPLETE.rawValue != 0)
+    }
+
+    private mutating func attempt(
+        _ record: UnsafeRawBufferPointer, _ origin: Origin
+    ) throws(Failure) -> HookedAttempt {
+        let attempt = try load(record, vme_attempt.self, kind: 3)
+        guard let site = HookedAttempt.Site(rawValue: attempt.site) else {
+            throw .invalid("attempt at site \(attempt.site)")
+        }
+        let proposed = interners.vma(attempt.proposed)
+        let before = attempt.flags & VME_HAS_PREV.rawValue != 0 ? interners.vma(attempt.prev) : nil
+        let after = attempt.flags & VME_HAS_NEXT.rawValue != 0 ? interners.vma(attempt.next) : nil
+        let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
+        return HookedAttempt(
+            origin, Syscall(number: attempt.nr, arguments: arguments(attempt.args)), stack: attempt.stack,
+            site: site, proposed: proposed, before: before, after: after, middle: middle)
+    }
+
+    private mutating func life(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Life {
+        let life = try load(record, vme_life.self, kind: 5)
+        return Life(
+            origin, parent: interners.mms.id(life.other_mm), parentTgid: life.other_tgid,
+            command: withUnsafeBytes(of: life.comm) { text($0[...]) })
+    }
+
+    private mutating func file(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
+        let file = try load(record, vme_file.self, kind: 8)
+        let identity = Interners.FileIdentity(inode: file.inode, device: file.dev)
+        if let known = interners.identity.updateValue(identity, forKey: file.file), known != identity {
+            interners.files.forget(file.file)
+        }
+        let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
+        return .file(interners.files.id(file.file), path: withUnsafeBytes(of: file.path) { text($0[at...]) })
+    }
+
+    /// Up to the first zero; what is no UTF-8 is replaced.
+    private func text(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
