@@ -12,9 +12,11 @@ let package = Package(
         // Pure: no Foundation, no operating system.
         .target(name: "VMACore"),
         .target(name: "VMATrace", dependencies: ["VMACore", "CVMAEvent"]),
+        .target(name: "VMAReport", dependencies: ["VMACore"]),
 
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "CVMAEvent"]),
+        .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,70 @@
+import VMACore
+
+/// What the blockers mean, from THE table: for the terminal and for docs/merge-rules.md.
+public enum Explain {
+    /// One line per blocker.
+    public static func all() -> String {
+        var table = TextTable(["blocker", "group", "meaning"], right: [])
+        for rule in MergeRules.table { table.add([rule.slug, rule.group.rawValue, rule.meaning]) }
+        let lines = table.lines.map { $0 + "\n" }.joined()
+        return lines + "\n" + groups.map { "\($0.group.rawValue): \($0.text)\n" }.joined()
+            + "\nvmascope explain <blocker> says which kernel code refuses, and what to do.\n"
+    }
+
+    /// A paragraph on one blocker, or nil if there is none of that name.
+    public static func one(_ slug: String) -> String? {
+        guard let rule = MergeRules.rule(slug: slug) else { return nil }
+        var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
+        text += "  meaning     \(rule.meaning)\n"
+        text += "  refused by  \(rule.refusedBy)\n"
+        text += "  group       \(self.text(rule.group))\n"
+        text += "  what to do\n" + wrapped(rule.remedy, width: 88).map { "    \($0)\n" }.joined()
+        return text
+    }
+
+    /// docs/merge-rules.md.
+    public static func markdown() -> String {
+        var text = """
+            # Merge rules
+
+            Linux merges two adjacent VMAs unless one of these rules forbids it. The kernel stops at the
+            first; vmascope lists all that apply, in this order. This page is printed from the table in
+            `Sources/VMACore/MergeRules.swift` (`vmascope explain --markdown`); a test fails when it is stale.
+
+            | blocker | group | meaning | refused by |
+            |---|---|---|---|
+
+            """
+        for rule in MergeRules.table {
+            text += "| [`\(rule.slug)`](#\(rule.slug)) | \(rule.group.rawValue) | \(rule.meaning) | \(rule.refusedBy) |\n"
+        }
+        text += "\nGroups:\n\n"
+        for group in groups { text += "- **\(group.group.rawValue)**: \(group.text).\n" }
+        text += "\nA miss whose blockers are all from the group *limit* is a headline miss.\n"
+        for rule in MergeRules.table { text += "\n## \(rule.slug)\n\n\(rule.remedy)\n" }
+        return text
+    }
+
+    private static func text(_ group: MergeRule.Group) -> String { groups.first { $0.group == group }!.text }
+
+    private static let groups: [(group: MergeRule.Group, text: String)] = [
+        (.limit, "a limit of the kernel's data structures: the memory could be one VMA, and a patch could lift it"),
+        (.layout, "the program laid its file mappings out so that they don't continue each other"),
+        (.flags, "an advice, a lock or the way it was mapped has left different flags"),
+        (.intent, "the program asked for two different things, so two VMAs are right"),
+        (.failure, "the merge was allowed, but the kernel could not carry it out"),
+    ]
+
+    private static func wrapped(_ text: String, width: Int) -> [String] {
+        var lines: [String] = [""]
+        for word in text.split(separator: " ") {
+            let last = lines.count - 1
+            if !lines[last].isEmpty, lines[last].count + 1 + word.count > width {
+                lines.append(String(word))
+            } else {
+                lines[last] += (lines[last].isEmpty ? "" : " ") + word
+            }
+        }
+        return lines
+    }
+}

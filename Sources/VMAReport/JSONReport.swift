@@ -1,0 +1,143 @@
+import VMACore
+
+/// `vmascope.report.v1` (docs/json.md).
+struct JSONReport: ReportFormat {
+    func render(_ report: Report, into text: inout String) {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("schema", "vmascope.report.v1")
+            json.object("tool") { $0.field("version", report.version) }
+            json.object("host") { json in
+                json.field("kernel", report.host.kernel)
+                json.field("source", report.host.source)
+                json.field("merge_rules", report.host.mergeRules)
+            }
+            json.object("window") { json in
+                json.field("started", report.started)
+                json.field("seconds", seconds: report.seconds)
+            }
+            json.object("events") { json in
+                json.field("received", report.received)
+                json.field("lost", report.lost)
+                json.field("sample_one_in", report.sampleOneIn)
+            }
+            json.object("agreement") { json in
+                json.field("checked", report.checked)
+                json.field("agreed", report.agreed)
+                json.field("unexplained", report.checked - report.agreed)
+            }
+            json.object("layout_audit") { json in
+                json.field("checked", report.audit.checked)
+                json.field("equal", report.audit.equal)
+                json.field("resynced", report.audit.resynced)
+            }
+            json.object("totals") { $0.tally(report.totals) }
+            json.array("processes") { json in
+                for process in report.processes { json.object { $0.process(process) } }
+            }
+            json.array("missed") { json in
+                for miss in report.missed { json.object { $0.miss(miss, report.labels) } }
+            }
+        }
+        text += json.finish()
+    }
+}
+
+/// `vmascope.layout.v1`.
+public struct JSONLayout {
+    public init() {}
+
+    public func render(_ report: LayoutReport, into text: inout String) {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("schema", "vmascope.layout.v1")
+            json.field("pid", report.pid)
+            json.field("comm", report.command)
+            json.array("vmas") { json in
+                for vma in report.vmas { json.object { $0.vma(vma, report.labels) } }
+            }
+            json.array("boundaries") { json in
+                for boundary in report.boundaries {
+                    json.object { json in
+                        json.field("index", boundary.index)
+                        json.field("blockers", boundary.blockers.slugs)
+                        json.field("detail", boundary.detail)
+                        json.field("what_if", boundary.whatIf?.rawValue)
+                    }
+                }
+            }
+        }
+        text += json.finish()
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func tally(_ tally: Tally) {
+        field("attempts", tally.attempts)
+        field("merged", tally.merged)
+        field("missed", tally.missed)
+        blockers("missed_by", tally.missedBy, always: [.pgoff, .anonVMA, .limits])
+        object("what_if") { json in
+            for whatIf in WhatIf.allCases { json.field(whatIf.rawValue, tally.whatIf[whatIf] ?? 0) }
+        }
+    }
+
+    private mutating func blockers(_ key: String, _ counts: [Blockers: Int], always: [Blockers] = []) {
+        object(key) { json in
+            var counts = counts
+            for blockers in always { counts[blockers, default: 0] += 0 }
+            for (blockers, count) in counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                json.field(blockers.key, count)
+            }
+        }
+    }
+
+    fileprivate mutating func process(_ process: Report.Process) {
+        field("pid", process.pid)
+        field("comm", process.command)
+        object("vmas") { json in
+            json.field("start", process.start)
+            json.field("now", process.now)
+            json.field("peak", process.peak)
+            json.field("limit", process.limit)
+        }
+        tally(process.tally)
+        object("boundaries") { json in
+            json.field("total", process.boundaries.total)
+            json.blockers("blocked_by", process.boundaries.blockedBy)
+            json.field("recoverable", process.boundaries.recoverable)
+        }
+    }
+
+    fileprivate mutating func miss(_ miss: Report.Miss, _ labels: Labels) {
+        field("pid", miss.pid)
+        field("op", miss.operation.rawValue)
+        field("side", miss.side.rawValue)
+        field("blockers", miss.blockers.slugs)
+        field("detail", miss.detail)
+        field("count", miss.count)
+        field("what_if", miss.whatIf?.rawValue)
+        object("example") { json in
+            json.field("time", seconds: miss.time)
+            for (key, vma) in [("proposed", miss.proposed), ("prev", miss.prev), ("next", miss.next)] {
+                guard let vma else {
+                    json.field(key, String?.none)
+                    continue
+                }
+                json.object(key) { $0.vma(vma, labels) }
+            }
+        }
+        field("stack", miss.stack)
+    }
+
+    fileprivate mutating func vma(_ vma: VMA, _ labels: Labels) {
+        field("start", vma.start.hex)
+        field("end", vma.end.hex)
+        field("prot", vma.flags.protectionText)
+        field("flags", vma.flags.besideProtection.bitNames)
+        field("pgoff", vma.pgoff)
+        field("anon_vma", vma.anonVMA == 0 ? nil : vma.anonVMA)
+        field("file", labels.file(vma))
+        field("name", labels.name(vma))
+    }
+}

@@ -1,0 +1,95 @@
+/// Writes JSON, two spaces deep: objects and arrays by nesting, commas by itself.
+public struct JSONWriter {
+    private var text = ""
+    private var depth = 0
+    private var isFirst = true
+
+    public init() {}
+
+    /// The document, with the newline at its end.
+    public consuming func finish() -> String { text + "\n" }
+
+    // MARK: containers
+
+    public mutating func object(_ body: (inout JSONWriter) -> Void) { container("{", "}", body) }
+
+    public mutating func object(_ key: String, _ body: (inout JSONWriter) -> Void) {
+        begin(key)
+        container("{", "}", body, isPlaced: true)
+    }
+
+    public mutating func array(_ key: String, _ body: (inout JSONWriter) -> Void) {
+        begin(key)
+        container("[", "]", body, isPlaced: true)
+    }
+
+    // MARK: fields; nil is null
+
+    public mutating func field(_ key: String, _ value: String?) { field(key, literal: value.map(Self.quoted)) }
+    public mutating func field(_ key: String, _ value: Bool?) { field(key, literal: value.map(String.init)) }
+    public mutating func field(_ key: String, _ value: (some BinaryInteger)?) {
+        field(key, literal: value.map { "\($0)" })
+    }
+
+    /// To the millisecond; what is no number is null.
+    public mutating func field(_ key: String, seconds value: Double) {
+        field(key, literal: value.isFinite ? "\((value * 1000).rounded() / 1000)" : nil)
+    }
+
+    /// On one line.
+    public mutating func field(_ key: String, _ values: [String]) {
+        field(key, literal: "[" + values.map(Self.quoted).joined(separator: ", ") + "]")
+    }
+
+    private mutating func field(_ key: String, literal: String?) {
+        begin(key)
+        text += literal ?? "null"
+    }
+
+    // MARK: layout
+
+    private mutating func container(
+        _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void, isPlaced: Bool = false
+    ) {
+        if !isPlaced, depth > 0 { newLine() }
+        text += open
+        depth += 1
+        isFirst = true
+        body(&self)
+        depth -= 1
+        if !isFirst { text += "\n" + indentation }
+        text += close
+        isFirst = false
+    }
+
+    private mutating func begin(_ key: String) {
+        newLine()
+        text += Self.quoted(key) + ": "
+    }
+
+    private mutating func newLine() {
+        if !isFirst { text += "," }
+        text += "\n" + indentation
+        isFirst = false
+    }
+
+    private var indentation: String { String(repeating: " ", count: 2 * depth) }
+
+    static func quoted(_ string: String) -> String {
+        var quoted = "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case "\r": quoted += "\\r"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

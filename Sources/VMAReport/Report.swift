@@ -1,0 +1,170 @@
+import VMACore
+
+/// What an observation found, ready to be printed: plain values, in the order in which they
+/// are shown, that every output format reads.
+public struct Report: Sendable {
+    public var version: String
+    public var host: Host
+    /// Start in ISO 8601, length in seconds.
+    public var started: String
+    public var seconds: Double
+    public var received: UInt64
+    public var lost: UInt64
+    public var sampleOneIn: Int
+    public var checked: Int
+    public var agreed: Int
+    public var disagreements: [String]
+    public var audit: Audit
+    public var totals: Tally
+    public var processes: [Process]
+    /// Most frequent first.
+    public var missed: [Miss]
+    public var labels: Labels
+
+    public struct Host: Sendable {
+        public var kernel: String
+        /// `hooks` or `tracepoints`.
+        public var source: String
+        public var mergeRules: String
+
+        public init(kernel: String, source: String, mergeRules: String) {
+            self.kernel = kernel
+            self.source = source
+            self.mergeRules = mergeRules
+        }
+    }
+
+    public struct Process: Sendable {
+        public var pid: UInt32
+        public var command: String
+        public var exited: Bool
+        public var start: Int
+        public var now: Int
+        public var peak: Int
+        /// `vm.max_map_count`, or nil if it could not be read.
+        public var limit: Int?
+        public var tally: Tally
+        public var boundaries: Boundaries
+    }
+
+    /// What separates the VMAs that stand now.
+    public struct Boundaries: Sendable {
+        public var total = 0
+        /// Pairs without any blocker are not in it.
+        public var blockedBy: [Blockers: Int] = [:]
+        public var recoverable = 0
+    }
+
+    public struct Miss: Sendable {
+        public var pid: UInt32
+        public var command: String
+        public var operation: Operation
+        public var side: Side
+        public var blockers: Blockers
+        public var detail: String?
+        public var whatIf: WhatIf?
+        public var count: Int
+        /// Seconds since the start of the window.
+        public var time: Double
+        public var proposed: VMA
+        public var prev: VMA?
+        public var next: VMA?
+        /// Innermost frame first; empty if there is none.
+        public var stack: [String]
+    }
+
+    /// - Parameters:
+    ///   - startTime: CLOCK_MONOTONIC nanoseconds at the start of the window.
+    ///   - stack: frames for a key of the stack map.
+    public init(
+        _ observer: Observer, version: String, host: Host, started: String, startTime: UInt64,
+        seconds: Double, limit: Int?, stack: (MMID, Int32) -> [String]
+    ) {
+        self.version = version
+        self.host = host
+        self.started = started
+        self.seconds = seconds
+        received = observer.received
+        lost = observer.lost
+        sampleOneIn = 1
+        checked = observer.checked
+        agreed = observer.agreed
+        disagreements = observer.disagreements
+        audit = observer.audit
+        labels = Labels(files: observer.files, names: observer.names)
+
+        var totals = Tally()
+        var owners: [MMID: Image] = [:]
+        processes = observer.images.map { image in
+            totals.add(image.tally)
+            owners[image.mm] = image
+            return Process(
+                pid: image.tgid, command: image.command, exited: image.hasExited,
+                start: image.startCount, now: image.layout.count, peak: image.peakCount, limit: limit,
+                tally: image.tally, boundaries: Boundaries(image.layout, observer.judge))
+        }
+        self.totals = totals
+
+        missed = observer.ledger.rows.map { row in
+            let image = owners[row.key.mm]
+            return Miss(
+                pid: image?.tgid ?? 0, command: image?.command ?? "", operation: row.key.operation,
+                side: row.key.side, blockers: row.key.blockers, detail: row.key.detail,
+                whatIf: row.key.whatIf, count: row.count,
+                time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
+                proposed: row.example.proposed, prev: row.example.prev, next: row.example.next,
+                stack: row.key.stack >= 0 ? stack(row.key.mm, row.key.stack) : [])
+        }
+        missed = missed.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }
+            .map(\.element)
+    }
+}
+
+extension Report.Boundaries {
+    public init(_ layout: Layout, _ judge: Judge) {
+        layout.forEachBoundary { _, left, right in
+            let (blockers, _, whatIf) = judge.boundary(left, right)
+            total += 1
+            if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
+            if whatIf == .recoverable { recoverable += 1 }
+        }
+    }
+}
+
+extension Blockers {
+    /// The key in `missed_by`. A side that stayed apart although no rule forbids it has the key
+    /// `unexplained`: this kernel has a rule that we don't know.
+    public var key: String { isEmpty ? "unexplained" : slugs.joined(separator: "+") }
+}
+
+/// A process's VMAs as they stand (`vmascope layout`).
+public struct LayoutReport: Sendable {
+    public struct Boundary: Sendable {
+        /// Of the VMA on the left, in `vmas`.
+        public var index: Int
+        public var blockers: Blockers
+        public var detail: String?
+        public var whatIf: WhatIf?
+    }
+
+    public var pid: UInt32
+    public var command: String
+    public var limit: Int?
+    public var vmas: [VMA]
+    public var boundaries: [Boundary]
+    public var labels: Labels
+
+    public init(pid: UInt32, command: String, limit: Int?, layout: Layout, judge: Judge, labels: Labels) {
+        self.pid = pid
+        self.command = command
+        self.limit = limit
+        self.labels = labels
+        vmas = layout.vmas
+        var boundaries: [Boundary] = []
+        layout.forEachBoundary { index, left, right in
+            let (blockers, detail, whatIf) = judge.boundary(left, right)
+            boundaries.append(Boundary(index: index, blockers: blockers, detail: detail, whatIf: whatIf))
+        }
+        self.boundaries = boundaries
+    }
+}

@@ -1,0 +1,62 @@
+import VMACore
+
+/// A way to print a report. One file per format; a new one is a row in `ReportFormats`.
+public protocol ReportFormat {
+    func render(_ report: Report, into text: inout String)
+}
+
+public enum ReportFormats {
+    private static let table: [(name: String, make: @Sendable (Bool) -> any ReportFormat)] = [
+        ("text", { TextReport(colour: $0) }),
+        ("json", { _ in JSONReport() }),
+        ("folded", { _ in FoldedReport() }),
+    ]
+
+    public static var names: [String] { table.map(\.name) }
+
+    /// - Parameter colour: whether it goes to a terminal; only people get escape codes.
+    public static func named(_ name: String, colour: Bool) -> (any ReportFormat)? {
+        table.first { $0.name == name }?.make(colour)
+    }
+}
+
+/// What ids stand for, to print a VMA.
+public struct Labels: Sendable {
+    public var files: [FileID: String]
+    public var names: [UInt32: String]
+
+    public init(files: [FileID: String], names: [UInt32: String]) {
+        self.files = files
+        self.names = names
+    }
+
+    /// The path of the file that is mapped, nil for anonymous memory.
+    public func file(_ vma: VMA) -> String? {
+        vma.file == 0 ? nil : files[vma.file] ?? "(file \(vma.file), path unknown)"
+    }
+
+    /// As in `/proc/PID/maps`: the name given by prctl, or `[heap]`, `[stack]`.
+    public func name(_ vma: VMA) -> String? {
+        if vma.name != 0 { return names[vma.name] ?? "(name \(vma.name), text unknown)" }
+        if vma.traits.contains(.heap) { return "[heap]" }
+        return vma.traits.contains(.stack) ? "[stack]" : nil
+    }
+}
+
+extension VMAFlags {
+    /// What the four characters of the protection and their VM_MAY… shadows don't tell.
+    var besideProtection: VMAFlags {
+        subtracting([.read, .write, .exec, .shared, .mayRead, .mayWrite, .mayExec, .mayShare])
+    }
+}
+
+extension UInt64 {
+    var hex: String { "0x" + String(self, radix: 16) }
+}
+
+extension Dictionary where Key == Blockers, Value == Int {
+    /// Largest first, and then as in the table.
+    var ranked: [(key: Blockers, value: Int)] {
+        sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+    }
+}

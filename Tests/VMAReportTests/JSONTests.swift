@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+import VMACore
+
+@testable import VMAReport
+
+@Suite("JSON")
+struct JSONTests {
+    private func object(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    private func keys(_ value: Any?) -> Set<String> { Set((value as? [String: Any] ?? [:]).keys) }
+
+    @Test("a report has the promised keys and no others")
+    func reportKeys() throws {
+        let text = Sample.render("json")
+        #expect(text.hasSuffix("}\n") && !text.hasSuffix("\n\n"))
+        let report = try object(text)
+        #expect(keys(report) == [
+            "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "processes", "missed",
+        ])
+        #expect(report["schema"] as? String == "vmascope.report.v1")
+        #expect(keys(report["tool"]) == ["version"])
+        #expect(keys(report["host"]) == ["kernel", "source", "merge_rules"])
+        #expect(keys(report["window"]) == ["started", "seconds"])
+        #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
+        #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
+        #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
+        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if"])
+
+        let process = try #require((report["processes"] as? [[String: Any]])?.first)
+        #expect(keys(process) == ["pid", "comm", "vmas", "attempts", "merged", "missed", "missed_by", "what_if", "boundaries"])
+        #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
+        #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable"])
+
+        let miss = try #require((report["missed"] as? [[String: Any]])?.first)
+        #expect(keys(miss) == ["pid", "op", "side", "blockers", "detail", "count", "what_if", "example", "stack"])
+        let example = try #require(miss["example"] as? [String: Any])
+        #expect(keys(example) == ["time", "proposed", "prev", "next"])
+        #expect(keys(example["proposed"]) == ["start", "end", "prot", "flags", "pgoff", "anon_vma", "file", "name"])
+        #expect(example["next"] is NSNull)
+    }
+
+    @Test("the sums hold")
+    func sums() throws {
+        let report = try object(Sample.render("json"))
+        let totals = try #require(report["totals"] as? [String: Any])
+        let processes = try #require(report["processes"] as? [[String: Any]])
+        let missed = try #require(report["missed"] as? [[String: Any]])
+        func sum(_ key: String) -> Int { processes.reduce(0) { $0 + ($1[key] as? Int ?? -1) } }
+        #expect(totals["attempts"] as? Int == 6)
+        for key in ["attempts", "merged", "missed"] { #expect(sum(key) == totals[key] as? Int) }
+        #expect(missed.reduce(0) { $0 + ($1["count"] as? Int ?? -1) } == totals["missed"] as? Int)
+        let by = try #require(totals["missed_by"] as? [String: Int])
+        #expect(by == ["pgoff": 3, "anon_vma": 0, "pgoff+anon_vma": 1, "flags": 1])
+        #expect(totals["what_if"] as? [String: Int] == ["recoverable": 4, "shared": 0, "unknown": 0])
+        for key in by.keys {
+            let parts = processes.reduce(0) { $0 + (($1["missed_by"] as? [String: Int])?[key] ?? 0) }
+            #expect(parts == by[key])
+        }
+    }
+
+    @Test("values are as promised: hex addresses, small ids, null for unknown, seconds")
+    func values() throws {
+        let report = try object(Sample.render("json"))
+        #expect((report["window"] as? [String: Any])?["seconds"] as? Double == 12.346)
+        let miss = try #require((report["missed"] as? [[String: Any]])?.first)
+        #expect(miss["count"] as? Int == 3)
+        #expect(miss["blockers"] as? [String] == ["pgoff"])
+        #expect(miss["op"] as? String == "mremap")
+        #expect(miss["side"] as? String == "prev")
+        #expect(miss["what_if"] as? String == "recoverable")
+        #expect(miss["detail"] is NSNull)
+        #expect(miss["stack"] as? [String] == Sample.stack)
+        let example = try #require(miss["example"] as? [String: Any])
+        #expect(example["time"] as? Double == 1.5)
+        let proposed = try #require(example["proposed"] as? [String: Any])
+        #expect(proposed["start"] as? String == "0x31000")
+        #expect(proposed["prot"] as? String == "rw-p")
+        #expect(proposed["pgoff"] as? Int == 0x99)
+        #expect(proposed["anon_vma"] as? Int == 1)
+        #expect(proposed["file"] is NSNull)
+        let flagged = try #require((report["missed"] as? [[String: Any]])?.first { $0["detail"] as? String == "VM_DONTDUMP" })
+        let prev = (flagged["example"] as? [String: Any])?["prev"] as? [String: Any]
+        #expect(prev?["flags"] as? [String] == ["VM_DONTDUMP"])
+        #expect(prev?["anon_vma"] is NSNull)
+        #expect(flagged["what_if"] is NSNull)
+    }
+
+    @Test("a layout lists every gapless pair")
+    func layout() throws {
+        let observer = Sample.observer()
+        let vmas = [Sample.page(0x10), Sample.page(0x11, pgoff: 0x50), Sample.page(0x12, pgoff: 0x51), Sample.page(0x20)]
+        let layout = LayoutReport(
+            pid: 7, command: "x", limit: nil, layout: Layout(vmas), judge: observer.judge,
+            labels: Labels(files: [:], names: [:]))
+        var text = ""
+        JSONLayout().render(layout, into: &text)
+        let json = try object(text)
+        #expect(keys(json) == ["schema", "pid", "comm", "vmas", "boundaries"])
+        #expect(json["schema"] as? String == "vmascope.layout.v1")
+        #expect((json["vmas"] as? [Any])?.count == 4)
+        let boundaries = try #require(json["boundaries"] as? [[String: Any]])
+        #expect(boundaries.map { $0["index"] as? Int } == [0, 1])
+        #expect(boundaries.map { $0["blockers"] as? [String] } == [["pgoff"], []])
+        #expect(keys(boundaries.first) == ["index", "blockers", "detail", "what_if"])
+    }
+
+    @Test("strings are escaped as RFC 8259 says", arguments: [
+        ("plain", "\"plain\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\n\t\r", "\"\\n\\t\\r\""),
+        ("\u{1b}[1m\u{0}", "\"\\u001b[1m\\u0000\""), ("ü≠😀", "\"ü≠😀\""),
+    ])
+    func escapes(_ plain: String, _ quoted: String) throws {
+        #expect(JSONWriter.quoted(plain) == quoted)
+        let back = try JSONSerialization.jsonObject(with: Data(quoted.utf8), options: .fragmentsAllowed)
+        #expect(back as? String == plain)
+    }
+
+    @Test("empty containers and nesting are well formed")
+    func containers() throws {
+        var json = JSONWriter()
+        json.object { json in
+            json.object("empty") { _ in }
+            json.array("none") { _ in }
+            json.array("some") { json in
+                json.object { $0.field("a", 1) }
+                json.object { _ in }
+            }
+            json.field("list", [String]())
+            json.field("large", UInt64.max)
+            json.field("nan", seconds: .nan)
+        }
+        let text = json.finish()
+        let object = try object(text)
+        #expect(keys(object) == ["empty", "none", "some", "list", "large", "nan"])
+        #expect(text.contains("18446744073709551615"))
+        #expect(object["nan"] is NSNull)
+    }
+}

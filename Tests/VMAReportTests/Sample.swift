@@ -1,0 +1,65 @@
+import VMACore
+
+@testable import VMAReport
+
+/// A small observation made by hand: two processes, hooked, with misses of several kinds.
+enum Sample {
+    static let readWrite: VMAFlags = [.read, .write, .mayRead, .mayWrite, .mayExec]
+    static let alone: VMA.Traits = [.chainSingular, .ownRoot, .anonKnown]
+    static let stack: [String] = ["fill_hole", "main", "a;b\nc"]
+
+    static func page(_ number: UInt64, pages: UInt64 = 1, pgoff: UInt64? = nil, anonVMA: UInt32 = 0) -> VMA {
+        VMA(
+            AddressRange(number << 12, (number + pages) << 12), pgoff: pgoff ?? number, flags: readWrite,
+            anonVMA: anonVMA, traits: anonVMA == 0 ? [] : alone)
+    }
+
+    static func observer() -> Observer {
+        let model = KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed)
+        let observer = Observer(judge: Judge(model), isHooked: true)
+        observer.apply(.file(1, path: "/tmp/\u{1b}[31mred \"quoted\""))
+        for (mm, tgid) in [(UInt32(1), UInt32(100)), (2, 200)] {
+            observer.adopt(mm: mm, tgid: tgid, command: "worker\(mm)")
+            var file = page(0x20)
+            file.file = 1
+            observer.resync(mm: mm, [page(0x10, anonVMA: 1), page(0x11, pgoff: 0x50, anonVMA: 1), file])
+            observer.check(mm: mm, [page(0x10, anonVMA: 1), page(0x11, pgoff: 0x50, anonVMA: 1), file])
+        }
+        // Three times a page moved beside one that it does not continue, once beside another
+        // anon_vma and another advice, too.
+        for _ in 1...3 { attempt(observer, mm: 1, page(0x31, pgoff: 0x99, anonVMA: 1), before: page(0x30, anonVMA: 1)) }
+        attempt(observer, mm: 1, page(0x31, pgoff: 0x99, anonVMA: 2), before: page(0x30, anonVMA: 1))
+        var advised = page(0x30)
+        advised.flags.insert(.dontDump)
+        attempt(observer, mm: 2, page(0x31), before: advised)
+        attempt(observer, mm: 2, page(0x31), before: page(0x30), merges: true)
+        return observer
+    }
+
+    static func attempt(_ observer: Observer, mm: MMID, _ proposed: VMA, before: VMA, merges: Bool = false) {
+        let origin = Origin(time: 2_500_000_000, mm: mm, tgid: mm * 100, tid: mm * 100)
+        let syscall = Syscall(number: 25, arguments: [0x7000, 4096, 4096, 0, 0, 0])
+        observer.apply(
+            .attempt(
+                HookedAttempt(
+                    origin, syscall, stack: 7, site: .vmaMerge, proposed: proposed, before: before, after: nil,
+                    middle: nil)))
+        if merges { observer.apply(.commit(origin, before.range.union(proposed.range))) }
+        observer.apply(
+            .section(Section(origin, syscall, stack: 7, ranges: [proposed.range], writes: 1, incomplete: false)))
+    }
+
+    static func report(_ observer: Observer = observer()) -> Report {
+        Report(
+            observer, version: "1.2.3",
+            host: Report.Host(kernel: "6.1.0", source: "hooks", mergeRules: observer.judge.model.name),
+            started: "2026-01-02T03:04:05Z", startTime: 1_000_000_000, seconds: 12.3456, limit: 65530,
+            stack: { _, key in key == 7 ? stack : [] })
+    }
+
+    static func render(_ name: String, _ report: Report = report(), colour: Bool = false) -> String {
+        var text = ""
+        ReportFormats.named(name, colour: colour)?.render(report, into: &text)
+        return text
+    }
+}
