@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Every kernel field that vmascope reads, and nothing else. The structs are minimal: CO-RE
+// relocates each access to where the running kernel has the field, so order and padding here
+// mean nothing. Fields that come and go are asked for with bpf_core_field_exists.
+#ifndef VMASCOPE_KERNEL_H
+#define VMASCOPE_KERNEL_H
+
+#define __VMLINUX_H__  // keep libbpf's headers from wanting a full vmlinux.h
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef int s32;
+typedef unsigned long long u64;
+typedef long long s64;
+typedef u8 __u8;
+typedef u16 __u16;
+typedef u32 __u32;
+typedef u64 __u64;
+typedef s32 __s32;
+typedef s64 __s64;
+typedef u16 __be16;
+typedef u32 __be32;
+typedef u32 __wsum;
+typedef _Bool bool;
+enum { false = 0, true = 1 };
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_STACK_TRACE = 7,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+enum { BPF_ANY = 0 };
+enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024 };
+enum { BPF_F_USER_STACK = 256 };
+enum { BPF_RB_NO_WAKEUP = 1 };
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct rb_node {
+	unsigned long __rb_parent_color;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct pt_regs {
+	unsigned long r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp, r10;
+};
+
+struct maple_tree {
+	void *ma_root;
+};
+
+struct ma_state {
+	struct maple_tree *tree;
+	unsigned long index;
+	unsigned long last;
+};
+
+struct mm_struct {
+	struct maple_tree mm_mt;  // since 6.1, commit d4af56c5c7c6
+	atomic_t mm_users;
+	int map_count;
+	unsigned long start_brk, brk, start_stack;
+};
+
+// With CONFIG_ANON_VMA_NAME; since 5.17, commit 9a10064f5625. The text follows the struct.
+struct anon_vma_name {
+	char name[0];
+};
+
+struct userfaultfd_ctx;
+struct vm_userfaultfd_ctx {
+	struct userfaultfd_ctx *ctx;  // absent without CONFIG_USERFAULTFD
+};
+
+typedef struct {
+	unsigned long bits[1];
+} nodemask_t;
+
+struct mempolicy {
+	unsigned short mode;
+	unsigned short flags;
+	nodemask_t nodes;  // a member of union v up to 5.13
+	int home_node;     // since 5.17, commit c6018b4b2549
+};
+
+struct vm_area_struct;
+
+struct vm_operations_struct {
+	void (*close)(struct vm_area_struct *);
+};
+
+struct anon_vma {
+	struct anon_vma *root;
+	unsigned long num_children;     // with num_active_vmas since 6.0, commit 2555283eb40d,
+	unsigned long num_active_vmas;  // and in stable kernels before
+};
+
+struct super_block {
+	u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct qstr {
+	u32 len;
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	struct list_head anon_vma_chain;
+	struct anon_vma *anon_vma;
+	const struct vm_operations_struct *vm_ops;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+	struct mempolicy *vm_policy;       // absent without CONFIG_NUMA
+	// Up to 6.1 in a union with `shared`, and so only good without a file; of its own since
+	// 6.2, commit d09e8ca6cb93, and absent without CONFIG_ANON_VMA_NAME.
+	struct anon_vma_name *anon_name;
+	struct {
+		struct rb_node rb;
+	} shared;
+	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
+};
+
+struct thread_info {
+	u32 status;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int flags;
+	int pid, tgid;
+	struct mm_struct *mm;
+	char comm[16];
+};
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+#pragma clang attribute pop
+
+// Kernel constants that BTF does not carry.
+#define PAGE_SHIFT 12
+#define PF_KTHREAD 0x00200000
+#define TS_COMPAT 0x0002
+#define VM_HUGETLB 0x00400000UL
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// From a vm_area_struct to a row of the wire, and from a range to the rows that fill it.
+#ifndef VMASCOPE_ROWS_H
+#define VMASCOPE_ROWS_H
+
+#define MAX_CHUNKS 256
+#define PATH_STEPS 32
+#define FNV_OFFSET 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+struct path_walk {
+	u64 dentry;
+	u64 mnt;
+	u32 at;  // the path so far is s->file.path + at
+	u32 reserved;
+};
+
+// One component towards the root, or across a mount point. Returns 1 at the end. A function
+// of its own, so that the verifier looks at one step and not at every sequence of them.
+__noinline int path_step(struct path_walk *w)
+{
+	struct scratch *s = scratch();
+	struct dentry *dentry, *parent, *root;
+	struct vfsmount *mnt;
+	u32 len;
+
+	if (!w || !s)
+		return 1;
+	dentry = (void *)w->dentry;
+	mnt = (void *)w->mnt;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	root = BPF_CORE_READ(mnt, mnt_root);
+	if (dentry == root) {
+		u32 offset = bpf_core_field_offset(struct mount, mnt);
+		struct mount *mount = (void *)(w->mnt - offset);
+		struct mount *up = BPF_CORE_READ(mount, mnt_parent);
+
+		if (!up || up == mount)
+			return 1;
+		w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		w->mnt = (u64)up + offset;
+		return 0;
+	}
+	len = BPF_CORE_READ(dentry, d_name.len);
+	if (dentry == parent || len > 255 || w->at <= len)
+		return 1;
+	w->at -= len;
+	// The masks tell the verifier what the test above made sure of.
+	bpf_probe_read_kernel(&s->file.path[w->at & (VME_PATH_MAX - 1)], len & 255,
+			      BPF_CORE_READ(dentry, d_name.name));
+	w->at--;
+	s->file.path[w->at & (VME_PATH_MAX - 1)] = '/';
+	w->dentry = (u64)parent;
+	return 0;
+}
+
+// The path as the host sees it, a container's own prefix included.
+__noinline int tell_file(u64 file, u64 inode)
+{
+	struct scratch *s = scratch();
+	struct path_walk walk = { .at = VME_PATH_MAX - 1 };
+	u64 seen = inode;
+	int i;
+
+	if (!s)
+		return 0;
+	bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
+	begin(s, &s->file.h, VME_FILE, 0, 0);
+	s->file.file = file;
+	s->file.inode = BPF_CORE_READ((struct inode *)inode, i_ino);
+	s->file.dev = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
+	s->file.path[VME_PATH_MAX - 1] = 0;
+	walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
+	walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
+	for (i = 0; i < PATH_STEPS; i++)
+		if (path_step(&walk))
+			break;
+	s->file.at = walk.at;
+	emit(s, &s->file, sizeof(s->file));
+	return 0;
+}
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+	return (hash ^ value) * FNV_PRIME;
+}
+
+// What mpol_equal() compares, as one number; two policies that differ could collide in
+// theory (1 in 2^64), which would show as an unexplained refusal.
+static __always_inline u64 policy_key(u64 policy)
+{
+	struct mempolicy *p = (void *)policy;
+	u64 hash = FNV_OFFSET;
+
+	if (!policy)
+		return 0;
+	hash = mix(hash, BPF_CORE_READ(p, mode));
+	hash = mix(hash, BPF_CORE_READ(p, flags));
+	if (bpf_core_field_exists(p->nodes))
+		hash = mix(hash, BPF_CORE_READ(p, nodes.bits[0]));
+	if (bpf_core_field_exists(p->home_node))
+		hash = mix(hash, BPF_CORE_READ(p, home_node));
+	return hash;
+}
+
+__noinline u64 name_key(u64 anon_name)
+{
+	struct scratch *s = scratch();
+	u64 hash = FNV_OFFSET, one = 1;
+	u32 i;
+	long len;
+
+	if (!anon_name || !s)
+		return 0;
+	len = bpf_probe_read_kernel_str(s->name.text, sizeof(s->name.text),
+					(void *)anon_name +
+					bpf_core_field_offset(struct anon_vma_name, name));
+	if (len <= 0)
+		return 0;
+	for (i = 0; i < VME_NAME_MAX; i++) {
+		if (i >= len)
+			break;
+		hash = mix(hash, s->name.text[i]);
+	}
+	if (!bpf_map_lookup_elem(&told, &hash)) {
+		bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
+		begin(s, &s->name.h, VME_NAME, 0, 0);
+		s->name.name = hash;
+		emit(s, &s->name, sizeof(s->name));
+	}
+	return hash;
+}
+
+static __always_inline u64 file_key(u64 file)
+{
+	u64 inode, *seen;
+
+	if (!file)
+		return 0;
+	inode = (u64)BPF_CORE_READ((struct file *)file, f_inode);
+	seen = bpf_map_lookup_elem(&told, &file);
+	if (!seen || *seen != inode)  // new, or another file where a closed one was
+		tell_file(file, inode);
+	return file;
+}
+
+// anon_vma is set if and only if the chain is not empty, so two equal ends mean one entry.
+static __always_inline u32 anon_traits(struct scratch *s, u64 anon_vma, struct list_head *chain)
+{
+	u32 traits = 0;
+
+	if (!anon_vma)
+		return 0;
+	if (chain->next == chain->prev)
+		traits |= VME_CHAIN_SINGULAR;
+	if (!bpf_core_field_exists(struct anon_vma, num_children))
+		return traits;
+	if (bpf_probe_read_kernel(s->anon_vma, bpf_core_type_size(struct anon_vma), (void *)anon_vma))
+		return traits;
+	traits |= VME_ANON_KNOWN;
+	if ((u64)READ_AT(s->anon_vma, struct anon_vma, root) == anon_vma)
+		traits |= VME_ANON_OWN_ROOT;
+	if (READ_AT(s->anon_vma, struct anon_vma, num_children) > 1)
+		traits |= VME_ANON_CHILDREN;
+	if (READ_AT(s->anon_vma, struct anon_vma, num_active_vmas) > 1)
+		traits |= VME_ANON_SHARED;
+	return traits;
+}
+
+// One read for the whole struct: twenty field reads cost ten times as much.
+__noinline int row_fill(u64 vma, struct vme_row *row)
+{
+	struct scratch *s = scratch();
+	struct list_head chain;
+	u64 mm, vm_ops, policy = 0, anon_name = 0;
+
+	if (!row || !s)
+		return 0;
+	if (bpf_probe_read_kernel(s->vma, bpf_core_type_size(struct vm_area_struct), (void *)vma))
+		return 0;
+	row->start = READ_AT(s->vma, struct vm_area_struct, vm_start);
+	row->end = READ_AT(s->vma, struct vm_area_struct, vm_end);
+	row->pgoff = READ_AT(s->vma, struct vm_area_struct, vm_pgoff);
+	row->flags = READ_AT(s->vma, struct vm_area_struct, vm_flags);
+	row->anon_vma = (u64)READ_AT(s->vma, struct vm_area_struct, anon_vma);
+	row->file = (u64)READ_AT(s->vma, struct vm_area_struct, vm_file);
+	row->uffd = 0;
+	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
+		row->uffd = (u64)READ_AT(s->vma, struct vm_area_struct, vm_userfaultfd_ctx.ctx);
+	if (bpf_core_field_exists(struct vm_area_struct, vm_policy))
+		policy = (u64)READ_AT(s->vma, struct vm_area_struct, vm_policy);
+	if (bpf_core_field_exists(struct vm_area_struct, anon_name) &&
+	    !(row->file && bpf_core_field_offset(struct vm_area_struct, anon_name) ==
+				   bpf_core_field_offset(struct vm_area_struct, shared.rb)))
+		anon_name = (u64)READ_AT(s->vma, struct vm_area_struct, anon_name);
+	mm = (u64)READ_AT(s->vma, struct vm_area_struct, vm_mm);
+	vm_ops = (u64)READ_AT(s->vma, struct vm_area_struct, vm_ops);
+	chain.next = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.next);
+	chain.prev = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.prev);
+
+	row->traits = anon_traits(s, row->anon_vma, &chain);
+	row->reserved = 0;
+	if (vm_ops && BPF_CORE_READ((struct vm_operations_struct *)vm_ops, close))
+		row->traits |= VME_HAS_CLOSE;
+	if (row->flags & VM_HUGETLB)
+		row->traits |= VME_HUGETLB;
+	if (!row->file) {
+		struct mm_struct *owner = (void *)mm;
+		u64 stack = BPF_CORE_READ(owner, start_stack);
+
+		if (row->start <= BPF_CORE_READ(owner, brk) && row->end >= BPF_CORE_READ(owner, start_brk))
+			row->traits |= VME_HEAP;
+		if (row->start <= stack && stack <= row->end)
+			row->traits |= VME_STACK;
+	}
+	row->policy = policy_key(policy);
+	row->name = name_key(anon_name);
+	row->file = file_key(row->file);
+	return 1;
+}
+
+// The tree's range is the truth while a VMA is being changed: the struct is altered before
+// the tree is. An offset goes along with a start that has moved.
+static __always_inline int row_at(struct place *p, struct vme_row *row)
+{
+	if (!row_fill(p->vma, row))
+		return 0;
+	row->pgoff += ((s64)(p->lo - row->start)) >> PAGE_SHIFT;
+	row->start = p->lo;
+	row->end = p->last + 1;
+	return 1;
+}
+
+struct span {
+	u64 mm;
+	u64 lo;      // next address to read
+	u64 hi;
+	u32 tgid;
+	u16 reason;
+	u16 truncated;
+	u32 first;
+};
+
+// Sends up to VME_ROWS_MAX rows; returns 1 when the span is finished.
+__noinline int emit_chunk(struct span *span)
+{
+	struct scratch *s = scratch();
+	struct place p = {};
+	u32 n, done = 0;
+	u64 lo, hi;
+
+	if (!span || !s)
+		return 1;
+	lo = span->lo;
+	hi = span->hi;
+	p.addr = span->first && lo ? lo - 1 : lo;  // the neighbour on the left belongs to it
+	for (n = 0; n < VME_ROWS_MAX; n++) {
+		if (!tree_next(span->mm, &p) || p.lo > span->hi) {
+			done = 1;
+			break;
+		}
+		if (!row_at(&p, &s->rows.rows[n & (VME_ROWS_MAX - 1)])) {
+			done = 1;
+			span->truncated = 1;
+			break;
+		}
+		if (p.lo < lo)
+			lo = p.lo;
+		p.addr = p.last + 1;
+		if (p.addr > span->hi || !p.addr) {
+			if (p.addr > hi)
+				hi = p.addr;
+			n++;
+			done = 1;
+			break;
+		}
+	}
+	if (!done)
+		hi = p.addr;
+	begin(s, &s->rows.h, VME_ROWS, span->mm, span->tgid);
+	s->rows.lo = lo;
+	s->rows.hi = hi;
+	s->rows.count = n;
+	s->rows.reason = span->reason;
+	s->rows.truncated = span->truncated;
+	if (n > VME_ROWS_MAX)
+		return 1;
+	emit(s, &s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
+	span->lo = p.addr;
+	span->first = 0;
+	return done;
+}
+
+// Sends what fills [lo, hi), its two neighbours included. Returns 0 if that was too much.
+__noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
+{
+	struct span span = { .mm = mm, .lo = lo, .hi = hi, .tgid = tgid, .reason = reason, .first = 1 };
+	int chunk;
+
+	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
+		if (emit_chunk(&span))
+			return !span.truncated;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Layout, and the tracepoint source: write sections of the mmap_lock.
+//
+// Every change of an address space happens between "mmap_lock acquired for writing" and
+// "released", on one thread, and both are tracepoints (include/linux/mmap_lock.h) that fire
+// while the lock is held. So what is read there cannot change under us, and the ring holds it
+// in the order in which the kernel did it. maple_tree:ma_write says which ranges the section
+// stored to; the syscall's own arguments say what it may have erased or changed in place,
+// which ma_write does not tell.
+#ifndef VMASCOPE_SECTIONS_H
+#define VMASCOPE_SECTIONS_H
+
+// The open sections, by thread. A thread holds one mmap_lock for writing at a time, but for
+// fork, whose child's is nested. Not task storage: on newer kernels that can't be had where
+// the processor has no cmpxchg16b.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32);
+	__type(value, struct section);
+} sections SEC(".maps");
+
+static __always_inline struct section *open_section(void)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&sections, &tid);
+}
+
+static __always_inline s32 user_stack(void *ctx)
+{
+	return config.want_stacks ? bpf_get_stackid(ctx, &stacks, BPF_F_USER_STACK) : -1;
+}
+
+static __always_inline void read_section(struct section *c, u32 reason)
+{
+	if (c->lo < c->hi && !emit_rows(c->mm, c->lo, c->hi, c->tgid, reason))
+		c->flags |= VME_INCOMPLETE;
+	if (c->lo2 < c->hi2 && !emit_rows(c->mm, c->lo2, c->hi2, c->tgid, reason))
+		c->flags |= VME_INCOMPLETE;
+}
+
+static __always_inline void section_begin(u64 mm, struct owner *o)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct section new = { .mm = mm, .tgid = o->tgid };
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct scratch *s = scratch();
+	struct section *c;
+
+	bpf_map_update_elem(&sections, &tid, &new, BPF_ANY);
+	c = bpf_map_lookup_elem(&sections, &tid);
+	if (!c) {
+		if (s)
+			s->seq++;  // a gap in the numbers: the loader counts a loss
+		return;
+	}
+	c->flags = (u64)BPF_CORE_READ(task, mm) == mm ? 0 : VME_FOREIGN;
+	read_syscall(task, &c->nr, c->args, &c->flags);
+	expected_range(c);
+	if (config.read_before)
+		read_section(c, VME_BEFORE);
+}
+
+static __always_inline void section_end(void *ctx, u64 mm)
+{
+	struct section *c = open_section();
+	struct scratch *s = scratch();
+	u32 tid;
+
+	if (!c || c->mm != mm || !s)
+		return;
+	if (c->lo < c->hi || c->lo2 < c->hi2) {
+		read_section(c, VME_AFTER);
+		begin(s, &s->section.h, VME_SECTION, mm, c->tgid);
+		s->section.nr = c->nr;
+		s->section.stack = user_stack(ctx);
+		__builtin_memcpy(s->section.args, c->args, sizeof(c->args));
+		s->section.lo = c->lo;
+		s->section.hi = c->hi;
+		s->section.lo2 = c->lo2;
+		s->section.hi2 = c->hi2;
+		s->section.writes = c->writes;
+		s->section.flags = c->flags;
+		s->section.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		emit(s, &s->section, sizeof(s->section));
+	}
+	tid = (u32)bpf_get_current_pid_tgid();
+	bpf_map_delete_elem(&sections, &tid);
+}
+
+// The last user of an mm is gone: its VMAs stand as they are until exit_mmap() frees them.
+static __always_inline void mm_exit(u64 mm, struct owner *o)
+{
+	struct scratch *s = scratch();
+	u32 tgid = o->tgid;
+
+	if (!s)
+		return;
+	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_AUDIT);
+	begin(s, &s->life.h, VME_EXIT, mm, tgid);
+	s->life.other_mm = 0;
+	s->life.other_tgid = 0;
+	s->life.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	bpf_get_current_comm(s->life.comm, sizeof(s->life.comm));
+	emit(s, &s->life, sizeof(s->life));
+	bpf_map_delete_elem(&tracked, &mm);
+}
+
+static __always_inline int acquired(void *ctx, u64 mm, bool write, bool success)
+{
+	struct owner *o = success ? owner_of(mm) : 0;
+
+	if (!o)
+		return 0;
+	mm = as_number((void *)mm);
+	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter))
+		mm_exit(mm, o);
+	else if (write)
+		section_begin(mm, o);
+	else  // also told when a writer is about to become a reader
+		section_end(ctx, mm);
+	return 0;
+}
+
+static __always_inline int released(void *ctx, u64 mm, bool write)
+{
+	if (write && owner_of(mm))
+		section_end(ctx, as_number((void *)mm));
+	return 0;
+}
+
+SEC("?tp_btf/mmap_lock_acquire_returned")
+int lock_acquired(u64 *ctx)
+{
+	return acquired(ctx, ctx[0], ctx[1], ctx[2]);
+}
+
+SEC("?tp_btf/mmap_lock_released")
+int lock_released(u64 *ctx)
+{
+	return released(ctx, ctx[0], ctx[1]);
+}
+
+// Up to 6.12 the second argument is the path of the memory cgroup.
+SEC("?tp_btf/mmap_lock_acquire_returned")
+int lock_acquired_memcg(u64 *ctx)
+{
+	return acquired(ctx, ctx[0], ctx[2], ctx[3]);
+}
+
+SEC("?tp_btf/mmap_lock_released")
+int lock_released_memcg(u64 *ctx)
+{
+	return released(ctx, ctx[0], ctx[2]);
+}
+
+// One VMA of a child: dup_mmap() stores it when its anon_vma is final.
+static __always_inline void forked(struct section *c, u64 mm, u64 vma)
+{
+	struct scratch *s = scratch();
+	struct owner none = {};
+	struct vme_row *row;
+
+	if (!config.follow_children || !s)
+		return;
+	if (!owner_of(mm))  // its process is known when fork has succeeded
+		bpf_map_update_elem(&tracked, &mm, &none, BPF_ANY);
+	row = &s->rows.rows[0];
+	if (!row_fill(vma, row))
+		return;
+	begin(s, &s->rows.h, VME_ROWS, mm, 0);
+	s->rows.lo = row->start;
+	s->rows.hi = row->end;
+	s->rows.count = 1;
+	s->rows.reason = VME_FORKED;
+	s->rows.truncated = 0;
+	emit(s, &s->rows, sizeof(s->rows) - (VME_ROWS_MAX - 1) * sizeof(struct vme_row));
+}
+
+SEC("?tp_btf/ma_write")
+int tree_write(u64 *ctx)
+{
+	struct section *c = open_section();
+	struct ma_state *mas = (void *)ctx[1];
+	u64 mm, lo, hi;
+
+	if (!c)
+		return 0;
+	// The side tree of a munmap, and the trees of other subsystems, are not the mm's.
+	mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
+	if (mm != c->mm) {
+		u64 vma = ctx[3];
+
+		if (vma > 4096 && !(vma & 3) &&
+		    (u64)BPF_CORE_READ((struct vm_area_struct *)vma, vm_mm) == mm)
+			forked(c, mm, vma);
+		return 0;
+	}
+	lo = BPF_CORE_READ(mas, index);
+	hi = BPF_CORE_READ(mas, last) + 1;
+	c->writes++;
+	if (c->lo < c->hi && lo <= c->hi && hi >= c->lo) {
+		c->lo = lo < c->lo ? lo : c->lo;
+		c->hi = hi > c->hi ? hi : c->hi;
+	} else if (c->lo2 < c->hi2) {
+		c->lo2 = lo < c->lo2 ? lo : c->lo2;
+		c->hi2 = hi > c->hi2 ? hi : c->hi2;
+	} else {
+		// mas_store_prealloc() tells before it stores, so the tree still shows what was.
+		c->lo2 = lo;
+		c->hi2 = hi;
+		if (config.read_before && !emit_rows(c->mm, lo, hi, c->tgid, VME_BEFORE))
+			c->flags |= VME_INCOMPLETE;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Which syscall a thread is in, and what its arguments say that it may change.
+#ifndef VMASCOPE_SYSCALLS_H
+#define VMASCOPE_SYSCALLS_H
+
+enum {
+	NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_ioctl = 16, NR_mremap = 25,
+	NR_madvise = 28,
+	NR_shmdt = 67, NR_mlock = 149, NR_munlock = 150, NR_mlockall = 151, NR_munlockall = 152,
+	NR_prctl = 157, NR_remap_file_pages = 216, NR_mbind = 237, NR_mlock2 = 325,
+	NR_pkey_mprotect = 329, NR_process_madvise = 440, NR_set_mempolicy_home_node = 450, NR_mseal = 462,
+};
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_MEMORY_MERGE 67
+#define UFFDIO_REGISTER 0xc020aa00
+#define UFFDIO_UNREGISTER 0x8010aa01
+#define ADDRESS_LIMIT (1ULL << 56)
+#define MAP_FIXED_ANY (0x10 | 0x100000)  // MAP_FIXED, MAP_FIXED_NOREPLACE
+#define MREMAP_FIXED 2
+#define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
+#define PAGE_DOWN(x) ((x) & ~4095ULL)
+
+struct section {
+	u64 mm;
+	u64 lo, hi;         // from the arguments, grown by the stores that touch it
+	u64 lo2, hi2;       // stores elsewhere
+	u64 args[6];
+	s32 nr;
+	u32 tgid;
+	u32 writes;
+	u32 flags;
+};
+
+static __always_inline void read_syscall(struct task_struct *task, s32 *nr, u64 *args, u32 *flags)
+{
+	struct pt_regs *regs;
+
+	*nr = -1;
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return;
+	regs = (void *)bpf_task_pt_regs(task);
+	*nr = (s32)BPF_CORE_READ(regs, orig_ax);  // -1 after an exception: not a syscall
+	if (bpf_core_field_exists(task->thread_info.status) &&
+	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+		*flags |= VME_COMPAT;
+	args[0] = BPF_CORE_READ(regs, di);
+	args[1] = BPF_CORE_READ(regs, si);
+	args[2] = BPF_CORE_READ(regs, dx);
+	args[3] = BPF_CORE_READ(regs, r10);
+	args[4] = BPF_CORE_READ(regs, r8);
+	args[5] = BPF_CORE_READ(regs, r9);
+}
+
+// What the syscall may change, as far as its arguments tell: lo >= hi if they don't.
+static __always_inline void expected_range(struct section *c)
+{
+	struct mm_struct *mm = (void *)c->mm;  // by itself: CO-RE would relocate c->mm, too
+	u64 start = PAGE_DOWN(c->args[0]), brk, range[2];
+
+	c->lo = c->hi = c->lo2 = c->hi2 = 0;
+	if (c->flags & VME_FOREIGN && c->nr == NR_process_madvise)
+		c->hi = ADDRESS_LIMIT;
+	if (c->flags & (VME_FOREIGN | VME_COMPAT))
+		return;
+	switch (c->nr) {
+	case NR_close:  // only that of a userfaultfd takes the lock
+		c->hi = ADDRESS_LIMIT;
+		return;
+	case NR_ioctl:
+		if ((u32)c->args[1] != UFFDIO_REGISTER && (u32)c->args[1] != UFFDIO_UNREGISTER)
+			return;
+		// Both begin with struct uffdio_range; if it can't be read, all is read anew.
+		if (bpf_probe_read_user(range, sizeof(range), (void *)c->args[2])) {
+			c->hi = ADDRESS_LIMIT;
+			return;
+		}
+		c->lo = range[0];
+		c->hi = range[0] + range[1];
+		return;
+	case NR_mmap:
+		if (!(c->args[3] & MAP_FIXED_ANY))
+			return;
+		break;
+	case NR_mprotect: case NR_pkey_mprotect: case NR_munmap: case NR_madvise: case NR_mbind:
+	case NR_mlock: case NR_mlock2: case NR_munlock: case NR_remap_file_pages: case NR_mseal:
+	case NR_set_mempolicy_home_node:
+		break;
+	case NR_shmdt:  // its length is the segment's
+		c->lo = start;
+		c->hi = start + 1;
+		return;
+	case NR_mlockall: case NR_munlockall:
+		c->hi = ADDRESS_LIMIT;
+		return;
+	case NR_brk:
+		brk = BPF_CORE_READ(mm, brk);
+		c->lo = PAGE_UP(brk < c->args[0] ? brk : c->args[0]);
+		c->hi = PAGE_UP(brk < c->args[0] ? c->args[0] : brk);
+		return;
+	case NR_mremap:
+		c->lo = start;
+		c->hi = start + PAGE_UP(c->args[1] > c->args[2] ? c->args[1] : c->args[2]);
+		if (c->args[3] & MREMAP_FIXED) {
+			c->lo2 = PAGE_DOWN(c->args[4]);
+			c->hi2 = c->lo2 + PAGE_UP(c->args[2]);
+		}
+		return;
+	case NR_prctl:
+		if (c->args[0] == PR_SET_MEMORY_MERGE)
+			c->hi = ADDRESS_LIMIT;
+		if (c->args[0] != PR_SET_VMA)
+			return;
+		c->lo = PAGE_DOWN(c->args[2]);
+		c->hi = c->lo + PAGE_UP(c->args[3]);
+		return;
+	default:
+		return;
+	}
+	c->lo = start;
+	c->hi = PAGE_UP(c->args[0] + c->args[1]);
+}
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// What every program shares: who is observed, the ring, and the scratch memory.
+#ifndef VMASCOPE_WIRE_H
+#define VMASCOPE_WIRE_H
+
+#define TREE_NODE_WORDS 32
+#define VMA_BYTES 512
+#define ANON_VMA_BYTES 256
+#define STACK_DEPTH 64
+
+// Set by the loader before the programs are loaded; the verifier removes what it turns off.
+const volatile struct vme_config config SEC(".rodata.config") = {};
+
+struct owner {
+	u32 tgid;
+	u32 reserved;
+};
+
+// Address spaces that are observed: mm pointer to its owner.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct owner);
+} tracked SEC(".maps");
+
+// Processes whose next exec is observed, too.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u8);
+} targets SEC(".maps");
+
+// Seconds of the busiest process, so that the loader may be busy for a moment, too.
+// One ring for all CPUs: space is handed out under its lock, so records made under one
+// mmap_lock keep the kernel's own order whatever CPU they come from.
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 32 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 16384);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, STACK_DEPTH * sizeof(u64));
+} stacks SEC(".maps");
+
+// Files and names whose text has been sent: struct file pointer to inode pointer, name hash to 1.
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u64);
+} told SEC(".maps");
+
+struct scratch {
+	u32 seq;  // first: the loader looks at the end whether the last records came
+	u32 lost;
+	u64 node[TREE_NODE_WORDS];
+	u8 vma[VMA_BYTES];
+	u8 anon_vma[ANON_VMA_BYTES];
+	struct vme_file file;  // not last: the verifier lets a path component end 255 bytes beyond
+	struct vme_rows rows;
+	struct vme_section section;
+	struct vme_attempt attempt;
+	struct vme_commit commit;
+	struct vme_life life;
+	struct vme_name name;
+};
+
+// Too large for the stack. Programs of one CPU do not nest: all run in process context.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+static __always_inline struct owner *owner_of(u64 mm)
+{
+	return bpf_map_lookup_elem(&tracked, &mm);
+}
+
+// The number is taken before space is asked for, so a record that finds none leaves a gap.
+static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 kind, u64 mm, u32 tgid)
+{
+	h->kind = kind;
+	h->cpu = bpf_get_smp_processor_id();
+	h->seq = s->seq++;
+	h->time = bpf_ktime_get_ns();
+	h->mm = mm;
+	h->tgid = tgid;
+	h->tid = (u32)bpf_get_current_pid_tgid();
+}
+
+// No wake-up per record (5 us each): the loader looks every few milliseconds.
+static __always_inline void emit(struct scratch *s, void *record, u64 size)
+{
+	if (bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP))
+		s->lost++;
+}
+
+// A typed pointer of the verifier's as a mere number, as what is found in the tree is.
+static __always_inline u64 as_number(const void *pointer)
+{
+	u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+#define READ_AT(buffer, type, field)                                                     \
+	(*(typeof(((type *)0)->field) *)((void *)(buffer) + bpf_core_field_offset(type, field)))
+
+#endif
