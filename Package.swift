@@ -14,9 +14,27 @@ let package = Package(
         .target(name: "VMATrace", dependencies: ["VMACore", "CVMAEvent"]),
         .target(name: "VMAReport", dependencies: ["VMACore"]),
 
+        // The edge: the only rooms that know BPF, ELF and the operating system.
+        .systemLibrary(
+            name: "CLibbpf", pkgConfig: "libbpf",
+            providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CElf", pkgConfig: "libelf",
+            providers: [.apt(["libelf-dev", "zlib1g-dev"])]),
+        .target(name: "CSystem"),
+        .target(
+            name: "VMAProbe",
+            dependencies: ["VMACore", "VMATrace", "CVMAEvent", "CLibbpf", "CElf", "CSystem"],
+            plugins: ["CompileBPF"]),
+
+        // bpf/*.bpf.c -> object -> base64 in a StaticString.
+        .executableTarget(name: "bpfembed"),
+        .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
+
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "CVMAEvent"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
+        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,29 @@
+// What Swift cannot call by itself: variadic and forbidden functions, and what must happen
+// between fork and exec, where no Swift may run.
+#ifndef VMASCOPE_SYSTEM_H
+#define VMASCOPE_SYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Starts a command that waits before its first instruction until `vms_release`.
+// Returns 0 and fills in `pid` and `gate`, or an errno.
+int vms_spawn(char *const argv[], int *pid, int *gate);
+// Lets it go. Returns 0, or the errno with which exec failed (the child is gone then).
+int vms_release(int gate);
+
+// SIGINT, SIGTERM and SIGCHLD come through the returned descriptor from now on, or -errno.
+int vms_signal_fd(void);
+// The next pending signal of a descriptor from vms_signal_fd, or 0 if there is none.
+int vms_next_signal(int fd);
+
+int vms_pidfd_open(int pid);
+uint64_t vms_monotonic_ns(void);
+// 0, or -errno.
+int vms_raise_locked_memory_limit(void);
+
+// The text of a mangled name with all its types, to be freed, or NULL if it is none.
+char *vms_demangle_cxx(const char *name);
+char *vms_demangle_swift(const char *name, size_t length);
+
+#endif

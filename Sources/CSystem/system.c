@@ -1,0 +1,113 @@
+#define _GNU_SOURCE
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int vms_spawn(char *const argv[], int *pid, int *gate)
+{
+	int ends[2];
+	pid_t child;
+
+	// One socket both ways: our byte opens the gate, its end of file tells that exec worked.
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return errno;
+	child = fork();
+	if (child < 0) {
+		int error = errno;
+
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	if (child == 0) {
+		sigset_t none;
+		char go;
+		int error;
+
+		close(ends[0]);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		if (read(ends[1], &go, 1) != 1)
+			_exit(70);  // the observer has gone
+		execvp(argv[0], argv);
+		error = errno;
+		if (write(ends[1], &error, sizeof(error)) != sizeof(error))
+			_exit(70);
+		_exit(127);
+	}
+	close(ends[1]);
+	*pid = child;
+	*gate = ends[0];
+	return 0;
+}
+
+int vms_release(int gate)
+{
+	int error = 0;
+	ssize_t got;
+
+	if (write(gate, "!", 1) != 1)
+		error = errno;
+	do
+		got = error ? 0 : read(gate, &error, sizeof(error));
+	while (got < 0 && errno == EINTR);
+	close(gate);
+	return error;
+}
+
+int vms_signal_fd(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int vms_next_signal(int fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+int vms_pidfd_open(int pid)
+{
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+uint64_t vms_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int vms_raise_locked_memory_limit(void)
+{
+	// Up to 5.10 maps are charged to it; later kernels don't mind.
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	return setrlimit(RLIMIT_MEMLOCK, &all) ? -errno : 0;
+}

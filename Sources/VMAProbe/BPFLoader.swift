@@ -1,0 +1,139 @@
+import CLibbpf
+import CSystem
+import CVMAEvent
+import Glibc
+
+/// The BPF object and what is loaded of it. Everything is released with it; the kernel does
+/// the same when we die, since nothing is pinned.
+final class BPFLoader {
+    private let object: OpaquePointer
+    private var links: [(program: String, link: OpaquePointer)] = []
+
+    /// Opens the embedded object with just these programs switched on, and loads it.
+    init(programs: [String], configuration: vme_config = vme_config()) throws(ProbeError) {
+        libbpf_set_print(nil)
+        _ = vms_raise_locked_memory_limit()
+        let bytes = Self.embedded
+        guard let object = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
+            throw .bpf("opening the BPF object", errno)
+        }
+        self.object = object
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            let name = String(cString: bpf_program__name(current))
+            bpf_program__set_autoload(current, programs.contains(name))
+            program = bpf_object__next_program(object, current)
+        }
+        if let map = bpf_object__find_map_by_name(object, ".rodata.config") {
+            var configuration = configuration
+            bpf_map__set_initial_value(map, &configuration, MemoryLayout<vme_config>.size)
+        }
+        // The first program that the kernel refuses says why in its log.
+        var logs: [(String, UnsafeMutablePointer<CChar>)] = []
+        defer { for (_, log) in logs { log.deallocate() } }
+        for name in programs {
+            guard let program = bpf_object__find_program_by_name(object, name) else {
+                throw .failed("no BPF program is called \(name)")
+            }
+            let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
+            log[0] = 0
+            bpf_program__set_log_buf(program, log, Self.logSize)
+            logs.append((name, log))
+        }
+        let result = bpf_object__load(object)
+        if result != 0 {
+            let names = programs.joined(separator: ", ")
+            let lines = logs.lazy.map { Self.verdict(String(cString: $0.1)) }.first { !$0.isEmpty }
+            throw .bpf("loading \(names)\(lines.map { " (\($0))" } ?? "")", -result)
+        }
+    }
+
+    deinit {
+        for (_, link) in links { bpf_link__destroy(link) }
+        bpf_object__close(object)
+    }
+
+    private static let logSize = 1 << 16
+
+    /// The verifier's complaint: the last line before its statistics.
+    private static func verdict(_ log: String) -> String {
+        let lines = log.split(separator: "\n")
+        let statistics = ["processed ", "verification time", "stack depth", "arg#", "mark_"]
+        return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
+    }
+
+    func attach(_ name: String) throws(ProbeError) {
+        guard let program = bpf_object__find_program_by_name(object, name) else {
+            throw .failed("no BPF program is called \(name)")
+        }
+        guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
+        links.append((name, link))
+    }
+
+    func detach() {
+        for (_, link) in links { bpf_link__destroy(link) }
+        links = []
+    }
+
+    func map(_ name: String) throws(ProbeError) -> Int32 {
+        let fd = bpf_object__find_map_fd_by_name(object, name)
+        guard fd >= 0 else { throw .failed("no BPF map is called \(name)") }
+        return fd
+    }
+
+    func program(_ name: String) -> (program: OpaquePointer, fd: Int32)? {
+        guard let program = bpf_object__find_program_by_name(object, name) else { return nil }
+        let fd = bpf_program__fd(program)
+        return fd >= 0 ? (program, fd) : nil
+    }
+
+    /// Runs that the kernel skipped because the program was busy on that CPU: events that we
+    /// have no other trace of.
+    var missedRuns: UInt64 {
+        var missed: UInt64 = 0
+        for (name, _) in links {
+            guard let (_, fd) = program(name) else { continue }
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            if bpf_obj_get_info_by_fd(fd, &info, &size) == 0 { missed += info.recursion_misses }
+        }
+        return missed
+    }
+
+    /// The number that each CPU will give its next record.
+    func sequence() throws(ProbeError) -> [UInt32] {
+        guard let map = bpf_object__find_map_by_name(object, "scratches") else { throw .failed("no map scratches") }
+        let cpus = Int(libbpf_num_possible_cpus())
+        let size = (Int(bpf_map__value_size(map)) + 7) & ~7
+        guard cpus > 0 else { throw .failed("the number of CPUs can't be told") }
+        var values = [UInt64](repeating: 0, count: cpus * size / 8)
+        var key: UInt32 = 0
+        guard bpf_map_lookup_elem(bpf_map__fd(map), &key, &values) == 0 else { throw .bpf("reading counters", errno) }
+        return (0..<cpus).map { UInt32(truncatingIfNeeded: values[$0 * size / 8]) }  // struct scratch's first
+    }
+
+    private static let embedded: [UInt8] = BPFObject.base64.withUTF8Buffer { text in
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 4 * 3)
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text {
+            let value: UInt8
+            switch character {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "+"): value = 62
+            case UInt8(ascii: "/"): value = 63
+            default: continue
+            }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
+    }
+}

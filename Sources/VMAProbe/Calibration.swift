@@ -1,0 +1,94 @@
+import Glibc
+import VMACore
+
+/// Finds the kernel's merge rules out by trying: map, touch, advise, look. In our own address
+/// space, inside a reservation, so that no neighbour joins in.
+public enum Calibration {
+    public static func model(_ kernel: Kernel) throws(ProbeError) -> KernelModel {
+        KernelModel(
+            anonVMARule: try faultedJoinsUnfaulted() ? .forkChild : .neighbour,
+            hole: try holeJoinsNext() ? .next : .prev,
+            // vma_merge() and the rule that any neighbour's close refuses went together.
+            close: kernel.hasFunction("vma_merge") ? .any : .removed)
+    }
+
+    /// A faulted page that becomes equal to the unfaulted one on its left: only the rule that
+    /// looks at fork children lets it join.
+    static func faultedJoinsUnfaulted() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 4)
+        try area.commit(1, pages: 2)
+        // An advice, and not a protection: mprotect changes VM_ACCOUNT along the way.
+        try area.advise(2, MADV_DONTDUMP)
+        area.touch(2)
+        try area.advise(2, MADV_DODUMP)
+        return try area.lines(1, 2) == 1
+    }
+
+    /// A hole between two pages with different anon_vmas is filled.
+    static func holeJoinsNext() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 5)
+        try area.commit(1, pages: 3)
+        try area.unmap(2)
+        area.touch(1)
+        area.touch(3)
+        try area.map(2)
+        // Joined to the right if page 1 is still on its own.
+        return try area.lines(2, 2) == 1
+    }
+
+    private struct Reservation: ~Copyable {
+        let base: UnsafeMutableRawPointer
+        let size: Int
+        private static let page = 4096
+
+        init(pages: Int) throws(ProbeError) {
+            size = pages * Self.page
+            let found = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            guard let found, found != MAP_FAILED else { throw Self.failure("mmap") }
+            base = found
+        }
+
+        deinit { munmap(base, size) }
+
+        func at(_ page: Int) -> UnsafeMutableRawPointer { base + page * Self.page }
+
+        func commit(_ page: Int, pages: Int) throws(ProbeError) {
+            guard mprotect(at(page), pages * Self.page, PROT_READ | PROT_WRITE) == 0 else {
+                throw Self.failure("mprotect")
+            }
+        }
+
+        func advise(_ page: Int, _ advice: Int32) throws(ProbeError) {
+            guard madvise(at(page), Self.page, advice) == 0 else { throw Self.failure("madvise") }
+        }
+
+        func unmap(_ page: Int) throws(ProbeError) {
+            guard munmap(at(page), Self.page) == 0 else { throw Self.failure("munmap") }
+        }
+
+        func map(_ page: Int) throws(ProbeError) {
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+            guard mmap(at(page), Self.page, PROT_READ | PROT_WRITE, flags, -1, 0) == at(page) else {
+                throw Self.failure("mmap")
+            }
+        }
+
+        func touch(_ page: Int) { at(page).storeBytes(of: 1, as: UInt8.self) }
+
+        /// How many lines of /proc/self/maps hold `pages` pages from `first` on.
+        func lines(_ first: Int, _ pages: Int) throws(ProbeError) -> Int {
+            let start = UInt64(UInt(bitPattern: at(first)))
+            let wanted = AddressRange(start, start + UInt64(pages * Self.page))
+            let lines = ProcFile.lines("/proc/self/maps")
+            guard !lines.isEmpty else { throw .failed("/proc/self/maps can't be read: is /proc mounted?") }
+            return lines.count { line in
+                let ends = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt64($0, radix: 16) }
+                return ends.count == 2 && AddressRange(ends[0], ends[1]).overlaps(wanted)
+            }
+        }
+
+        private static func failure(_ call: String) -> ProbeError {
+            .failed("calibration: \(call): \(String(cString: strerror(errno)))")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import CLibbpf
+import Glibc
+
+/// The running kernel's shape: what its BTF says it has. Versions are for people.
+public struct Kernel {
+    public let release: String
+    private let btf: OpaquePointer?
+
+    /// include/uapi/linux/btf.h; libbpf and the kernel's header both define the names.
+    private enum Kind {
+        static let structure: UInt32 = 4
+        static let union: UInt32 = 5
+        static let typedef: UInt32 = 8
+        static let function: UInt32 = 12
+    }
+
+    public init() {
+        var name = utsname()
+        uname(&name)
+        release = withUnsafeBytes(of: name.release) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        btf = btf__load_vmlinux_btf()
+    }
+
+    public var hasBTF: Bool { btf != nil }
+
+    /// Sysctl `vm.max_map_count`.
+    public static var mapLimit: Int? { ProcFile.text("/proc/sys/vm/max_map_count").flatMap { Int($0) } }
+
+    public func hasFunction(_ name: String) -> Bool {
+        guard let btf else { return false }
+        return btf__find_by_name_kind(btf, name, Kind.function) > 0
+    }
+
+    /// Locked-down kernels have none.
+    public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }
+
+    /// How many arguments a tracepoint passes on, or nil if there is no such tracepoint.
+    public func tracepointArguments(_ name: String) -> Int? {
+        guard let btf else { return nil }
+        let typedef = btf__find_by_name_kind(btf, "btf_trace_" + name, Kind.typedef)
+        guard typedef > 0, let pointer = btf__type_by_id(btf, UInt32(typedef)),
+            let target = btf__type_by_id(btf, pointer.pointee.type),
+            let prototype = btf__type_by_id(btf, target.pointee.type)
+        else { return nil }
+        return Int(btf_vlen(prototype)) - 1  // the first is the tracepoint's own
+    }
+
+    /// Whether a struct has a member, however deep in anonymous structs and unions.
+    public func hasField(_ structure: String, _ field: String) -> Bool {
+        guard let btf else { return false }
+        let id = btf__find_by_name_kind(btf, structure, Kind.structure)
+        return id > 0 && hasField(UInt32(id), field, depth: 4)
+    }
+
+    private func hasField(_ id: UInt32, _ field: String, depth: Int) -> Bool {
+        guard depth > 0, let type = btf__type_by_id(btf, id) else { return false }
+        let kind = UInt32(btf_kind(type))
+        guard kind == Kind.structure || kind == Kind.union, let members = btf_members(type) else { return false }
+        for index in 0..<Int(btf_vlen(type)) {
+            let name = btf__name_by_offset(btf, members[index].name_off).map { String(cString: $0) } ?? ""
+            if name == field || name.isEmpty && hasField(members[index].type, field, depth: depth - 1) { return true }
+        }
+        return false
+    }
+}

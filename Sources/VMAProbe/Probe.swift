@@ -1,0 +1,166 @@
+import CLibbpf
+import CSystem
+import CVMAEvent
+import Glibc
+import VMACore
+import VMATrace
+
+/// A live observation's kernel side: the programs, the ring, snapshots, stacks.
+public final class Probe {
+    public let source: Source
+    public let kernel: Kernel
+    public let plan: AttachPlan
+    private let loader: BPFLoader
+    private let snapshots: SnapshotReader
+    private var ring: OpaquePointer?
+    private var decoder = WireDecoder()
+    private var deliver: (Event) -> Void = { _ in }
+    private var missedRuns: UInt64 = 0
+    /// Records left in this round: a busy target could keep us from ever returning.
+    private var budget = 0
+    private static let recordsPerRound = 20_000
+    /// The first record that could not be read, in words.
+    public private(set) var damage: String?
+
+    public struct Options: Sendable {
+        public var followsChildren = false
+        public var wantsStacks = true
+
+        public init(followsChildren: Bool = false, wantsStacks: Bool = true) {
+            self.followsChildren = followsChildren
+            self.wantsStacks = wantsStacks
+        }
+    }
+
+    /// Loads and attaches everything; nothing is observed until `track` or `expect`.
+    public init(_ source: Source, _ kernel: Kernel, _ options: Options) throws(ProbeError) {
+        self.source = source
+        self.kernel = kernel
+        plan = AttachPlan(source, kernel)
+        guard kernel.hasBTF else {
+            throw .unsupported("this kernel has no BTF (/sys/kernel/btf/vmlinux): rebuild with CONFIG_DEBUG_INFO_BTF")
+        }
+        if let text = plan.missingText { throw .unsupported("no \(source.rawValue) here: \(text)") }
+        var configuration = vme_config()
+        configuration.follow_children = options.followsChildren ? 1 : 0
+        configuration.read_before = source == .tracepoints ? 1 : 0
+        configuration.want_stacks = options.wantsStacks ? 1 : 0
+        loader = try BPFLoader(
+            programs: plan.programs + [SnapshotReader.program(kernel)], configuration: configuration)
+        snapshots = SnapshotReader(loader: loader)
+        for program in plan.programs { try loader.attach(program) }
+        try openRing()
+    }
+
+    /// Loads what reads one layout, and attaches nothing.
+    public init(snapshotOn kernel: Kernel) throws(ProbeError) {
+        source = .tracepoints
+        self.kernel = kernel
+        plan = AttachPlan(.tracepoints, kernel)
+        loader = try BPFLoader(programs: [SnapshotReader.program(kernel)])
+        snapshots = SnapshotReader(loader: loader)
+        try openRing()
+    }
+
+    deinit {
+        if let ring { ring_buffer__free(ring) }
+    }
+
+    private func openRing() throws(ProbeError) {
+        let callback: ring_buffer_sample_fn = { context, data, size in
+            let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
+            probe.receive(UnsafeRawBufferPointer(start: data, count: size))
+            probe.budget -= 1
+            return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
+        }
+        let events = try loader.map("events")
+        ring = ring_buffer__new(events, callback, Unmanaged.passUnretained(self).toOpaque(), nil)
+        guard ring != nil else { throw .bpf("opening the ring buffer", errno) }
+    }
+
+    // MARK: events
+
+    private func receive(_ record: UnsafeRawBufferPointer) {
+        let missing = decoder.missing(before: record)
+        if missing > 0 { deliver(.lost(missing)) }
+        do {
+            deliver(try decoder.decode(record))
+        } catch {
+            damage = damage ?? "\(error)"
+            deliver(.lost(1))
+        }
+    }
+
+    /// Delivers what has come since the last call, in the kernel's order. Returns false if it
+    /// stopped before the ring was empty.
+    @discardableResult
+    public func drain(_ body: (Event) -> Void) -> Bool {
+        var isEmpty = false
+        withoutActuallyEscaping(body) { body in
+            deliver = body
+            budget = Self.recordsPerRound
+            ring_buffer__consume(ring)
+            let missed = loader.missedRuns
+            if missed > missedRuns {
+                deliver(.lost(missed - missedRuns))
+                missedRuns = missed
+            }
+            deliver = { _ in }
+            isEmpty = budget > 0
+        }
+        return isEmpty
+    }
+
+    /// Stops listening and delivers what is still in the ring, and what is missing at its end.
+    public func finish(_ body: (Event) -> Void) throws(ProbeError) {
+        loader.detach()
+        usleep(1000)  // a program may be running still
+        let sequence = try loader.sequence()
+        while !drain(body) {}
+        let missing = decoder.missing(atEnd: sequence)
+        if missing > 0 { body(.lost(missing)) }
+    }
+
+    // MARK: whom to observe
+
+    /// Observes what the process `tgid` becomes by its next exec.
+    public func expect(_ tgid: UInt32) throws(ProbeError) {
+        var key = tgid
+        var one: UInt8 = 1
+        guard bpf_map_update_elem(try loader.map("targets"), &key, &one, 0) == 0 else {
+            throw .bpf("naming the process to observe", errno)
+        }
+    }
+
+    /// Observes a running process from now on. Returns its address space; its rows are to be
+    /// read after this, so that no change falls between.
+    public func track(_ pid: Int32) throws(ProbeError) -> MMID {
+        let found = try snapshots.read(pid)
+        guard found.mm != 0 else { throw .notFound("process \(pid) has no address space: a kernel thread or a zombie") }
+        try expect(UInt32(pid))
+        var mm = found.mm
+        var owner: (UInt32, UInt32) = (UInt32(pid), 0)
+        guard bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0 else {
+            throw .bpf("naming the address space to observe", errno)
+        }
+        return decoder.interners.mms.id(mm)
+    }
+
+    /// The address space of a process and its VMAs as they stand, or nil if it has none. Not
+    /// taken under a lock: consistent if the process does nothing meanwhile, or with the events
+    /// that came meanwhile put on top.
+    public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA])? {
+        let found = try snapshots.read(pid)
+        guard found.mm != 0 else { return nil }
+        return (decoder.interners.mms.id(found.mm), found.rows.map { decoder.interners.vma($0) })
+    }
+
+    /// Return addresses of a user stack, innermost first.
+    public func stack(_ key: Int32) -> [UInt64] {
+        guard key >= 0, let map = try? loader.map("stacks") else { return [] }
+        var key = UInt32(key)
+        var addresses = [UInt64](repeating: 0, count: 64)
+        guard bpf_map_lookup_elem(map, &key, &addresses) == 0 else { return [] }
+        return Array(addresses.prefix { $0 != 0 })
+    }
+}

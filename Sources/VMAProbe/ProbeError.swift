@@ -1,0 +1,38 @@
+import Glibc
+
+/// Why an observation can't be. Each case has one exit status (docs/usage.md).
+public enum ProbeError: Error, Sendable {
+    /// There is no such process, file or command: 66.
+    case notFound(String)
+    /// The kernel lacks what is needed: 69.
+    case unsupported(String)
+    /// The privilege is missing: 77.
+    case forbidden(String)
+    /// Our own fault: 70.
+    case failed(String)
+
+    public var message: String {
+        switch self {
+        case .notFound(let text), .unsupported(let text), .forbidden(let text), .failed(let text): text
+        }
+    }
+
+    public var status: Int32 {
+        switch self {
+        case .notFound: 66
+        case .unsupported: 69
+        case .forbidden: 77
+        case .failed: 70
+        }
+    }
+
+    /// From an errno of a BPF call: EPERM is a missing capability unless we have them all, in
+    /// which case the kernel is locked down.
+    static func bpf(_ doing: String, _ code: Int32) -> ProbeError {
+        let reason = "\(doing): \(String(cString: strerror(code)))"
+        guard code == EPERM || code == EACCES else { return .failed(reason) }
+        let missing = Capabilities.current.missing
+        if missing.isEmpty { return .unsupported("\(reason) (this kernel forbids it)") }
+        return .forbidden("\(reason); missing \(missing.joined(separator: ", ")): run as root")
+    }
+}

@@ -1,0 +1,104 @@
+import CLibbpf
+import CVMAEvent
+import Glibc
+import VMACore
+import VMATrace
+
+/// The rows of a running process's address space, read by whatever the kernel has for it.
+struct SnapshotReader {
+    /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
+    /// target (since 6.7); read(2) on the iterator holds its lock all the time.
+    static func program(_ kernel: Kernel) -> String {
+        kernel.hasFunction("bpf_iter_task_vma_new") && kernel.hasFunction("bpf_task_from_pid")
+            ? "snapshot_task" : "snapshot_iter"
+    }
+
+    struct Result {
+        /// The kernel's pointer, 0 if the task has no address space.
+        var mm: UInt64 = 0
+        var rows: [vme_row] = []
+    }
+
+    let loader: BPFLoader
+
+    /// Throws `.notFound` if there is no task with this id.
+    func read(_ pid: Int32) throws(ProbeError) -> Result {
+        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid) }
+        guard let (program, _) = loader.program("snapshot_iter") else { throw .failed("no snapshot program is loaded") }
+        return try iterate(program, pid)
+    }
+
+    private func run(_ fd: Int32, _ pid: Int32) throws(ProbeError) -> Result {
+        var result = Result()
+        let map = try loader.map("snapshot_rows")
+        let bytes = Int(VME_SNAPSHOT_ROWS) * MemoryLayout<vme_row>.stride
+        guard let array = mmap(nil, bytes, PROT_READ, MAP_SHARED, map, 0), array != MAP_FAILED else {
+            throw .bpf("mapping the snapshot array", errno)
+        }
+        defer { munmap(array, bytes) }
+        var request = vme_snapshot()
+        request.pid = pid
+        repeat {
+            var options = bpf_test_run_opts()
+            options.sz = MemoryLayout<bpf_test_run_opts>.size
+            let code = withUnsafeMutablePointer(to: &request) { request in
+                options.ctx_in = UnsafeRawPointer(request)  // and out: written back in place
+                options.ctx_size_in = UInt32(MemoryLayout<vme_snapshot>.size)
+                return bpf_prog_test_run_opts(fd, &options)
+            }
+            guard code == 0 else { throw .bpf("running the snapshot program", -code) }
+            guard request.error == 0 else { throw Self.absent(pid) }
+            result.mm = request.mm
+            let rows = array.assumingMemoryBound(to: vme_row.self)
+            result.rows.append(contentsOf: UnsafeBufferPointer(start: rows, count: Int(request.count)))
+        } while request.more != 0
+        return result
+    }
+
+    private static func absent(_ pid: Int32) -> ProbeError {
+        if kill(pid, 0) == 0 || errno == EPERM { return .forbidden("this kernel hides process \(pid) from BPF") }
+        return .notFound("there is no process \(pid)")
+    }
+
+    private func iterate(_ program: OpaquePointer, _ pid: Int32) throws(ProbeError) -> Result {
+        var target = bpf_iter_link_info()
+        target.task.tid = UInt32(pid)
+        let link = withUnsafeMutablePointer(to: &target) { target in
+            var options = bpf_iter_attach_opts()
+            options.sz = MemoryLayout<bpf_iter_attach_opts>.size
+            options.link_info = target
+            options.link_info_len = UInt32(MemoryLayout<bpf_iter_link_info>.size)
+            return bpf_program__attach_iter(program, &options)
+        }
+        guard let link else {
+            if errno == ESRCH || errno == EINVAL, kill(pid, 0) != 0, errno == ESRCH {
+                throw Self.absent(pid)
+            }
+            throw .bpf("attaching the task_vma iterator", errno)
+        }
+        defer { bpf_link__destroy(link) }
+        let fd = bpf_iter_create(bpf_link__fd(link))
+        guard fd >= 0 else { throw .bpf("creating the task_vma iterator", errno) }
+        defer { close(fd) }
+
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let got = Glibc.read(fd, &buffer, buffer.count)
+            if got < 0, errno == EINTR || errno == EAGAIN { continue }
+            guard got >= 0 else { throw .bpf("reading the task_vma iterator", errno) }
+            if got == 0 { break }
+            bytes.append(contentsOf: buffer[..<got])
+        }
+        var result = Result()
+        let size = MemoryLayout<vme_snapshot_row>.stride
+        bytes.withUnsafeBytes { bytes in
+            for at in stride(from: 0, to: bytes.count - size + 1, by: size) {
+                let entry = bytes.loadUnaligned(fromByteOffset: at, as: vme_snapshot_row.self)
+                result.mm = entry.mm
+                result.rows.append(entry.row)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,198 @@
+import CElf
+import Glibc
+
+/// One open ELF file. What is damaged in it is as if it were not there.
+struct ElfFile: ~Copyable {
+    private let elf: OpaquePointer
+    private let fd: Int32
+
+    /// Bytes: larger than any symbol or string table of a real program.
+    private static let largestTable: UInt64 = 1 << 30
+
+    /// Takes over `fd`. Nil if it is no ELF file.
+    init?(owning fd: Int32) {
+        elf_version(UInt32(EV_CURRENT))
+        // Not mapped: if somebody truncates a mapped file, whoever reads it dies.
+        let elf = elf_begin(fd, ELF_C_READ, nil)
+        guard let elf, elf_kind(elf) == ELF_K_ELF else {
+            elf_end(elf)
+            close(fd)
+            return nil
+        }
+        self.elf = elf
+        self.fd = fd
+    }
+
+    deinit {
+        elf_end(elf)
+        close(fd)
+    }
+
+    // MARK: segments
+
+    private func forEachHeader(_ body: (GElf_Phdr) -> Void) {
+        var count = 0
+        var header = GElf_Phdr()
+        guard elf_getphdrnum(elf, &count) == 0 else { return }
+        for index in 0..<min(count, 1 << 16) {
+            guard gelf_getphdr(elf, Int32(index), &header) != nil else { return }
+            body(header)
+        }
+    }
+
+    /// What is mapped of the file, PT_LOAD.
+    func segments() -> [Segment] {
+        var segments: [Segment] = []
+        forEachHeader { header in
+            guard header.p_type == PT_LOAD else { return }
+            segments.append(
+                Segment(
+                    offset: header.p_offset, size: header.p_filesz, address: header.p_vaddr,
+                    isExecutable: header.p_flags & UInt32(PF_X) != 0))
+        }
+        return segments
+    }
+
+    /// Whether it is a program and not a library, which look much alike: libc has PT_INTERP
+    /// too, and a static program that is position independent has not.
+    func isProgram() -> Bool {
+        var header = GElf_Ehdr()
+        guard gelf_getehdr(elf, &header) != nil else { return false }
+        if header.e_type == ET_EXEC { return true }
+        guard header.e_type == ET_DYN else { return false }
+        var asksForLoader = false
+        forEachHeader { if $0.p_type == PT_INTERP { asksForLoader = true } }
+        var saysProgram = false
+        var hasLibraryName = false
+        forEachSection { section, header in
+            guard header.sh_type == SHT_DYNAMIC, let data = data(section, header) else { return }
+            var entry = GElf_Dyn()
+            for index in 0..<Int32(1 << 16) {
+                guard gelf_getdyn(data, index, &entry) != nil, entry.d_tag != DT_NULL else { return }
+                if entry.d_tag == DT_SONAME { hasLibraryName = true }
+                if entry.d_tag == DT_FLAGS_1, entry.d_un.d_val & UInt64(DF_1_PIE) != 0 { saysProgram = true }
+            }
+        }
+        return saysProgram || asksForLoader && !hasLibraryName
+    }
+
+    // MARK: sections
+
+    private func forEachSection(_ body: (OpaquePointer, GElf_Shdr) -> Void) {
+        var section = elf_nextscn(elf, nil)
+        var header = GElf_Shdr()
+        while let current = section {
+            if gelf_getshdr(current, &header) != nil { body(current, header) }
+            section = elf_nextscn(elf, current)
+        }
+    }
+
+    private func data(_ section: OpaquePointer, _ header: GElf_Shdr) -> UnsafeMutablePointer<Elf_Data>? {
+        guard header.sh_type != SHT_NOBITS, header.sh_flags & UInt64(SHF_COMPRESSED) == 0,
+            header.sh_size <= Self.largestTable, let data = elf_getdata(section, nil), data.pointee.d_buf != nil
+        else { return nil }
+        return data
+    }
+
+    private func bytes(_ section: OpaquePointer, _ header: GElf_Shdr) -> [UInt8] {
+        guard let data = data(section, header) else { return [] }
+        return Array(UnsafeRawBufferPointer(start: data.pointee.d_buf, count: data.pointee.d_size))
+    }
+
+    /// The functions of .symtab, or of .dynsym if `exported`; empty if there is none.
+    func symbols(exported: Bool) -> SymbolTable {
+        let wanted = UInt32(exported ? SHT_DYNSYM : SHT_SYMTAB)
+        var table: (section: OpaquePointer, header: GElf_Shdr)?
+        // Of each section by its number: the end if it holds code, else 0.
+        var codeEnds: [UInt64] = [0]
+        forEachSection { section, header in
+            let isCode = header.sh_flags & UInt64(SHF_EXECINSTR) != 0
+            codeEnds.append(isCode ? header.sh_addr &+ header.sh_size : 0)
+            if table == nil, header.sh_type == wanted { table = (section, header) }
+        }
+        guard let table, let names = elf_getscn(elf, Int(table.header.sh_link)) else { return SymbolTable() }
+        var nameHeader = GElf_Shdr()
+        guard gelf_getshdr(names, &nameHeader) != nil, nameHeader.sh_type == SHT_STRTAB,
+            let data = data(table.section, table.header)
+        else { return SymbolTable() }
+        let strings = bytes(names, nameHeader)
+        var entries: [SymbolTable.Entry] = []
+        var symbol = GElf_Sym()
+        for index in 0..<Int32.max {
+            guard gelf_getsym(data, index, &symbol) != nil else { break }
+            let number = Int(symbol.st_shndx)
+            guard number != SHN_UNDEF, Int(symbol.st_name) < strings.count else { continue }
+            let codeEnd = number < codeEnds.count ? codeEnds[number] : 0
+            let first = strings[Int(symbol.st_name)]
+            switch Int32(symbol.st_info & 0xf) {
+            case STT_FUNC, STT_GNU_IFUNC: break
+            case STT_NOTYPE:
+                // A label in assembly; `$x` and `.L1` are marks of the tools.
+                guard codeEnd != 0, first != UInt8(ascii: "$"), first != UInt8(ascii: ".") else { continue }
+            default: continue
+            }
+            guard first != 0 else { continue }
+            entries.append(
+                SymbolTable.Entry(
+                    address: symbol.st_value, size: symbol.st_size, limit: codeEnd == 0 ? symbol.st_value : codeEnd,
+                    name: symbol.st_name, isLocal: Int32(symbol.st_info >> 4) == STB_LOCAL))
+        }
+        return SymbolTable(entries, strings: strings)
+    }
+
+    // MARK: its debug file
+
+    /// The note by which a stripped file and its debug file know each other; empty if none.
+    func buildID() -> [UInt8] {
+        var id: [UInt8] = []
+        forEachSection { section, header in
+            guard id.isEmpty, header.sh_type == SHT_NOTE, let data = data(section, header) else { return }
+            var note = GElf_Nhdr()
+            var at = 0
+            var name = 0
+            var description = 0
+            while id.isEmpty {
+                let next = gelf_getnote(data, at, &note, &name, &description)
+                guard next > at else { return }
+                at = next
+                let all = UnsafeRawBufferPointer(start: data.pointee.d_buf, count: data.pointee.d_size)
+                guard note.n_type == NT_GNU_BUILD_ID, note.n_namesz == 4, name + 4 <= all.count,
+                    all[name..<name + 4].elementsEqual("GNU\0".utf8),
+                    description + Int(note.n_descsz) <= all.count, note.n_descsz <= 64
+                else { continue }
+                id = Array(all[description..<description + Int(note.n_descsz)])
+            }
+        }
+        return id
+    }
+
+    /// The name of the debug file and the CRC-32 of its bytes.
+    func debugLink() -> (name: String, checksum: UInt32)? {
+        var names = 0
+        guard elf_getshdrstrndx(elf, &names) == 0 else { return nil }
+        var link: (String, UInt32)?
+        forEachSection { section, header in
+            guard link == nil, header.sh_size < 4096, header.sh_name > 0,
+                let name = elf_strptr(elf, names, Int(header.sh_name)), strcmp(name, ".gnu_debuglink") == 0
+            else { return }
+            let content = bytes(section, header)
+            let text = content.prefix { $0 != 0 }
+            guard !text.isEmpty, content.count >= 8, text.count <= content.count - 5,
+                !text.contains(UInt8(ascii: "/"))
+            else { return }
+            let checksum = content.suffix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            link = (String(decoding: text, as: UTF8.self), checksum)
+        }
+        return link
+    }
+}
+
+/// A part of a file that is mapped, by its program header.
+struct Segment {
+    var offset: UInt64
+    /// Bytes of the file.
+    var size: UInt64
+    /// Where the file wants it, before a loader moves all of it.
+    var address: UInt64
+    var isExecutable: Bool
+}

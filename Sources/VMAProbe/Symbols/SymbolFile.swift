@@ -1,0 +1,109 @@
+import Glibc
+
+/// What is known of one mapped file.
+final class SymbolFile {
+    /// Its functions need no mention of the file: they are the program's own.
+    let isProgram: Bool
+    private let segments: [Segment]
+    private let symbols: SymbolTable
+    /// What to add to an address of ours to find it in `symbols`: a debug file may have been
+    /// made before its program was moved by prelink.
+    private let shift: UInt64
+    private var texts: [String: String] = [:]
+
+    var footprint: Int { symbols.footprint + 1024 }
+
+    /// Of a file that is no ELF file, or could not be opened.
+    init() {
+        isProgram = false
+        segments = []
+        symbols = SymbolTable()
+        shift = 0
+    }
+
+    /// `openDebug` opens a debug file by its path.
+    init(_ elf: consuming ElfFile, path: String, openDebug: (String) -> Int32?) {
+        isProgram = elf.isProgram()
+        segments = elf.segments()
+        var symbols = elf.symbols(exported: false)
+        var shift: UInt64 = 0
+        if symbols.isEmpty, let debug = Self.debugFile(of: elf, path, openDebug) {
+            symbols = debug.symbols(exported: false)
+            if let ours = segments.first, let theirs = debug.segments().first {
+                shift = theirs.address &- ours.address
+            }
+        }
+        if symbols.isEmpty {
+            symbols = elf.symbols(exported: true)
+            shift = 0
+        }
+        self.symbols = symbols
+        self.shift = shift
+    }
+
+    /// The file's own address of what lies at `offset` in it.
+    func address(ofOffset offset: UInt64) -> UInt64? {
+        // A page at the border of two segments is mapped for both: ask for the exact bytes first.
+        var best: Segment?
+        for slack in [0, Self.pageSize - 1] {
+            for segment in segments where best == nil || segment.isExecutable && !best!.isExecutable {
+                let start = segment.offset < slack ? 0 : segment.offset - slack
+                let end = segment.offset.addingReportingOverflow(segment.size).partialValue
+                if offset >= start, end >= segment.offset, offset < end || offset - end < slack { best = segment }
+            }
+            if best != nil { break }
+        }
+        return best.map { offset &- $0.offset &+ $0.address }
+    }
+
+    private static let pageSize: UInt64 = 4096
+
+    /// The function at an address of the file, for people.
+    func function(at address: UInt64) -> String? {
+        guard let name = symbols.name(at: address &+ shift) else { return nil }
+        if let text = texts[name] { return text }
+        let text = Demangler.text(name)
+        texts[name] = text
+        return text
+    }
+
+    // MARK: debug files
+
+    private static func debugFile(
+        of elf: borrowing ElfFile, _ path: String, _ open: (String) -> Int32?
+    ) -> ElfFile? {
+        let id = elf.buildID()
+        if id.count > 1 {
+            let digits = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            let path = "/usr/lib/debug/.build-id/\(digits[0])/\(digits[1...].joined()).debug"
+            if let debug = open(path).flatMap({ ElfFile(owning: $0) }), debug.buildID() == id { return debug }
+        }
+        guard let link = elf.debugLink(), let slash = path.lastIndex(of: "/") else { return nil }
+        let directory = path[..<slash]
+        for place in ["\(directory)/", "\(directory)/.debug/", "/usr/lib/debug\(directory)/"] {
+            guard let fd = open(place + link.name) else { continue }
+            let isRight = id.isEmpty ? checksum(fd) == link.checksum : true
+            guard let debug = ElfFile(owning: fd), isRight, id.isEmpty || debug.buildID() == id else { continue }
+            return debug
+        }
+        return nil
+    }
+
+    /// CRC-32 as zlib counts it.
+    private static func checksum(_ fd: Int32) -> UInt32 {
+        var sum = ~UInt32(0)
+        var offset = 0
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let got = pread(fd, &buffer, buffer.count, offset)
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { return ~sum }
+            for byte in buffer[..<got] { sum = sum >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] }
+            offset += got
+        }
+    }
+
+    private static let remainders: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 == 0 ? sum >> 1 : sum >> 1 ^ 0xedb8_8320 }
+    }
+}
