@@ -5,6 +5,10 @@ import PackageDescription
 // Tests/ArchitectureTests checks the imports in the sources against that page's table.
 let package = Package(
     name: "vmascope",
+    products: [.executable(name: "vmascope", targets: ["vmascope"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
     targets: [
         // The wire between BPF and Swift: one C header, no code.
         .target(name: "CVMAEvent"),
@@ -26,6 +30,13 @@ let package = Package(
             name: "VMAProbe",
             dependencies: ["VMACore", "VMATrace", "CVMAEvent", "CLibbpf", "CElf", "CSystem"],
             plugins: ["CompileBPF"]),
+
+        .executableTarget(
+            name: "vmascope",
+            dependencies: [
+                "VMACore", "VMATrace", "VMAReport", "VMAProbe",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
 
         // bpf/*.bpf.c -> object -> base64 in a StaticString.
         .executableTarget(name: "bpfembed"),

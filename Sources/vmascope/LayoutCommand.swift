@@ -1,0 +1,43 @@
+import ArgumentParser
+import VMACore
+import VMAProbe
+import VMAReport
+
+struct LayoutCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "layout",
+        abstract: "The VMAs of a process as they stand, and what separates each adjacent pair.")
+
+    @Argument(help: "Process to look at.", transform: Parse.process)
+    var pid: Int32
+
+    @Flag(help: "As JSON (vmascope.layout.v1).")
+    var json = false
+
+    @Option(help: "Write it to this file, not to stdout.")
+    var output: String?
+
+    func run() throws {
+        try Console.check(path: output)
+        let process = try Target.process(pid)
+        let kernel = Kernel()
+        let model = try Calibration.model(kernel)
+        let probe = try Probe(snapshotOn: kernel)
+        guard let snapshot = try probe.snapshot(process) else {
+            throw ProbeError.notFound("process \(process) has no address space: a kernel thread or a zombie")
+        }
+        let observer = Observer(judge: Judge(model), isHooked: false)
+        probe.drain(observer.apply)  // the files' paths
+        let report = LayoutReport(
+            pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit,
+            layout: Layout(snapshot.vmas), judge: observer.judge,
+            labels: Labels(files: observer.files, names: observer.names))
+        var text = ""
+        if json {
+            JSONLayout().render(report, into: &text)
+        } else {
+            TextLayout(colour: output == nil && Console.wantsColour).render(report, into: &text)
+        }
+        try Console.emit(text, path: output)
+    }
+}

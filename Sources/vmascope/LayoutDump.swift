@@ -1,0 +1,25 @@
+import Glibc
+import VMACore
+
+/// For tests: the layouts at the end as the model has them, in the shape of `/proc/PID/maps`, to
+/// the file that VMASCOPE_DUMP_LAYOUTS names.
+enum LayoutDump {
+    static func write(_ observer: Observer) throws {
+        guard let path = getenv("VMASCOPE_DUMP_LAYOUTS").map({ String(cString: $0) }) else { return }
+        var text = ""
+        for image in observer.images {
+            text += "== \(image.tgid) \(image.command)\n"
+            for vma in image.layout.vmas {
+                let pages = vma.isAnonymous ? 0 : vma.pgoff
+                text += "\(hex(vma.start))-\(hex(vma.end)) \(vma.flags.protectionText) \(hex(pages << AddressRange.pageShift))\n"
+            }
+        }
+        try Console.emit(text, path: path)
+    }
+
+    /// As the kernel prints addresses: at least eight digits.
+    private static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+}

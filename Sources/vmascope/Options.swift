@@ -1,0 +1,57 @@
+import ArgumentParser
+import VMAProbe
+import VMAReport
+
+/// What arguments mean, with an error that says what to write instead.
+enum Parse {
+    /// `10s`, `5m`, `1h`, in seconds.
+    @Sendable static func duration(_ text: String) throws -> Double {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600]
+        guard let unit = text.last.flatMap({ units[$0] }), let count = Double(text.dropLast()), count > 0,
+            count * unit <= 1e9
+        else { throw ValidationError("write 10s, 5m or 1h") }
+        return count * unit
+    }
+
+    @Sendable static func process(_ text: String) throws -> Int32 {
+        guard let id = Int32(text), id > 0 else { throw ValidationError("a process id is a number above 0") }
+        return id
+    }
+}
+
+enum SourceChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto, hooks, tracepoints
+}
+
+struct OutputOptions: ParsableArguments {
+    @Option(help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")).")
+    var format: String?
+
+    @Flag(help: "Short for --format json.")
+    var json = false
+
+    @Option(help: "Write the report to this file, not to stdout.")
+    var output: String?
+
+    mutating func validate() throws {
+        if json, let format, format != "json" { throw ValidationError("--json and --format \(format) contradict each other") }
+        guard ReportFormats.names.contains(name) else {
+            throw ValidationError("there is no format '\(name)': use \(ReportFormats.names.joined(separator: ", "))")
+        }
+    }
+
+    var name: String { json ? "json" : format ?? "text" }
+}
+
+struct ObservationOptions: ParsableArguments {
+    @Option(help: "Stop after this time: 10s, 5m, 1h.", transform: Parse.duration)
+    var duration: Double?
+
+    @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
+    var source: SourceChoice = .auto
+
+    @Flag(help: "Do not record call stacks.")
+    var noStacks = false
+
+    @OptionGroup var output: OutputOptions
+}
