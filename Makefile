@@ -1,0 +1,54 @@
+# The front door. `make demo` shows what vmascope does, `make test` runs every test.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+STATIC := .build-static
+VMASCOPE := $(STATIC)/release/vmascope
+# A fully static executable: it runs in a guest, or a container, with nothing else in it.
+STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
+	-Xlinker -lelf -Xlinker -lz -Xlinker -s
+CC := $(shell command -v cc || command -v clang)
+PREFIX ?= /usr/local
+# make demo KERNEL=6.1 runs in a guest with that kernel.
+KERNEL ?=
+
+.PHONY: help deps build demo test install clean
+
+help:
+	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
+	@echo "make test               every test, guests included"
+	@echo "make build              the static release executable, $(VMASCOPE)"
+	@echo "make install            to $(PREFIX)/bin"
+	@echo "make clean              what was built; downloaded kernels stay in .cache"
+
+deps:
+	@tools/install-dependencies $(if $(KERNEL),guests)
+
+# The linker's warnings are about functions of the C library that nothing here calls.
+build: deps
+	@[ -x $(VMASCOPE) ] || echo "building $(VMASCOPE): a first time takes a minute or two" >&2
+	@mkdir -p $(STATIC)
+	@swift build --scratch-path $(STATIC) $(STATIC_FLAGS) > $(STATIC)/build.log 2>&1 \
+		|| { cat $(STATIC)/build.log >&2; exit 1; }
+
+demo: build
+	@mkdir -p $(STATIC)/demo
+	@$(CC) -static -O1 -g -fno-omit-frame-pointer -Wall -o $(STATIC)/demo/workload demo/workload.c
+ifeq ($(KERNEL),)
+	@$(VMASCOPE) run -- $(STATIC)/demo/workload
+else
+	@kernels/run $(KERNEL) --put $(VMASCOPE) --put $(STATIC)/demo/workload -- /root/vmascope run -- /root/workload
+endif
+
+# The tests need root, for BPF, and the static executable, for guests.
+test: KERNEL := 6.1
+test: build
+	@kernels/fetch $(KERNEL) > /dev/null
+	@swift test
+
+install: build
+	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope
+
+clean:
+	rm -rf .build $(STATIC)

@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// One program of scenarios/ and what is written above it, a comment line for each fact:
+///
+///     // expect[WORDS]: OP SIDE BLOCKERS (DETAIL) xN    misses in the area, and no others
+///     // merged: OP N                                   attempts that merge, at least
+///     // nothing missed
+///     // area: brk | any                                misses anywhere, of brk or of all ops
+///
+/// WORDS are of the report's merge_rules, all of which must be in force; without them the line
+/// holds for every kernel.
+struct Scenario: CustomTestStringConvertible, Sendable {
+    struct Miss: Hashable, Comparable, CustomStringConvertible, Sendable {
+        var operation: String
+        var side: String
+        var blockers: String
+        var detail: String?
+
+        var description: String { "\(operation) \(side) \(blockers)\(detail.map { " (\($0))" } ?? "")" }
+        static func < (a: Miss, b: Miss) -> Bool { a.description < b.description }
+    }
+
+    enum Area: String, Sendable { case fixed, brk, any }
+
+    var name: String
+    var source: URL
+    var area = Area.fixed
+    var expectations: [(words: [String], miss: Miss, count: Int)] = []
+    /// Attempts that merge, of all ops.
+    var merged = 0
+    var problems: [String] = []
+
+    var testDescription: String { name }
+
+    /// What is to be missed where the report says `mergeRules`.
+    func misses(_ mergeRules: String) -> [Miss: Int] {
+        var misses: [Miss: Int] = [:]
+        for (words, miss, count) in expectations where words.allSatisfy(mergeRules.contains) {
+            misses[miss, default: 0] += count
+        }
+        return misses
+    }
+
+    static let all: [Scenario] = {
+        let folder = Repository.root.appendingPathComponent("scenarios")
+        let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+        return files.filter { $0.pathExtension == "c" }.map(Scenario.init).sorted { $0.name < $1.name }
+    }()
+
+    init(_ source: URL) {
+        self.source = source
+        name = source.deletingPathExtension().lastPathComponent
+        var saysSomething = false
+        let text = (try? String(contentsOf: source, encoding: .utf8)) ?? ""
+        for line in text.split(separator: "\n") {
+            if let match = line.wholeMatch(of: /\/\/ expect(?:\[(.+?)\])?: (\w+) (prev|next) ([\w+]+)(?: \((.+)\))? x(\d+)/) {
+                let (_, words, operation, side, blockers, detail, count) = match.output
+                let miss = Miss(
+                    operation: String(operation), side: String(side), blockers: String(blockers),
+                    detail: detail.map(String.init))
+                expectations.append((words?.split(separator: ",").map(String.init) ?? [], miss, Int(count)!))
+                saysSomething = true
+            } else if let match = line.wholeMatch(of: /\/\/ merged: (\w+) (\d+)/) {
+                merged += Int(match.2)!
+                saysSomething = true
+            } else if let match = line.wholeMatch(of: /\/\/ area: (brk|any)/) {
+                area = Area(rawValue: String(match.1))!
+            } else if line == "// nothing missed" {
+                saysSomething = true
+            } else if line.contains(/^\/\/ (expect|merged|nothing|area)\b.*:/) {
+                problems.append("not understood: \(line)")
+            }
+        }
+        if !saysSomething { problems.append("nothing is expected of it") }
+    }
+}
+
+enum Repository {
+    static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// The executable that these tests were built with.
+    static let vmascope: URL = {
+        var folder = Bundle.main.bundleURL
+        // The test runner may be a bundle beside the executable, or in a folder of the toolchain's.
+        if !FileManager.default.fileExists(atPath: folder.appendingPathComponent("vmascope").path) {
+            folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        }
+        return folder.appendingPathComponent("vmascope")
+    }()
+}

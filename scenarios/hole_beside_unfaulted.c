@@ -1,0 +1,16 @@
+// expect[hole:next]: mmap prev anon_vma x1
+// merged: mmap 1
+//
+// Only the right one has been touched. A kernel that joins the new mapping to the right
+// first then asks the left one on behalf of an anon_vma; the others join all three.
+#include "scenario.h"
+
+int main(void)
+{
+	open_area();
+	map(1, 1, RW);
+	map(3, 1, RW);
+	touch(3, 1);
+	map(2, 1, RW);
+	return 0;
+}

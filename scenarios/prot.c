@@ -1,0 +1,10 @@
+// expect: mmap prev prot (rw-p beside r--p) x1
+#include "scenario.h"
+
+int main(void)
+{
+	open_area();
+	map(1, 1, RW);
+	map(2, 1, R);
+	return 0;
+}

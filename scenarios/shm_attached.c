@@ -1,0 +1,13 @@
+// expect[close:removed]: other prev file x1
+// expect[close:any]: other prev file+close x1
+//
+// A shared memory segment is a file of its own, so two of them are never one mapping.
+#include "shm.h"
+
+int main(void)
+{
+	open_area();
+	attach(1, 1);
+	attach(2, 1);
+	return 0;
+}

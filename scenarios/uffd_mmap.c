@@ -1,0 +1,13 @@
+// expect: mmap prev flags+uffd (VM_UFFD_MISSING) x1
+//
+// Being watched is a flag besides; a new mapping has neither.
+#include "uffd.h"
+
+int main(void)
+{
+	open_area();
+	map(1, 1, RW);
+	watch(1, 1);
+	map(2, 1, RW);
+	return 0;
+}
