@@ -46,6 +46,7 @@ let package = Package(
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "CVMAEvent"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
+        .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
         .testTarget(name: "ScenarioTests", dependencies: ["vmascope"]),
     ],
