@@ -59,6 +59,7 @@ public struct Tally: Sendable, Equatable {
     /// Attempts, and those of them in which at least one side merged.
     public var attempts = 0
     public var merged = 0
+    public var mergedBy: [Operation: Int] = [:]
     /// Missed sides: one attempt can miss two.
     public var missed = 0
     public var missedBy: [Blockers: Int] = [:]
@@ -68,7 +69,10 @@ public struct Tally: Sendable, Equatable {
 
     mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict) {
         attempts += 1
-        if attempt.outcome.merged { merged += 1 }
+        if attempt.outcome.merged {
+            merged += 1
+            mergedBy[attempt.operation, default: 0] += 1
+        }
         for side in verdict.sides where side.missed {
             missed += 1
             missedBy[side.blockers, default: 0] += 1
@@ -79,6 +83,7 @@ public struct Tally: Sendable, Equatable {
     public mutating func add(_ other: Tally) {
         attempts += other.attempts
         merged += other.merged
+        mergedBy.merge(other.mergedBy, uniquingKeysWith: +)
         missed += other.missed
         missedBy.merge(other.missedBy, uniquingKeysWith: +)
         whatIf.merge(other.whatIf, uniquingKeysWith: +)

@@ -29,6 +29,10 @@ struct TextReport: ReportFormat {
         var text = style.bold(
             "\(totals.attempts.of("merge attempt")), \(totals.merged.grouped) merged; "
                 + "\(totals.missed.of("side")) missed") + "\n"
+        if totals.merged > 0 {
+            let ranked = totals.mergedBy.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+            text += "merged by " + ranked.map { "\($0.key) \($0.value.grouped)" }.joined(separator: ", ") + "\n"
+        }
         var table = TextTable(["missed", "by"], right: [0])
         for (blockers, count) in totals.missedBy.ranked { table.add([count.grouped, blockers.key]) }
         if totals.missed > 0 { text += table.lines.map { "  \($0)\n" }.joined() }

@@ -23,7 +23,7 @@ struct TextTests {
         #expect(text.contains("by        fill_hole ← main"))
         #expect(text.contains("flags: VM_DONTDUMP"))
         #expect(text.contains("pgoff+anon_vma: pgoff 0x31 would continue, it is 0x99; anon_vma 1 beside 2"))
-        #expect(text.contains("6 merge attempts, 1 merged; 5 sides missed"))
+        #expect(text.contains("6 merge attempts, 1 merged; 5 sides missed\nmerged by mremap 1\n"))
     }
 
     @Test("what the kernel's limits caused comes before what is more frequent but wanted")
