@@ -6,6 +6,91 @@
 #ifndef VMASCOPE_HOOKS_H
 #define VMASCOPE_HOOKS_H
 
+static __always_inline u64 current_mm(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return (u64)BPF_CORE_READ(task, mm);
+}
+
+// The write sections. The tracepoints' own programs may be preempted, and then others skipped,
+// so the functions that fire them are hooked, which are called while somebody listens.
+SEC("?tp_btf/mmap_lock_acquire_returned")
+int lock_acquired_on(u64 *ctx)
+{
+	return 0;
+}
+
+SEC("?tp_btf/mmap_lock_released")
+int lock_released_on(u64 *ctx)
+{
+	return 0;
+}
+
+SEC("?kprobe/__mmap_lock_do_trace_acquire_returned")
+int on_lock_acquired(struct pt_regs *ctx)
+{
+	acquired(ctx, BPF_CORE_READ(ctx, di), (bool)BPF_CORE_READ(ctx, si), (bool)BPF_CORE_READ(ctx, dx));
+	return 0;
+}
+
+SEC("?kprobe/__mmap_lock_do_trace_released")
+int on_lock_released(struct pt_regs *ctx)
+{
+	released(ctx, BPF_CORE_READ(ctx, di), (bool)BPF_CORE_READ(ctx, si));
+	return 0;
+}
+
+// What a section stores to beyond its arguments: new mappings, a stack that grows, the heap.
+SEC("?kprobe/perf_event_mmap")
+int on_mapped(struct pt_regs *ctx)
+{
+	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
+	struct section *c = open_section();
+
+	if (c && (u64)BPF_CORE_READ(vma, vm_mm) == c->mm)
+		note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	return 0;
+}
+
+// vma_link(mm, vma): the destination of a move.
+SEC("?kprobe/vma_link")
+int on_linked(struct pt_regs *ctx)
+{
+	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, si);
+	struct section *c = open_section();
+
+	if (c && BPF_CORE_READ(ctx, di) == c->mm)
+		note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	return 0;
+}
+
+static __always_inline void tell_commit(struct scratch *s, u64 mm, u32 tgid)
+{
+	struct section *c = open_section();
+
+	if (c && c->mm == mm)
+		note_write(c, s->commit.start, s->commit.end);
+	begin(s, &s->commit.h, VME_COMMIT, mm, tgid);
+	emit(s, &s->commit, sizeof(s->commit));
+}
+
+// finalize_exec(bprm): the new image is complete.
+SEC("?kprobe/finalize_exec")
+int on_exec(struct pt_regs *ctx)
+{
+	exec_of((void *)bpf_get_current_task());
+	return 0;
+}
+
+// wake_up_new_task(task): fork has succeeded.
+SEC("?kprobe/wake_up_new_task")
+int on_fork(struct pt_regs *ctx)
+{
+	fork_of((void *)bpf_get_current_task(), (void *)BPF_CORE_READ(ctx, di));
+	return 0;
+}
+
 // The 7th and later arguments, which x86-64 passes on the stack above the return address.
 static __always_inline u64 stack_arg(struct pt_regs *ctx, int nth)
 {
@@ -26,16 +111,23 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 static __always_inline void tell_attempt(struct pt_regs *ctx, struct scratch *s, u64 mm, u32 tgid, u32 site)
 {
 	struct vme_attempt *a = &s->attempt;
-	u32 ignored = 0;
+	u32 flags = 0;
 	u64 origin;
 
-	read_syscall(bpf_get_current_task_btf(), &a->nr, a->args, &ignored);
+	read_syscall(&a->nr, a->args, &flags);
+	if (flags & VME_COMPAT)  // its numbers mean something else
+		a->nr = NR_other;
 	a->stack = user_stack(ctx);
 	a->site = site;
 	a->flags = neighbour(mm, a->proposed.start - 1, &a->prev, VME_HAS_PREV);
 	a->flags |= neighbour(mm, a->proposed.end, &a->next, VME_HAS_NEXT);
-	// What is moved is still where it was.
-	origin = a->nr == NR_mremap ? PAGE_DOWN(a->args[0]) : a->proposed.start;
+	// What is moved is still where it was; several VMAs may be moved at once.
+	origin = a->proposed.start;
+	if (a->nr == NR_mremap) {
+		origin = PAGE_DOWN(a->args[0]);
+		if (a->args[3] & MREMAP_FIXED && a->proposed.start >= PAGE_DOWN(a->args[4]))
+			origin += a->proposed.start - PAGE_DOWN(a->args[4]);
+	}
 	a->flags |= neighbour(mm, origin, &a->middle, VME_HAS_MIDDLE);
 	begin(s, &a->h, VME_ATTEMPT, mm, tgid);
 	emit(s, a, sizeof(*a));
@@ -76,7 +168,7 @@ int on_vma_merge(struct pt_regs *ctx)
 SEC("?kprobe/mmap_region")
 int on_mmap_region(struct pt_regs *ctx)
 {
-	u64 mm = (u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm);
+	u64 mm = current_mm();
 	struct owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 	struct vme_row *row;
@@ -99,7 +191,7 @@ int on_mmap_region(struct pt_regs *ctx)
 SEC("?kprobe/do_brk_flags")
 int on_brk(struct pt_regs *ctx)
 {
-	u64 mm = (u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm);
+	u64 mm = current_mm();
 	struct owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 	struct vme_row *row;
@@ -137,8 +229,73 @@ int on_vma_adjust(struct pt_regs *ctx)
 		s->commit.start = s->commit.end;
 		s->commit.end = BPF_CORE_READ(expand, vm_end);
 	}
-	begin(s, &s->commit.h, VME_COMMIT, mm, o->tgid);
-	emit(s, &s->commit, sizeof(s->commit));
+	tell_commit(s, mm, o->tgid);
+	return 0;
+}
+
+// Since 6.12 one struct holds the proposal.
+static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
+{
+	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
+	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+
+	if (!o || !s)
+		return;
+	row = &s->attempt.proposed;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->start = BPF_CORE_READ(vmg, start);
+	row->end = BPF_CORE_READ(vmg, end);
+	row->pgoff = BPF_CORE_READ(vmg, pgoff);
+	if (bpf_core_field_exists(vmg->vm_flags))
+		row->flags = BPF_CORE_READ(vmg, vm_flags);
+	else
+		row->flags = BPF_CORE_READ((struct vma_merge_struct___flags *)vmg, flags);
+	row->anon_vma = (u64)BPF_CORE_READ(vmg, anon_vma);
+	row->file = file_key((u64)BPF_CORE_READ(vmg, file));
+	row->policy = policy_key((u64)BPF_CORE_READ(vmg, policy));
+	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
+		row->uffd = (u64)BPF_CORE_READ(vmg, uffd_ctx.ctx);
+	row->name = name_key((u64)BPF_CORE_READ(vmg, anon_name));
+	if (bpf_core_field_exists(vmg->anon_pgoff)) {
+		row->anon_pgoff = BPF_CORE_READ(vmg, anon_pgoff);
+		row->traits |= VME_ANON_PGOFF;
+	}
+	tell_attempt(ctx, s, mm, o->tgid, site);
+}
+
+// vma_merge_new_range(vmg): mmap, brk, mremap.
+SEC("?kprobe/vma_merge_new_range")
+int on_merge_new_range(struct pt_regs *ctx)
+{
+	tell_merge_struct(ctx, VME_SITE_NEW_RANGE);
+	return 0;
+}
+
+// vma_modify(vmg): all that changes a VMA in place. It merges, or splits.
+SEC("?kprobe/vma_modify")
+int on_modify(struct pt_regs *ctx)
+{
+	tell_merge_struct(ctx, VME_SITE_MODIFY);
+	return 0;
+}
+
+// commit_merge(vmg, …): the range is the merged one by now.
+SEC("?kprobe/commit_merge")
+int on_commit_merge(struct pt_regs *ctx)
+{
+	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
+	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+
+	if (!o || !s)
+		return 0;
+	s->commit.start = BPF_CORE_READ(vmg, start);
+	s->commit.end = BPF_CORE_READ(vmg, end);
+	tell_commit(s, mm, o->tgid);
 	return 0;
 }
 

@@ -33,13 +33,11 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_STACK_TRACE = 7,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
-	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum { BPF_ANY = 0 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024 };
 enum { BPF_F_USER_STACK = 256 };
 enum { BPF_RB_NO_WAKEUP = 1 };
-enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -165,14 +163,39 @@ struct vm_area_struct {
 		struct rb_node rb;
 	} shared;
 	struct vm_userfaultfd_ctx vm_userfaultfd_ctx;
+	// Since 7.3: where private pages are found, apart from the offset into the file.
+	unsigned int __vm_anon_pgoff_lo, __vm_anon_pgoff_hi;
+};
+
+// mm/vma.h since 6.12, commit 2f1c6611b0a8: all that a merge is judged by.
+struct vma_merge_struct {
+	struct mm_struct *mm;
+	unsigned long start, end, pgoff;
+	unsigned long vm_flags;
+	struct file *file;
+	struct anon_vma *anon_vma;
+	struct mempolicy *policy;
+	struct vm_userfaultfd_ctx uffd_ctx;
+	struct anon_vma_name *anon_name;
+	unsigned long anon_pgoff;  // since 7.3
+};
+
+// Up to 6.16.
+struct vma_merge_struct___flags {
+	unsigned long flags;
 };
 
 struct thread_info {
 	u32 status;
 };
 
+struct signal_struct {
+	atomic_t live;  // threads
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct signal_struct *signal;
 	unsigned int flags;
 	int pid, tgid;
 	struct mm_struct *mm;

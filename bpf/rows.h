@@ -65,7 +65,6 @@ __noinline int tell_file(u64 file, u64 inode)
 
 	if (!s)
 		return 0;
-	bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
 	begin(s, &s->file.h, VME_FILE, 0, 0);
 	s->file.file = file;
 	s->file.inode = BPF_CORE_READ((struct inode *)inode, i_ino);
@@ -77,7 +76,8 @@ __noinline int tell_file(u64 file, u64 inode)
 		if (path_step(&walk))
 			break;
 	s->file.at = walk.at;
-	emit(s, &s->file, sizeof(s->file));
+	if (emit(s, &s->file, sizeof(s->file)))  // or it is told the next time
+		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
 	return 0;
 }
 
@@ -124,10 +124,10 @@ __noinline u64 name_key(u64 anon_name)
 		hash = mix(hash, s->name.text[i]);
 	}
 	if (!bpf_map_lookup_elem(&told, &hash)) {
-		bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
 		begin(s, &s->name.h, VME_NAME, 0, 0);
 		s->name.name = hash;
-		emit(s, &s->name, sizeof(s->name));
+		if (emit(s, &s->name, sizeof(s->name)))
+			bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
 	}
 	return hash;
 }
@@ -201,6 +201,12 @@ __noinline int row_fill(u64 vma, struct vme_row *row)
 
 	row->traits = anon_traits(s, row->anon_vma, &chain);
 	row->reserved = 0;
+	row->anon_pgoff = 0;
+	if (bpf_core_field_exists(struct vm_area_struct, __vm_anon_pgoff_lo)) {
+		row->anon_pgoff = (u64)READ_AT(s->vma, struct vm_area_struct, __vm_anon_pgoff_hi) << 32 |
+				  READ_AT(s->vma, struct vm_area_struct, __vm_anon_pgoff_lo);
+		row->traits |= VME_ANON_PGOFF;
+	}
 	if (vm_ops && BPF_CORE_READ((struct vm_operations_struct *)vm_ops, close))
 		row->traits |= VME_HAS_CLOSE;
 	if (row->flags & VM_HUGETLB)
@@ -227,6 +233,7 @@ static __always_inline int row_at(struct place *p, struct vme_row *row)
 	if (!row_fill(p->vma, row))
 		return 0;
 	row->pgoff += ((s64)(p->lo - row->start)) >> PAGE_SHIFT;
+	row->anon_pgoff += ((s64)(p->lo - row->start)) >> PAGE_SHIFT;
 	row->start = p->lo;
 	row->end = p->last + 1;
 	return 1;
@@ -249,6 +256,7 @@ __noinline int emit_chunk(struct span *span)
 	struct place p = {};
 	u32 n, done = 0;
 	u64 lo, hi;
+	int found;
 
 	if (!span || !s)
 		return 1;
@@ -256,7 +264,12 @@ __noinline int emit_chunk(struct span *span)
 	hi = span->hi;
 	p.addr = span->first && lo ? lo - 1 : lo;  // the neighbour on the left belongs to it
 	for (n = 0; n < VME_ROWS_MAX; n++) {
-		if (!tree_next(span->mm, &p) || p.lo > span->hi) {
+		found = tree_next(span->mm, &p);
+		if (found <= 0 || p.lo > span->hi) {
+			if (found < 0)
+				span->truncated = 1;
+			else if (found > 0)
+				hi = p.lo;  // there is nothing up to there
 			done = 1;
 			break;
 		}

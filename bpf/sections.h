@@ -57,7 +57,7 @@ static __always_inline void section_begin(u64 mm, struct owner *o)
 		return;
 	}
 	c->flags = (u64)BPF_CORE_READ(task, mm) == mm ? 0 : VME_FOREIGN;
-	read_syscall(task, &c->nr, c->args, &c->flags);
+	read_syscall(&c->nr, c->args, &c->flags);
 	expected_range(c);
 	if (config.read_before)
 		read_section(c, VME_BEFORE);
@@ -108,12 +108,12 @@ static __always_inline void mm_exit(u64 mm, struct owner *o)
 	bpf_map_delete_elem(&tracked, &mm);
 }
 
-static __always_inline int acquired(void *ctx, u64 mm, bool write, bool success)
+static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success)
 {
 	struct owner *o = success ? owner_of(mm) : 0;
 
 	if (!o)
-		return 0;
+		return;
 	mm = as_number((void *)mm);
 	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter))
 		mm_exit(mm, o);
@@ -121,85 +121,50 @@ static __always_inline int acquired(void *ctx, u64 mm, bool write, bool success)
 		section_begin(mm, o);
 	else  // also told when a writer is about to become a reader
 		section_end(ctx, mm);
-	return 0;
 }
 
-static __always_inline int released(void *ctx, u64 mm, bool write)
+static __always_inline void released(void *ctx, u64 mm, bool write)
 {
 	if (write && owner_of(mm))
 		section_end(ctx, as_number((void *)mm));
-	return 0;
 }
 
 SEC("?tp_btf/mmap_lock_acquire_returned")
 int lock_acquired(u64 *ctx)
 {
-	return acquired(ctx, ctx[0], ctx[1], ctx[2]);
+	hold_cpu();
+	acquired(ctx, ctx[0], ctx[1], ctx[2]);
+	let_cpu_go();
+	return 0;
 }
 
 SEC("?tp_btf/mmap_lock_released")
 int lock_released(u64 *ctx)
 {
-	return released(ctx, ctx[0], ctx[1]);
+	hold_cpu();
+	released(ctx, ctx[0], ctx[1]);
+	let_cpu_go();
+	return 0;
 }
 
 // Up to 6.12 the second argument is the path of the memory cgroup.
 SEC("?tp_btf/mmap_lock_acquire_returned")
 int lock_acquired_memcg(u64 *ctx)
 {
-	return acquired(ctx, ctx[0], ctx[2], ctx[3]);
+	acquired(ctx, ctx[0], ctx[2], ctx[3]);
+	return 0;
 }
 
 SEC("?tp_btf/mmap_lock_released")
 int lock_released_memcg(u64 *ctx)
 {
-	return released(ctx, ctx[0], ctx[2]);
+	released(ctx, ctx[0], ctx[2]);
+	return 0;
 }
 
-// One VMA of a child: dup_mmap() stores it when its anon_vma is final.
-static __always_inline void forked(struct section *c, u64 mm, u64 vma)
+// The section stores to [lo, hi).
+static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
 {
-	struct scratch *s = scratch();
-	struct owner none = {};
-	struct vme_row *row;
-
-	if (!config.follow_children || !s)
-		return;
-	if (!owner_of(mm))  // its process is known when fork has succeeded
-		bpf_map_update_elem(&tracked, &mm, &none, BPF_ANY);
-	row = &s->rows.rows[0];
-	if (!row_fill(vma, row))
-		return;
-	begin(s, &s->rows.h, VME_ROWS, mm, 0);
-	s->rows.lo = row->start;
-	s->rows.hi = row->end;
-	s->rows.count = 1;
-	s->rows.reason = VME_FORKED;
-	s->rows.truncated = 0;
-	emit(s, &s->rows, sizeof(s->rows) - (VME_ROWS_MAX - 1) * sizeof(struct vme_row));
-}
-
-SEC("?tp_btf/ma_write")
-int tree_write(u64 *ctx)
-{
-	struct section *c = open_section();
-	struct ma_state *mas = (void *)ctx[1];
-	u64 mm, lo, hi;
-
-	if (!c)
-		return 0;
-	// The side tree of a munmap, and the trees of other subsystems, are not the mm's.
-	mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
-	if (mm != c->mm) {
-		u64 vma = ctx[3];
-
-		if (vma > 4096 && !(vma & 3) &&
-		    (u64)BPF_CORE_READ((struct vm_area_struct *)vma, vm_mm) == mm)
-			forked(c, mm, vma);
-		return 0;
-	}
-	lo = BPF_CORE_READ(mas, index);
-	hi = BPF_CORE_READ(mas, last) + 1;
 	c->writes++;
 	if (c->lo < c->hi && lo <= c->hi && hi >= c->lo) {
 		c->lo = lo < c->lo ? lo : c->lo;
@@ -214,6 +179,27 @@ int tree_write(u64 *ctx)
 		if (config.read_before && !emit_rows(c->mm, lo, hi, c->tgid, VME_BEFORE))
 			c->flags |= VME_INCOMPLETE;
 	}
+}
+
+static __always_inline void tree_written(struct ma_state *mas)
+{
+	struct section *c = open_section();
+	u64 mm;
+
+	if (!c)
+		return;
+	// The side tree of a munmap, a child's tree, and those of other subsystems are not the mm's.
+	mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
+	if (mm == c->mm)
+		note_write(c, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
+}
+
+SEC("?tp_btf/ma_write")
+int tree_write(u64 *ctx)
+{
+	hold_cpu();
+	tree_written((void *)ctx[1]);
+	let_cpu_go();
 	return 0;
 }
 

@@ -49,7 +49,9 @@ int snapshot_task(struct vme_snapshot *r)
 				more = 1;
 				break;
 			}
+			hold_cpu();
 			row_fill(as_number(vma), row);
+			let_cpu_go();
 			from = row->end;
 			n++;
 		}

@@ -6,10 +6,11 @@
 
 enum {
 	NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_ioctl = 16, NR_mremap = 25,
-	NR_madvise = 28,
+	NR_madvise = 28, NR_dup2 = 33,
 	NR_shmdt = 67, NR_mlock = 149, NR_munlock = 150, NR_mlockall = 151, NR_munlockall = 152,
-	NR_prctl = 157, NR_remap_file_pages = 216, NR_mbind = 237, NR_mlock2 = 325,
-	NR_pkey_mprotect = 329, NR_process_madvise = 440, NR_set_mempolicy_home_node = 450, NR_mseal = 462,
+	NR_prctl = 157, NR_io_destroy = 207, NR_remap_file_pages = 216, NR_mbind = 237, NR_dup3 = 292, NR_mlock2 = 325,
+	NR_pkey_mprotect = 329, NR_io_uring_enter = 426, NR_close_range = 436, NR_process_madvise = 440, NR_set_mempolicy_home_node = 450, NR_mseal = 462,
+	NR_other = 100000,
 };
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_MEMORY_MERGE 67
@@ -32,8 +33,9 @@ struct section {
 	u32 flags;
 };
 
-static __always_inline void read_syscall(struct task_struct *task, s32 *nr, u64 *args, u32 *flags)
+static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs;
 
 	*nr = -1;
@@ -59,12 +61,17 @@ static __always_inline void expected_range(struct section *c)
 	u64 start = PAGE_DOWN(c->args[0]), brk, range[2];
 
 	c->lo = c->hi = c->lo2 = c->hi2 = 0;
-	if (c->flags & VME_FOREIGN && c->nr == NR_process_madvise)
-		c->hi = ADDRESS_LIMIT;
-	if (c->flags & (VME_FOREIGN | VME_COMPAT))
+	if (c->flags & (VME_FOREIGN | VME_COMPAT)) {
+		// Another process's memory, or a 32-bit syscall. A kernel thread is in none.
+		if (c->nr >= 0)
+			c->hi = ADDRESS_LIMIT;
 		return;
+	}
 	switch (c->nr) {
-	case NR_close:  // only that of a userfaultfd takes the lock
+	// The descriptor of a userfaultfd is closed, an asynchronous I/O ring or advice goes its
+	// own way: they seldom take the lock, and do not say for what.
+	case NR_close: case NR_dup2: case NR_dup3: case NR_close_range:
+	case NR_io_destroy: case NR_io_uring_enter: case NR_process_madvise:
 		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_ioctl:

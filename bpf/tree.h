@@ -72,24 +72,25 @@ __noinline int tree_find(u64 mm, struct place *p)
 	return step == 1;
 }
 
-// The first VMA that ends above `p->addr`. Returns 0 if there is none.
+// The first VMA that ends above `p->addr`. Returns 0 if there is none, -1 if the tree can't be
+// read.
 __noinline int tree_next(u64 mm, struct place *p)
 {
 	int gap;
 
 	if (!p)
-		return 0;
+		return -1;
 	// Adjacent gaps are one slot, except where a node ends.
 	for (gap = 0; gap < MAPLE_LEVELS; gap++) {
 		if (!tree_find(mm, p))
-			return 0;
+			return -1;
 		if (p->vma)
 			return 1;
 		if (p->last == ~0ULL)
 			return 0;
 		p->addr = p->last + 1;
 	}
-	return 0;
+	return -1;
 }
 
 #endif

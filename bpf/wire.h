@@ -35,7 +35,6 @@ struct {
 	__type(value, u8);
 } targets SEC(".maps");
 
-// Seconds of the busiest process, so that the loader may be busy for a moment, too.
 // One ring for all CPUs: space is handed out under its lock, so records made under one
 // mmap_lock keep the kernel's own order whatever CPU they come from.
 struct {
@@ -60,7 +59,7 @@ struct {
 
 struct scratch {
 	u32 seq;  // first: the loader looks at the end whether the last records came
-	u32 lost;
+	u32 reserved;
 	u64 node[TREE_NODE_WORDS];
 	u8 vma[VMA_BYTES];
 	u8 anon_vma[ANON_VMA_BYTES];
@@ -73,7 +72,25 @@ struct scratch {
 	struct vme_name name;
 };
 
-// Too large for the stack. Programs of one CPU do not nest: all run in process context.
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+// Since 7.2 a program at a tracepoint may be preempted, by another one that would write to the
+// same scratch memory. A kprobe's may not.
+static __always_inline void hold_cpu(void)
+{
+	if (config.hold_cpu)
+		bpf_preempt_disable();
+}
+
+static __always_inline void let_cpu_go(void)
+{
+	if (config.hold_cpu)
+		bpf_preempt_enable();
+}
+
+// Too large for the stack. One at a time uses it: all run in process context, and none is
+// preempted while it does.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -105,10 +122,10 @@ static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 k
 }
 
 // No wake-up per record (5 us each): the loader looks every few milliseconds.
-static __always_inline void emit(struct scratch *s, void *record, u64 size)
+// Returns false if there was no space.
+static __always_inline bool emit(struct scratch *s, void *record, u64 size)
 {
-	if (bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP))
-		s->lost++;
+	return !bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP);
 }
 
 // A typed pointer of the verifier's as a mere number, as what is found in the tree is.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -94,6 +95,16 @@ int vms_pidfd_open(int pid)
 #define SYS_pidfd_open 434
 #endif
 	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int vms_fork(void)
+{
+	return fork();
+}
+
+int vms_move(void *from, size_t size, void *to)
+{
+	return mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to ? 0 : -1;
 }
 
 uint64_t vms_monotonic_ns(void)

@@ -91,7 +91,11 @@ public struct Section: Sendable {
 /// A function of the kernel that considers a merge was entered.
 public struct HookedAttempt: Sendable {
     public enum Site: UInt32, Sendable {
-        case vmaMerge = 1, mmapRegion, brk
+        case vmaMerge = 1, mmapRegion, brk, newRange, modify
+
+        /// Its outcome is told by a commit. The others merge by themselves: what the section
+        /// leaves tells theirs.
+        var commits: Bool { self != .mmapRegion && self != .brk }
     }
 
     public var origin: Origin

@@ -20,39 +20,51 @@ struct HookAttempts {
     mutating func enter(_ attempt: HookedAttempt, _ layout: Layout?) -> [MergeAttempt] {
         let tid = attempt.origin.tid
         let range = attempt.proposed.range
-        func isInside(_ address: UInt64) -> Bool {
-            guard let vma = layout?.vma(containing: address) else { return false }
-            return vma.start < address
-        }
+        // What the operation leaves of a VMA that it splits keeps its outer end.
+        let held = (prev: layout?.vma(containing: range.start), next: layout?.vma(containing: range.end))
         let new = Pending(
-            attempt: attempt, splitsPrev: isInside(range.start), splitsNext: isInside(range.end))
+            attempt: attempt,
+            splitsPrev: held.prev.map { $0.start < range.start && $0.start == attempt.before?.start } ?? false,
+            splitsNext: held.next.map { $0.start < range.end && $0.end == attempt.after?.end } ?? false)
         var old = pending[tid] ?? []
-        // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
-        if let last = old.last?.attempt, last.site == .mmapRegion, attempt.site == .vmaMerge,
-            last.proposed.start == range.start
-        {
-            pending[tid] = old + [new]
-            return []
+        if let last = old.last?.attempt, last.proposed.start == range.start {
+            // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
+            if last.site == .mmapRegion, attempt.site == .vmaMerge {
+                pending[tid] = old + [new]
+                return []
+            }
+            // So does __mmap_region on 6.12, by what it asked with before: this one counts.
+            if last.site == .newRange, attempt.site == .newRange, attempt.operation == .mmap,
+                old[old.count - 1].result == nil
+            {
+                old.removeLast()
+            }
         }
         pending[tid] = [new]
         if let last = old.last, last.attempt.operation == attempt.operation, last.attempt.proposed.end == range.start {
             old[old.count - 1].changesNext = true
         }
         // A new mapping without the end of its section has failed before it was made.
-        return old.filter { $0.attempt.site == .vmaMerge }.map(resolve)
+        return old.filter { $0.attempt.site.commits }.map(resolve)
     }
 
-    /// A thread carries a merge out: afterwards one VMA holds `result`.
+    /// A thread carries a merge out: afterwards one VMA holds `result`, or what is behind the
+    /// proposed range takes that over if `result` ends where the range begins.
     mutating func commit(_ origin: Origin, _ result: AddressRange) {
-        guard let last = pending[origin.tid]?.last, last.attempt.site == .vmaMerge else { return }
-        pending[origin.tid]![pending[origin.tid]!.count - 1].result = result
+        guard var entry = pending[origin.tid]?.popLast() else { return }
+        if entry.attempt.site.commits {
+            let start = entry.attempt.proposed.start
+            entry.result = result
+            if result.end <= start, let next = entry.attempt.after { entry.result = AddressRange(start, next.end) }
+        }
+        pending[origin.tid]?.append(entry)
     }
 
     /// A thread lets go of the lock; `after` is what the range it worked on holds now.
     mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
         guard let list = pending.removeValue(forKey: origin.tid) else { return [] }
         return list.compactMap { entry in
-            if entry.attempt.site == .vmaMerge { return resolve(entry) }
+            if entry.attempt.site.commits { return resolve(entry) }
             let range = entry.attempt.proposed.range
             guard let found = after.first(where: { $0.range.contains(range.start) }), found.end >= range.end
             else { return nil }
@@ -61,7 +73,8 @@ struct HookAttempts {
             final.attempt.proposed.flags = found.flags
             final.attempt.proposed.traits.formUnion(found.traits.intersection([.heap, .stack, .hugetlb]))
             final.result = list.count > 1 ? nil : found.range
-            return resolve(final)
+            let attempt = resolve(final)
+            return attempt.hasNeighbour ? attempt : nil
         }
     }
 
@@ -69,22 +82,24 @@ struct HookAttempts {
         let hooked = entry.attempt
         let range = hooked.proposed.range
         var proposed = hooked.proposed
-        var replaces = false
+        var (replaces, isCopy) = (false, false)
         if let middle = hooked.middle {
-            if middle.anonVMA == proposed.anonVMA { proposed.traits = middle.traits }
+            if middle.anonVMA == proposed.anonVMA {
+                proposed.traits = middle.traits.union(proposed.traits.intersection(.hasAnonPgoff))
+            }
             replaces = middle.range == range
+            isCopy = hooked.operation == .mremap && (middle.end != range.start || hooked.syscall.movesAway)
         }
-        let considersNext = hooked.site != .brk
+        let considersNext = hooked.operation != .brk  // VMG_FLAG_JUST_EXPAND
+        let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
+        let next = considersNext
+            ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
         return MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,
-            replacesVMA: replaces,
-            prev: neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev),
-            next: considersNext
-                ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil,
-            considersNext: considersNext,
+            replacesVMA: replaces, isCopy: isCopy, prev: prev, next: next, considersNext: considersNext,
             outcome: MergeAttempt.Outcome(
-                prev: entry.result.map { $0.start < range.start } ?? false,
-                next: entry.result.map { $0.end > range.end } ?? false))
+                prev: prev != nil && (entry.result.map { $0.start < range.start } ?? false),
+                next: next != nil && (entry.result.map { $0.end > range.end } ?? false)))
     }
 
     private func neighbour(
@@ -92,7 +107,7 @@ struct HookAttempts {
     ) -> MergeAttempt.Neighbour? {
         let range = hooked.proposed.range
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
-        if hooked.site == .vmaMerge, !found.stays { return nil }  // the rest of what is being changed
+        if hooked.site.commits, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
         return found
     }

@@ -11,6 +11,10 @@ public final class Image {
     /// Grows with each change that is told: equal before and after means that it was quiet.
     public internal(set) var changes = 0
     public var tally = Tally()
+    /// Of an address space that is gone and whose layout has been let go.
+    private var last: (count: Int, boundaries: Boundaries)?
+    /// Rows written before this are older than the layout, which was read from outside then.
+    var knownSince: UInt64 = 0
     public var startCount = 0
     public var peakCount = 0
 
@@ -26,10 +30,39 @@ public final class Image {
     var audited: [VMA] = []
     var auditedRange = AddressRange.empty
 
+    /// VMAs now, or in the end.
+    public var count: Int { last?.count ?? layout.count }
+
+    /// What separates the VMAs now, or in the end.
+    public func boundaries(_ judge: Judge) -> Boundaries { last?.boundaries ?? Boundaries(layout, judge) }
+
+    /// Keeps the sums only.
+    func releaseLayout(_ judge: Judge) {
+        last = (layout.count, Boundaries(layout, judge))
+        layout = Layout()
+    }
+
     init(mm: MMID, tgid: UInt32, command: String) {
         self.mm = mm
         self.tgid = tgid
         self.command = command
+    }
+}
+
+/// What separates adjacent VMAs.
+public struct Boundaries: Sendable, Equatable {
+    public var total = 0
+    /// Pairs without any blocker are not in it.
+    public var blockedBy: [Blockers: Int] = [:]
+    public var recoverable = 0
+
+    public init(_ layout: Layout, _ judge: Judge) {
+        layout.forEachBoundary { _, left, right in
+            let (blockers, _, whatIf) = judge.boundary(left, right)
+            total += 1
+            if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
+            if whatIf == .recoverable { recoverable += 1 }
+        }
     }
 }
 

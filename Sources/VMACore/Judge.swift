@@ -58,8 +58,8 @@ public struct Judge: Sendable {
 
     private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {
         side == .prev
-            ? Pair(neighbour, proposed, proposed: .right, replacesVMA: attempt.replacesVMA)
-            : Pair(proposed, neighbour, proposed: .left, replacesVMA: attempt.replacesVMA)
+            ? Pair(neighbour, proposed, proposed: .right, replacesVMA: attempt.replacesVMA, isCopy: attempt.isCopy)
+            : Pair(proposed, neighbour, proposed: .left, replacesVMA: attempt.replacesVMA, isCopy: attempt.isCopy)
     }
 
     private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {

@@ -28,16 +28,23 @@ public struct KernelModel: Sendable, Equatable {
     }
 
     public var anonVMARule: AnonVMARule
+    /// A fork's child may move faulted memory beside an unfaulted neighbour and merge with it:
+    /// from 6.16 to 6.18 `is_mergeable_anon_vma` did not know the VMA that a copy was made from.
+    public var mergesCopiesOfForks: Bool
     public var hole: HolePreference
     public var close: CloseRule
     /// Differences in these flags do not matter.
     public var ignoredFlags: VMAFlags
+    /// Private pages of a file are found by an offset of their own, which has to continue, too
+    /// (`needs_adjacent_anon_pgoff`, since 7.3).
+    public var hasAnonPgoff = false
 
     public init(
-        anonVMARule: AnonVMARule, hole: HolePreference, close: CloseRule,
-        ignoredFlags: VMAFlags = .softDirty
+        anonVMARule: AnonVMARule, mergesCopiesOfForks: Bool = false, hole: HolePreference,
+        close: CloseRule, ignoredFlags: VMAFlags = .softDirty
     ) {
         self.anonVMARule = anonVMARule
+        self.mergesCopiesOfForks = mergesCopiesOfForks
         self.hole = hole
         self.close = close
         self.ignoredFlags = ignoredFlags
@@ -45,6 +52,60 @@ public struct KernelModel: Sendable, Equatable {
 
     /// As printed in reports (`merge_rules`).
     public var name: String {
-        "anon_vma:\(anonVMARule.rawValue) hole:\(hole.rawValue) close:\(close.rawValue)"
+        var words = ["anon_vma:\(anonVMARule.rawValue)"]
+        if mergesCopiesOfForks { words.append("fork-copies:merge") }
+        words += ["hole:\(hole.rawValue)", "close:\(close.rawValue)"]
+        if ignoredFlags.contains(.maybeGuard) { words.append("guard:ignored") }
+        if hasAnonPgoff { words.append("anon_pgoff:own") }
+        return words.joined(separator: " ")
     }
+}
+
+extension KernelModel {
+    /// A word of `merge_rules`.
+    public struct Word: Sendable {
+        public var word: String
+        public var meaning: String
+        /// The kernels that are so, and the commit that made the difference where it is one.
+        public var kernels: String
+        public var foundBy: String
+    }
+
+    /// All words that a name can have, for `explain` and its page in docs/.
+    public static let words: [Word] = [
+        Word(
+            word: "anon_vma:neighbour",
+            meaning: "when only one of two VMAs has an anon_vma, it must be the neighbour, and not shared by "
+                + "fork: a faulted range never joins an unfaulted neighbour",
+            kernels: "up to 6.15", foundBy: "experiment"),
+        Word(
+            word: "anon_vma:fork-child",
+            meaning: "the one that has an anon_vma must not have inherited it through fork, whichever it is",
+            kernels: "since 6.16, commit 879bca0a2c4f", foundBy: "experiment"),
+        Word(
+            word: "fork-copies:merge",
+            meaning: "but a fork's child that moves inherited memory beside an unfaulted neighbour merges with it",
+            kernels: "6.16 to 6.18.7; refused since, commit 3b617fd3d317", foundBy: "experiment"),
+        Word(
+            word: "hole:prev",
+            meaning: "a mapping that could join either side, which differ in their anon_vma, joins prev",
+            kernels: "all others", foundBy: "experiment"),
+        Word(
+            word: "hole:next", meaning: "it joins next: mmap_region merges by itself, and asks next first",
+            kernels: "6.1, 6.2", foundBy: "experiment"),
+        Word(
+            word: "close:any", meaning: "a neighbour with a vm_ops->close is never merged",
+            kernels: "up to 6.2", foundBy: "vma_merge is there"),
+        Word(
+            word: "close:removed", meaning: "only a VMA that the merge would remove must not have one",
+            kernels: "later", foundBy: "vma_merge is gone"),
+        Word(
+            word: "guard:ignored",
+            meaning: "MADV_GUARD_INSTALL keeps no neighbour apart, whether or not it sets VM_MAYBE_GUARD",
+            kernels: "since 6.13, where the advice is known", foundBy: "experiment"),
+        Word(
+            word: "anon_pgoff:own",
+            meaning: "the private pages of a file mapping have a page offset of their own, which has to continue, too",
+            kernels: "since 7.3", foundBy: "vm_area_struct has __vm_anon_pgoff_lo"),
+    ]
 }

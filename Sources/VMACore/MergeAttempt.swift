@@ -32,6 +32,8 @@ public struct MergeAttempt: Sendable {
     public var proposed: VMA
     /// The range is the whole of an existing VMA, which a merge would remove.
     public var replacesVMA: Bool
+    /// A copy of a VMA elsewhere, which is being moved.
+    public var isCopy: Bool
     public var prev: Neighbour?
     public var next: Neighbour?
     /// brk only ever looks to the left.
@@ -40,7 +42,7 @@ public struct MergeAttempt: Sendable {
 
     public init(
         origin: Origin, operation: Operation, stack: Int32, proposed: VMA, replacesVMA: Bool = false,
-        prev: Neighbour?, next: Neighbour?, considersNext: Bool = true,
+        isCopy: Bool = false, prev: Neighbour?, next: Neighbour?, considersNext: Bool = true,
         outcome: Outcome = Outcome(prev: false, next: false)
     ) {
         self.origin = origin
@@ -48,11 +50,14 @@ public struct MergeAttempt: Sendable {
         self.stack = stack
         self.proposed = proposed
         self.replacesVMA = replacesVMA
+        self.isCopy = isCopy
         self.prev = prev
         self.next = next
         self.considersNext = considersNext
         self.outcome = outcome
     }
+
+    var hasNeighbour: Bool { prev != nil || next != nil }
 }
 
 public enum Side: String, CaseIterable, Sendable {

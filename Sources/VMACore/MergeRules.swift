@@ -34,8 +34,13 @@ public struct Pair: Sendable {
     public var right: VMA
     public var proposed: Proposed
     public var replacesVMA: Bool
+    public var isCopy: Bool
 
-    public init(_ left: VMA, _ right: VMA, proposed: Proposed = .neither, replacesVMA: Bool = false) {
+    public init(
+        _ left: VMA, _ right: VMA, proposed: Proposed = .neither, replacesVMA: Bool = false,
+        isCopy: Bool = false
+    ) {
+        self.isCopy = isCopy
         self.left = left
         self.right = right
         self.proposed = proposed
@@ -43,6 +48,7 @@ public struct Pair: Sendable {
     }
 
     var bothAnonymous: Bool { left.isAnonymous && right.isAnonymous }
+    var bothOwnPagesOfFile: Bool { left.copiesFileOnWrite && right.copiesFileOnWrite }
 }
 
 public struct MergeRule: Sendable {
@@ -69,12 +75,16 @@ public enum MergeRules {
     public static let table: [MergeRule] = [
         MergeRule(
             blocker: .pgoff, slug: "pgoff", group: .limit,
-            meaning: "anonymous memory whose page offsets do not continue",
+            meaning: "anonymous pages whose page offsets do not continue",
             refusedBy: "can_vma_merge_before, can_vma_merge_after (vma->vm_pgoff)",
             remedy: "mremap moves memory that has been touched with its old page offset, which then "
                 + "fits no neighbour. Move before touching, or allocate the final size at once; "
                 + "moving it back to where it was first mapped makes the offset fit again.",
-            blocks: { pair, _ in pair.bothAnonymous && pair.left.nextPgoff != pair.right.pgoff }),
+            blocks: { pair, model in
+                pair.bothAnonymous && pair.left.nextPgoff != pair.right.pgoff
+                    || model.hasAnonPgoff && pair.bothOwnPagesOfFile
+                        && pair.left.nextAnonPgoff != pair.right.anonPgoff
+            }),
         MergeRule(
             blocker: .anonVMA, slug: "anon_vma", group: .limit,
             meaning: "faulted separately: the anon_vmas differ, or the fork rule forbids sharing one",
@@ -187,8 +197,8 @@ public enum MergeRules {
 
     private static func anonVMABlocks(_ pair: Pair, _ model: KernelModel) -> Bool {
         switch pair.proposed {
-        case .left: return !anonVMAMergeable(source: pair.left, target: pair.right, model)
-        case .right: return !anonVMAMergeable(source: pair.right, target: pair.left, model)
+        case .left: return !anonVMAMergeable(source: pair.left, target: pair.right, model, isCopy: pair.isCopy)
+        case .right: return !anonVMAMergeable(source: pair.right, target: pair.left, model, isCopy: pair.isCopy)
         case .neither:
             // A standing pair could merge from either side.
             return !anonVMAMergeable(source: pair.left, target: pair.right, model)
@@ -197,13 +207,16 @@ public enum MergeRules {
     }
 
     /// `is_mergeable_anon_vma`: `target` is the neighbour that would take `source` over.
-    static func anonVMAMergeable(source: VMA, target: VMA, _ model: KernelModel) -> Bool {
+    static func anonVMAMergeable(
+        source: VMA, target: VMA, _ model: KernelModel, isCopy: Bool = false
+    ) -> Bool {
         if source.anonVMA != 0 && target.anonVMA != 0 { return source.anonVMA == target.anonVMA }
         if source.anonVMA == 0 && target.anonVMA == 0 { return true }
         switch model.anonVMARule {
         case .neighbour:
             return target.anonVMA != 0 && target.traits.contains(.chainSingular)
         case .forkChild:
+            if source.anonVMA != 0, isCopy, model.mergesCopiesOfForks { return true }
             let faulted = source.anonVMA != 0 ? source : target
             return faulted.traits.contains(.chainSingular)
         }

@@ -5,6 +5,7 @@ public final class Observer {
     /// All address spaces seen, in the order of their appearance; those that exited, too.
     public private(set) var images: [Image] = []
     private var live: [MMID: Image] = [:]
+    private var exited: [Image] = []
 
     public private(set) var ledger = Ledger()
     public private(set) var files: [FileID: String] = [:]
@@ -72,11 +73,12 @@ public final class Observer {
         }
     }
 
-    /// Replaces a layout by what was read from the kernel.
-    public func resync(mm: MMID, _ vmas: [VMA]) {
+    /// Replaces a layout by what was read from the kernel until `time` (CLOCK_MONOTONIC ns).
+    public func resync(mm: MMID, _ vmas: [VMA], asOf time: UInt64 = 0) {
         guard let image = live[mm] else { return }
         let first = !image.isComplete
         image.layout = Layout(vmas)
+        image.knownSince = time
         if first { begin(image) } else { audit.resynced += 1 }
         stale.remove(mm)
     }
@@ -137,7 +139,7 @@ public final class Observer {
 
     /// What a section finds is what the last one left, or we missed something.
     private func expect(_ image: Image, _ rows: Rows) {
-        guard image.isComplete, !stale.contains(image.mm) else { return }
+        guard image.isComplete, !stale.contains(image.mm), rows.origin.time > image.knownSince else { return }
         let differences = image.differences(from: rows.vmas, in: rows.range)
         guard !differences.isEmpty else { return }
         audit.resynced += 1
@@ -177,6 +179,14 @@ public final class Observer {
         image.open = [:]
         image.hasExited = true
         stale.remove(image.mm)
+        exited.append(image)
+    }
+
+    /// Lets go of the layouts of address spaces that are gone: nobody has a stack to resolve in
+    /// them any more.
+    public func releaseLayouts() {
+        for image in exited { image.releaseLayout(judge) }
+        exited = []
     }
 
     private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) {

@@ -17,7 +17,7 @@ extension Syscall {
         case 149, 150, 151, 152, 325: return .mlock
         case 157: return .prctl
         case 237: return .mbind
-        case 3, 16, 323: return .userfaultfd
+        case 3, 16, 33, 292, 323, 436: return .userfaultfd
         case 56, 57, 58, 435: return .fork
         default: return .other
         }
@@ -27,6 +27,9 @@ extension Syscall {
     static let mapFixed: UInt64 = 0x10 | 0x100000
     static let mremapFixed: UInt64 = 2
     static let mremapDontUnmap: UInt64 = 4
+
+    /// An mremap that never grows in place.
+    var movesAway: Bool { argument(3) & (Self.mremapFixed | Self.mremapDontUnmap) != 0 }
 
     func argument(_ index: Int) -> UInt64 { index < arguments.count ? arguments[index] : 0 }
 

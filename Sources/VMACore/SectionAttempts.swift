@@ -9,7 +9,9 @@ struct SectionAttempts {
     let before: [VMA]
     let after: [VMA]
 
-    var attempts: [MergeAttempt] {
+    var attempts: [MergeAttempt] { considered.filter(\.hasNeighbour) }
+
+    private var considered: [MergeAttempt] {
         switch section.syscall.operation {
         case .mmap: mapped(.mmap)
         case .brk: mapped(.brk)
@@ -35,6 +37,7 @@ struct SectionAttempts {
         proposed.traits.subtract(.ofAnonVMA)
         (proposed.policy, proposed.uffd, proposed.name) = (0, 0, 0)
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
+        proposed.anonPgoff = range.start >> AddressRange.pageShift
         return [attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)]
     }
 
@@ -42,28 +45,54 @@ struct SectionAttempts {
         let syscall = section.syscall
         let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
         guard let source = vma(before, old.start) else { return [] }
-        var range = newlyCovered
         let isFixed = syscall.argument(3) & Syscall.mremapFixed != 0
+        if isFixed, old.end > source.end { return movedTogether(old) }
+        var range = newlyCovered
         if isFixed {
             range = .pages(at: syscall.argument(4), length: syscall.argument(2))
             guard section.writes > 0 else { return [] }
         }
         guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
 
-        var proposed = source
-        proposed.range = range
         // A copy can come to lie right behind its source, too, which then is gone or a copy itself.
         let grewInPlace =
-            !isFixed && range.start == source.end && old.end == source.end
-            && syscall.argument(3) & Syscall.mremapDontUnmap == 0 && vma(after, old.start) != nil
+            !syscall.movesAway && range.start == source.end && old.end == source.end
+            && vma(after, old.start) != nil
+        var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
             proposed.pgoff = source.nextPgoff
-        } else if source.isAnonymous && source.anonVMA == 0 {
-            proposed.pgoff = range.start >> AddressRange.pageShift  // copy_vma() starts afresh
+            proposed.anonPgoff = source.nextAnonPgoff
+            proposed.range = range
         } else {
-            proposed.pgoff = source.pgoff(at: old.start)
+            proposed.move(to: range)
         }
-        return [attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)]
+        var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
+        attempt.isCopy = !grewInPlace
+        return [attempt]
+    }
+
+    /// Several VMAs at once (since 6.17): one after the other, each beside the one before.
+    private func movedTogether(_ old: AddressRange) -> [MergeAttempt] {
+        let syscall = section.syscall
+        let target = AddressRange.pages(at: syscall.argument(4), length: syscall.argument(2))
+        guard section.writes > 0 else { return [] }
+        var attempts: [MergeAttempt] = []
+        var previous: VMA?
+        for piece in before.filter({ $0.range.overlaps(old) }).map({ $0.clipped(to: old) }) {
+            let start = target.start &+ (piece.start - old.start)
+            var proposed = piece
+            proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
+            guard let result = vma(after, start), result.end >= proposed.end else { return attempts }
+            var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
+            attempt.isCopy = true
+            if let previous { attempt.prev = previous.end == start ? MergeAttempt.Neighbour(previous) : nil }
+            if piece.end < old.end { attempt.next = nil }
+            attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
+            attempt.outcome.next = attempt.next != nil && attempt.outcome.next
+            attempts.append(attempt)
+            previous = proposed
+        }
+        return attempts
     }
 
     /// What is mapped now and was not before, within what the section touched.
@@ -181,8 +210,16 @@ extension MergeAttempt.Neighbour {
 extension VMA {
     /// What a syscall changes in place.
     fileprivate func hasAttributes(of other: VMA) -> Bool {
-        flags.subtracting(.softDirty) == other.flags.subtracting(.softDirty)
+        flags.subtracting(.silent) == other.flags.subtracting(.silent)
             && policy == other.policy && uffd == other.uffd && name == other.name
+    }
+
+    /// To where mremap copies it (`copy_vma`): what has no anon_vma gets its offsets afresh.
+    fileprivate mutating func move(to target: AddressRange) {
+        range = target
+        guard anonVMA == 0 else { return }
+        anonPgoff = target.start >> AddressRange.pageShift
+        if isAnonymous { pgoff = anonPgoff }
     }
 
     fileprivate mutating func takeAttributes(of other: VMA) {

@@ -25,6 +25,8 @@ public struct VMA: Hashable, Sendable {
         public static let hugetlb = Traits(rawValue: 1 << 7)
         /// The facts on the anon_vma could be read.
         public static let anonKnown = Traits(rawValue: 1 << 8)
+        /// `anonPgoff` is the kernel's: since 7.3 private pages of a file have an offset apart.
+        public static let hasAnonPgoff = Traits(rawValue: 1 << 9)
 
         static let ofAnonVMA: Traits = [
             .chainSingular, .ownRoot, .hasChildren, .sharedAnonVMA, .anonKnown,
@@ -41,12 +43,14 @@ public struct VMA: Hashable, Sendable {
     public var policy: UInt32
     public var uffd: UInt32
     public var name: UInt32
+    /// Pages; where the private pages are found (`vma_start_anon_pgoff`), with `hasAnonPgoff`.
+    public var anonPgoff: UInt64
     public var traits: Traits
 
     public init(
         _ range: AddressRange, pgoff: UInt64, flags: VMAFlags, anonVMA: AnonVMAID = 0,
         file: FileID = 0, policy: UInt32 = 0, uffd: UInt32 = 0, name: UInt32 = 0,
-        traits: Traits = []
+        anonPgoff: UInt64 = 0, traits: Traits = []
     ) {
         self.range = range
         self.pgoff = pgoff
@@ -56,6 +60,7 @@ public struct VMA: Hashable, Sendable {
         self.policy = policy
         self.uffd = uffd
         self.name = name
+        self.anonPgoff = anonPgoff
         self.traits = traits
     }
 
@@ -65,6 +70,13 @@ public struct VMA: Hashable, Sendable {
 
     /// The offset that a VMA right after this one needs to continue it.
     public var nextPgoff: UInt64 { pgoff &+ range.pages }
+
+    var nextAnonPgoff: UInt64 { anonPgoff &+ range.pages }
+
+    /// A file's private mapping: what is written to becomes anonymous (`is_cow_mapping`).
+    var copiesFileOnWrite: Bool {
+        !isAnonymous && flags.intersection([.shared, .mayWrite]) == .mayWrite
+    }
 
     /// The offset at an address inside.
     public func pgoff(at address: UInt64) -> UInt64 {
@@ -76,15 +88,17 @@ public struct VMA: Hashable, Sendable {
         var part = self
         part.range = range.intersection(cut)
         part.pgoff = pgoff(at: part.range.start)
+        part.anonPgoff = anonPgoff &+ (part.pgoff &- pgoff)
         return part
     }
 
     /// Equal in all that makes a layout; an anon_vma may have come since, by a page fault,
     /// which takes no write lock and tells nobody.
     public func sameMapping(as other: VMA) -> Bool {
-        let ignored = VMAFlags.softDirty
+        let ignored = VMAFlags.silent
         return range == other.range && pgoff == other.pgoff && file == other.file
             && flags.subtracting(ignored) == other.flags.subtracting(ignored)
             && policy == other.policy && uffd == other.uffd && name == other.name
+            && anonPgoff == other.anonPgoff
     }
 }

@@ -14,6 +14,7 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let mayShare = VMAFlags(rawValue: 0x80)
     public static let growsDown = VMAFlags(rawValue: 0x100)
     public static let pfnMap = VMAFlags(rawValue: 0x400)
+    public static let maybeGuard = VMAFlags(rawValue: 0x800)
     public static let locked = VMAFlags(rawValue: 0x2000)
     public static let io = VMAFlags(rawValue: 0x4000)
     public static let dontCopy = VMAFlags(rawValue: 0x20000)
@@ -27,6 +28,10 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let protection: VMAFlags = [.read, .write, .exec, .shared]
     /// Never merged (`VM_SPECIAL`).
     public static let special: VMAFlags = [.io, .dontExpand, .pfnMap, .mixedMap]
+
+    /// Set without the mmap_lock held for writing: by clear_refs and page faults, and by
+    /// MADV_GUARD_INSTALL.
+    static let silent: VMAFlags = [.softDirty, .maybeGuard]
 
     private static let names: [String] = [
         "VM_READ", "VM_WRITE", "VM_EXEC", "VM_SHARED",

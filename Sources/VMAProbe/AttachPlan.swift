@@ -9,8 +9,11 @@ public struct AttachPoint: Sendable {
         case lockAcquired = "section begins"
         case lockReleased = "section ends"
         case treeWrite = "tree write"
-        case fork, exec
+        case mapped = "new mapping"
+        case linked = "moved mapping"
+        case fork, exec, exit
         case attempt = "merge attempt"
+        case changeAttempt = "attempt in a change"
         case commit = "merge carried out"
         case mmapAttempt = "mmap's own merge"
         case brkAttempt = "brk's own merge"
@@ -23,7 +26,27 @@ public struct AttachPoint: Sendable {
     public var kind: String
     /// The BPF program.
     public var program: String
+    /// One that does nothing, at the tracepoint without whose listeners the function isn't called.
+    var switchedOnBy: String?
+    /// The source it is for; nil if for both.
+    var source: Source?
     var exists: @Sendable (Kernel) -> Bool
+
+    init(
+        role: Role, name: String, kind: String, program: String, switchedOnBy: String? = nil,
+        source: Source? = nil, exists: @escaping @Sendable (Kernel) -> Bool
+    ) {
+        self.role = role
+        self.name = name
+        self.kind = kind
+        self.program = program
+        self.switchedOnBy = switchedOnBy
+        self.source = source
+        self.exists = exists
+    }
+
+    /// Of the programs, those that have to be loaded for it.
+    var programs: [String] { [program] + (switchedOnBy.map { [$0] } ?? []) }
 }
 
 /// What to attach on this kernel, found by its shape.
@@ -34,7 +57,14 @@ public struct AttachPlan: Sendable {
     public let missing: [String]
 
     /// THE table of candidates; within a role the first that exists is taken.
+    ///
+    /// The hook source has entry kprobes wherever an event must not be lost: programs at
+    /// tracepoints are skipped when the kernel preempts another run of theirs (since 7.2).
     static let table: [AttachPoint] = [
+        AttachPoint(
+            role: .lockAcquired, name: "__mmap_lock_do_trace_acquire_returned", kind: "kprobe",
+            program: "on_lock_acquired", switchedOnBy: "lock_acquired_on", source: .hooks,
+            exists: { $0.hasFunction("__mmap_lock_do_trace_acquire_returned") }),
         AttachPoint(
             role: .lockAcquired, name: "mmap_lock_acquire_returned", kind: "tp_btf", program: "lock_acquired",
             exists: { $0.tracepointArguments("mmap_lock_acquire_returned") == 3 }),
@@ -44,6 +74,10 @@ public struct AttachPlan: Sendable {
             program: "lock_acquired_memcg",
             exists: { $0.tracepointArguments("mmap_lock_acquire_returned") == 4 }),
         AttachPoint(
+            role: .lockReleased, name: "__mmap_lock_do_trace_released", kind: "kprobe",
+            program: "on_lock_released", switchedOnBy: "lock_released_on", source: .hooks,
+            exists: { $0.hasFunction("__mmap_lock_do_trace_released") }),
+        AttachPoint(
             role: .lockReleased, name: "mmap_lock_released", kind: "tp_btf", program: "lock_released",
             exists: { $0.tracepointArguments("mmap_lock_released") == 2 }),
         AttachPoint(
@@ -51,19 +85,44 @@ public struct AttachPlan: Sendable {
             exists: { $0.tracepointArguments("mmap_lock_released") == 3 }),
         AttachPoint(
             role: .treeWrite, name: "ma_write", kind: "tp_btf", program: "tree_write",
-            exists: { $0.tracepointArguments("ma_write") == 4 && $0.hasField("mm_struct", "mm_mt") }),
+            exists: { $0.tracepointArguments("ma_write") == 4 && $0.hasMapleTree }),
+        AttachPoint(
+            role: .mapped, name: "perf_event_mmap", kind: "kprobe", program: "on_mapped",
+            exists: { $0.hasFunction("perf_event_mmap") }),
+        AttachPoint(
+            role: .linked, name: "vma_link", kind: "kprobe", program: "on_linked",
+            exists: { $0.hasFunction("vma_link") }),
+        AttachPoint(
+            role: .fork, name: "wake_up_new_task", kind: "kprobe", program: "on_fork", source: .hooks,
+            exists: { $0.hasFunction("wake_up_new_task") }),
         AttachPoint(
             role: .fork, name: "sched_process_fork", kind: "tp_btf", program: "task_forked",
             exists: { $0.tracepointArguments("sched_process_fork") == 2 }),
         AttachPoint(
+            role: .exec, name: "finalize_exec", kind: "kprobe", program: "on_exec", source: .hooks,
+            exists: { $0.hasFunction("finalize_exec") }),
+        AttachPoint(
             role: .exec, name: "sched_process_exec", kind: "tp_btf", program: "task_execed",
             exists: { $0.tracepointArguments("sched_process_exec") == 3 }),
+        AttachPoint(
+            role: .exit, name: "sched_process_exit", kind: "tp_btf", program: "task_exited",
+            exists: { $0.tracepointArguments("sched_process_exit") != nil }),
         AttachPoint(
             role: .attempt, name: "vma_merge", kind: "kprobe", program: "on_vma_merge",
             exists: { $0.hasFunction("vma_merge") }),
         AttachPoint(
             role: .commit, name: "__vma_adjust", kind: "kprobe", program: "on_vma_adjust",
             exists: { $0.hasFunction("__vma_adjust") }),
+        // What became of both in 6.12.
+        AttachPoint(
+            role: .attempt, name: "vma_merge_new_range", kind: "kprobe", program: "on_merge_new_range",
+            exists: { $0.hasFunction("vma_merge_new_range") }),
+        AttachPoint(
+            role: .changeAttempt, name: "vma_modify", kind: "kprobe", program: "on_modify",
+            exists: { $0.hasFunction("vma_modify") }),
+        AttachPoint(
+            role: .commit, name: "commit_merge", kind: "kprobe", program: "on_commit_merge",
+            exists: { $0.hasFunction("commit_merge") }),
         AttachPoint(
             role: .mmapAttempt, name: "mmap_region", kind: "kprobe", program: "on_mmap_region",
             exists: { $0.hasFunction("mmap_region") }),
@@ -78,11 +137,12 @@ public struct AttachPlan: Sendable {
         var missing: [String] = []
         if source == .hooks, !kernel.allowsKprobes { missing.append(Self.kprobes) }
         for role in Self.roles(source, kernel) {
-            if let point = Self.table.first(where: { $0.role == role && $0.exists(kernel) }) {
+            let candidates = Self.table.filter { $0.role == role && ($0.source ?? source) == source }
+            if let point = candidates.first(where: { $0.exists(kernel) }) {
                 points.append(point)
             } else {
-                let candidates = Set(Self.table.filter { $0.role == role }.map(\.name)).sorted()
-                missing.append("\(role.rawValue) (\(candidates.joined(separator: ", ")))")
+                let names = Set(candidates.map(\.name)).sorted()
+                missing.append("\(role.rawValue) (\(names.joined(separator: ", ")))")
             }
         }
         self.points = points
@@ -90,15 +150,17 @@ public struct AttachPlan: Sendable {
     }
 
     private static func roles(_ source: Source, _ kernel: Kernel) -> [AttachPoint.Role] {
-        let layout: [AttachPoint.Role] = [.lockAcquired, .lockReleased, .treeWrite, .fork, .exec]
-        guard source == .hooks else { return layout }
-        // With the maple tree, mmap and brk began to merge by themselves.
-        let byThemselves: [AttachPoint.Role] =
-            kernel.hasField("mm_struct", "mm_mt") ? [.mmapAttempt, .brkAttempt] : []
-        return layout + [.attempt, .commit] + byThemselves
+        let lifecycle: [AttachPoint.Role] = [.fork, .exec, .exit]
+        guard source == .hooks else { return [.lockAcquired, .lockReleased, .treeWrite] + lifecycle }
+        let layout = [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle
+        if kernel.hasFunction("vma_merge") {
+            // With the maple tree, mmap and brk began to merge by themselves.
+            return layout + [.attempt, .commit] + (kernel.hasMapleTree ? [.mmapAttempt, .brkAttempt] : [])
+        }
+        return layout + [.attempt, .changeAttempt, .commit]
     }
 
-    var programs: [String] { points.map(\.program) }
+    var programs: [String] { points.flatMap(\.programs) }
 
     private static let kprobes = "kprobes (CONFIG_KPROBE_EVENTS)"
 
@@ -127,8 +189,8 @@ public struct Diagnosis: Sendable {
         points = plan.points.map { point in
             Point(point: point, problem: Self.problem { () throws(ProbeError) in
                 if point.kind == "kprobe", !kernel.allowsKprobes { throw .unsupported("this kernel has no kprobes") }
-                let loader = try BPFLoader(programs: [point.program])
-                try loader.attach(point.program)
+                let loader = try BPFLoader.load(point.programs, on: kernel)
+                for program in point.programs { try loader.attach(program) }
             })
         }
         problem = kernel.hasBTF ? plan.missingText : "this kernel has no BTF (/sys/kernel/btf/vmlinux)"

@@ -48,6 +48,19 @@ final class BPFLoader {
         }
     }
 
+    /// With programs that can't be preempted where the kernel offers that and its verifier lets
+    /// them call functions of their own meanwhile (since 6.15), which is before it matters.
+    static func load(
+        _ programs: [String], on kernel: Kernel, configuration: vme_config = vme_config()
+    ) throws(ProbeError) -> BPFLoader {
+        if kernel.hasFunction("bpf_preempt_disable") {
+            var held = configuration
+            held.hold_cpu = 1
+            if let loader = try? BPFLoader(programs: programs, configuration: held) { return loader }
+        }
+        return try BPFLoader(programs: programs, configuration: configuration)
+    }
+
     deinit {
         for (_, link) in links { bpf_link__destroy(link) }
         bpf_object__close(object)

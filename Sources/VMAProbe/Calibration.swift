@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import VMACore
 
@@ -5,11 +6,47 @@ import VMACore
 /// space, inside a reservation, so that no neighbour joins in.
 public enum Calibration {
     public static func model(_ kernel: Kernel) throws(ProbeError) -> KernelModel {
-        KernelModel(
+        var model = KernelModel(
             anonVMARule: try faultedJoinsUnfaulted() ? .forkChild : .neighbour,
             hole: try holeJoinsNext() ? .next : .prev,
             // vma_merge() and the rule that any neighbour's close refuses went together.
             close: kernel.hasFunction("vma_merge") ? .any : .removed)
+        if model.anonVMARule == .forkChild { model.mergesCopiesOfForks = try copyOfForkJoinsUnfaulted() }
+        if try guardedIsJoined() { model.ignoredFlags.insert(.maybeGuard) }
+        model.hasAnonPgoff = kernel.hasField("vm_area_struct", "__vm_anon_pgoff_lo")
+        return model
+    }
+
+    /// In a fork's child, an inherited faulted page moves away, and back beside an unfaulted one.
+    static func copyOfForkJoinsUnfaulted() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 7)
+        try area.commit(3, pages: 1)
+        area.touch(3)
+        let child = vms_fork()
+        guard child >= 0 else { throw .failed("calibration: fork: \(String(cString: strerror(errno)))") }
+        if child == 0 {
+            do {
+                try area.move(3, to: 5)
+                try area.commit(2, pages: 1)
+                try area.move(5, to: 3)
+                _exit(try area.lines(2, 2) == 1 ? 1 : 0)
+            } catch {
+                _exit(0)
+            }
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return status == 1 << 8
+    }
+
+    /// MADV_GUARD_INSTALL marks a VMA where a kernel keeps account of it; does that keep the
+    /// next one apart?
+    static func guardedIsJoined() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 4)
+        try area.commit(1, pages: 1)
+        guard (try? area.advise(1, 102)) != nil else { return false }
+        try area.commit(2, pages: 1)
+        return try area.lines(1, 2) == 1
     }
 
     /// A faulted page that becomes equal to the unfaulted one on its left: only the rule that
@@ -71,6 +108,10 @@ public enum Calibration {
             guard mmap(at(page), Self.page, PROT_READ | PROT_WRITE, flags, -1, 0) == at(page) else {
                 throw Self.failure("mmap")
             }
+        }
+
+        func move(_ page: Int, to other: Int) throws(ProbeError) {
+            guard vms_move(at(page), Self.page, at(other)) == 0 else { throw Self.failure("mremap") }
         }
 
         func touch(_ page: Int) { at(page).storeBytes(of: 1, as: UInt8.self) }

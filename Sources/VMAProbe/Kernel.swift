@@ -47,6 +47,8 @@ public struct Kernel {
         return Int(btf_vlen(prototype)) - 1  // the first is the tracepoint's own
     }
 
+    public var hasMapleTree: Bool { hasField("mm_struct", "mm_mt") }
+
     /// Whether a struct has a member, however deep in anonymous structs and unions.
     public func hasField(_ structure: String, _ field: String) -> Bool {
         guard let btf else { return false }

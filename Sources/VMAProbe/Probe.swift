@@ -45,8 +45,8 @@ public final class Probe {
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.read_before = source == .tracepoints ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
-        loader = try BPFLoader(
-            programs: plan.programs + [SnapshotReader.program(kernel)], configuration: configuration)
+        loader = try BPFLoader.load(
+            plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration)
         snapshots = SnapshotReader(loader: loader)
         for program in plan.programs { try loader.attach(program) }
         try openRing()
@@ -57,7 +57,7 @@ public final class Probe {
         source = .tracepoints
         self.kernel = kernel
         plan = AttachPlan(.tracepoints, kernel)
-        loader = try BPFLoader(programs: [SnapshotReader.program(kernel)])
+        loader = try BPFLoader.load([SnapshotReader.program(kernel)], on: kernel)
         snapshots = SnapshotReader(loader: loader)
         try openRing()
     }
@@ -99,12 +99,13 @@ public final class Probe {
         withoutActuallyEscaping(body) { body in
             deliver = body
             budget = Self.recordsPerRound
-            ring_buffer__consume(ring)
+            // Before what came after them is believed.
             let missed = loader.missedRuns
             if missed > missedRuns {
                 deliver(.lost(missed - missedRuns))
                 missedRuns = missed
             }
+            ring_buffer__consume(ring)
             deliver = { _ in }
             isEmpty = budget > 0
         }
@@ -135,8 +136,9 @@ public final class Probe {
     /// Observes a running process from now on. Returns its address space; its rows are to be
     /// read after this, so that no change falls between.
     public func track(_ pid: Int32) throws(ProbeError) -> MMID {
-        let found = try snapshots.read(pid)
-        guard found.mm != 0 else { throw .notFound("process \(pid) has no address space: a kernel thread or a zombie") }
+        guard let found = try read(pid) else {
+            throw .notFound("process \(pid) has no address space: a kernel thread or a zombie")
+        }
         try expect(UInt32(pid))
         var mm = found.mm
         var owner: (UInt32, UInt32) = (UInt32(pid), 0)
@@ -146,13 +148,22 @@ public final class Probe {
         return decoder.interners.mms.id(mm)
     }
 
-    /// The address space of a process and its VMAs as they stand, or nil if it has none. Not
+    /// The address space of a process and its VMAs as they stand, or nil if it has none. The
+    /// leader of the threads may have ended before the others: then one of them has it. Not
     /// taken under a lock: consistent if the process does nothing meanwhile, or with the events
     /// that came meanwhile put on top.
     public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA])? {
-        let found = try snapshots.read(pid)
-        guard found.mm != 0 else { return nil }
+        guard let found = try read(pid) else { return nil }
         return (decoder.interners.mms.id(found.mm), found.rows.map { decoder.interners.vma($0) })
+    }
+
+    private func read(_ pid: Int32) throws(ProbeError) -> SnapshotReader.Result? {
+        let found = try snapshots.read(pid)
+        if found.mm != 0 { return found }
+        for thread in ProcFile.entries("/proc/\(pid)/task").compactMap({ Int32($0) }) where thread != pid {
+            if let found = try? snapshots.read(thread), found.mm != 0 { return found }
+        }
+        return nil
     }
 
     /// Return addresses of a user stack, innermost first.

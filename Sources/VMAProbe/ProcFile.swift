@@ -34,4 +34,17 @@ enum ProcFile {
         }
         return nil
     }
+
+    /// The names in a directory; none if it can't be read.
+    static func entries(_ path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            names.append(withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            })
+        }
+        return names
+    }
 }

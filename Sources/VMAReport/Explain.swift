@@ -7,12 +7,18 @@ public enum Explain {
         var table = TextTable(["blocker", "group", "meaning"], right: [])
         for rule in MergeRules.table { table.add([rule.slug, rule.group.rawValue, rule.meaning]) }
         let lines = table.lines.map { $0 + "\n" }.joined()
+        var words = TextTable(["merge_rules", "kernels", "meaning"], right: [])
+        for word in KernelModel.words { words.add([word.word, word.kernels, word.meaning]) }
         return lines + "\n" + groups.map { "\($0.group.rawValue): \($0.text)\n" }.joined()
+            + "\n" + words.lines.map { $0 + "\n" }.joined()
             + "\nvmascope explain <blocker> says which kernel code refuses, and what to do.\n"
     }
 
-    /// A paragraph on one blocker, or nil if there is none of that name.
+    /// A paragraph on one blocker, or one word of `merge_rules`; nil if there is none of that name.
     public static func one(_ slug: String) -> String? {
+        if let word = KernelModel.words.first(where: { $0.word == slug }) {
+            return "\(word.word)\n\n  meaning   \(word.meaning)\n  kernels   \(word.kernels)\n  found by  \(word.foundBy)\n"
+        }
         guard let rule = MergeRules.rule(slug: slug) else { return nil }
         var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
         text += "  meaning     \(rule.meaning)\n"
@@ -42,6 +48,12 @@ public enum Explain {
         for group in groups { text += "- **\(group.group.rawValue)**: \(group.text).\n" }
         text += "\nA miss whose blockers are all from the group *limit* is a headline miss.\n"
         for rule in MergeRules.table { text += "\n## \(rule.slug)\n\n\(rule.remedy)\n" }
+        text += "\n## Where kernels differ\n\nA report's `merge_rules` says which of these are in force. None is decided by a "
+        text += "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts.\n\n"
+        text += "| merge_rules | meaning | kernels | found by |\n|---|---|---|---|\n"
+        for word in KernelModel.words {
+            text += "| `\(word.word)` | \(word.meaning) | \(word.kernels) | \(word.foundBy) |\n"
+        }
         return text
     }
 

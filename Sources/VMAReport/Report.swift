@@ -47,14 +47,6 @@ public struct Report: Sendable {
         public var boundaries: Boundaries
     }
 
-    /// What separates the VMAs that stand now.
-    public struct Boundaries: Sendable {
-        public var total = 0
-        /// Pairs without any blocker are not in it.
-        public var blockedBy: [Blockers: Int] = [:]
-        public var recoverable = 0
-    }
-
     public struct Miss: Sendable {
         public var pid: UInt32
         public var command: String
@@ -100,8 +92,8 @@ public struct Report: Sendable {
             owners[image.mm] = image
             return Process(
                 pid: image.tgid, command: image.command, exited: image.hasExited,
-                start: image.startCount, now: image.layout.count, peak: image.peakCount, limit: limit,
-                tally: image.tally, boundaries: Boundaries(image.layout, observer.judge))
+                start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
+                tally: image.tally, boundaries: image.boundaries(observer.judge))
         }
         self.totals = totals
 
@@ -117,17 +109,6 @@ public struct Report: Sendable {
         }
         missed = missed.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }
             .map(\.element)
-    }
-}
-
-extension Report.Boundaries {
-    public init(_ layout: Layout, _ judge: Judge) {
-        layout.forEachBoundary { _, left, right in
-            let (blockers, _, whatIf) = judge.boundary(left, right)
-            total += 1
-            if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
-            if whatIf == .recoverable { recoverable += 1 }
-        }
     }
 }
 

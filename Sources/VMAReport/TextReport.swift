@@ -117,7 +117,7 @@ struct TextReport: ReportFormat {
         return text
     }
 
-    private func boundaries(_ boundaries: Report.Boundaries) -> String {
+    private func boundaries(_ boundaries: Boundaries) -> String {
         guard boundaries.total > 0 else { return "no boundaries" }
         let known = boundaries.blockedBy.ranked.prefix(3).map { "\($0.value.grouped) \($0.key.key)" }
         let more = boundaries.blockedBy.count > 3 ? ", …" : ""

@@ -43,7 +43,7 @@ public struct Interners {
         VMA(
             AddressRange(row.start, row.end), pgoff: row.pgoff, flags: VMAFlags(rawValue: row.flags),
             anonVMA: anonVMAs.id(row.anon_vma), file: files.id(row.file), policy: policies.id(row.policy),
-            uffd: contexts.id(row.uffd), name: names.id(row.name),
+            uffd: contexts.id(row.uffd), name: names.id(row.name), anonPgoff: row.anon_pgoff,
             traits: VMA.Traits(rawValue: UInt16(truncatingIfNeeded: row.traits)))
     }
 }

@@ -29,7 +29,8 @@ struct Drawing {
             case "*" where continues: proposed!.range.end = range.end
             case _ where continues: vmas[vmas.count - 1].range.end = range.end
             default:
-                let fresh = VMA(range, pgoff: range.start >> AddressRange.pageShift, flags: .fresh)
+                let offset = range.start >> AddressRange.pageShift
+                let fresh = VMA(range, pgoff: offset, flags: .fresh, anonPgoff: offset)
                 let vma = (notes[character] ?? .none).applied(to: fresh)
                 if character == "*" { proposed = vma } else { vmas.append(vma) }
             }
@@ -43,21 +44,24 @@ struct Drawing {
     var next: VMA? { vmas.first { $0.start == proposed?.end } }
 
     func attempt(
-        _ operation: VMACore.Operation = .mmap, replacesVMA: Bool = false, considersNext: Bool = true,
-        merged: MergeAttempt.Outcome = .init(prev: false, next: false)
+        _ operation: VMACore.Operation = .mmap, replacesVMA: Bool = false, isCopy: Bool = false,
+        considersNext: Bool = true, merged: MergeAttempt.Outcome = .init(prev: false, next: false)
     ) -> MergeAttempt {
         MergeAttempt(
             origin: .drawn, operation: operation, stack: -1, proposed: proposed!, replacesVMA: replacesVMA,
-            prev: prev.map { .init($0) }, next: considersNext ? next.map { .init($0) } : nil,
+            isCopy: isCopy, prev: prev.map { .init($0) }, next: considersNext ? next.map { .init($0) } : nil,
             considersNext: considersNext, outcome: merged)
     }
 
     func judged(
         by model: KernelModel = .v6_12, _ operation: VMACore.Operation = .mmap, replacesVMA: Bool = false,
-        considersNext: Bool = true, merged: MergeAttempt.Outcome = .init(prev: false, next: false)
+        isCopy: Bool = false, considersNext: Bool = true,
+        merged: MergeAttempt.Outcome = .init(prev: false, next: false)
     ) -> Verdict {
         Judge(model).judge(
-            attempt(operation, replacesVMA: replacesVMA, considersNext: considersNext, merged: merged))
+            attempt(
+                operation, replacesVMA: replacesVMA, isCopy: isCopy, considersNext: considersNext,
+                merged: merged))
     }
 
     /// What separates the only two VMAs drawn, as they stand.
@@ -113,6 +117,10 @@ struct Note: Sendable {
     static func pgoff(_ shift: Int) -> Note { none.pgoff(shift) }
     func pgoff(_ shift: Int) -> Note { with { $0.pgoff = UInt64(Int64($0.pgoff) + Int64(shift)) } }
 
+    /// The same of the offsets by which private pages are found.
+    static func anonPgoff(_ shift: Int) -> Note { none.anonPgoff(shift) }
+    func anonPgoff(_ shift: Int) -> Note { with { $0.anonPgoff = UInt64(Int64($0.anonPgoff) + Int64(shift)) } }
+
     static func file(_ id: FileID) -> Note { none.file(id) }
     func file(_ id: FileID) -> Note { with { $0.file = id } }
     static func policy(_ id: UInt32) -> Note { none.policy(id) }
@@ -147,8 +155,18 @@ extension KernelModel {
     static let v5_10 = KernelModel(anonVMARule: .neighbour, hole: .prev, close: .any)
     static let v6_1 = KernelModel(anonVMARule: .neighbour, hole: .next, close: .any)
     static let v6_12 = KernelModel(anonVMARule: .neighbour, hole: .prev, close: .removed)
-    static let v6_16 = KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed)
-    static let all: [KernelModel] = [.v5_10, .v6_1, .v6_12, .v6_16]
+    static let v6_16 = KernelModel(
+        anonVMARule: .forkChild, mergesCopiesOfForks: true, hole: .prev, close: .removed)
+    /// From 6.18.15 on.
+    static let v6_18 = KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed)
+    static let v7_2 = KernelModel(
+        anonVMARule: .forkChild, hole: .prev, close: .removed, ignoredFlags: [.softDirty, .maybeGuard])
+    static let v7_3 = {
+        var model = KernelModel.v7_2
+        model.hasAnonPgoff = true
+        return model
+    }()
+    static let all: [KernelModel] = [.v5_10, .v6_1, .v6_12, .v6_16, .v6_18, .v7_2, .v7_3]
 }
 
 extension MergeAttempt.Outcome {

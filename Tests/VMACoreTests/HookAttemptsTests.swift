@@ -38,12 +38,17 @@ extension Origin {
     }
 }
 
-@Suite("From the hooks: vma_merge")
+@Suite("From the hooks: what a commit decides")
 struct HookedMergeTests {
     private let entered = HookedAttempt(.vmaMerge, Drawing("AA**BB"))
+    static let all: [HookedAttempt.Site] = [.vmaMerge, .newRange, .modify]
+    static let mapping: [HookedAttempt.Site] = [.vmaMerge, .newRange]
+    static let changing: [HookedAttempt.Site] = [.vmaMerge, .modify]
 
-    @Test("has merged if a commit follows, with the sides that its result holds")
-    func committed() {
+    @Test("has merged if a commit follows, with the sides that its result holds", arguments: all)
+    func committed(_ site: HookedAttempt.Site) {
+        let syscall: Syscall = site == .modify ? .mprotect(pages(2, 4)) : .mmap(pages(2, 4))
+        let entered = HookedAttempt(site, Drawing("AA**BB"), syscall)
         for (result, expected) in [
             (pages(0, 4), "((**>>"), (pages(2, 6), "<<**))"), (pages(0, 6), "((**))"), (pages(2, 4), "<<**>>"),
         ] {
@@ -64,21 +69,22 @@ struct HookedMergeTests {
         #expect(merged.map { picture($0, 6) } == ["((**>>"])
     }
 
-    @Test("was refused if the next attempt comes first")
-    func refusedByNext() {
+    @Test("was refused if the next attempt comes first", arguments: all)
+    func refusedByNext(_ site: HookedAttempt.Site) {
         let hooks = Hooks()
-        #expect(hooks.enter(entered).isEmpty)
-        let refused = hooks.enter(HookedAttempt(.vmaMerge, Drawing("CC....**")))
+        #expect(hooks.enter(HookedAttempt(site, Drawing("AA**BB"))).isEmpty)
+        let refused = hooks.enter(HookedAttempt(site, Drawing("CC....**")))
         #expect(refused.map { picture($0, 6) } == ["<<**>>"])
         hooks.commit(.drawn, pages(0, 8))
         #expect(hooks.end(.drawn, after: []).map { picture($0, 8) } == ["......**"], "it has no side")
     }
 
-    @Test("was refused if the write section ends first")
-    func refusedByEnd() {
+    @Test("was refused if the write section ends first", arguments: all)
+    func refusedByEnd(_ site: HookedAttempt.Site) {
         let hooks = Hooks()
-        _ = hooks.enter(entered)
-        #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**>>"])
+        _ = hooks.enter(HookedAttempt(site, Drawing("AA**BB")))
+        // What the section leaves is not asked.
+        #expect(hooks.end(.drawn, after: Drawing("AAAAAA").vmas).map { picture($0, 6) } == ["<<**>>"])
         #expect(hooks.end(.drawn, after: []).isEmpty)
     }
 
@@ -102,10 +108,10 @@ struct HookedMergeTests {
         #expect(hooks.end(.drawn, after: Drawing("AAAA").vmas).isEmpty)
     }
 
-    @Test("of a part has no side in the VMA that would be split")
-    func part() {
+    @Test("of a part has no side in the VMA that would be split", arguments: changing)
+    func part(_ site: HookedAttempt.Site) {
         let whole = Drawing("AAAA").vmas[0]
-        var part = HookedAttempt(.vmaMerge, Drawing(".**.", ["*": .readOnly]), .mprotect(pages(1, 3)), middle: whole)
+        var part = HookedAttempt(site, Drawing(".**.", ["*": .readOnly]), .mprotect(pages(1, 3)), middle: whole)
         (part.before, part.after) = (whole, whole)
         let hooks = Hooks()
         _ = hooks.enter(part)
@@ -115,65 +121,224 @@ struct HookedMergeTests {
         #expect(found.map(\.operation) == [.mprotect])
     }
 
-    @Test("of a whole VMA would remove it, and judges it with its chain")
-    func whole() {
+    @Test("of a part that is behind its VMA's rest shrinks that, and the next one takes the part over")
+    func takenOver() {
+        let whole = Drawing("AAAA..").vmas[0]
+        let drawing = Drawing("..**bb", ["*": .readOnly, "b": .readOnly])
+        var part = HookedAttempt(.modify, drawing, .mprotect(pages(2, 4)), middle: whole)
+        part.before = whole
+        let hooks = Hooks()
+        #expect(hooks.enter(part).isEmpty)
+        hooks.commit(.drawn, pages(0, 2))  // what the rest is then
+        let found = hooks.end(.drawn, after: [])
+        #expect(found.map { picture($0, 6) } == ["..**))"])
+        #expect(found.map(\.outcome) == [.nextOnly] && found.map(\.replacesVMA) == [false])
+        #expect(found.map { Judge(.v6_12).judge($0).agreed } == [true])
+    }
+
+    @Test("of a part at its VMA's front is taken over by the one before, as the result says")
+    func takenOverInFront() {
+        let whole = Drawing("..AAAA").vmas[0]
+        var part = HookedAttempt(
+            .modify, Drawing("bb**..", ["*": .readOnly, "b": .readOnly]), .mprotect(pages(2, 4)), middle: whole)
+        part.after = whole
+        let hooks = Hooks()
+        _ = hooks.enter(part)
+        hooks.commit(.drawn, pages(0, 4))
+        let found = hooks.end(.drawn, after: [])
+        #expect(found.map { picture($0, 6) } == ["((**.."] && found.map(\.outcome) == [.prevOnly])
+    }
+
+    @Test("of a whole VMA would remove it, and judges it with its chain", arguments: changing)
+    func whole(_ site: HookedAttempt.Site) {
         let middle = Drawing("..MM..", ["M": .anon(3)]).vmas[0]
         let drawing = Drawing("AA**BB", ["*": .anon(3).dropping([.chainSingular, .ownRoot, .anonKnown]).readOnly])
         let hooks = Hooks()
-        _ = hooks.enter(HookedAttempt(.vmaMerge, drawing, .mprotect(pages(2, 4)), middle: middle))
+        _ = hooks.enter(HookedAttempt(site, drawing, .mprotect(pages(2, 4)), middle: middle))
         let found = hooks.end(.drawn, after: [])
-        #expect(found.map(\.replacesVMA) == [true])
+        #expect(found.map(\.replacesVMA) == [true] && found.map(\.isCopy) == [false])
         #expect(found.map(\.proposed.traits) == [middle.traits])
         #expect(found.map { picture($0, 6) } == ["<<**>>"])
     }
 
-    @Test("of one VMA after the other does not count the next, which will look back")
-    func several() {
+    @Test("knows whether the proposed offset of private pages is the kernel's, whatever the VMA says of its own")
+    func ownAnonPgoff() {
+        let middle = Drawing("..MM..", ["M": .anon(3)]).vmas[0]
+        let drawing = Drawing("AA**BB", ["*": .anon(3).anonPgoff(+5).traits(.hasAnonPgoff)])
+        let hooks = Hooks()
+        _ = hooks.enter(HookedAttempt(.modify, drawing, .mprotect(pages(2, 4)), middle: middle))
+        let found = hooks.end(.drawn, after: [])
+        #expect(found.map(\.proposed.traits) == [middle.traits.union(.hasAnonPgoff)])
+        #expect(found.map(\.proposed.anonPgoff) == [(page(2) >> 12) + 5])
+    }
+
+    @Test("of one VMA after the other does not count the next, which will look back", arguments: changing)
+    func several(_ site: HookedAttempt.Site) {
         let hooks = Hooks()
         let change = Syscall.mprotect(pages(0, 6))
-        #expect(hooks.enter(HookedAttempt(.vmaMerge, Drawing("**BBCC", ["*": .readOnly]), change)).isEmpty)
-        let first = hooks.enter(HookedAttempt(.vmaMerge, Drawing("aa**CC", ["*": .readOnly, "a": .readOnly]), change))
+        #expect(hooks.enter(HookedAttempt(site, Drawing("**BBCC", ["*": .readOnly]), change)).isEmpty)
+        let first = hooks.enter(HookedAttempt(site, Drawing("aa**CC", ["*": .readOnly, "a": .readOnly]), change))
         #expect(first.map { picture($0, 6) } == ["**!!.."])
         hooks.commit(.drawn, pages(0, 4))
         #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["((**>>"])
     }
 
-    @Test("of a new mapping in a VMA finds it split already, and counts no side")
-    func splitBefore() {
+    @Test("of a new mapping in a VMA finds it split already, and counts no side", arguments: mapping)
+    func splitBefore(_ site: HookedAttempt.Site) {
         let hooks = Hooks()
-        let inside = HookedAttempt(.vmaMerge, Drawing("AA**BB"), .mmap(pages(2, 4), fixed: true))
+        let inside = HookedAttempt(site, Drawing("AA**BB"), .mmap(pages(2, 4), fixed: true))
         _ = hooks.enter(inside, found: Drawing("AAAAAA"))
         #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["!!**!!"])
-        _ = hooks.enter(inside, found: Drawing("AACCCB"))
-        #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**!!"])
+        let rest = HookedAttempt(site, Drawing("AA**CB"), .mmap(pages(2, 4), fixed: true))
+        _ = hooks.enter(rest, found: Drawing("AACCCB"))
+        #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**!."])
         _ = hooks.enter(inside, found: Drawing("AACCBB"))
         #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**>>"])
     }
 
-    @Test("of a growth in place joins the VMA that grows")
-    func grown() {
+    @Test("of a growth in place joins the VMA that grows", arguments: mapping)
+    func grown(_ site: HookedAttempt.Site) {
         let source = Drawing("SS").vmas[0]
         let hooks = Hooks()
         _ = hooks.enter(
-            HookedAttempt(.vmaMerge, Drawing("SS**BB"), .mremap(pages(0, 2), pages: 4), middle: source),
+            HookedAttempt(site, Drawing("SS**BB"), .mremap(pages(0, 2), pages: 4), middle: source),
             found: Drawing("SS..BB"))
         hooks.commit(.drawn, pages(0, 4))
         let found = hooks.end(.drawn, after: [])
         #expect(found.map { picture($0, 6) } == ["((**>>"] && found.map(\.operation) == [.mremap])
+        #expect(found.map(\.isCopy) == [false])
     }
 
-    @Test("of a move has no side in its source")
-    func moved() {
+    @Test("of a move to elsewhere is of a copy", arguments: mapping)
+    func copied(_ site: HookedAttempt.Site) {
+        let drawing = Drawing("AA**SS", ["S": .inherited(1).pgoff(-2), "*": .inherited(1)])
+        let hooks = Hooks()
+        _ = hooks.enter(
+            HookedAttempt(site, drawing, .mremap(pages(4, 6), pages: 2), middle: drawing.vmas.last))
+        hooks.commit(.drawn, pages(0, 4))
+        let found = hooks.end(.drawn, after: [])
+        #expect(found.map { picture($0, 6) } == ["((**!!"] && found.map(\.isCopy) == [true])
+        #expect(found.map { Judge(.v6_16).judge($0).prev } == [""])
+        #expect(found.map { Judge(.v6_18).judge($0).prev } == ["anon_vma"])
+    }
+
+    @Test("of a move has no side in its source", arguments: mapping)
+    func moved(_ site: HookedAttempt.Site) {
         let source = Drawing("SS", ["S": .anon(1)]).vmas[0]
         let drawing = Drawing("SS**BB", ["S": .anon(1), "*": .anon(1).pgoff(-2)])
         let hooks = Hooks()
-        _ = hooks.enter(HookedAttempt(.vmaMerge, drawing, .mremap(pages(0, 2), pages: 2), middle: source))
+        _ = hooks.enter(HookedAttempt(site, drawing, .mremap(pages(0, 2), pages: 2), middle: source))
         let found = hooks.end(.drawn, after: [])
         #expect(found.map { picture($0, 6) } == ["!!**>>"])
         #expect(found.map(\.replacesVMA) == [false])
         // Told to leave it, the source stays.
-        _ = hooks.enter(HookedAttempt(.vmaMerge, drawing, .mremap(pages(0, 2), pages: 2, flags: 5), middle: source))
+        _ = hooks.enter(HookedAttempt(site, drawing, .mremap(pages(0, 2), pages: 2, flags: 5), middle: source))
         #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**>>"])
+    }
+}
+
+@Suite("From the hooks: vma_merge_new_range")
+struct HookedNewRangeTests {
+    private let first = HookedAttempt(.newRange, Drawing("AA**BB"))
+    private let second = HookedAttempt(.newRange, Drawing("AA**BB", ["*": .flag(.dontDump)]))
+
+    @Test("that an mmap asks twice, its flags changed by a driver, counts once, and as it was asked last")
+    func twice() {
+        let hooks = Hooks()
+        #expect(hooks.enter(first).isEmpty && hooks.enter(second).isEmpty)
+        hooks.commit(.drawn, pages(0, 4))
+        let merged = hooks.end(.drawn, after: [])
+        #expect(merged.map { picture($0, 6) } == ["((**>>"])
+        #expect(merged.map { $0.proposed.flags.contains(.dontDump) } == [true])
+
+        #expect(hooks.enter(first).isEmpty && hooks.enter(second).isEmpty)
+        let refused = hooks.end(.drawn, after: [])
+        #expect(refused.map { picture($0, 6) } == ["<<**>>"])
+        #expect(refused.map { $0.proposed.flags.contains(.dontDump) } == [true])
+    }
+
+    @Test("that an mmap asks again after a commit, or elsewhere, was another one")
+    func another() {
+        let hooks = Hooks()
+        _ = hooks.enter(first)
+        hooks.commit(.drawn, pages(0, 4))
+        #expect(hooks.enter(second).map { picture($0, 6) } == ["((**>>"])
+        #expect(hooks.end(.drawn, after: []).map { picture($0, 6) } == ["<<**>>"])
+
+        _ = hooks.enter(first)
+        #expect(hooks.enter(HookedAttempt(.newRange, Drawing("......C*"))).map { picture($0, 6) } == ["<<**>>"])
+        #expect(hooks.end(.drawn, after: []).map { picture($0, 8) } == ["......<*"])
+    }
+
+    @Test("that anything but an mmap asks twice counts twice, and so does another function's question")
+    func notMmap() {
+        let hooks = Hooks()
+        let move = Syscall.mremap(pages(6, 8), to: pages(2, 4))
+        _ = hooks.enter(HookedAttempt(.newRange, Drawing("AA**BB"), move))
+        #expect(hooks.enter(HookedAttempt(.newRange, Drawing("AA**BB"), move)).count == 1)
+        #expect(hooks.end(.drawn, after: []).count == 1)
+        _ = hooks.enter(first)
+        #expect(hooks.enter(HookedAttempt(.modify, Drawing("AA**BB"))).count == 1)
+        #expect(hooks.end(.drawn, after: []).count == 1)
+    }
+
+    @Test("that another thread asks at the same place is its own")
+    func threads() {
+        let hooks = Hooks()
+        _ = hooks.enter(first)
+        #expect(hooks.enter(HookedAttempt(.newRange, Drawing("AA**BB"), tid: 7)).isEmpty)
+        #expect(hooks.end(.drawn, after: []).count == 1)
+        #expect(hooks.end(.thread(7), after: []).count == 1)
+    }
+
+    @Test("that brk asks only looks back")
+    func brk() {
+        let heap = HookedAttempt(.newRange, Drawing("HH**B", ["H": .traits(.heap)]), .brk(to: page(4)))
+        let hooks = Hooks()
+        _ = hooks.enter(heap)
+        hooks.commit(.drawn, pages(0, 4))
+        let grown = hooks.end(.drawn, after: [])
+        #expect(grown.map { picture($0, 5) } == ["((**."])
+        #expect(grown.map(\.operation) == [.brk] && grown.map(\.considersNext) == [false])
+        _ = hooks.enter(heap)
+        #expect(hooks.end(.drawn, after: []).map { picture($0, 5) } == ["<<**."])
+    }
+
+    @Test("that mremap asks for each of several VMAs is an attempt for each, the copy before being the second's side")
+    func severalMoved() {
+        let source = Drawing("SSTT", ["S": .anon(1), "T": .anon(2).named(1)]).vmas
+        let move = Syscall.mremap(pages(0, 4), to: pages(6, 10))
+        let notes: [Character: Note] = ["S": .anon(1), "T": .anon(2).named(1), "U": .anon(1).pgoff(-6)]
+        let hooks = Hooks()
+        // C stands where the second one will come to lie.
+        let one = HookedAttempt(
+            .newRange, Drawing("SSTT.A**CC", notes.merging(["*": .anon(1).pgoff(-6)]) { $1 }), move, middle: source[0])
+        #expect(hooks.enter(one, found: Drawing("SSTT.ABBCC", notes)).isEmpty)
+        let two = HookedAttempt(
+            .newRange, Drawing("..TT.AUU**DD", notes.merging(["*": .anon(2).pgoff(-6).named(1)]) { $1 }), move,
+            middle: source[1])
+        let first = hooks.enter(two, found: Drawing("SSTT.ABBCCDD", notes))
+        #expect(first.map { picture($0, 10) } == [".....<**!!"])
+        let second = hooks.end(.drawn, after: [])
+        #expect(second.map { picture($0, 12) } == ["......<<**>>"])
+        #expect((first + second).map(\.operation) == [.mremap, .mremap])
+        #expect((first + second).map(\.isCopy) == [true, true])
+        #expect((first + second).map(\.replacesVMA) == [false, false])
+        #expect((first + second).map(\.proposed.traits) == source.map(\.traits))
+        #expect(second.map { Judge(.v6_18).judge($0).prev } == ["anon_vma+anon_name"])
+    }
+
+    @Test("that mremap asks for several VMAs has no side in those still to be moved")
+    func severalBehind() {
+        let source = Drawing("SSTT", ["S": .anon(1), "T": .anon(2)]).vmas
+        let move = Syscall.mremap(pages(0, 4), to: pages(4, 8))
+        let hooks = Hooks()
+        let one = Drawing("SSTT**..", ["S": .anon(1), "T": .anon(2), "*": .anon(1).pgoff(-4)])
+        _ = hooks.enter(HookedAttempt(.newRange, one, move, middle: source[0]))
+        let two = Drawing("..TTUU**", ["T": .anon(2), "U": .anon(1).pgoff(-4), "*": .anon(2).pgoff(-4)])
+        let first = hooks.enter(HookedAttempt(.newRange, two, move, middle: source[1]))
+        #expect(first.map { picture($0, 8) } == ["..!!**.."] && first.map(\.isCopy) == [true])
+        #expect(hooks.end(.drawn, after: []).map { picture($0, 8) } == ["....<<**"])
     }
 }
 
@@ -212,8 +377,19 @@ struct HookedRegionTests {
         _ = hooks.enter(region)
         #expect(hooks.end(.drawn, after: Drawing("AAA.BB").vmas).isEmpty, "not the whole of it")
         _ = hooks.enter(region)
-        #expect(hooks.enter(HookedAttempt(.mmapRegion, Drawing("....**"))).isEmpty, "its section never ended")
-        #expect(hooks.end(.drawn, after: Drawing("....CC").vmas).map { picture($0, 6) } == ["....**"])
+        #expect(hooks.enter(HookedAttempt(.mmapRegion, Drawing("..BB**"))).isEmpty, "its section never ended")
+        #expect(hooks.end(.drawn, after: Drawing("..BBCC").vmas).map { picture($0, 6) } == ["..<<**"])
+    }
+
+    @Test("an mmap or a brk with nobody beside it is no attempt")
+    func alone() {
+        let hooks = Hooks()
+        _ = hooks.enter(HookedAttempt(.mmapRegion, Drawing("A.**.B")))
+        #expect(hooks.end(.drawn, after: Drawing("A.CC.B").vmas).isEmpty)
+        _ = hooks.enter(HookedAttempt(.brk, Drawing("A.**BB"), .brk(to: page(4))))
+        #expect(hooks.end(.drawn, after: Drawing("A.HHBB").vmas).isEmpty, "and above, brk doesn't look")
+        _ = hooks.enter(HookedAttempt(.mmapRegion, Drawing("A.**BB")))
+        #expect(hooks.end(.drawn, after: Drawing("A.CCBB").vmas).map { picture($0, 6) } == ["..**>>"])
     }
 
     @Test("an mmap is asked for again by vma_merge when a driver has changed the flags")

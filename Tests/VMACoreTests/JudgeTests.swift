@@ -31,6 +31,37 @@ struct AnonVMATests {
         }
     }
 
+    @Test("of a fork's child goes along to an untouched neighbour, where a copy is not known to be one")
+    func copyOfFork() {
+        let copy: [Character: Note] = ["*": .inherited(1)]
+        for model in KernelModel.all {
+            let expected = model.mergesCopiesOfForks ? "" : "anon_vma"
+            #expect(Drawing("A*", copy).judged(by: model, .mremap, isCopy: true).prev == expected)
+            #expect(Drawing("*B", copy).judged(by: model, .mremap, isCopy: true).next == expected)
+            // What is not copied is known to be inherited everywhere.
+            #expect(Drawing("A*", copy).judged(by: model, .mremap).prev == "anon_vma")
+            #expect(Drawing("A*", copy).judged(by: model, .mprotect, replacesVMA: true).prev == "anon_vma")
+        }
+    }
+
+    @Test("keeps a copy apart all the same if the neighbour is the touched one")
+    func copyBesideTouched() {
+        for note: Note in [.none, .inherited(1), .anon(1)] {
+            let drawing = Drawing("A*", ["A": .inherited(2), "*": note])
+            #expect(drawing.judged(by: .v6_16, .mremap, isCopy: true).prev == "anon_vma")
+        }
+        let own = Drawing("A*", ["A": .inherited(2), "*": .inherited(2)])
+        #expect(own.judged(by: .v6_16, .mremap, isCopy: true, merged: .prevOnly).agreed)
+    }
+
+    @Test("of a copy is the neighbour's matter before 6.16, whatever is known of copies")
+    func copyByNeighbour() {
+        var model = KernelModel.v6_12
+        model.mergesCopiesOfForks = true
+        #expect(Drawing("A*", ["*": .inherited(1)]).judged(by: model, .mremap, isCopy: true).prev == "anon_vma")
+        #expect(Drawing("A*", ["*": .anon(1)]).judged(by: model, .mremap, isCopy: true).prev == "anon_vma")
+    }
+
     @Test("keeps a standing pair apart only if neither could take the other over", arguments: table)
     func standing(_ row: (proposed: Note, standing: Note, neighbour: Bool, forkChild: Bool)) {
         let mirrored = Self.table.first {
@@ -158,18 +189,22 @@ struct IgnoredTests {
 
     @Test("is a property of the kernel: VM_MAYBE_GUARD since 7.2")
     func more() {
-        let maybeGuard = VMAFlags(rawValue: 0x800)
-        var model = KernelModel.v6_16
-        let drawing = Drawing("A*", ["A": .flag([maybeGuard, .locked])])
-        #expect(drawing.judged(by: model).sides[0].detail == "VM_MAYBE_GUARD VM_LOCKED")
-        model.ignoredFlags.insert(maybeGuard)
-        #expect(drawing.judged(by: model).sides[0].detail == "VM_LOCKED")
+        let drawing = Drawing("A*", ["A": .flag([.maybeGuard, .locked])])
+        #expect(drawing.judged(by: .v6_18).sides[0].detail == "VM_MAYBE_GUARD VM_LOCKED")
+        #expect(drawing.judged(by: .v7_2).sides[0].detail == "VM_LOCKED")
+        let guarded = Drawing("A*B", ["A": .flag(.maybeGuard), "B": .flag([.maybeGuard, .softDirty])])
+        #expect(guarded.judged(by: .v6_18).prev == "flags" && guarded.judged(by: .v6_18).next == "flags")
+        #expect(guarded.judged(by: .v7_2, merged: .both).agreed)
     }
 
-    @Test("is not named in its name, but all else is")
+    @Test("is named in its name, with all else in which it differs; VM_SOFTDIRTY, which all ignore, is not")
     func name() {
         #expect(KernelModel.v6_1.name == "anon_vma:neighbour hole:next close:any")
-        #expect(KernelModel.v6_16.name == "anon_vma:fork-child hole:prev close:removed")
+        #expect(KernelModel.v6_16.name == "anon_vma:fork-child fork-copies:merge hole:prev close:removed")
+        #expect(KernelModel.v6_18.name == "anon_vma:fork-child hole:prev close:removed")
+        #expect(KernelModel.v7_2.name == "anon_vma:fork-child hole:prev close:removed guard:ignored")
+        #expect(
+            KernelModel.v7_3.name == "anon_vma:fork-child hole:prev close:removed guard:ignored anon_pgoff:own")
     }
 }
 

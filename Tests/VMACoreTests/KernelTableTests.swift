@@ -12,11 +12,10 @@ enum MeasuredKernel: String, CaseIterable, Comparable, Sendable {
         case .v5_10: .v5_10
         case .v6_1: .v6_1
         case .v6_12: .v6_12
-        case .v6_16, .v6_17, .v6_18: .v6_16
-        case .v7_2, .v7_3:
-            KernelModel(
-                anonVMARule: .forkChild, hole: .prev, close: .removed,
-                ignoredFlags: [.softDirty, VMAFlags(rawValue: 0x800)])
+        case .v6_16, .v6_17: .v6_16
+        case .v6_18: .v6_18
+        case .v7_2: .v7_2
+        case .v7_3: .v7_3
         }
     }
 
@@ -34,8 +33,6 @@ struct MeasuredCase: Sendable, CustomTestStringConvertible {
     var memory: KeyValuePairs<MeasuredKernel, [Character: Note]>
     /// What refuses, from the named kernel on; "" where it was merged.
     var refused: KeyValuePairs<MeasuredKernel, String>
-    /// Where our rules are known to be too few.
-    var unknownTo: Set<MeasuredKernel> = []
 
     var testDescription: String { name }
 
@@ -81,8 +78,11 @@ struct MeasuredCase: Sendable, CustomTestStringConvertible {
         // 7.3 gives a private file a second, anonymous offset, which the move leaves behind.
         .init(
             name: "S8b private file, written and moved: mmap of the file's next part", operation: .mmap,
-            memory: [.v5_10: ["A": .anon(1).file(3).pgoff(+64), "*": .file(3).pgoff(+64)]],
-            refused: [.v5_10: "", .v7_3: "pgoff"], unknownTo: [.v7_3]),
+            memory: [
+                .v5_10: ["A": .anon(1).file(3).pgoff(+64), "*": .file(3).pgoff(+64)],
+                .v7_3: ["A": .anon(1).file(3).pgoff(+64).anonPgoff(+64), "*": .file(3).pgoff(+64)],
+            ],
+            refused: [.v5_10: "", .v7_3: "pgoff"]),
         .init(
             name: "S8c private file, clean and moved: mmap of the file's next part", operation: .mmap,
             memory: [.v5_10: ["A": .file(3).pgoff(+64), "*": .file(3).pgoff(+64)]], refused: [.v5_10: ""]),
@@ -138,23 +138,16 @@ struct KernelTableTests {
     func measured(_ row: MeasuredCase, _ kernel: MeasuredKernel) {
         let expected = row.refused(on: kernel)
         let isMerged = expected.isEmpty
-        func judge() {
-            let prev = Drawing("A*", row.memory(on: kernel)).judged(
-                by: kernel.model, row.operation, replacesVMA: row.replacesVMA,
-                merged: isMerged ? .prevOnly : .none)
-            #expect(prev.prev == expected)
-            #expect(prev.agreed)
-            let next = Drawing("*A", row.memory(on: kernel)).judged(
-                by: kernel.model, row.operation, replacesVMA: row.replacesVMA,
-                merged: isMerged ? .nextOnly : .none)
-            #expect(next.next == expected)
-            #expect(next.agreed)
-        }
-        if row.unknownTo.contains(kernel) {
-            withKnownIssue("the anonymous offset of a private file is not among the facts") { judge() }
-        } else {
-            judge()
-        }
+        let prev = Drawing("A*", row.memory(on: kernel)).judged(
+            by: kernel.model, row.operation, replacesVMA: row.replacesVMA, isCopy: row.operation == .mremap,
+            merged: isMerged ? .prevOnly : .none)
+        #expect(prev.prev == expected)
+        #expect(prev.agreed)
+        let next = Drawing("*A", row.memory(on: kernel)).judged(
+            by: kernel.model, row.operation, replacesVMA: row.replacesVMA, isCopy: row.operation == .mremap,
+            merged: isMerged ? .nextOnly : .none)
+        #expect(next.next == expected)
+        #expect(next.agreed)
     }
 
     @Test("S18 and S19 name VM_ACCOUNT", arguments: ["S18", "S19"])

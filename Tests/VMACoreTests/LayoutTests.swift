@@ -21,6 +21,7 @@ struct Pages {
         /// Pages side by side that were mapped together are one VMA.
         var mapping: Int
         var pgoff: UInt64
+        var anonPgoff: UInt64
         var flags: VMAFlags
         var anonVMA: AnonVMAID
     }
@@ -39,7 +40,8 @@ struct Pages {
             mappings += 1
             for (offset, index) in Self.indices(vma.range).enumerated() {
                 pages[index] = Page(
-                    mapping: mappings, pgoff: vma.pgoff + UInt64(offset), flags: vma.flags, anonVMA: vma.anonVMA)
+                    mapping: mappings, pgoff: vma.pgoff + UInt64(offset),
+                    anonPgoff: vma.anonPgoff + UInt64(offset), flags: vma.flags, anonVMA: vma.anonVMA)
             }
         }
     }
@@ -62,7 +64,7 @@ struct Pages {
                 found.append(
                     VMA(
                         AddressRange(page(index), page(index + 1)), pgoff: content.pgoff,
-                        flags: content.flags, anonVMA: content.anonVMA))
+                        flags: content.flags, anonVMA: content.anonVMA, anonPgoff: content.anonPgoff))
             }
         }
         return found
@@ -120,11 +122,11 @@ struct LayoutOracleTests {
         let end = min(size, to + Int.random(in: 0...2, using: &random))
         while at < end, vmas.count < 1_000 {
             let stop = min(end, at + Int.random(in: 1...3, using: &random))
+            let pgoff = UInt64.random(in: 0...9_999, using: &random)
             vmas.append(
                 VMA(
-                    pages(at, stop), pgoff: UInt64.random(in: 0...9_999, using: &random),
-                    flags: Bool.random(using: &random) ? .fresh : [.read],
-                    anonVMA: UInt32.random(in: 0...3, using: &random)))
+                    pages(at, stop), pgoff: pgoff, flags: Bool.random(using: &random) ? .fresh : [.read],
+                    anonVMA: UInt32.random(in: 0...3, using: &random), anonPgoff: 9_999 - pgoff))
             at = stop + max(0, Int.random(in: -3...2, using: &random))
         }
         // Each of them touches the range, as the layout asks for.

@@ -20,6 +20,9 @@ struct RuleCase: Sendable, CustomTestStringConvertible {
     static let all: [RuleCase] = [
         .init(slug: "pgoff", standing: .none, refused: .pgoff(+7), allowed: .none),
         .init(slug: "pgoff", standing: .anon(1), refused: .anon(1).pgoff(-1), allowed: .anon(1)),
+        .init(
+            slug: "pgoff", standing: .anon(1).file(3).anonPgoff(+7), refused: .file(3),
+            allowed: .file(3).anonPgoff(+7), model: .v7_3),
         .init(slug: "anon_vma", standing: .anon(1), refused: .anon(2), allowed: .anon(1)),
         .init(slug: "anon_vma", standing: .inherited(1), refused: .none, allowed: .inherited(1)),
         .init(slug: "anon_vma", standing: .none, refused: .anon(1), allowed: .none),
@@ -192,6 +195,32 @@ struct TableTests {
     func fileOffset() {
         #expect(Drawing("A*", ["A": .file(3), "*": .file(4).pgoff(+1)]).judged().prev == "file")
         #expect(Drawing("A*", ["A": .file(3), "*": .pgoff(+1)]).judged().prev == "file")
+    }
+
+    @Test("finds a wrong offset of private pages only where both are a file's own, and the kernel keeps it apart")
+    func anonPgoff() {
+        let moved: Note = .file(3).anonPgoff(+7)
+        for model in KernelModel.all {
+            let expected = model.hasAnonPgoff ? "pgoff" : ""
+            #expect(Drawing("A*", ["A": moved, "*": .file(3)]).judged(by: model).prev == expected)
+            #expect(Drawing("AB", ["A": moved, "B": .file(3)]).boundary(by: model).blockers.key == expected)
+            // Anonymous memory has its one offset as before.
+            #expect(Drawing("A*", ["A": .anonPgoff(+7)]).judged(by: model).prev == "")
+            #expect(Drawing("A*", ["A": .pgoff(+7).anonPgoff(+7)]).judged(by: model).prev == "pgoff")
+        }
+        let shared: VMAFlags = [.shared, .mayShare]
+        let both = Drawing("A*", ["A": moved.flag(shared), "*": .file(3).flag(shared)])
+        #expect(both.judged(by: .v7_3).prev == "", "what is shared is never private")
+        let one = Drawing("A*", ["A": moved.flag(shared), "*": .file(3)])
+        #expect(one.judged(by: .v7_3).prev == "prot")
+        #expect(Drawing("*B", ["*": moved, "B": .file(3).without(.mayWrite)]).judged(by: .v7_3).next == "flags")
+        #expect(Drawing("*B", ["*": moved]).judged(by: .v7_3).next == "file")
+    }
+
+    @Test("lists both offsets of a private file, if neither continues")
+    func bothOffsets() {
+        let verdict = Drawing("A*", ["A": .file(3).pgoff(+7).anonPgoff(+7), "*": .file(3)]).judged(by: .v7_3)
+        #expect(verdict.prev == "pgoff+file_offset" && verdict.whatIfs == [nil])
     }
 
     // Running out of memory can't be seen in the VMAs, and nothing tells of it: a merge that

@@ -45,11 +45,29 @@ struct VMATests {
         #expect(vma.pgoff(at: page(5) + 17) == vma.pgoff + 5)
     }
 
-    @Test("is the same mapping after a page fault, and after VM_SOFTDIRTY, and after nothing else")
+    @Test("that is cut takes the offset of its private pages along as well, which is another")
+    func clippedAnonPgoff() {
+        let vma = Drawing("AAAAAA", ["A": .file(3).pgoff(+9).anonPgoff(-2)]).vmas[0]
+        let part = vma.clipped(to: pages(2, 4))
+        #expect(part.anonPgoff == vma.anonPgoff + 2 && part.nextAnonPgoff == vma.anonPgoff + 4)
+        #expect(part.pgoff == vma.pgoff + 2)
+        #expect(vma.clipped(to: pages(0, 3)).anonPgoff == vma.anonPgoff)
+    }
+
+    @Test("copies a file's pages on write if it is private and could be writable")
+    func copiesFileOnWrite() {
+        func copies(_ note: Note) -> Bool { Drawing("A", ["A": note]).vmas[0].copiesFileOnWrite }
+        #expect(copies(.file(3)) && copies(.file(3).readOnly))
+        #expect(!copies(.none) && !copies(.file(3).without(.mayWrite)) && !copies(.file(3).flag(.shared)))
+    }
+
+    @Test("is the same mapping after a page fault, VM_SOFTDIRTY and VM_MAYBE_GUARD, and after nothing else")
     func same() {
         let vma = Drawing("AA").vmas[0]
         func changed(_ note: Note) -> VMA { note.applied(to: vma) }
-        #expect(vma.sameMapping(as: changed(.anon(1))) && vma.sameMapping(as: changed(.flag(.softDirty))))
+        for note: Note in [.anon(1), .flag(.softDirty), .flag(.maybeGuard)] {
+            #expect(vma.sameMapping(as: changed(note)))
+        }
         for note: Note in [.pgoff(+1), .file(1), .policy(1), .uffd(1), .named(1), .readOnly] {
             #expect(!vma.sameMapping(as: changed(note)))
         }

@@ -32,8 +32,9 @@ private func put<T: BitwiseCopyable>(_ text: [UInt8], at offset: Int = 0, into f
 func row(_ start: UInt64, _ end: UInt64, anonVMA: UInt64 = Pointer.anonVMA) -> vme_row {
     vme_row(
         start: start, end: end, pgoff: start >> 12, flags: 0x100073, anon_vma: anonVMA, file: Pointer.file,
-        policy: Pointer.policy, uffd: Pointer.uffd, name: Pointer.name,
-        traits: VME_CHAIN_SINGULAR.rawValue | VME_HEAP.rawValue | VME_ANON_KNOWN.rawValue, reserved: 0)
+        policy: Pointer.policy, uffd: Pointer.uffd, name: Pointer.name, anon_pgoff: 0x77,
+        traits: VME_CHAIN_SINGULAR.rawValue | VME_HEAP.rawValue | VME_ANON_KNOWN.rawValue
+            | VME_ANON_PGOFF.rawValue, reserved: 0)
 }
 
 func rowsRecord(
@@ -122,7 +123,8 @@ struct WireRecordTests {
         #expect(rows.range == AddressRange(0x1000, 0x9000))
         let expected = VMA(
             AddressRange(0x1000, 0x2000), pgoff: 1, flags: VMAFlags(rawValue: 0x100073), anonVMA: 1, file: 1,
-            policy: 1, uffd: 1, name: 1, traits: [.chainSingular, .heap, .anonKnown])
+            policy: 1, uffd: 1, name: 1, anonPgoff: 0x77,
+            traits: [.chainSingular, .heap, .anonKnown, .hasAnonPgoff])
         #expect(rows.vmas.first == expected)
         #expect(rows.vmas.map(\.anonVMA) == [1, 0])
     }
@@ -181,13 +183,14 @@ struct WireRecordTests {
         #expect(attempt.origin == origin && attempt.stack == 17 && attempt.site == .vmaMerge)
         #expect(attempt.syscall == Syscall(number: 10, arguments: [6, 5, 4, 3, 2, 1]))
         #expect(attempt.proposed.range == AddressRange(0x3000, 0x4000) && attempt.proposed.anonVMA == 1)
+        #expect(attempt.proposed.anonPgoff == 0x77 && attempt.proposed.traits.contains(.hasAnonPgoff))
         #expect(attempt.before?.range == (flags & 1 != 0 ? AddressRange(0x2000, 0x3000) : nil))
         #expect(attempt.after?.range == (flags & 2 != 0 ? AddressRange(0x4000, 0x5000) : nil))
         #expect(attempt.middle?.range == (flags & 4 != 0 ? AddressRange(0x3000, 0x4000) : nil))
     }
 
     @Test("attempt has a site", arguments: [
-        (1, .vmaMerge), (2, .mmapRegion), (3, .brk),
+        (1, .vmaMerge), (2, .mmapRegion), (3, .brk), (4, .newRange), (5, .modify),
     ] as [(UInt32, HookedAttempt.Site)])
     func sites(_ wire: UInt32, _ site: HookedAttempt.Site) throws {
         var decoder = WireDecoder()

@@ -18,6 +18,10 @@ int vms_signal_fd(void);
 int vms_next_signal(int fd);
 
 int vms_pidfd_open(int pid);
+// fork(2), for a process of one thread.
+int vms_fork(void);
+// mremap(2) of `size` bytes to a fixed place. Returns 0, or -1 and errno.
+int vms_move(void *from, size_t size, void *to);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);

@@ -62,6 +62,7 @@ enum vme_traits {
 	VME_STACK = 1 << 6,           // holds mm->start_stack
 	VME_HUGETLB = 1 << 7,         // VM_HUGETLB, whose bit is not the same on every kernel
 	VME_ANON_KNOWN = 1 << 8,      // the anon_vma fields above were readable
+	VME_ANON_PGOFF = 1 << 9,      // anon_pgoff is the kernel's
 };
 
 struct vme_row {
@@ -74,6 +75,7 @@ struct vme_row {
 	vme_u64 policy;     // hash over what mpol_equal() compares, or 0
 	vme_u64 uffd;       // userfaultfd context pointer or 0
 	vme_u64 name;       // hash of the anonymous name, or 0
+	vme_u64 anon_pgoff; // where private pages are found, on kernels that keep it apart
 	vme_u32 traits;     // enum vme_traits
 	vme_u32 reserved;
 };
@@ -126,6 +128,8 @@ enum vme_site {
 	VME_SITE_VMA_MERGE = 1,    // vma_merge(), up to 6.4
 	VME_SITE_MMAP_REGION = 2,  // mmap_region() that merges by itself, 6.1
 	VME_SITE_BRK = 3,          // do_brk_flags() that merges by itself, 6.1
+	VME_SITE_NEW_RANGE = 4,    // vma_merge_new_range(), since 6.12
+	VME_SITE_MODIFY = 5,       // vma_modify(), since 6.12
 };
 
 enum vme_attempt_flags {
@@ -149,7 +153,9 @@ struct vme_attempt {
 	struct vme_row middle;
 };
 
-// A merge that is being carried out: after it one VMA holds [start, end).
+// A merge that is being carried out: after it one VMA holds [start, end). Or, where `end` is
+// where the proposed range begins, it shrinks the VMA before that to [start, end), and the
+// neighbour behind the range takes it over.
 struct vme_commit {
 	struct vme_header h;
 	vme_u64 start;
@@ -190,7 +196,7 @@ struct vme_config {
 	vme_u8 follow_children;
 	vme_u8 read_before;  // sections carry the state before, too
 	vme_u8 want_stacks;
-	vme_u8 reserved;
+	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
 };
 
 #define VME_SNAPSHOT_ROWS 4096
@@ -214,10 +220,10 @@ struct vme_snapshot_row {
 };
 
 _Static_assert(sizeof(struct vme_header) == 32, "wire");
-_Static_assert(sizeof(struct vme_row) == 80, "wire");
-_Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 80, "wire");
+_Static_assert(sizeof(struct vme_row) == 88, "wire");
+_Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 88, "wire");
 _Static_assert(sizeof(struct vme_section) == 136, "wire");
-_Static_assert(sizeof(struct vme_attempt) == 416, "wire");
+_Static_assert(sizeof(struct vme_attempt) == 448, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
