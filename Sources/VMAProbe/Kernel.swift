@@ -5,6 +5,8 @@ import Glibc
 public struct Kernel {
     public let release: String
     private let btf: OpaquePointer?
+    /// For tests: functions and tracepoints that this kernel is to do without.
+    private let hidden: Set<String>
 
     /// include/uapi/linux/btf.h; libbpf and the kernel's header both define the names.
     private enum Kind {
@@ -21,6 +23,8 @@ public struct Kernel {
             String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
         }
         btf = btf__load_vmlinux_btf()
+        let names = getenv("VMASCOPE_WITHOUT").map { String(cString: $0) } ?? ""
+        hidden = Set(names.split(separator: ",").map(String.init))
     }
 
     public var hasBTF: Bool { btf != nil }
@@ -29,7 +33,7 @@ public struct Kernel {
     public static var mapLimit: Int? { ProcFile.text("/proc/sys/vm/max_map_count").flatMap { Int($0) } }
 
     public func hasFunction(_ name: String) -> Bool {
-        guard let btf else { return false }
+        guard let btf, !hidden.contains(name) else { return false }
         return btf__find_by_name_kind(btf, name, Kind.function) > 0
     }
 
@@ -38,7 +42,7 @@ public struct Kernel {
 
     /// How many arguments a tracepoint passes on, or nil if there is no such tracepoint.
     public func tracepointArguments(_ name: String) -> Int? {
-        guard let btf else { return nil }
+        guard let btf, !hidden.contains(name) else { return nil }
         let typedef = btf__find_by_name_kind(btf, "btf_trace_" + name, Kind.typedef)
         guard typedef > 0, let pointer = btf__type_by_id(btf, UInt32(typedef)),
             let target = btf__type_by_id(btf, pointer.pointee.type),

@@ -81,23 +81,24 @@ struct SnapshotReader {
         guard fd >= 0 else { throw .bpf("creating the task_vma iterator", errno) }
         defer { close(fd) }
 
-        var bytes: [UInt8] = []
+        var result = Result()
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let size = MemoryLayout<vme_snapshot_row>.stride
         while true {
+            // The kernel ends each read with a whole record.
             let got = Glibc.read(fd, &buffer, buffer.count)
             if got < 0, errno == EINTR || errno == EAGAIN { continue }
             guard got >= 0 else { throw .bpf("reading the task_vma iterator", errno) }
-            if got == 0 { break }
-            bytes.append(contentsOf: buffer[..<got])
-        }
-        var result = Result()
-        let size = MemoryLayout<vme_snapshot_row>.stride
-        bytes.withUnsafeBytes { bytes in
-            for at in stride(from: 0, to: bytes.count - size + 1, by: size) {
-                let entry = bytes.loadUnaligned(fromByteOffset: at, as: vme_snapshot_row.self)
-                result.mm = entry.mm
-                result.rows.append(entry.row)
+            let entries = buffer.withUnsafeBytes { bytes in
+                stride(from: 0, to: got - size + 1, by: size).map {
+                    bytes.loadUnaligned(fromByteOffset: $0, as: vme_snapshot_row.self)
+                }
             }
+            // With a task given, the kernel tells the last buffer again and again, if there was
+            // more than one (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
+            guard let first = entries.first, first.row.start > result.rows.last?.start ?? 0 else { break }
+            result.mm = first.mm
+            result.rows.append(contentsOf: entries.map(\.row))
         }
         return result
     }
