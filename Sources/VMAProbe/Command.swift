@@ -7,15 +7,13 @@ public struct Command: ~Copyable {
     private let name: String
     private let gate: Int32
 
-    public init(_ arguments: [String]) throws(ProbeError) {
-        name = arguments[0]
-        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
-        pointers.append(nil)
-        defer { for pointer in pointers { free(pointer) } }
+    /// `arguments` begin with the command itself.
+    public init(_ arguments: [UnsafeMutablePointer<CChar>]) throws(ProbeError) {
+        name = String(cString: arguments[0])
         var pid: Int32 = 0
         var gate: Int32 = -1
-        let code = vms_spawn(pointers, &pid, &gate)
-        guard code == 0 else { throw .failed("starting \(arguments[0]): \(String(cString: strerror(code)))") }
+        let code = vms_spawn(arguments + [nil], &pid, &gate)
+        guard code == 0 else { throw .failed("starting \(name): \(String(cString: strerror(code)))") }
         self.pid = pid
         self.gate = gate
     }
@@ -23,7 +21,8 @@ public struct Command: ~Copyable {
     /// Lets it go. Throws `.notFound` if there is no such command.
     public consuming func release() throws(ProbeError) {
         let code = vms_release(gate)
-        guard code != 0 else { return }
+        // A signal may have ended it while it waited: its status will say so.
+        guard code != 0, code != EPIPE else { return }
         var status: Int32 = 0
         waitpid(pid, &status, 0)
         let reason = String(cString: strerror(code))
@@ -41,6 +40,16 @@ public enum Target {
         }
         return tgid
     }
+
+    /// The kernel's programs know processes by the ids that they have in the first namespace.
+    public static func requireHostProcessIDs() throws(ProbeError) {
+        var status = stat()
+        guard stat("/proc/self/ns/pid", &status) == 0, status.st_ino != firstNamespace else { return }
+        throw .unsupported("run vmascope in the host's pid namespace: process ids mean something else here")
+    }
+
+    /// PID_NS_INIT_INO in include/uapi/linux/nsfs.h.
+    private static let firstNamespace: ino_t = 0xefff_fffc
 
     public static func command(_ pid: Int32) -> String {
         ProcFile.text("/proc/\(pid)/comm") ?? "?"

@@ -15,6 +15,7 @@ struct Attach: ParsableCommand {
     @OptionGroup var options: ObservationOptions
 
     func run() throws {
+        try Target.requireHostProcessIDs()
         let process = try Target.process(pid)
         let observation = try Observation(options, followsChildren: children)
         try observation.attach(process)

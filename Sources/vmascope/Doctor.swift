@@ -11,9 +11,10 @@ struct Doctor: ParsableCommand {
     var json = false
 
     func run() throws {
+        let output = try Output(nil)
         let kernel = Kernel()
         let diagnoses = Source.allCases.map { Diagnosis($0, kernel) }
-        try Console.emit(json ? Self.json(kernel, diagnoses) : Self.text(kernel, diagnoses), path: nil)
+        try output.write(json ? Self.json(kernel, diagnoses) : Self.text(kernel, diagnoses))
     }
 
     private static func text(_ kernel: Kernel, _ diagnoses: [Diagnosis]) -> String {

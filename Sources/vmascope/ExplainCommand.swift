@@ -14,12 +14,13 @@ struct ExplainCommand: ParsableCommand {
     var markdown = false  // docs/merge-rules.md
 
     func run() throws {
-        if markdown { return try Console.emit(Explain.markdown(), path: nil) }
-        guard let slug else { return try Console.emit(Explain.all(), path: nil) }
+        let output = try Output(nil)
+        if markdown { return try output.write(Explain.markdown()) }
+        guard let slug else { return try output.write(Explain.all()) }
         guard let text = Explain.one(slug) else {
             let known = MergeRules.table.map(\.slug).joined(separator: ", ")
             throw Failure(message: "there is no blocker '\(slug)': use \(known)", status: 64)
         }
-        try Console.emit(text, path: nil)
+        try output.write(text)
     }
 }

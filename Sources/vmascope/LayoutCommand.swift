@@ -18,7 +18,8 @@ struct LayoutCommand: ParsableCommand {
     var output: String?
 
     func run() throws {
-        try Console.check(path: output)
+        let destination = try Output(output)
+        try Target.requireHostProcessIDs()
         let process = try Target.process(pid)
         let kernel = Kernel()
         let model = try Calibration.model(kernel)
@@ -38,6 +39,6 @@ struct LayoutCommand: ParsableCommand {
         } else {
             TextLayout(colour: output == nil && Console.wantsColour).render(report, into: &text)
         }
-        try Console.emit(text, path: output)
+        try destination.write(text)
     }
 }

@@ -4,8 +4,12 @@ import VMACore
 /// For tests: the layouts at the end as the model has them, in the shape of `/proc/PID/maps`, to
 /// the file that VMASCOPE_DUMP_LAYOUTS names.
 enum LayoutDump {
+    private static let path = getenv("VMASCOPE_DUMP_LAYOUTS").map { String(cString: $0) }
+
+    static var isWanted: Bool { path != nil }
+
     static func write(_ observer: Observer) throws {
-        guard let path = getenv("VMASCOPE_DUMP_LAYOUTS").map({ String(cString: $0) }) else { return }
+        guard let path else { return }
         var text = ""
         for image in observer.images {
             text += "== \(image.tgid) \(image.command)\n"
@@ -14,7 +18,7 @@ enum LayoutDump {
                 text += "\(hex(vma.start))-\(hex(vma.end)) \(vma.flags.protectionText) \(hex(pages << AddressRange.pageShift))\n"
             }
         }
-        try Console.emit(text, path: path)
+        try Output(path).write(text)
     }
 
     /// As the kernel prints addresses: at least eight digits.

@@ -7,29 +7,45 @@ import VMAReport
 /// One live observation from start to report: the loop that drains, resolves, audits.
 final class Observation {
     private let options: ObservationOptions
-    private let kernel = Kernel()
+    private let output: Output
+    private let signals: Int32
+    private let kernel: Kernel
     private let probe: Probe
     private let observer: Observer
     private let stacks = StackTable()
-    private let signals: Int32
-    private let started = Clock.now
-    private let startTime = vms_monotonic_ns()
+    private let started: String
+    private let startTime: UInt64
     private var endTime: UInt64?
-    private var progress = Progress()
+    /// When to stop at the latest, and what a signal leaves of that time.
+    private var deadline = UInt64.max
+    private var grace: UInt64 = 0
+    /// Only with `attach`: with `run` the terminal is the command's.
+    private var progress: Progress?
 
     /// How often the ring is emptied: it holds seconds of the busiest process.
     private static let drainInterval: Int32 = 10  // ms
+    private static let drainRounds = 4
     private static let auditInterval: UInt64 = 2_000_000_000
-    private static let auditTries = 20
+    private static let auditTries = (periodic: 3, final: 20)
+    private static let auditPause: UInt32 = 2000  // µs
+    private static let believedDifferences = 3
+    private static let finalAuditTime: UInt64 = 2_000_000_000
+    /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.
+    private static let signalGrace: UInt64 = 200_000_000
 
     init(_ options: ObservationOptions, followsChildren: Bool) throws {
         self.options = options
-        try Console.check(path: options.output.output)
+        output = try Output(options.output.output)
+        // From here on a signal ends in a report.
+        signals = vms_signal_fd()
+        guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
+        started = Clock.now
+        startTime = vms_monotonic_ns()
+        deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
+        kernel = Kernel()
         let choices = Probe.Options(followsChildren: followsChildren, wantsStacks: !options.noStacks)
         probe = try Self.open(options.source, kernel, choices)
         observer = Observer(judge: Judge(try Calibration.model(kernel)), isHooked: probe.source == .hooks)
-        signals = vms_signal_fd()
-        guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
     }
 
     /// Hooks where they load, else tracepoints; the choice is printed.
@@ -38,14 +54,20 @@ final class Observation {
         case .hooks: return try Probe(.hooks, kernel, options)
         case .tracepoints: return try Probe(.tracepoints, kernel, options)
         case .auto:
+            let reason: ProbeError
             do {
                 let probe = try Probe(.hooks, kernel, options)
                 Console.warn("source: hooks")
                 return probe
             } catch {
+                reason = error
+            }
+            do {
                 let probe = try Probe(.tracepoints, kernel, options)
-                Console.warn("source: tracepoints (\(error.message))")
+                Console.warn("source: tracepoints (\(reason.message))")
                 return probe
+            } catch ProbeError.unsupported(let message) {
+                throw ProbeError.unsupported("\(reason.message); \(message)")
             }
         }
     }
@@ -62,13 +84,20 @@ final class Observation {
         guard let snapshot = try probe.snapshot(pid) else {
             throw ProbeError.notFound("process \(pid) has exited")
         }
-        observer.adopt(mm: mm, tgid: UInt32(pid), command: Target.command(pid))
-        observer.resync(mm: mm, snapshot.vmas)
+        let time = vms_monotonic_ns()
+        let command = Target.command(pid)
+        observer.adopt(mm: mm, tgid: UInt32(pid), command: command)
+        observer.resync(mm: mm, snapshot.vmas, asOf: time)
+        Console.warn("observing \(command)[\(pid)]")
+        progress = Progress()
         try loop(until: end) { false }
     }
 
     /// Returns the command's exit status, 128 + n for a signal.
-    func run(_ arguments: [String]) throws -> Int32 {
+    func run(_ arguments: [UnsafeMutablePointer<CChar>]) throws -> Int32 {
+        // It has not begun, and nobody would stop it.
+        if let signal = stopSignal() { return 128 + signal }
+        grace = Self.signalGrace
         let command = try Command(arguments)
         let pid = command.pid
         try probe.expect(UInt32(pid))
@@ -88,7 +117,6 @@ final class Observation {
     // MARK: the loop
 
     private func loop(until end: Int32?, _ isOver: () -> Bool) throws {
-        let deadline = options.duration.map { startTime + UInt64($0 * 1e9) }
         var nextAudit = startTime + Self.auditInterval
         var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
         if let end { polled.append(pollfd(fd: end, events: Int16(POLLIN), revents: 0)) }
@@ -97,30 +125,37 @@ final class Observation {
         while true {
             poll(&polled, nfds_t(polled.count), interval)
             let over = isOver() || polled.count > 1 && polled[1].revents != 0
-            let stopped = wasStopped()
             let isEmpty = try drain()
             interval = isEmpty ? Self.drainInterval : 0
             let now = vms_monotonic_ns()
-            progress.show(observer, seconds: Double(now - startTime) / 1e9)
-            if over || stopped || deadline.map({ now >= $0 }) ?? false { break }
+            progress?.show(observer, seconds: Double(now - startTime) / 1e9)
+            if over || isTimeUp() { break }
             if now >= nextAudit {
-                for image in observer.images where !image.hasExited { try audit(image, tries: 1) }
+                try audit(tries: Self.auditTries.periodic)
                 nextAudit = vms_monotonic_ns() + Self.auditInterval
             }
         }
-        for image in observer.images where !image.hasExited { try audit(image, tries: Self.auditTries) }
+        deadline = vms_monotonic_ns() + Self.finalAuditTime
+        grace = Self.signalGrace
+        try audit(tries: Self.auditTries.final)
         endTime = vms_monotonic_ns()
         try probe.finish(observer.apply)
         if !options.noStacks { stacks.resolve(observer, probe) }
-        progress.clear()
+        progress?.clear()
     }
 
-    private func wasStopped() -> Bool {
-        var stopped = false
+    private func isTimeUp() -> Bool {
+        let now = vms_monotonic_ns()
+        if stopSignal() != nil { deadline = min(deadline, now + grace) }
+        return now >= deadline
+    }
+
+    private func stopSignal() -> Int32? {
+        var stop: Int32?
         while case let signal = vms_next_signal(signals), signal != 0 {
-            if signal == SIGINT || signal == SIGTERM { stopped = true }
+            if signal == SIGINT || signal == SIGTERM { stop = signal }
         }
-        return stopped
+        return stop
     }
 
     /// Returns false if there is more.
@@ -128,10 +163,11 @@ final class Observation {
     private func drain() throws -> Bool {
         let isEmpty = probe.drain(observer.apply)
         if !options.noStacks { stacks.resolve(observer, probe) }
+        if !LayoutDump.isWanted { observer.releaseLayouts() }
         // Not before the ring is empty: what was lost lies behind what is in it.
         for mm in observer.stale where isEmpty {
             guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
-            observer.resync(mm: mm, snapshot)
+            observer.resync(mm: mm, snapshot, asOf: vms_monotonic_ns())
         }
         return isEmpty
     }
@@ -146,19 +182,37 @@ final class Observation {
         }
     }
 
-    /// Compares with the kernel at a moment at which the process was quiet before and after. A
-    /// difference is believed when it has been seen at each of several such moments.
+    /// Whether the ring could be emptied: processes may fill it faster than that.
+    private func settle() throws -> Bool {
+        for _ in 1...Self.drainRounds {
+            if try drain() { return true }
+        }
+        return false
+    }
+
+    private func audit(tries: Int) throws {
+        for image in observer.images where !image.hasExited && !isTimeUp() { try audit(image, tries: tries) }
+    }
+
+    /// Compares with the kernel at moments at which nothing happened before and after. Equal once
+    /// is equal; a difference is believed when all of several such moments have shown one.
     private func audit(_ image: Image, tries: Int) throws {
+        var different = 0
+        var last: (changes: Int, kernel: [VMA]) = (0, [])
         for attempt in 1...tries {
-            while try !drain() {}
+            if attempt > 1 { usleep(Self.auditPause) }
+            if attempt > 1, isTimeUp() { break }
+            guard try settle() else { continue }
             let changes = image.changes
             guard let kernel = try read(image) else { return }
-            while try !drain() {}
-            let wasQuiet = image.changes == changes && !image.hasExited
-            if wasQuiet, observer.isEqual(mm: image.mm, kernel) || attempt == tries && tries > 1 {
-                return observer.check(mm: image.mm, kernel)
-            }
-            if attempt < tries { usleep(2000) }
+            // No rows: the process holds its lock.
+            guard try settle(), image.changes == changes, !kernel.isEmpty else { continue }
+            if observer.isEqual(mm: image.mm, kernel) { return observer.check(mm: image.mm, kernel) }
+            different += 1
+            last = (changes, kernel)
+        }
+        if different >= Self.believedDifferences, image.changes == last.changes {
+            observer.check(mm: image.mm, last.kernel)
         }
     }
 
@@ -178,7 +232,7 @@ final class Observation {
         var text = ""
         let toTerminal = options.output.output == nil && Console.wantsColour
         ReportFormats.named(options.output.name, colour: toTerminal)!.render(report, into: &text)
-        try Console.emit(text, path: options.output.output)
+        try output.write(text)
     }
 }
 

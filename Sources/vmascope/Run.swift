@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import VMAProbe
 
 struct Run: ParsableCommand {
@@ -18,9 +19,16 @@ struct Run: ParsableCommand {
         if command.isEmpty { throw ValidationError("no command: write it after --, as in 'vmascope run -- true'") }
     }
 
+    /// What follows the first `--`, byte for byte: it need not be UTF-8, which a String is.
+    private static var commandLine: [UnsafeMutablePointer<CChar>] {
+        let all = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }
+        return Array(all.drop { strcmp($0, "--") != 0 }.dropFirst())
+    }
+
     func run() throws {
+        try Target.requireHostProcessIDs()
         let observation = try Observation(options, followsChildren: true)
-        let status = try observation.run(command)
+        let status = try observation.run(Self.commandLine)
         try observation.report()
         Console.exit(status)
     }

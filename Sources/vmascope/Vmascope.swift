@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import VMAProbe
 
 @main
@@ -22,6 +23,7 @@ struct Vmascope: ParsableCommand {
         subcommands: [Attach.self, Run.self, LayoutCommand.self, ExplainCommand.self, Doctor.self])
 
     static func main() {
+        vms_hold_standard_streams()
         do {
             var command = try parseAsRoot()
             do {

@@ -76,27 +76,157 @@ struct CommandTests {
         #expect(!(outcome.output + outcome.errors).contains("\u{1b}"))
     }
 
+    /// sleep(1), when it has become that.
+    private func sleeper() throws -> Victim {
+        let victim = try Victim("sleep", "600")
+        try victim.wait { (try? String(contentsOfFile: "/proc/\(victim.pid)/comm", encoding: .utf8)) == "sleep\n" }
+        return victim
+    }
+
+    /// The threads that run tests block all signals, and so would what they start.
+    private func unblockSignals() {
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+    }
+
+    /// Ends with status 124, or 137 if it has to be killed, when it takes too long.
+    private func shell(_ script: String, _ folder: TemporaryFolder, seconds: Int = 60) throws -> Outcome {
+        unblockSignals()
+        return try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/timeout"), ["-k", "5", "\(seconds)", "sh", "-c", "cd $FOLDER; \(script)"],
+            environment: ["VMASCOPE": Repository.vmascope.path, "FOLDER": folder.url.path])
+    }
+
     @Test("attach ends with its process, after its time, or on a signal, and reports each time")
     func attach() throws {
-        let brief = try Victim("sleep", "0.5")
-        #expect(try ReportFile(try Vmascope.run(["attach", brief.pid, "--json"]).output).doubts.isEmpty)
-
-        let long = try Victim("sleep", "600")
+        let long = try sleeper()
         let timed = try ReportFile(try Vmascope.run(["attach", long.pid, "--json", "--duration", "1s"]).output)
         #expect(timed.doubts.isEmpty)
         #expect(timed.processes.map(\.comm) == ["sleep"])
 
-        for signal in [SIGINT, SIGTERM] {
-            let observer = try Victim(Repository.vmascope.path, "attach", long.pid, "--json")
-            // Its first line on stderr comes when the programs are attached.
-            try observer.wait { observer.errors.contains("source:") }
-            usleep(300_000)
-            kill(observer.process.processIdentifier, signal)
+        for signal in [SIGINT, SIGTERM, SIGKILL] {
+            let target = try sleeper()
+            let observer = try Victim(Repository.vmascope.path, "attach", target.pid, "--json")
+            try observer.wait { observer.errors.contains("observing sleep[\(target.pid)]\n") }
+            let ended = signal == SIGKILL ? target : observer
+            kill(ended.process.processIdentifier, signal)
             observer.process.waitUntilExit()
             #expect(observer.process.terminationStatus == 0, "\(observer.errors)")
-            let report = try ReportFile(observer.output)
-            #expect(report.doubts.isEmpty)
+            #expect(try ReportFile(observer.output).doubts.isEmpty)
         }
+    }
+
+    @Test("a signal that comes before anything is observed ends in a report, too")
+    func earlySignal() throws {
+        let target = try sleeper()
+        unblockSignals()
+        let observer = try Victim(Repository.vmascope.path, "attach", target.pid, "--json")
+        try observer.wait { Self.blocks(SIGTERM, observer.pid) }
+        kill(observer.process.processIdentifier, SIGTERM)
+        observer.process.waitUntilExit()
+        #expect(observer.process.terminationStatus == 0, "\(observer.errors)")
+        #expect(try ReportFile(observer.output).processes.map(\.comm) == ["sleep"])
+
+        // The command dies, or does not begin.
+        let run = try Victim(Repository.vmascope.path, "run", "--json", "--", "sleep", "20")
+        try run.wait { Self.blocks(SIGTERM, run.pid) }
+        kill(-run.process.processIdentifier, SIGINT)
+        run.process.waitUntilExit()
+        #expect(run.process.terminationStatus == 130, "\(run.errors)")
+        #expect(try ReportFile(run.output).events.lost == 0)
+    }
+
+    private static func blocks(_ signal: Int32, _ pid: String) -> Bool {
+        let status = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
+        let mask = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:\t") }.map { $0.dropFirst(8) }
+        return mask.flatMap { UInt64($0, radix: 16) }.map { $0 & 1 << UInt64(signal - 1) != 0 } ?? false
+    }
+
+    @Test(
+        "Ctrl-C reaches run's command, too: its status counts if it ends by that",
+        arguments: [("", 130), ("trap 'exit 7' INT;", 7), ("trap '' INT;", 0)])
+    func interrupt(_ trap: String, _ status: Int32) throws {
+        let folder = try TemporaryFolder()
+        let observer = try Victim(
+            Repository.vmascope.path, "run", "--json", "--output", folder.path("report"), "--", "sh", "-c",
+            "\(trap) echo ready; for i in $(seq 100); do sleep 0.05; done")
+        try observer.wait { observer.output.contains("ready") }
+        let group = observer.process.processIdentifier
+        try #require(getpgid(group) == group)
+        kill(-group, SIGINT)
+        observer.process.waitUntilExit()
+        #expect(observer.process.terminationReason == .exit)
+        #expect(observer.process.terminationStatus == status, "\(observer.errors)")
+        #expect(try ReportFile(folder.text("report")).doubts.isEmpty)
+    }
+
+    @Test("a process that is faster than the observer can't keep it from ending")
+    func outrun() throws {
+        let folder = try TemporaryFolder()
+        let source = """
+            #include <sys/mman.h>
+            int main(void) {
+                for (;;) munmap(mmap(0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 4096);
+            }
+            """
+        try source.write(toFile: folder.path("storm.c"), atomically: true, encoding: .utf8)
+        try Shell.must("clang", "-o", folder.path("storm"), folder.path("storm.c"))
+        let storm = try Victim(folder.path("storm"))
+        let outcome = try shell("$VMASCOPE attach \(storm.pid) --json --duration 1s", folder, seconds: 30)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try ReportFile(outcome.output).events.received > 0)
+    }
+
+    @Test("run passes arguments on byte for byte")
+    func arguments() throws {
+        let folder = try TemporaryFolder()
+        let script = #"$VMASCOPE run --output report -- printf '%s|' "$(printf 'a\377b')" '' -- | od -An -tx1"#
+        #expect(try shell(script, folder).output == " 61 ff 62 7c 7c 2d 2d 7c\n")
+    }
+
+    @Test("a pipe gets the report, once; without a reader the wait for one can be ended")
+    func pipe() throws {
+        let folder = try TemporaryFolder()
+        let piped = try shell("mkfifo pipe; cat pipe & $VMASCOPE run --json --output pipe -- true && wait", folder)
+        #expect(piped.status == 0, "\(piped.errors)")
+        #expect(try ReportFile(piped.output).doubts.isEmpty)
+        #expect(try shell("exec $VMASCOPE run --output pipe -- true", folder, seconds: 1).status == 124)
+        // One that is full, and that nobody reads.
+        let full = "exec 3<>pipe; yes | head -c 65536 >&3; exec $VMASCOPE run --output pipe -- true"
+        #expect(try shell(full, folder, seconds: 5).status == 124)
+    }
+
+    @Test("a file is replaced by a whole report only, through a link, and nothing else is left")
+    func replacement() throws {
+        let folder = try TemporaryFolder()
+        let failing = "mkdir real; echo old > real/file; ln -s real/file link; $VMASCOPE run --output link -- /nonexistent"
+        #expect(try shell(failing, folder).status == 66)
+        #expect(folder.text("real/file") == "old\n")
+        #expect(try shell("umask 027; $VMASCOPE run --json --output link -- true", folder).status == 0)
+        #expect(try ReportFile(folder.text("real/file")).doubts.isEmpty)
+        let left = try shell("ls -A . real; readlink link; stat -c %a real/file", folder).output
+        #expect(left == ".:\nlink\nreal\n\nreal:\nfile\nreal/file\n640\n")
+        #expect(try shell("$VMASCOPE run --output /dev/stdout -- echo first > both", folder).status == 0)
+        #expect(folder.text("both").hasPrefix("first\nvmascope "))
+    }
+
+    @Test("surroundings in which it can't work are named", arguments: ["run -- true", "attach 1", "layout 1"])
+    func surroundings(_ arguments: String) throws {
+        let closed = try shell("$VMASCOPE \(arguments) >&-", try TemporaryFolder())
+        #expect(closed.status == 74 && closed.errors == "vmascope: error: stdout is closed\n")
+        let inside = try shell("unshare -pf --mount-proc $VMASCOPE \(arguments)", try TemporaryFolder())
+        #expect(inside.status == 69 && inside.errors.contains("host's pid namespace"))
+    }
+
+    @Test("progress is shown with attach, and not on the terminal of run's command")
+    func progress() throws {
+        let folder = try TemporaryFolder()
+        let target = try sleeper()
+        let attached = try shell("script -qec '$VMASCOPE attach \(target.pid) --duration 2s --output report' /dev/null", folder)
+        #expect(attached.output.contains("merge attempts, "))
+        let run = try shell("script -qec '$VMASCOPE run --output report -- sleep 2' /dev/null", folder)
+        #expect(run.status == 0 && !run.output.contains("\u{1b}"), "\(run.output)")
     }
 
     @Test("attach tells what a process does from then on, starting from what it has")

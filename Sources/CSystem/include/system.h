@@ -16,6 +16,14 @@ int vms_release(int gate);
 int vms_signal_fd(void);
 // The next pending signal of a descriptor from vms_signal_fd, or 0 if there is none.
 int vms_next_signal(int fd);
+// SIGINT and SIGTERM do again what they did before. Those that came until now have been obeyed.
+void vms_restore_signals(void);
+
+// Closed ones of the descriptors 0, 1 and 2 become ones that can't be read or written: another
+// file would take their place else. A command that is started does not get them.
+void vms_hold_standard_streams(void);
+// mkstemp(3) with the mode that open(2) would give a file. Returns a descriptor, or -1 and errno.
+int vms_temporary_file(char *path);
 
 int vms_pidfd_open(int pid);
 // fork(2), for a process of one thread.
