@@ -46,8 +46,14 @@ struct list_head {
 };
 
 struct rb_node {
-	unsigned long __rb_parent_color;
+	struct rb_node *rb_right, *rb_left;
 };
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct rw_semaphore;
 
 typedef struct {
 	int counter;
@@ -71,7 +77,17 @@ struct mm_struct {
 	struct maple_tree mm_mt;  // since 6.1, commit d4af56c5c7c6
 	atomic_t mm_users;
 	int map_count;
+	struct {} mmap_lock;  // only its place matters
 	unsigned long start_brk, brk, start_stack;
+};
+
+// Up to 6.0, commit 763ecb035029.
+struct mm_struct___rb {
+	struct rb_root mm_rb;
+};
+
+struct vm_area_struct___rb {
+	struct rb_node vm_rb;
 };
 
 // With CONFIG_ANON_VMA_NAME; since 5.17, commit 9a10064f5625. The text follows the struct.
@@ -195,6 +211,7 @@ struct signal_struct {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	struct signal_struct *signal;
 	unsigned int flags;
 	int pid, tgid;
@@ -214,8 +231,15 @@ struct bpf_iter__task_vma {
 
 #pragma clang attribute pop
 
+// To ask whether a helper exists; since 5.15.
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
 // Kernel constants that BTF does not carry.
 #define PAGE_SHIFT 12
+#define THREAD_SIZE 16384
+#define PT_REGS_SIZE 168
 #define PF_KTHREAD 0x00200000
 #define TS_COMPAT 0x0002
 #define VM_HUGETLB 0x00400000UL

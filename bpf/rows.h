@@ -9,24 +9,19 @@
 #define FNV_OFFSET 0xcbf29ce484222325ULL
 #define FNV_PRIME 0x100000001b3ULL
 
-struct path_walk {
-	u64 dentry;
-	u64 mnt;
-	u32 at;  // the path so far is s->file.path + at
-	u32 reserved;
-};
-
 // One component towards the root, or across a mount point. Returns 1 at the end. A function
 // of its own, so that the verifier looks at one step and not at every sequence of them.
-__noinline int path_step(struct path_walk *w)
+__noinline int path_step(void)
 {
 	struct scratch *s = scratch();
+	struct path_walk *w;
 	struct dentry *dentry, *parent, *root;
 	struct vfsmount *mnt;
 	u32 len;
 
-	if (!w || !s)
+	if (!s)
 		return 1;
+	w = &s->walk;
 	dentry = (void *)w->dentry;
 	mnt = (void *)w->mnt;
 	parent = BPF_CORE_READ(dentry, d_parent);
@@ -59,7 +54,6 @@ __noinline int path_step(struct path_walk *w)
 __noinline int tell_file(u64 file, u64 inode)
 {
 	struct scratch *s = scratch();
-	struct path_walk walk = { .at = VME_PATH_MAX - 1 };
 	u64 seen = inode;
 	int i;
 
@@ -70,12 +64,13 @@ __noinline int tell_file(u64 file, u64 inode)
 	s->file.inode = BPF_CORE_READ((struct inode *)inode, i_ino);
 	s->file.dev = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
 	s->file.path[VME_PATH_MAX - 1] = 0;
-	walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
-	walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
+	s->walk.at = VME_PATH_MAX - 1;
+	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
+	s->walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
 	for (i = 0; i < PATH_STEPS; i++)
-		if (path_step(&walk))
+		if (path_step())
 			break;
-	s->file.at = walk.at;
+	s->file.at = s->walk.at;
 	if (emit(s, &s->file, sizeof(s->file)))  // or it is told the next time
 		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
 	return 0;
@@ -111,7 +106,7 @@ __noinline u64 name_key(u64 anon_name)
 	u32 i;
 	long len;
 
-	if (!anon_name || !s)
+	if (!anon_name || !s || !bpf_core_field_exists(struct anon_vma_name, name))
 		return 0;
 	len = bpf_probe_read_kernel_str(s->name.text, sizeof(s->name.text),
 					(void *)anon_name +
@@ -168,15 +163,17 @@ static __always_inline u32 anon_traits(struct scratch *s, u64 anon_vma, struct l
 	return traits;
 }
 
-// One read for the whole struct: twenty field reads cost ten times as much.
-__noinline int row_fill(u64 vma, struct vme_row *row)
+// Fills `row` in. One read for the whole struct: twenty field reads cost ten times as much.
+__noinline int row_fill(u64 vma)
 {
 	struct scratch *s = scratch();
 	struct list_head chain;
+	struct vme_row *row;
 	u64 mm, vm_ops, policy = 0, anon_name = 0;
 
-	if (!row || !s)
+	if (!s)
 		return 0;
+	row = &s->row;
 	if (bpf_probe_read_kernel(s->vma, bpf_core_type_size(struct vm_area_struct), (void *)vma))
 		return 0;
 	row->start = READ_AT(s->vma, struct vm_area_struct, vm_start);
@@ -226,71 +223,67 @@ __noinline int row_fill(u64 vma, struct vme_row *row)
 	return 1;
 }
 
-// The tree's range is the truth while a VMA is being changed: the struct is altered before
-// the tree is. An offset goes along with a start that has moved.
-static __always_inline int row_at(struct place *p, struct vme_row *row)
+// The VMA at `place`, copied to `row`. The tree's range is the truth while a VMA is being
+// changed: the struct is altered before the tree is. An offset goes along with a start that has
+// moved.
+static __always_inline int row_at(struct scratch *s, struct vme_row *row)
 {
-	if (!row_fill(p->vma, row))
+	if (!row_fill(s->place.vma))
 		return 0;
-	row->pgoff += ((s64)(p->lo - row->start)) >> PAGE_SHIFT;
-	row->anon_pgoff += ((s64)(p->lo - row->start)) >> PAGE_SHIFT;
-	row->start = p->lo;
-	row->end = p->last + 1;
+	*row = s->row;
+	row->pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
+	if (row->traits & VME_ANON_PGOFF)
+		row->anon_pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
+	row->start = s->place.lo;
+	row->end = s->place.last + 1;
 	return 1;
 }
 
-struct span {
-	u64 mm;
-	u64 lo;      // next address to read
-	u64 hi;
-	u32 tgid;
-	u16 reason;
-	u16 truncated;
-	u32 first;
-};
-
-// Sends up to VME_ROWS_MAX rows; returns 1 when the span is finished.
-__noinline int emit_chunk(struct span *span)
+// Sends up to VME_ROWS_MAX rows of `span`; returns 1 when it is finished.
+__noinline int emit_chunk(void)
 {
 	struct scratch *s = scratch();
-	struct place p = {};
+	struct span *span;
+	struct place *p;
 	u32 n, done = 0;
 	u64 lo, hi;
 	int found;
 
-	if (!span || !s)
+	if (!s)
 		return 1;
+	span = &s->span;
+	p = &s->place;
 	lo = span->lo;
 	hi = span->hi;
-	p.addr = span->first && lo ? lo - 1 : lo;  // the neighbour on the left belongs to it
+	p->addr = span->first && lo ? lo - 1 : lo;  // the neighbour on the left belongs to it
 	for (n = 0; n < VME_ROWS_MAX; n++) {
-		found = tree_next(span->mm, &p);
-		if (found <= 0 || p.lo > span->hi) {
+		found = tree_next(span->mm);
+		if (found <= 0 || p->lo > span->hi) {
 			if (found < 0)
 				span->truncated = 1;
 			else if (found > 0)
-				hi = p.lo;  // there is nothing up to there
+				hi = p->lo;  // there is nothing up to there
 			done = 1;
 			break;
 		}
-		if (!row_at(&p, &s->rows.rows[n & (VME_ROWS_MAX - 1)])) {
+		if (!row_at(s, &s->rows.rows[n & (VME_ROWS_MAX - 1)])) {
 			done = 1;
 			span->truncated = 1;
 			break;
 		}
-		if (p.lo < lo)
-			lo = p.lo;
-		p.addr = p.last + 1;
-		if (p.addr > span->hi || !p.addr) {
-			if (p.addr > hi)
-				hi = p.addr;
+		if (p->lo < lo)
+			lo = p->lo;
+		p->addr = p->last + 1;
+		if (p->addr > span->hi || !p->addr) {
+			if (p->addr > hi)
+				hi = p->addr;
 			n++;
 			done = 1;
 			break;
 		}
 	}
 	if (!done)
-		hi = p.addr;
+		hi = p->addr;
 	begin(s, &s->rows.h, VME_ROWS, span->mm, span->tgid);
 	s->rows.lo = lo;
 	s->rows.hi = hi;
@@ -300,7 +293,7 @@ __noinline int emit_chunk(struct span *span)
 	if (n > VME_ROWS_MAX)
 		return 1;
 	emit(s, &s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
-	span->lo = p.addr;
+	span->lo = p->addr;
 	span->first = 0;
 	return done;
 }
@@ -308,12 +301,21 @@ __noinline int emit_chunk(struct span *span)
 // Sends what fills [lo, hi), its two neighbours included. Returns 0 if that was too much.
 __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 {
-	struct span span = { .mm = mm, .lo = lo, .hi = hi, .tgid = tgid, .reason = reason, .first = 1 };
+	struct scratch *s = scratch();
 	int chunk;
 
+	if (!s)
+		return 0;
+	s->span.mm = mm;
+	s->span.lo = lo;
+	s->span.hi = hi;
+	s->span.tgid = tgid;
+	s->span.reason = reason;
+	s->span.truncated = 0;
+	s->span.first = 1;
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
-		if (emit_chunk(&span))
-			return !span.truncated;
+		if (emit_chunk())
+			return !s->span.truncated;
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static __always_inline void read_section(struct section *c, u32 reason)
 
 static __always_inline void section_begin(u64 mm, struct owner *o)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct section new = { .mm = mm, .tgid = o->tgid };
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 	struct scratch *s = scratch();

@@ -28,12 +28,16 @@ int snapshot_task(struct vme_snapshot *r)
 {
 	struct task_struct *task = bpf_task_from_pid(r->pid);
 	struct bpf_iter_task_vma it;
+	struct scratch *s = scratch();
 	struct vm_area_struct *vma;
 	u64 mm, from = r->from;
 	u32 n = 0, more = 0;
 
-	if (!task) {
-		r->error = -3;
+	r->error = -3;
+	if (!task)
+		return 0;
+	if (!s) {
+		bpf_task_release(task);
 		return 0;
 	}
 	r->error = 0;
@@ -41,7 +45,7 @@ int snapshot_task(struct vme_snapshot *r)
 	r->mm = mm;
 	if (mm) {
 		r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
-		bpf_iter_task_vma_new(&it, task, from);
+		r->error = bpf_iter_task_vma_new(&it, task, from);
 		while ((vma = bpf_iter_task_vma_next(&it))) {
 			struct vme_row *row = bpf_map_lookup_elem(&snapshot_rows, &n);
 
@@ -50,7 +54,8 @@ int snapshot_task(struct vme_snapshot *r)
 				break;
 			}
 			hold_cpu();
-			row_fill(as_number(vma), row);
+			if (row_fill(as_number(vma)))
+				*row = s->row;
 			let_cpu_go();
 			from = row->end;
 			n++;
@@ -76,10 +81,10 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 	if (!task || !vma || !s)
 		return 0;
 	mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	if (!row_fill(as_number(vma), &s->rows.rows[0]))
+	if (!row_fill(as_number(vma)))
 		return 0;
 	bpf_seq_write(ctx->meta->seq, &mm, sizeof(mm));
-	bpf_seq_write(ctx->meta->seq, &s->rows.rows[0], sizeof(struct vme_row));
+	bpf_seq_write(ctx->meta->seq, &s->row, sizeof(struct vme_row));
 	return 0;
 }
 

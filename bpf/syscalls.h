@@ -33,15 +33,23 @@ struct section {
 	u32 flags;
 };
 
+// The registers with which the current task entered the kernel: at the top of its stack.
+static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
+}
+
 static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct pt_regs *regs;
 
 	*nr = -1;
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
-	regs = (void *)bpf_task_pt_regs(task);
+	regs = entry_registers(task);
 	*nr = (s32)BPF_CORE_READ(regs, orig_ax);  // -1 after an exception: not a syscall
 	if (bpf_core_field_exists(task->thread_info.status) &&
 	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)

@@ -9,24 +9,18 @@
 #define MAPLE_LEAF_64 1
 #define MAPLE_ARANGE_64 3
 #define MAPLE_LEVELS 12
-
-// One slot of the tree: [lo, last] holds `vma`, or nothing.
-struct place {
-	u64 addr;   // what was looked for
-	u64 node;   // encoded node to look into, then the slot's entry
-	u64 lo;
-	u64 last;
-	u64 vma;
-};
+#define RB_LEVELS 40
 
 // One level down: returns 1 at a leaf, 0 to go on, -1 if the node can't be read.
-__noinline int node_step(struct place *p)
+__noinline int node_step(void)
 {
 	struct scratch *s = scratch();
+	struct place *p;
 	u32 i, type, pivots, slots;
 
-	if (!p || !s)
+	if (!s)
 		return -1;
+	p = &s->place;
 	type = (p->node >> 3) & 15;
 	if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)(p->node & ~0xffULL)))
 		return -1;
@@ -50,45 +44,92 @@ __noinline int node_step(struct place *p)
 	return type <= MAPLE_LEAF_64;
 }
 
-// The slot that holds `p->addr`. Returns 0 if the tree can't be read.
-__noinline int tree_find(u64 mm, struct place *p)
+static __always_inline int maple_find(struct place *p, u64 mm)
 {
 	int level, step = 0;
 
-	if (!p)
-		return 0;
-	p->lo = 0;
-	p->last = ~0ULL;
-	p->vma = 0;
-	p->node = 0;
 	bpf_probe_read_kernel(&p->node, sizeof(p->node),
 			      (void *)mm + bpf_core_field_offset(struct mm_struct, mm_mt.ma_root));
 	if ((p->node & 3) != 2 || p->node <= 4096)  // xa_is_node
 		return 0;
 	for (level = 0; level < MAPLE_LEVELS && !step; level++)
-		step = node_step(p);
+		step = node_step();
 	if (step == 1 && !(p->node & 3) && p->node > 4096)  // not a gap, nor an internal entry
 		p->vma = p->node;
 	return step == 1;
 }
 
-// The first VMA that ends above `p->addr`. Returns 0 if there is none, -1 if the tree can't be
-// read.
-__noinline int tree_next(u64 mm, struct place *p)
+// Up to 6.0 the VMAs are in a red-black tree. A gap is told from `addr` on.
+static __always_inline int rb_find(struct place *p, u64 mm)
 {
+	struct mm_struct___rb *owner = (void *)mm;
+	struct rb_node *node = BPF_CORE_READ(owner, mm_rb.rb_node);
+	u32 offset = bpf_core_field_offset(struct vm_area_struct___rb, vm_rb);
+	u64 found = 0;
+	int level;
+
+	for (level = 0; level < RB_LEVELS && node; level++) {
+		struct vm_area_struct *vma = (void *)node - offset;
+
+		if (BPF_CORE_READ(vma, vm_end) > p->addr) {
+			found = (u64)vma;
+			p->node = BPF_CORE_READ(vma, vm_start);
+			if (p->node <= p->addr)
+				break;
+			node = BPF_CORE_READ(node, rb_left);
+		} else {
+			node = BPF_CORE_READ(node, rb_right);
+		}
+	}
+	if (!found) {
+		p->lo = p->addr;
+	} else if (p->node > p->addr) {
+		p->lo = p->addr;
+		p->last = p->node - 1;
+	} else {
+		p->vma = found;
+		p->lo = p->node;
+		p->last = BPF_CORE_READ((struct vm_area_struct *)found, vm_end) - 1;
+	}
+	return 1;
+}
+
+// The slot that holds `place.addr`. Returns 0 if the tree can't be read.
+__noinline int tree_find(u64 mm)
+{
+	struct scratch *s = scratch();
+	struct place *p;
+
+	if (!s)
+		return 0;
+	p = &s->place;
+	p->lo = 0;
+	p->last = ~0ULL;
+	p->vma = 0;
+	p->node = 0;
+	if (bpf_core_field_exists(struct mm_struct, mm_mt))
+		return maple_find(p, mm);
+	return rb_find(p, mm);
+}
+
+// The first VMA that ends above `place.addr`. Returns 0 if there is none, -1 if the tree can't
+// be read.
+__noinline int tree_next(u64 mm)
+{
+	struct scratch *s = scratch();
 	int gap;
 
-	if (!p)
+	if (!s)
 		return -1;
 	// Adjacent gaps are one slot, except where a node ends.
 	for (gap = 0; gap < MAPLE_LEVELS; gap++) {
-		if (!tree_find(mm, p))
+		if (!tree_find(mm))
 			return -1;
-		if (p->vma)
+		if (s->place.vma)
 			return 1;
-		if (p->last == ~0ULL)
+		if (s->place.last == ~0ULL)
 			return 0;
-		p->addr = p->last + 1;
+		s->place.addr = s->place.last + 1;
 	}
 	return -1;
 }

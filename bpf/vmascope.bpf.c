@@ -16,6 +16,8 @@
 #include "sections.h"
 #include "lifecycle.h"
 #include "hooks.h"
+#include "attempts.h"
+#include "rbtree.h"
 #include "snapshot.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -20,8 +20,7 @@ struct owner {
 // Address spaces that are observed: mm pointer to its owner.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
 	__type(key, u64);
 	__type(value, struct owner);
 } tracked SEC(".maps");
@@ -29,8 +28,7 @@ struct {
 // Processes whose next exec is observed, too.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
 	__type(key, u32);
 	__type(value, u8);
 } targets SEC(".maps");
@@ -57,9 +55,42 @@ struct {
 	__type(value, u64);
 } told SEC(".maps");
 
+// One slot of the tree: [lo, last] holds `vma`, or nothing.
+struct place {
+	u64 addr;   // what was looked for
+	u64 node;   // encoded node to look into, then the slot's entry
+	u64 lo;
+	u64 last;
+	u64 vma;
+};
+
+struct path_walk {
+	u64 dentry;
+	u64 mnt;
+	u32 at;  // the path so far is file.path + at
+	u32 reserved;
+};
+
+// A range whose rows are being sent.
+struct span {
+	u64 mm;
+	u64 lo;      // next address to read
+	u64 hi;
+	u32 tgid;
+	u16 reason;
+	u16 truncated;
+	u32 first;
+};
+
+// What functions work on is in here, too: before 5.12 one that is verified by itself can take
+// numbers only.
 struct scratch {
 	u32 seq;  // first: the loader looks at the end whether the last records came
 	u32 reserved;
+	struct place place;
+	struct path_walk walk;
+	struct span span;
+	struct vme_row row;
 	u64 node[TREE_NODE_WORDS];
 	u8 vma[VMA_BYTES];
 	u8 anon_vma[ANON_VMA_BYTES];

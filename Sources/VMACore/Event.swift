@@ -33,7 +33,7 @@ public struct Origin: Sendable, Equatable {
 /// `range` holds exactly `vmas`.
 public struct Rows: Sendable {
     public enum Reason: UInt16, Sendable {
-        case before = 1, after, forked, image, audit, snapshot
+        case before = 1, after, forked, image, audit, snapshot, grown
     }
 
     public var origin: Origin

@@ -90,7 +90,8 @@ struct HookAttempts {
             replaces = middle.range == range
             isCopy = hooked.operation == .mremap && (middle.end != range.start || hooked.syscall.movesAway)
         }
-        let considersNext = hooked.operation != .brk  // VMG_FLAG_JUST_EXPAND
+        // With vma_merge brk looks both ways; VMG_FLAG_JUST_EXPAND later.
+        let considersNext = hooked.operation != .brk || hooked.site == .vmaMerge
         let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
         let next = considersNext
             ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil

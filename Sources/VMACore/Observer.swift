@@ -129,7 +129,7 @@ public final class Observer {
             expect(image, rows)
         case .after:
             image.open[rows.origin.tid, default: Image.Open()].after.append(contentsOf: rows.vmas)
-        case .forked, .image, .snapshot:
+        case .forked, .image, .snapshot, .grown:
             break
         }
         image.layout.overwrite(rows.range, with: rows.vmas)

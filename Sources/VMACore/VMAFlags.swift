@@ -1,5 +1,6 @@
 /// `vm_flags` as the kernel has them (include/linux/mm.h, x86-64). Bits above 31 moved between
-/// kernels, so only those that stayed where they are have a name; others print as `bit N`.
+/// kernels, and bit 11 was VM_DENYWRITE up to 5.14 and is VM_MAYBE_GUARD since 7.2, so only those
+/// that stayed what they are have a name; others print as `bit N`.
 public struct VMAFlags: OptionSet, Hashable, Sendable {
     public var rawValue: UInt64
     public init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -36,7 +37,7 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     private static let names: [String] = [
         "VM_READ", "VM_WRITE", "VM_EXEC", "VM_SHARED",
         "VM_MAYREAD", "VM_MAYWRITE", "VM_MAYEXEC", "VM_MAYSHARE",
-        "VM_GROWSDOWN", "VM_UFFD_MISSING", "VM_PFNMAP", "VM_MAYBE_GUARD",
+        "VM_GROWSDOWN", "VM_UFFD_MISSING", "VM_PFNMAP", "",
         "VM_UFFD_WP", "VM_LOCKED", "VM_IO", "VM_SEQ_READ",
         "VM_RAND_READ", "VM_DONTCOPY", "VM_DONTEXPAND", "VM_LOCKONFAULT",
         "VM_ACCOUNT", "VM_NORESERVE", "VM_HUGETLB", "VM_SYNC",
@@ -49,7 +50,7 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public var bitNames: [String] {
         (0..<64).compactMap { bit in
             guard rawValue & (1 << UInt64(bit)) != 0 else { return nil }
-            return bit < Self.names.count ? Self.names[bit] : "bit \(bit)"
+            return bit < Self.names.count && !Self.names[bit].isEmpty ? Self.names[bit] : "bit \(bit)"
         }
     }
 

@@ -8,9 +8,13 @@ public struct AttachPoint: Sendable {
     public enum Role: String, CaseIterable, Sendable {
         case lockAcquired = "section begins"
         case lockReleased = "section ends"
+        case lockDowngraded = "section downgraded"
         case treeWrite = "tree write"
+        case unmapped = "unmapping"
+        case stackGrown = "stack growth"
+        case spaceEnds = "address space ends"
         case mapped = "new mapping"
-        case linked = "moved mapping"
+        case linked = "VMA inserted"
         case fork, exec, exit
         case attempt = "merge attempt"
         case changeAttempt = "attempt in a change"
@@ -77,6 +81,26 @@ public struct AttachPlan: Sendable {
             role: .lockReleased, name: "__mmap_lock_do_trace_released", kind: "kprobe",
             program: "on_lock_released", switchedOnBy: "lock_released_on", source: .hooks,
             exists: { $0.hasFunction("__mmap_lock_do_trace_released") }),
+        // Any semaphore's: where there are no tracepoints, and the VMAs are in a red-black tree.
+        AttachPoint(
+            role: .lockReleased, name: "up_write", kind: "kprobe", program: "on_up_write", source: .hooks,
+            exists: { !$0.hasMapleTree && $0.hasFunction("up_write") }),
+        AttachPoint(
+            role: .lockDowngraded, name: "downgrade_write", kind: "kprobe", program: "on_downgrade_write",
+            exists: { $0.hasFunction("downgrade_write") }),
+        AttachPoint(
+            role: .linked, name: "vma_link", kind: "kprobe", program: "on_rb_linked",
+            exists: { !$0.hasMapleTree && $0.hasFunction("vma_link") }),
+        AttachPoint(
+            role: .unmapped, name: "unmap_region", kind: "kprobe", program: "on_rb_unmapped",
+            exists: { !$0.hasMapleTree && $0.hasFunction("unmap_region") }),
+        // Before the tree changes there is nothing to read yet, and no lock is taken for writing.
+        AttachPoint(
+            role: .stackGrown, name: "expand_downwards", kind: "fexit", program: "on_stack_grown",
+            exists: { $0.hasFunction("expand_downwards") }),
+        AttachPoint(
+            role: .spaceEnds, name: "exit_mmap", kind: "kprobe", program: "on_mm_exit",
+            exists: { $0.hasFunction("exit_mmap") }),
         AttachPoint(
             role: .lockReleased, name: "mmap_lock_released", kind: "tp_btf", program: "lock_released",
             exists: { $0.tracepointArguments("mmap_lock_released") == 2 }),
@@ -152,10 +176,14 @@ public struct AttachPlan: Sendable {
     private static func roles(_ source: Source, _ kernel: Kernel) -> [AttachPoint.Role] {
         let lifecycle: [AttachPoint.Role] = [.fork, .exec, .exit]
         guard source == .hooks else { return [.lockAcquired, .lockReleased, .treeWrite] + lifecycle }
+        guard kernel.hasMapleTree else {
+            return [.lockReleased, .lockDowngraded, .linked, .unmapped, .stackGrown, .spaceEnds] + lifecycle
+                + [.attempt, .commit]
+        }
         let layout = [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle
         if kernel.hasFunction("vma_merge") {
             // With the maple tree, mmap and brk began to merge by themselves.
-            return layout + [.attempt, .commit] + (kernel.hasMapleTree ? [.mmapAttempt, .brkAttempt] : [])
+            return layout + [.attempt, .commit, .mmapAttempt, .brkAttempt]
         }
         return layout + [.attempt, .changeAttempt, .commit]
     }

@@ -10,7 +10,10 @@ final class BPFLoader {
     private var links: [(program: String, link: OpaquePointer)] = []
 
     /// Opens the embedded object with just these programs switched on, and loads it.
-    init(programs: [String], configuration: vme_config = vme_config()) throws(ProbeError) {
+    ///
+    /// - Parameter explains: have the verifier say what it does not like. Not at first: older
+    ///   kernels refuse what is right, too, when all they have to say does not fit.
+    private init(programs: [String], configuration: vme_config, explains: Bool) throws(ProbeError) {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
         let bytes = Self.embedded
@@ -35,6 +38,7 @@ final class BPFLoader {
             guard let program = bpf_object__find_program_by_name(object, name) else {
                 throw .failed("no BPF program is called \(name)")
             }
+            guard explains else { continue }
             let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
             log[0] = 0
             bpf_program__set_log_buf(program, log, Self.logSize)
@@ -56,9 +60,13 @@ final class BPFLoader {
         if kernel.hasFunction("bpf_preempt_disable") {
             var held = configuration
             held.hold_cpu = 1
-            if let loader = try? BPFLoader(programs: programs, configuration: held) { return loader }
+            if let loader = try? BPFLoader(programs: programs, configuration: held, explains: false) { return loader }
         }
-        return try BPFLoader(programs: programs, configuration: configuration)
+        do {
+            return try BPFLoader(programs: programs, configuration: configuration, explains: false)
+        } catch {
+            return try BPFLoader(programs: programs, configuration: configuration, explains: true)
+        }
     }
 
     deinit {
@@ -66,7 +74,7 @@ final class BPFLoader {
         bpf_object__close(object)
     }
 
-    private static let logSize = 1 << 16
+    private static let logSize = 1 << 20
 
     /// The verifier's complaint: the last line before its statistics.
     private static func verdict(_ log: String) -> String {

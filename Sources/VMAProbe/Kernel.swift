@@ -40,6 +40,11 @@ public struct Kernel {
     /// Locked-down kernels have none.
     public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }
 
+    public func hasStruct(_ name: String) -> Bool {
+        guard let btf, !hidden.contains(name) else { return false }
+        return btf__find_by_name_kind(btf, name, Kind.structure) > 0
+    }
+
     /// How many arguments a tracepoint passes on, or nil if there is no such tracepoint.
     public func tracepointArguments(_ name: String) -> Int? {
         guard let btf, !hidden.contains(name) else { return nil }

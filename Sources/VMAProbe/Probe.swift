@@ -16,6 +16,8 @@ public final class Probe {
     private var decoder = WireDecoder()
     private var deliver: (Event) -> Void = { _ in }
     private var missedRuns: UInt64 = 0
+    /// Events that came while a snapshot was read.
+    private var waiting: [Event] = []
     /// Records left in this round: a busy target could keep us from ever returning.
     private var budget = 0
     private static let recordsPerRound = 20_000
@@ -98,6 +100,8 @@ public final class Probe {
         var isEmpty = false
         withoutActuallyEscaping(body) { body in
             deliver = body
+            waiting.forEach(body)
+            waiting = []
             budget = Self.recordsPerRound
             // Before what came after them is believed.
             let missed = loader.missedRuns
@@ -154,16 +158,44 @@ public final class Probe {
     /// that came meanwhile put on top.
     public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA])? {
         guard let found = try read(pid) else { return nil }
-        return (decoder.interners.mms.id(found.mm), found.rows.map { decoder.interners.vma($0) })
+        return (decoder.interners.mms.id(found.mm), found.vmas)
     }
 
-    private func read(_ pid: Int32) throws(ProbeError) -> SnapshotReader.Result? {
-        let found = try snapshots.read(pid)
-        if found.mm != 0 { return found }
+    private typealias Found = (mm: UInt64, vmas: [VMA])
+
+    private func read(_ pid: Int32) throws(ProbeError) -> Found? {
+        if let found = try readThread(pid) { return found }
         for thread in ProcFile.entries("/proc/\(pid)/task").compactMap({ Int32($0) }) where thread != pid {
-            if let found = try? snapshots.read(thread), found.mm != 0 { return found }
+            if let found = try? readThread(thread) { return found }
         }
         return nil
+    }
+
+    private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
+        if SnapshotReader.program(kernel) == SnapshotReader.walk { return try walk(tid) }
+        let found = try snapshots.read(tid)
+        return found.mm == 0 ? nil : (found.mm, found.rows.map { decoder.interners.vma($0) })
+    }
+
+    /// The rows come through the ring, among other events, which wait for the next drain.
+    private func walk(_ tid: Int32) throws(ProbeError) -> Found? {
+        var vmas: [VMA] = []
+        var request = vme_snapshot()
+        repeat {
+            request = try snapshots.walk(tid, from: request.from)
+            if request.mm == 0 { return nil }
+            deliver = { event in
+                if case .rows(let rows) = event, rows.reason == .snapshot {
+                    vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
+                } else {
+                    self.waiting.append(event)
+                }
+            }
+            budget = .max
+            ring_buffer__consume(ring)
+            deliver = { _ in }
+        } while request.more != 0
+        return (request.mm, vmas)
     }
 
     /// Return addresses of a user stack, innermost first.

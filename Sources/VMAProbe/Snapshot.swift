@@ -9,9 +9,14 @@ struct SnapshotReader {
     /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
     /// target (since 6.7); read(2) on the iterator holds its lock all the time.
     static func program(_ kernel: Kernel) -> String {
-        kernel.hasFunction("bpf_iter_task_vma_new") && kernel.hasFunction("bpf_task_from_pid")
-            ? "snapshot_task" : "snapshot_iter"
+        if kernel.hasFunction("bpf_iter_task_vma_new"), kernel.hasFunction("bpf_task_from_pid") {
+            return "snapshot_task"
+        }
+        return kernel.hasStruct("bpf_iter__task_vma") ? "snapshot_iter" : walk
     }
+
+    /// The program of last resort, whose rows come through the ring.
+    static let walk = "snapshot_walk"
 
     struct Result {
         /// The kernel's pointer, 0 if the task has no address space.
@@ -20,7 +25,6 @@ struct SnapshotReader {
     }
 
     let loader: BPFLoader
-
     /// Throws `.notFound` if there is no task with this id.
     func read(_ pid: Int32) throws(ProbeError) -> Result {
         if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid) }
@@ -38,6 +42,8 @@ struct SnapshotReader {
         defer { munmap(array, bytes) }
         var request = vme_snapshot()
         request.pid = pid
+        // A process that holds its lock for writing lets nobody look.
+        var patience = 1000
         repeat {
             var options = bpf_test_run_opts()
             options.sz = MemoryLayout<bpf_test_run_opts>.size
@@ -47,12 +53,42 @@ struct SnapshotReader {
                 return bpf_prog_test_run_opts(fd, &options)
             }
             guard code == 0 else { throw .bpf("running the snapshot program", -code) }
-            guard request.error == 0 else { throw Self.absent(pid) }
+            if request.error == -EBUSY, patience > 0 {
+                patience -= 1
+                usleep(1000)
+                (request.more, request.error) = (1, 0)
+                continue
+            }
+            guard request.error == 0 else {
+                if request.error == -ESRCH { throw Self.absent(pid) }
+                throw .bpf("reading the VMAs of process \(pid)", -request.error)
+            }
             result.mm = request.mm
             let rows = array.assumingMemoryBound(to: vme_row.self)
             result.rows.append(contentsOf: UnsafeBufferPointer(start: rows, count: Int(request.count)))
         } while request.more != 0
         return result
+    }
+
+    /// Has the rows of a task sent through the ring, from an address on, where the kernel has no
+    /// iterator over VMAs. Returns what the program says: the mm, where to go on, whether to.
+    func walk(_ pid: Int32, from: UInt64) throws(ProbeError) -> vme_snapshot {
+        guard let (program, _) = loader.program("snapshot_walk") else { throw .failed("no snapshot program is loaded") }
+        let map = try loader.map("snapshot_request")
+        var key: UInt32 = 0
+        var request = vme_snapshot()
+        (request.pid, request.from, request.error) = (pid, from, -ESRCH)
+        guard bpf_map_update_elem(map, &key, &request, 0) == 0 else { throw .bpf("asking for a snapshot", errno) }
+        guard let link = bpf_program__attach_iter(program, nil) else { throw .bpf("attaching the task iterator", errno) }
+        defer { bpf_link__destroy(link) }
+        let fd = bpf_iter_create(bpf_link__fd(link))
+        guard fd >= 0 else { throw .bpf("creating the task iterator", errno) }
+        defer { close(fd) }
+        var byte: UInt8 = 0
+        while Glibc.read(fd, &byte, 1) < 0, errno == EINTR || errno == EAGAIN {}
+        guard bpf_map_lookup_elem(map, &key, &request) == 0 else { throw .bpf("reading a snapshot", errno) }
+        guard request.error == 0 else { throw Self.absent(pid) }
+        return request
     }
 
     private static func absent(_ pid: Int32) -> ProbeError {

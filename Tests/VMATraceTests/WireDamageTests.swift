@@ -72,7 +72,7 @@ struct WireDamageTests {
     @Test("with values that mean nothing is refused")
     func invalid() {
         #expect(failure(rowsRecord([], reason: 0)) == .invalid("rows for reason 0"))
-        #expect(failure(rowsRecord([], reason: 7)) == .invalid("rows for reason 7"))
+        #expect(failure(rowsRecord([], reason: 8)) == .invalid("rows for reason 8"))
         #expect(failure(attemptRecord(site: 0)) == .invalid("attempt at site 0"))
         #expect(failure(attemptRecord(site: 6)) == .invalid("attempt at site 6"))
     }

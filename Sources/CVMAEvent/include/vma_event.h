@@ -87,6 +87,7 @@ enum vme_reason {
 	VME_IMAGE = 4,     // the whole new address space after an exec
 	VME_AUDIT = 5,     // the whole address space as it stands at exit: to compare, not to apply
 	VME_SNAPSHOT = 6,  // read from outside, row by row, not under a lock
+	VME_GROWN = 7,     // a stack has grown, under the lock for reading
 };
 
 #define VME_ROWS_MAX 16
@@ -206,7 +207,7 @@ struct vme_snapshot {
 	vme_u64 from;       // address to begin at
 	vme_u64 mm;         // out: the address space's pointer, 0 without one (a kernel thread)
 	vme_s32 pid;
-	vme_s32 error;      // out: 0, or -3 (ESRCH) if there is no such task
+	vme_s32 error;      // out: 0, -3 (ESRCH) if there is no such task, -16 (EBUSY): try again
 	vme_u32 count;      // out: rows written
 	vme_u32 more;       // out: 1 if the array was full
 	vme_u32 map_count;  // out

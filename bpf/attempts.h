@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The hook source's attempts: the functions that consider a merge, and the one that carries it
+// out. Entry kprobes only. Return probes and fentry/fexit lose events when the kernel preempts
+// or many tasks are inside at once; an entry kprobe does not.
+#ifndef VMASCOPE_ATTEMPTS_H
+#define VMASCOPE_ATTEMPTS_H
+
+// Without the maple tree nothing tells when the lock was taken: a section begins with its first
+// change, or with its end.
+static __always_inline struct section *ensure_section(u64 mm, struct owner *o)
+{
+	struct section *c = open_section();
+
+	if (c && c->mm == mm)
+		return c;
+	section_begin(mm, o);
+	return open_section();
+}
+
+static __always_inline void adjusted(struct vm_area_struct *vma, u64 start, u64 end, u64 mm, struct owner *o)
+{
+	struct section *c = ensure_section(mm, o);
+	u64 old_start = BPF_CORE_READ(vma, vm_start), old_end = BPF_CORE_READ(vma, vm_end);
+
+	if (c)
+		note_write(c, start < old_start ? start : old_start, end > old_end ? end : old_end);
+}
+
+static __always_inline void tell_commit(struct scratch *s, u64 mm, u32 tgid)
+{
+	struct section *c = open_section();
+
+	if (c && c->mm == mm)
+		note_write(c, s->commit.start, s->commit.end);
+	begin(s, &s->commit.h, VME_COMMIT, mm, tgid);
+	emit(s, &s->commit, sizeof(s->commit));
+}
+
+// The 7th and later arguments, which x86-64 passes on the stack above the return address.
+static __always_inline u64 stack_arg(struct pt_regs *ctx, int nth)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)BPF_CORE_READ(ctx, sp) + 8 * (nth - 6));
+	return value;
+}
+
+static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 flag)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return 0;
+	s->place.addr = addr;
+	return tree_find(mm) && s->place.vma && row_at(s, row) ? flag : 0;
+}
+
+// Sends the attempt whose `proposed` is filled in, with the neighbours as they stand.
+static __always_inline void tell_attempt(struct pt_regs *ctx, struct scratch *s, u64 mm, u32 tgid, u32 site)
+{
+	struct vme_attempt *a = &s->attempt;
+	u32 flags = 0;
+	u64 origin;
+
+	read_syscall(&a->nr, a->args, &flags);
+	if (flags & VME_COMPAT)  // its numbers mean something else
+		a->nr = NR_other;
+	a->stack = user_stack(ctx);
+	a->site = site;
+	a->flags = neighbour(mm, a->proposed.start - 1, &a->prev, VME_HAS_PREV);
+	a->flags |= neighbour(mm, a->proposed.end, &a->next, VME_HAS_NEXT);
+	// What is moved is still where it was; several VMAs may be moved at once.
+	origin = a->proposed.start;
+	if (a->nr == NR_mremap) {
+		origin = PAGE_DOWN(a->args[0]);
+		if (a->args[3] & MREMAP_FIXED && a->proposed.start >= PAGE_DOWN(a->args[4]))
+			origin += a->proposed.start - PAGE_DOWN(a->args[4]);
+	}
+	a->flags |= neighbour(mm, origin, &a->middle, VME_HAS_MIDDLE);
+	begin(s, &a->h, VME_ATTEMPT, mm, tgid);
+	emit(s, a, sizeof(*a));
+}
+
+// vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy, uffd_ctx[, anon_name])
+// mm/mmap.c, up to 6.2; the anonymous name came with 5.17.
+SEC("?kprobe/vma_merge")
+int on_vma_merge(struct pt_regs *ctx)
+{
+	u64 mm = BPF_CORE_READ(ctx, di);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+
+	if (!o || !s)
+		return 0;
+	row = &s->attempt.proposed;
+	row->start = BPF_CORE_READ(ctx, dx);
+	row->end = BPF_CORE_READ(ctx, cx);
+	row->flags = BPF_CORE_READ(ctx, r8);
+	row->anon_vma = BPF_CORE_READ(ctx, r9);
+	row->file = stack_arg(ctx, 6 + 1);
+	row->pgoff = stack_arg(ctx, 6 + 2);
+	row->policy = policy_key(stack_arg(ctx, 6 + 3));
+	row->uffd = stack_arg(ctx, 6 + 4);
+	row->name = 0;
+	if (bpf_core_field_exists(struct vm_area_struct, anon_name))
+		row->name = name_key(stack_arg(ctx, 6 + 5));
+	row->traits = 0;
+	file_key(row->file);
+	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_VMA_MERGE);
+	return 0;
+}
+
+// mmap_region(file, addr, len, vm_flags, pgoff, uf), which merges without vma_merge() on 6.1.
+// It may add flags before it merges: the row that it leaves has the final ones.
+SEC("?kprobe/mmap_region")
+int on_mmap_region(struct pt_regs *ctx)
+{
+	u64 mm = current_mm();
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+
+	if (!o || !s)
+		return 0;
+	row = &s->attempt.proposed;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->file = BPF_CORE_READ(ctx, di);
+	row->start = BPF_CORE_READ(ctx, si);
+	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, dx));
+	row->flags = BPF_CORE_READ(ctx, cx);
+	row->pgoff = BPF_CORE_READ(ctx, r8);
+	file_key(row->file);
+	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_MMAP_REGION);
+	return 0;
+}
+
+// do_brk_flags(mas, vma, addr, len, flags), which merges without vma_merge() on 6.1.
+SEC("?kprobe/do_brk_flags")
+int on_brk(struct pt_regs *ctx)
+{
+	u64 mm = current_mm();
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+
+	if (!o || !s)
+		return 0;
+	row = &s->attempt.proposed;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->start = BPF_CORE_READ(ctx, dx);
+	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, cx));
+	row->flags = BPF_CORE_READ(ctx, r8);
+	row->pgoff = row->start >> PAGE_SHIFT;
+	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_BRK);
+	return 0;
+}
+
+// __vma_adjust(vma, start, end, pgoff, insert, expand), mm/mmap.c, up to 6.2. Only a merge
+// names a VMA to expand; splitting inserts one, shrinking does neither.
+SEC("?kprobe/__vma_adjust")
+int on_vma_adjust(struct pt_regs *ctx)
+{
+	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
+	struct vm_area_struct *expand = (void *)BPF_CORE_READ(ctx, r9);
+	u64 insert = BPF_CORE_READ(ctx, r8);
+	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+
+	if (!o || !s)
+		return 0;
+	if (!bpf_core_field_exists(struct mm_struct, mm_mt))
+		adjusted(vma, BPF_CORE_READ(ctx, si), BPF_CORE_READ(ctx, dx), mm, o);
+	if (insert || !expand)
+		return 0;
+	s->commit.start = BPF_CORE_READ(ctx, si);
+	s->commit.end = BPF_CORE_READ(ctx, dx);
+	if (expand != vma && s->commit.end < BPF_CORE_READ(vma, vm_end)) {
+		// Case 4: vma gives its tail to the one after it.
+		s->commit.start = s->commit.end;
+		s->commit.end = BPF_CORE_READ(expand, vm_end);
+	}
+	tell_commit(s, mm, o->tgid);
+	return 0;
+}
+
+// Since 6.12 one struct holds the proposal.
+static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
+{
+	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
+	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+
+	if (!o || !s)
+		return;
+	row = &s->attempt.proposed;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->start = BPF_CORE_READ(vmg, start);
+	row->end = BPF_CORE_READ(vmg, end);
+	row->pgoff = BPF_CORE_READ(vmg, pgoff);
+	if (bpf_core_field_exists(vmg->vm_flags))
+		row->flags = BPF_CORE_READ(vmg, vm_flags);
+	else
+		row->flags = BPF_CORE_READ((struct vma_merge_struct___flags *)vmg, flags);
+	row->anon_vma = (u64)BPF_CORE_READ(vmg, anon_vma);
+	row->file = file_key((u64)BPF_CORE_READ(vmg, file));
+	row->policy = policy_key((u64)BPF_CORE_READ(vmg, policy));
+	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
+		row->uffd = (u64)BPF_CORE_READ(vmg, uffd_ctx.ctx);
+	row->name = name_key((u64)BPF_CORE_READ(vmg, anon_name));
+	if (bpf_core_field_exists(vmg->anon_pgoff)) {
+		row->anon_pgoff = BPF_CORE_READ(vmg, anon_pgoff);
+		row->traits |= VME_ANON_PGOFF;
+	}
+	tell_attempt(ctx, s, mm, o->tgid, site);
+}
+
+// vma_merge_new_range(vmg): mmap, brk, mremap.
+SEC("?kprobe/vma_merge_new_range")
+int on_merge_new_range(struct pt_regs *ctx)
+{
+	tell_merge_struct(ctx, VME_SITE_NEW_RANGE);
+	return 0;
+}
+
+// vma_modify(vmg): all that changes a VMA in place. It merges, or splits.
+SEC("?kprobe/vma_modify")
+int on_modify(struct pt_regs *ctx)
+{
+	tell_merge_struct(ctx, VME_SITE_MODIFY);
+	return 0;
+}
+
+// commit_merge(vmg, …): the range is the merged one by now.
+SEC("?kprobe/commit_merge")
+int on_commit_merge(struct pt_regs *ctx)
+{
+	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
+	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+
+	if (!o || !s)
+		return 0;
+	s->commit.start = BPF_CORE_READ(vmg, start);
+	s->commit.end = BPF_CORE_READ(vmg, end);
+	tell_commit(s, mm, o->tgid);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The hook source on kernels whose VMAs are in a red-black tree (up to 6.0): no maple tree that
+// tells of its stores, and before 5.11 no tracepoints at the mmap_lock, either.
+#ifndef VMASCOPE_RBTREE_H
+#define VMASCOPE_RBTREE_H
+
+static __always_inline void lock_let_go(void *ctx, u64 lock)
+{
+	u64 mm = lock - bpf_core_field_offset(struct mm_struct, mmap_lock);
+	struct owner *o = owner_of(mm);
+
+	if (o && ensure_section(mm, o))
+		section_end(ctx, mm);
+}
+
+// up_write(semaphore), of all that there are: the mm's is known by its address.
+SEC("?kprobe/up_write")
+int on_up_write(struct pt_regs *ctx)
+{
+	lock_let_go(ctx, BPF_CORE_READ(ctx, di));
+	return 0;
+}
+
+SEC("?kprobe/downgrade_write")
+int on_downgrade_write(struct pt_regs *ctx)
+{
+	lock_let_go(ctx, BPF_CORE_READ(ctx, di));
+	return 0;
+}
+
+static __always_inline void changed(u64 mm, u64 lo, u64 hi)
+{
+	struct owner *o = owner_of(mm);
+	struct section *c = o ? ensure_section(mm, o) : 0;
+
+	if (c)
+		note_write(c, lo, hi);
+}
+
+// vma_link(mm, vma, …)
+SEC("?kprobe/vma_link")
+int on_rb_linked(struct pt_regs *ctx)
+{
+	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, si);
+
+	changed(BPF_CORE_READ(ctx, di), BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	return 0;
+}
+
+// unmap_region(mm, vma, prev, start, end)
+SEC("?kprobe/unmap_region")
+int on_rb_unmapped(struct pt_regs *ctx)
+{
+	changed(BPF_CORE_READ(ctx, di), BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
+	return 0;
+}
+
+// expand_downwards(vma, address): a stack grows, under the lock for reading.
+SEC("?fexit/expand_downwards")
+int on_stack_grown(u64 *ctx)
+{
+	struct vm_area_struct *vma = (void *)as_number((void *)ctx[0]);
+	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
+	struct owner *o = owner_of(mm);
+
+	if (o)
+		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid, VME_GROWN);
+	return 0;
+}
+
+// exit_mmap(mm)
+SEC("?kprobe/exit_mmap")
+int on_mm_exit(struct pt_regs *ctx)
+{
+	u64 mm = BPF_CORE_READ(ctx, di);
+	struct owner *o = owner_of(mm);
+
+	if (o)
+		mm_exit(mm, o);
+	return 0;
+}
+
+// Before 5.12 there is no iterator over VMAs: this one, over tasks, sends the rows of the one that
+// was asked for through the ring.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct vme_snapshot);
+} snapshot_request SEC(".maps");
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+SEC("?iter/task")
+int snapshot_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct scratch *s = scratch();
+	struct vme_snapshot *r;
+	u32 zero = 0;
+	u64 mm;
+
+	r = bpf_map_lookup_elem(&snapshot_request, &zero);
+	if (!task || !s || !r || BPF_CORE_READ(task, pid) != r->pid)
+		return 0;
+	r->error = 0;
+	mm = (u64)BPF_CORE_READ(task, mm);
+	r->mm = mm;
+	if (!mm)
+		return 0;
+	r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	r->more = !emit_rows(mm, r->from, ADDRESS_LIMIT, BPF_CORE_READ(task, tgid), VME_SNAPSHOT);
+	r->from = s->span.lo;
+	return 0;
+}
+
+#endif
