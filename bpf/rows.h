@@ -231,7 +231,8 @@ static __always_inline int row_at(struct scratch *s, struct vme_row *row)
 	if (!row_fill(s->place.vma))
 		return 0;
 	*row = s->row;
-	row->pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
+	if (!s->late_pgoff)
+		row->pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
 	if (row->traits & VME_ANON_PGOFF)
 		row->anon_pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
 	row->start = s->place.lo;

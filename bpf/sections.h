@@ -165,6 +165,8 @@ int lock_released_memcg(u64 *ctx)
 // The section stores to [lo, hi).
 static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
 {
+	struct scratch *s = scratch();
+
 	c->writes++;
 	if (c->lo < c->hi && lo <= c->hi && hi >= c->lo) {
 		c->lo = lo < c->lo ? lo : c->lo;
@@ -176,8 +178,13 @@ static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
 		// mas_store_prealloc() tells before it stores, so the tree still shows what was.
 		c->lo2 = lo;
 		c->hi2 = hi;
-		if (config.read_before && !emit_rows(c->mm, lo, hi, c->tgid, VME_BEFORE))
+		if (!config.read_before || !s)
+			return;
+		// __vma_adjust() moves the start, stores, and then sets the offset.
+		s->late_pgoff = config.late_pgoff && c->nr == NR_mremap;
+		if (!emit_rows(c->mm, lo, hi, c->tgid, VME_BEFORE))
 			c->flags |= VME_INCOMPLETE;
+		s->late_pgoff = 0;
 	}
 }
 

@@ -7,7 +7,7 @@
 enum {
 	NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_ioctl = 16, NR_mremap = 25,
 	NR_madvise = 28, NR_dup2 = 33,
-	NR_shmdt = 67, NR_mlock = 149, NR_munlock = 150, NR_mlockall = 151, NR_munlockall = 152,
+	NR_shmat = 30, NR_shmdt = 67, NR_mlock = 149, NR_munlock = 150, NR_mlockall = 151, NR_munlockall = 152,
 	NR_prctl = 157, NR_io_destroy = 207, NR_remap_file_pages = 216, NR_mbind = 237, NR_dup3 = 292, NR_mlock2 = 325,
 	NR_pkey_mprotect = 329, NR_io_uring_enter = 426, NR_close_range = 436, NR_process_madvise = 440, NR_set_mempolicy_home_node = 450, NR_mseal = 462,
 	NR_other = 100000,
@@ -19,6 +19,7 @@ enum {
 #define ADDRESS_LIMIT (1ULL << 56)
 #define MAP_FIXED_ANY (0x10 | 0x100000)  // MAP_FIXED, MAP_FIXED_NOREPLACE
 #define MREMAP_FIXED 2
+#define SHM_REMAP 040000
 #define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
 #define PAGE_DOWN(x) ((x) & ~4095ULL)
 
@@ -103,7 +104,13 @@ static __always_inline void expected_range(struct section *c)
 		break;
 	case NR_shmdt:  // its length is the segment's
 		c->lo = start;
-		c->hi = start + 1;
+		c->hi = ADDRESS_LIMIT;
+		return;
+	case NR_shmat:  // so is its
+		if (!(c->args[2] & SHM_REMAP))
+			return;
+		c->lo = PAGE_DOWN(c->args[1]);
+		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_mlockall: case NR_munlockall:
 		c->hi = ADDRESS_LIMIT;

@@ -86,7 +86,7 @@ struct span {
 // numbers only.
 struct scratch {
 	u32 seq;  // first: the loader looks at the end whether the last records came
-	u32 reserved;
+	u32 late_pgoff;  // a VMA's offset does not follow its start yet
 	struct place place;
 	struct path_walk walk;
 	struct span span;

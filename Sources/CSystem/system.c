@@ -134,9 +134,11 @@ int vms_fork(void)
 	return fork();
 }
 
-int vms_move(void *from, size_t size, void *to)
+int vms_move(void *from, size_t size, void *to, bool keeps_source)
 {
-	return mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to ? 0 : -1;
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keeps_source ? 4 : 0);  // MREMAP_DONTUNMAP
+
+	return mremap(from, size, size, flags, to) == to ? 0 : -1;
 }
 
 uint64_t vms_monotonic_ns(void)

@@ -64,8 +64,17 @@ struct HookAttempts {
     mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
         guard let list = pending.removeValue(forKey: origin.tid) else { return [] }
         return list.compactMap { entry in
-            if entry.attempt.site.commits { return resolve(entry) }
             let range = entry.attempt.proposed.range
+            if entry.attempt.site.commits {
+                var entry = entry
+                // Shared anonymous memory gets its file when it is known that nothing merges.
+                if entry.result == nil, entry.attempt.operation == .mmap, entry.attempt.proposed.file == 0,
+                    let found = after.first(where: { $0.range == range })
+                {
+                    entry.attempt.proposed.file = found.file
+                }
+                return resolve(entry)
+            }
             guard let found = after.first(where: { $0.range.contains(range.start) }), found.end >= range.end
             else { return nil }
             // The kernel adds flags on the way, VM_ACCOUNT for one.
@@ -110,6 +119,7 @@ struct HookAttempts {
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
         if hooked.site.commits, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
+        found.isKeptSource = hooked.syscall.keptSource.map(vma.range.contains) ?? false
         return found
     }
 }

@@ -30,7 +30,7 @@ public struct Judge: Sendable {
         var prev = blockers(attempt, .prev, anonymousAs: nil)
         var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
 
-        if let left = attempt.prev?.vma, let right = attempt.next?.vma, next == [] {
+        if let left = neighbour(attempt, .prev)?.vma, let right = neighbour(attempt, .next)?.vma, next == [] {
             if model.hole == .next, attempt.operation == .mmap {
                 // mmap_region asks next first, and then prev on next's behalf.
                 prev = blockers(attempt, .prev, anonymousAs: right)
@@ -63,7 +63,14 @@ public struct Judge: Sendable {
     }
 
     private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {
-        side == .prev ? attempt.prev : attempt.next
+        let found = side == .prev ? attempt.prev : attempt.next
+        // copy_vma() with keep_source looks past it, as long as it could merge.
+        if let found, found.isKeptSource, model.keepsSourceApart, attempt.proposed.isAnonymous,
+            attempt.proposed.anonVMA == 0
+        {
+            return nil
+        }
+        return found
     }
 
     private func blockers(_ attempt: MergeAttempt, _ side: Side, anonymousAs other: VMA?) -> Blockers? {

@@ -5,6 +5,8 @@ public struct MergeAttempt: Sendable {
         /// False for one that the operation itself splits or is about to unmap: the kernel
         /// looks at it, but staying apart from it is no missed merge.
         public var stays: Bool
+        /// The VMA that an mremap with MREMAP_DONTUNMAP copies.
+        public var isKeptSource = false
 
         public init(_ vma: VMA, stays: Bool = true) {
             self.vma = vma

@@ -27,6 +27,15 @@ extension Syscall {
     static let mapFixed: UInt64 = 0x10 | 0x100000
     static let mremapFixed: UInt64 = 2
     static let mremapDontUnmap: UInt64 = 4
+    static let shmRemap: UInt64 = 0o40000
+
+    /// A shmat over what is mapped already.
+    var replacesBySegment: Bool { number == Self.shmat && argument(2) & Self.shmRemap != 0 }
+
+    /// An address in what an mremap copies and leaves where it is.
+    var keptSource: UInt64? {
+        operation == .mremap && argument(3) & Self.mremapDontUnmap != 0 ? argument(0) : nil
+    }
 
     /// An mremap that never grows in place.
     var movesAway: Bool { argument(3) & (Self.mremapFixed | Self.mremapDontUnmap) != 0 }

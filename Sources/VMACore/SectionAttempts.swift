@@ -31,6 +31,10 @@ struct SectionAttempts {
             range = .pages(at: syscall.argument(0), length: syscall.argument(1))
             guard section.writes > 0 else { return [] }  // it failed
         }
+        // Its length is the segment's, and a segment merges with nothing.
+        if section.syscall.replacesBySegment, section.writes > 0 {
+            range = vma(after, syscall.argument(1) & ~0xfff)?.range ?? .empty
+        }
         guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
         var proposed = result.clipped(to: range)
         proposed.anonVMA = 0
@@ -78,19 +82,28 @@ struct SectionAttempts {
         guard section.writes > 0 else { return [] }
         var attempts: [MergeAttempt] = []
         var previous: VMA?
-        for piece in before.filter({ $0.range.overlaps(old) }).map({ $0.clipped(to: old) }) {
+        let pieces = before.filter { $0.range.overlaps(old) }.map { $0.clipped(to: old) }
+        for (index, piece) in pieces.enumerated() {
             let start = target.start &+ (piece.start - old.start)
             var proposed = piece
             proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
-            guard let result = vma(after, start), result.end >= proposed.end else { return attempts }
+            // The kernel stops at what it can't move along with others: that is still where it was.
+            guard let result = vma(after, start), result.end >= proposed.end,
+                result.file == proposed.file, result.pgoff(at: start) == proposed.pgoff,
+                syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
+            else { return attempts }
             var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
             attempt.isCopy = true
-            if let previous { attempt.prev = previous.end == start ? MergeAttempt.Neighbour(previous) : nil }
-            if piece.end < old.end { attempt.next = nil }
+            if let previous, previous.end == start { attempt.prev = MergeAttempt.Neighbour(previous) }
+            if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
             attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
             attempt.outcome.next = attempt.next != nil && attempt.outcome.next
             attempts.append(attempt)
             previous = proposed
+            if attempt.outcome.prev, proposed.anonVMA == 0, let prev = attempt.prev?.vma {
+                previous!.anonVMA = prev.anonVMA
+                previous!.traits = prev.traits
+            }
         }
         return attempts
     }
@@ -132,8 +145,14 @@ struct SectionAttempts {
     private func neighbour(
         _ vma: VMA?, _ side: Side, of range: AddressRange, _ vacated: AddressRange
     ) -> MergeAttempt.Neighbour? {
-        guard let vma, !vma.range.overlaps(vacated) else { return nil }
-        return .outside(range, side, vma)
+        guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
+        if vma.range.overlaps(vacated) {
+            // What lies between the source and the range may join, and can be seen to.
+            guard !vacated.contains(side == .prev ? range.start - 1 : range.end) else { return nil }
+            found.stays = false
+        }
+        found.isKeptSource = section.syscall.keptSource.map(vma.range.contains) ?? false
+        return found
     }
 
     // MARK: changes in place
@@ -155,6 +174,7 @@ struct SectionAttempts {
             proposed.takeAttributes(of: result)
 
             // A VMA that the syscall split has its other part beside it, which is no neighbour.
+            if previous?.end != piece.start { previous = nil }
             let prev = piece.start == old.start ? previous ?? adjacent(index - 1, \.end, piece.start) : nil
             let following = piece.end == old.end ? adjacent(index + 1, \.start, piece.end) : nil
             // The next piece is about to be changed itself, and will look back at this one.

@@ -12,6 +12,7 @@ public enum Calibration {
             // vma_merge() and the rule that any neighbour's close refuses went together.
             close: kernel.hasFunction("vma_merge") ? .any : .removed)
         if model.anonVMARule == .forkChild { model.mergesCopiesOfForks = try copyOfForkJoinsUnfaulted() }
+        model.keepsSourceApart = try !keptSourceIsJoined()
         if try guardedIsJoined() { model.ignoredFlags.insert(.maybeGuard) }
         model.hasAnonPgoff = kernel.hasField("vm_area_struct", "__vm_anon_pgoff_lo")
         return model
@@ -37,6 +38,14 @@ public enum Calibration {
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
         return status == 1 << 8
+    }
+
+    /// An untouched page is copied by MREMAP_DONTUNMAP to right behind itself.
+    static func keptSourceIsJoined() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 4)
+        try area.commit(1, pages: 1)
+        try area.move(1, to: 2, keepsSource: true)
+        return try area.lines(1, 2) == 1
     }
 
     /// MADV_GUARD_INSTALL marks a VMA where a kernel keeps account of it; does that keep the
@@ -110,8 +119,8 @@ public enum Calibration {
             }
         }
 
-        func move(_ page: Int, to other: Int) throws(ProbeError) {
-            guard vms_move(at(page), Self.page, at(other)) == 0 else { throw Self.failure("mremap") }
+        func move(_ page: Int, to other: Int, keepsSource: Bool = false) throws(ProbeError) {
+            guard vms_move(at(page), Self.page, at(other), keepsSource) == 0 else { throw Self.failure("mremap") }
         }
 
         func touch(_ page: Int) { at(page).storeBytes(of: 1, as: UInt8.self) }

@@ -46,6 +46,7 @@ public final class Probe {
         var configuration = vme_config()
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.read_before = source == .tracepoints ? 1 : 0
+        configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         loader = try BPFLoader.load(
             plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration)

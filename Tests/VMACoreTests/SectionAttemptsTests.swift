@@ -152,12 +152,12 @@ struct SectionMremapTests {
         let notes: [Character: Note] = ["S": .anon(1), "T": .anon(1).pgoff(-2), "U": .anon(1).pgoff(+2)]
         #expect(pictures(.mremap(pages(0, 2), pages: 2), "SS..BB", "..TTBB", notes) == ["..**>>"])
         #expect(pictures(.mremap(pages(4, 6), pages: 2), "AA..SS", "AAUU..", notes) == ["<<**.."])
-        // Nor in the rest of the VMA that it was a part of.
+        // The rest of the VMA that it was a part of is looked at, and does not count.
         let part = notes.merging(["T": .anon(1).pgoff(-4)]) { $1 }
-        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..BB", "..SSTTBB", part) == ["....**>>"])
+        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..BB", "..SSTTBB", part) == ["!!!!**>>"])
         // So with nobody else beside it there is nothing to merge with.
         #expect(pictures(.mremap(pages(0, 2), pages: 2), "SS..", "..TT", notes).isEmpty)
-        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..", "..SSTT", part).isEmpty)
+        #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..", "..SSTT", part) == ["!!!!**"])
     }
 
     @Test("takes the offset of private pages along if there are any, and else begins it afresh")

@@ -4,6 +4,7 @@
 #define VMASCOPE_SYSTEM_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 // Starts a command that waits before its first instruction until `vms_release`.
@@ -28,8 +29,9 @@ int vms_temporary_file(char *path);
 int vms_pidfd_open(int pid);
 // fork(2), for a process of one thread.
 int vms_fork(void);
-// mremap(2) of `size` bytes to a fixed place. Returns 0, or -1 and errno.
-int vms_move(void *from, size_t size, void *to);
+// mremap(2) of `size` bytes to a fixed place, with or without MREMAP_DONTUNMAP. Returns 0, or -1
+// and errno.
+int vms_move(void *from, size_t size, void *to, bool keeps_source);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);

@@ -197,6 +197,7 @@ struct vme_config {
 	vme_u8 follow_children;
 	vme_u8 read_before;  // sections carry the state before, too
 	vme_u8 want_stacks;
+	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
 };
 
