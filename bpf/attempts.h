@@ -7,12 +7,18 @@
 #define VMASCOPE_ATTEMPTS_H
 
 // Without the maple tree nothing tells when the lock was taken: a section begins with its first
-// change, or with its end.
+// change, or with its end. One that is of another syscall was left open: munmap goes on after it
+// has downgraded the lock.
 static __always_inline struct section *ensure_section(u64 mm, struct owner *o)
 {
 	struct section *c = open_section();
+	u64 args[6] = {};
+	u32 flags = 0;
+	s32 nr;
 
-	if (c && c->mm == mm)
+	read_syscall(&nr, args, &flags);
+	if (c && c->mm == mm && c->nr == nr && c->args[0] == args[0] && c->args[1] == args[1] &&
+	    c->args[2] == args[2] && c->args[3] == args[3] && c->args[4] == args[4])
 		return c;
 	section_begin(mm, o);
 	return open_section();

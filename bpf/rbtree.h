@@ -48,11 +48,17 @@ int on_rb_linked(struct pt_regs *ctx)
 	return 0;
 }
 
-// unmap_region(mm, vma, prev, start, end)
+// unmap_region(mm, vma, prev, start, end): the tree is changed already. After the lock was
+// downgraded nobody will let go of it for writing, so the section ends here.
 SEC("?kprobe/unmap_region")
 int on_rb_unmapped(struct pt_regs *ctx)
 {
-	changed(BPF_CORE_READ(ctx, di), BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
+	bool is_open = open_section();
+	u64 mm = BPF_CORE_READ(ctx, di);
+
+	changed(mm, BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
+	if (!is_open && owner_of(mm))
+		section_end(ctx, mm);
 	return 0;
 }
 
