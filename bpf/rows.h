@@ -81,8 +81,8 @@ static __always_inline u64 mix(u64 hash, u64 value)
 	return (hash ^ value) * FNV_PRIME;
 }
 
-// What mpol_equal() compares, as one number; two policies that differ could collide in
-// theory (1 in 2^64), which would show as an unexplained refusal.
+// What mpol_equal() compares, as one number, of the first 64 nodes. Two policies that differ and
+// have the same number would show as an unexplained refusal.
 static __always_inline u64 policy_key(u64 policy)
 {
 	struct mempolicy *p = (void *)policy;

@@ -33,7 +33,7 @@ enum vme_kind {
 	VME_ATTEMPT = 3,  // struct vme_attempt: the kernel considers a merge
 	VME_COMMIT = 4,   // struct vme_commit: the kernel carries a merge out
 	VME_FORK = 5,     // struct vme_life: `mm` is the child's, `other_mm` the parent's
-	VME_EXEC = 6,     // struct vme_life: `mm` replaces `other_mm` in the process
+	VME_EXEC = 6,     // struct vme_life: `mm` is the process's new one
 	VME_EXIT = 7,     // struct vme_life: the address space `mm` is gone
 	VME_FILE = 8,     // struct vme_file: the path of a file seen for the first time
 	VME_NAME = 9,     // struct vme_name: the text of an anonymous VMA name
