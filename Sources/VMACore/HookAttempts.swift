@@ -119,7 +119,7 @@ struct HookAttempts {
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
         if hooked.site.commits, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
-        found.isKeptSource = hooked.syscall.keptSource.map(vma.range.contains) ?? false
+        found.isKeptSource = hooked.syscall.keptSource.map(found.vma.range.contains) ?? false
         return found
     }
 }

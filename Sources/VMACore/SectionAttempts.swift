@@ -151,7 +151,7 @@ struct SectionAttempts {
             guard !vacated.contains(side == .prev ? range.start - 1 : range.end) else { return nil }
             found.stays = false
         }
-        found.isKeptSource = section.syscall.keptSource.map(vma.range.contains) ?? false
+        found.isKeptSource = section.syscall.keptSource.map(found.vma.range.contains) ?? false
         return found
     }
 

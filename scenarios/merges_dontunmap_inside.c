@@ -1,0 +1,14 @@
+// merged: mremap 1
+// nothing missed
+//
+// Untouched memory is copied to the middle of its own VMA, which splits it. The copy joins what is
+// behind it; on some kernels not what is before, since that is where it was copied from.
+#include "scenario.h"
+
+int main(void)
+{
+	open_area();
+	map(1, 9, RW);
+	move_with(2, 5, 1, MREMAP_DONTUNMAP);
+	return 0;
+}
