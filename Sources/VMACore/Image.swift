@@ -76,6 +76,12 @@ public struct Audit: Sendable, Equatable {
     public var differences: [String] = []
 
     static let differenceLimit = 8
+
+    mutating func add(_ other: Audit) {
+        checked += other.checked
+        equal += other.equal
+        differences += other.differences
+    }
 }
 
 extension Image {

@@ -5,7 +5,10 @@ public final class Observer {
     /// All address spaces seen, in the order of their appearance; those that exited, too.
     public private(set) var images: [Image] = []
     private var live: [MMID: Image] = [:]
+    /// Those that are gone, too: an id is never given twice.
+    private var owners: [MMID: Image] = [:]
     private var exited: [Image] = []
+    private var releasable: [Image] = []
 
     public private(set) var ledger = Ledger()
     public private(set) var files: [FileID: String] = [:]
@@ -16,6 +19,8 @@ public final class Observer {
     public private(set) var agreed = 0
     public private(set) var checked = 0
     public private(set) var audit = Audit()
+    /// The part of it that a loss which is not known yet would take back.
+    private var unsettled = Audit()
     /// The first disagreements between prediction and kernel, in words.
     public private(set) var disagreements: [String] = []
     public var unexplained: Int { checked - agreed }
@@ -27,12 +32,17 @@ public final class Observer {
 
     /// Attempts come from the hooks, or have to be read off the write sections.
     private let isHooked: Bool
+    /// Attempts wait for `settle`: what was lost before may only be known later.
+    private let waits: Bool
+    private var waiting: [MergeAttempt] = []
     private var hooks = HookAttempts()
     private static let disagreementLimit = 20
 
-    public init(judge: Judge, isHooked: Bool) {
+    /// - Parameter waits: whether the source can lose events that only a later `.lost` tells of.
+    public init(judge: Judge, isHooked: Bool, waits: Bool = false) {
         self.judge = judge
         self.isHooked = isHooked
+        self.waits = waits
     }
 
     public func image(_ mm: MMID) -> Image? { live[mm] }
@@ -70,7 +80,22 @@ public final class Observer {
             // What was under way may have lost its beginning or its outcome: no attempt of it counts.
             hooks = HookAttempts()
             for image in live.values { image.open = [:] }
+            waiting = []
+            // Nor does a comparison that may have been made without what is missing.
+            audit.checked -= unsettled.checked
+            audit.equal -= unsettled.equal
+            audit.differences.removeLast(unsettled.differences.count)
+            unsettled = Audit()
         }
+    }
+
+    /// Nothing was lost up to now: what has been seen is final.
+    public func settle() {
+        unsettled = Audit()
+        for attempt in waiting { count(attempt) }
+        waiting = []
+        releasable += exited
+        exited = []
     }
 
     /// Replaces a layout by what was read from the kernel until `time` (CLOCK_MONOTONIC ns).
@@ -105,6 +130,7 @@ public final class Observer {
         }
         let image = Image(mm: mm, tgid: tgid, command: "")
         live[mm] = image
+        owners[mm] = image
         images.append(image)
         return image
     }
@@ -182,32 +208,39 @@ public final class Observer {
         exited.append(image)
     }
 
-    /// Lets go of the layouts of address spaces that are gone: nobody has a stack to resolve in
-    /// them any more.
+    /// Lets go of the layouts of address spaces that were gone when it was settled last: nobody
+    /// has a stack to resolve in them any more.
     public func releaseLayouts() {
-        for image in exited { image.releaseLayout(judge) }
-        exited = []
+        for image in releasable { image.releaseLayout(judge) }
+        releasable = []
     }
 
     private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) {
         let differences = image.differences(from: kernel, in: range)
-        audit.checked += 1
-        if differences.isEmpty { audit.equal += 1 } else { note(differences: differences) }
+        var found = Audit()
+        found.checked = 1
+        found.equal = differences.isEmpty ? 1 : 0
+        found.differences = Array(differences.prefix(Audit.differenceLimit - audit.differences.count))
+        audit.add(found)
+        unsettled.add(found)
     }
 
     private func note(differences: [String]) {
-        audit.differences.append(
-            contentsOf: differences.prefix(max(0, Audit.differenceLimit - audit.differences.count)))
+        // Before what may be taken back.
+        let room = Audit.differenceLimit - audit.differences.count
+        audit.differences.insert(
+            contentsOf: differences.prefix(room), at: audit.differences.count - unsettled.differences.count)
     }
 
     // MARK: attempts
 
     private func note(_ attempts: [MergeAttempt]) {
-        for attempt in attempts { note(attempt) }
+        if waits { return waiting.append(contentsOf: attempts) }
+        for attempt in attempts { count(attempt) }
     }
 
-    private func note(_ attempt: MergeAttempt) {
-        guard let image = live[attempt.origin.mm] else { return }
+    private func count(_ attempt: MergeAttempt) {
+        guard let image = owners[attempt.origin.mm] else { return }
         let verdict = judge.judge(attempt)
         checked += 1
         if verdict.agreed { agreed += 1 } else { note(disagreement: attempt, verdict, image) }

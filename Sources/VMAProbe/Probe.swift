@@ -94,6 +94,14 @@ public final class Probe {
         }
     }
 
+    /// Tells of runs of our programs that the kernel has skipped since the last call. Nothing in
+    /// the ring shows them.
+    public func countSkippedRuns(_ body: (Event) -> Void) {
+        let missed = loader.missedRuns
+        if missed > missedRuns { body(.lost(missed - missedRuns)) }
+        missedRuns = missed
+    }
+
     /// Delivers what has come since the last call, in the kernel's order. Returns false if it
     /// stopped before the ring was empty.
     @discardableResult
@@ -104,12 +112,6 @@ public final class Probe {
             waiting.forEach(body)
             waiting = []
             budget = Self.recordsPerRound
-            // Before what came after them is believed.
-            let missed = loader.missedRuns
-            if missed > missedRuns {
-                deliver(.lost(missed - missedRuns))
-                missedRuns = missed
-            }
             ring_buffer__consume(ring)
             deliver = { _ in }
             isEmpty = budget > 0
@@ -119,12 +121,14 @@ public final class Probe {
 
     /// Stops listening and delivers what is still in the ring, and what is missing at its end.
     public func finish(_ body: (Event) -> Void) throws(ProbeError) {
+        countSkippedRuns(body)
         loader.detach()
         usleep(1000)  // a program may be running still
         let sequence = try loader.sequence()
         while !drain(body) {}
         let missing = decoder.missing(atEnd: sequence)
         if missing > 0 { body(.lost(missing)) }
+        countSkippedRuns(body)
     }
 
     // MARK: whom to observe

@@ -45,7 +45,9 @@ final class Observation {
         kernel = Kernel()
         let choices = Probe.Options(followsChildren: followsChildren, wantsStacks: !options.noStacks)
         probe = try Self.open(options.source, kernel, choices)
-        observer = Observer(judge: Judge(try Calibration.model(kernel)), isHooked: probe.source == .hooks)
+        observer = Observer(
+            judge: Judge(try Calibration.model(kernel)), isHooked: probe.source == .hooks,
+            waits: probe.source == .tracepoints)
     }
 
     /// Hooks where they load, else tracepoints; the choice is printed.
@@ -140,6 +142,7 @@ final class Observation {
         try audit(tries: Self.auditTries.final)
         endTime = vms_monotonic_ns()
         try probe.finish(observer.apply)
+        observer.settle()
         if !options.noStacks { stacks.resolve(observer, probe) }
         progress?.clear()
     }
@@ -161,6 +164,8 @@ final class Observation {
     /// Returns false if there is more.
     @discardableResult
     private func drain() throws -> Bool {
+        probe.countSkippedRuns(observer.apply)
+        observer.settle()
         let isEmpty = probe.drain(observer.apply)
         if !options.noStacks { stacks.resolve(observer, probe) }
         if !LayoutDump.isWanted { observer.releaseLayouts() }

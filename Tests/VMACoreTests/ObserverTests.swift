@@ -7,8 +7,8 @@ final class Scene {
     let observer: Observer
     var time: UInt64 = 0
 
-    init(_ model: KernelModel = .v6_12, isHooked: Bool = false) {
-        observer = Observer(judge: Judge(model), isHooked: isHooked)
+    init(_ model: KernelModel = .v6_12, isHooked: Bool = false, waits: Bool = false) {
+        observer = Observer(judge: Judge(model), isHooked: isHooked, waits: waits)
     }
 
     func origin(_ mm: MMID, tid: UInt32? = nil) -> Origin {
