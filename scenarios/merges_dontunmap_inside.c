@@ -1,8 +1,7 @@
-// merged: mremap 1
 // nothing missed
 //
 // Untouched memory is copied to the middle of its own VMA, which splits it. The copy joins what is
-// behind it; on some kernels not what is before, since that is where it was copied from.
+// on both sides; on some kernels not what is before, where it was copied from, or nothing at all.
 #include "scenario.h"
 
 int main(void)

@@ -65,12 +65,14 @@ public struct Judge: Sendable {
     private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {
         let found = side == .prev ? attempt.prev : attempt.next
         // copy_vma() with keep_source looks past it, as long as it could merge.
-        if let found, found.isKeptSource, model.keepsSourceApart, attempt.proposed.isAnonymous,
-            attempt.proposed.anonVMA == 0
-        {
-            return nil
+        guard attempt.proposed.isAnonymous, attempt.proposed.anonVMA == 0 else { return found }
+        switch model.keptSource {
+        case .merges: return found
+        case .apart: return found?.isKeptSource == true ? nil : found
+        case .alone:
+            let isBesideIt = [attempt.prev, attempt.next].contains { $0?.isKeptSource == true }
+            return isBesideIt ? nil : found
         }
-        return found
     }
 
     private func blockers(_ attempt: MergeAttempt, _ side: Side, anonymousAs other: VMA?) -> Blockers? {

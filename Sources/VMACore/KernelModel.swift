@@ -31,9 +31,17 @@ public struct KernelModel: Sendable, Equatable {
     /// A fork's child may move faulted memory beside an unfaulted neighbour and merge with it:
     /// from 6.16 to 6.18 `is_mergeable_anon_vma` did not know the VMA that a copy was made from.
     public var mergesCopiesOfForks: Bool
-    /// Unfaulted memory that MREMAP_DONTUNMAP copies does not merge with its copy (`copy_vma` with
-    /// `keep_source`).
-    public var keepsSourceApart = false
+    /// What becomes of unfaulted memory that MREMAP_DONTUNMAP copies to beside itself (`copy_vma`
+    /// with `keep_source`).
+    public enum KeptSource: String, Sendable {
+        /// Its copy may merge with it.
+        case merges
+        /// Its copy may merge with its other neighbour only.
+        case apart
+        /// No merge of its copy is tried.
+        case alone
+    }
+    public var keptSource = KeptSource.merges
     public var hole: HolePreference
     public var close: CloseRule
     /// Differences in these flags do not matter.
@@ -57,7 +65,7 @@ public struct KernelModel: Sendable, Equatable {
     public var name: String {
         var words = ["anon_vma:\(anonVMARule.rawValue)"]
         if mergesCopiesOfForks { words.append("fork-copies:merge") }
-        if keepsSourceApart { words.append("dontunmap:apart") }
+        if keptSource != .merges { words.append("dontunmap:\(keptSource.rawValue)") }
         words += ["hole:\(hole.rawValue)", "close:\(close.rawValue)"]
         if ignoredFlags.contains(.maybeGuard) { words.append("guard:ignored") }
         if hasAnonPgoff { words.append("anon_pgoff:own") }
@@ -92,8 +100,11 @@ extension KernelModel {
             kernels: "6.16 to 6.18.7; refused since, commit 3b617fd3d317", foundBy: "experiment"),
         Word(
             word: "dontunmap:apart",
-            meaning: "untouched memory that MREMAP_DONTUNMAP copies does not merge with its copy",
-            kernels: "since 7.2, and in stable kernels before (6.1.192)", foundBy: "experiment"),
+            meaning: "untouched memory that MREMAP_DONTUNMAP copies to beside itself does not merge with the copy",
+            kernels: "since 7.2, and in stable kernels before (6.12.117)", foundBy: "experiment"),
+        Word(
+            word: "dontunmap:alone", meaning: "and its copy merges with nothing else, either",
+            kernels: "6.1.192", foundBy: "experiment"),
         Word(
             word: "hole:prev",
             meaning: "a mapping that could join either side, which differ in their anon_vma, joins prev",

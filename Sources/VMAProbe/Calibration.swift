@@ -12,7 +12,7 @@ public enum Calibration {
             // vma_merge() and the rule that any neighbour's close refuses went together.
             close: kernel.hasFunction("vma_merge") ? .any : .removed)
         if model.anonVMARule == .forkChild { model.mergesCopiesOfForks = try copyOfForkJoinsUnfaulted() }
-        model.keepsSourceApart = try !keptSourceIsJoined()
+        model.keptSource = try keptSource()
         if try guardedIsJoined() { model.ignoredFlags.insert(.maybeGuard) }
         model.hasAnonPgoff = kernel.hasField("vm_area_struct", "__vm_anon_pgoff_lo")
         return model
@@ -40,12 +40,14 @@ public enum Calibration {
         return status == 1 << 8
     }
 
-    /// An untouched page is copied by MREMAP_DONTUNMAP to right behind itself.
-    static func keptSourceIsJoined() throws(ProbeError) -> Bool {
-        let area = try Reservation(pages: 4)
+    /// An untouched page is copied by MREMAP_DONTUNMAP to between itself and another.
+    static func keptSource() throws(ProbeError) -> KernelModel.KeptSource {
+        let area = try Reservation(pages: 5)
         try area.commit(1, pages: 1)
+        try area.commit(3, pages: 1)
         try area.move(1, to: 2, keepsSource: true)
-        return try area.lines(1, 2) == 1
+        if try area.lines(1, 2) == 1 { return .merges }
+        return try area.lines(2, 2) == 1 ? .apart : .alone
     }
 
     /// MADV_GUARD_INSTALL marks a VMA where a kernel keeps account of it; does that keep the
