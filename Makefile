@@ -13,11 +13,12 @@ PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.
 KERNEL ?=
 
-.PHONY: help deps build demo test install clean
+.PHONY: help deps build demo test kernels install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
-	@echo "make test               every test, guests included"
+	@echo "make test               every test, those in guests of some kernels included"
+	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make build              the static release executable, $(VMASCOPE)"
 	@echo "make install            to $(PREFIX)/bin"
 	@echo "make clean              what was built; downloaded kernels stay in .cache"
@@ -42,10 +43,19 @@ else
 endif
 
 # The tests need root, for BPF, and the static executable, for guests.
-test: KERNEL := 6.1
+test: KERNEL := any
+test: KERNELS ?= 5.10 6.1 6.12 7.3
 test: build
-	@kernels/fetch $(KERNEL) > /dev/null
-	@swift test
+	@kernels/fetch $(KERNELS) > /dev/null
+	@VMASCOPE_KERNELS="$(KERNELS)" swift test
+
+# Each kernel is booted twice. VMASCOPE_UPDATE_KERNELS=1 writes docs/kernels.md anew.
+kernels: KERNEL := any
+kernels: KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kernels/list)
+kernels: build
+	@kernels/fetch $(KERNELS) > /dev/null
+	@status=0; VMASCOPE_KERNELS="$(KERNELS)" VMASCOPE_PREEMPTION=full swift test --filter GuestTests || status=$$?; \
+		cat .build/kernels.md; exit $$status
 
 install: build
 	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope

@@ -1,4 +1,5 @@
-// merged: mremap 1
+// merged[hole:next]: mremap 1
+// merged[close:removed]: mremap 1
 // nothing missed
 //
 // Growing fills the hole that was torn before: the new part joins both sides.

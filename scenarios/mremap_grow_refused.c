@@ -1,6 +1,7 @@
 // expect[hole:next]: mremap next anon_vma x1
 // expect[close:removed]: mremap next anon_vma x1
-// merged: mremap 1
+// merged[hole:next]: mremap 1
+// merged[close:removed]: mremap 1
 //
 // The new part joins what it extends, whose anon_vma is not that of the next.
 // Up to 5.18 (hole:prev with close:any) the kernel does not ask.

@@ -43,7 +43,8 @@ struct Judgement {
 
     private var merges: [String] {
         let merged = processes.reduce(0) { $0 + $1.merged } - baseline
-        return merged >= scenario.merged ? [] : ["merged: \(merged), expected \(scenario.merged) at least"]
+        let expected = scenario.merged(report.host.merge_rules)
+        return merged >= expected ? [] : ["merged: \(merged), expected \(expected) at least"]
     }
 
     private var layouts: [String] {

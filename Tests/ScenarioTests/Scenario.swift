@@ -4,7 +4,7 @@ import Testing
 /// One program of scenarios/ and what is written above it, a comment line for each fact:
 ///
 ///     // expect[WORDS]: OP SIDE BLOCKERS (DETAIL) xN    misses in the area, and no others
-///     // merged: OP N                                   attempts that merge, at least
+///     // merged[WORDS]: OP N                            attempts that merge, at least
 ///     // nothing missed
 ///     // area: brk | any                                misses anywhere, of brk or of all ops
 ///
@@ -28,7 +28,7 @@ struct Scenario: CustomTestStringConvertible, Sendable {
     var area = Area.fixed
     var expectations: [(words: [String], miss: Miss, count: Int)] = []
     /// Attempts that merge, of all ops.
-    var merged = 0
+    var merges: [(words: [String], count: Int)] = []
     var problems: [String] = []
 
     var testDescription: String { name }
@@ -40,6 +40,11 @@ struct Scenario: CustomTestStringConvertible, Sendable {
             misses[miss, default: 0] += count
         }
         return misses
+    }
+
+    /// How many attempts merge at least where the report says `mergeRules`.
+    func merged(_ mergeRules: String) -> Int {
+        merges.filter { $0.words.allSatisfy(mergeRules.contains) }.reduce(0) { $0 + $1.count }
     }
 
     static let all: [Scenario] = {
@@ -61,8 +66,8 @@ struct Scenario: CustomTestStringConvertible, Sendable {
                     detail: detail.map(String.init))
                 expectations.append((words?.split(separator: ",").map(String.init) ?? [], miss, Int(count)!))
                 saysSomething = true
-            } else if let match = line.wholeMatch(of: /\/\/ merged: (\w+) (\d+)/) {
-                merged += Int(match.2)!
+            } else if let match = line.wholeMatch(of: /\/\/ merged(?:\[(.+?)\])?: (\w+) (\d+)/) {
+                merges.append((match.1?.split(separator: ",").map(String.init) ?? [], Int(match.3)!))
                 saysSomething = true
             } else if let match = line.wholeMatch(of: /\/\/ area: (brk|any)/) {
                 area = Area(rawValue: String(match.1))!
