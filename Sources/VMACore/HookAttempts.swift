@@ -80,6 +80,7 @@ struct HookAttempts {
             // The kernel adds flags on the way, VM_ACCOUNT for one.
             var final = entry
             final.attempt.proposed.flags = found.flags
+            if final.attempt.proposed.file == 0 { final.attempt.proposed.file = found.file }
             final.attempt.proposed.traits.formUnion(found.traits.intersection([.heap, .stack, .hugetlb]))
             final.result = list.count > 1 ? nil : found.range
             let attempt = resolve(final)
