@@ -62,13 +62,30 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 	return tree_find(mm) && s->place.vma && row_at(s, row) ? flag : 0;
 }
 
-// Sends the attempt whose `proposed` is filled in, with the neighbours as they stand.
-static __always_inline void tell_attempt(struct pt_regs *ctx, struct scratch *s, u64 mm, u32 tgid, u32 site)
+// The row of an attempt to fill in, all zero; 0 if the mm is not observed.
+static __always_inline struct vme_row *propose(u64 mm)
 {
-	struct vme_attempt *a = &s->attempt;
+	struct owner *o = owner_of(mm);
+	struct scratch *s = scratch();
+
+	if (!o || !s)
+		return 0;
+	s->attempt.h.tgid = o->tgid;
+	__builtin_memset(&s->attempt.proposed, 0, sizeof(s->attempt.proposed));
+	return &s->attempt.proposed;
+}
+
+// Sends the attempt that `propose` began, with the neighbours as they stand.
+static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
+{
+	struct scratch *s = scratch();
+	struct vme_attempt *a;
 	u32 flags = 0;
 	u64 origin;
 
+	if (!s)
+		return;
+	a = &s->attempt;
 	read_syscall(&a->nr, a->args, &flags);
 	if (flags & VME_COMPAT)  // its numbers mean something else
 		a->nr = NR_other;
@@ -84,7 +101,7 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, struct scratch *s,
 			origin += a->proposed.start - PAGE_DOWN(a->args[4]);
 	}
 	a->flags |= neighbour(mm, origin, &a->middle, VME_HAS_MIDDLE);
-	begin(s, &a->h, VME_ATTEMPT, mm, tgid);
+	begin(s, &a->h, VME_ATTEMPT, mm, a->h.tgid);
 	emit(s, a, sizeof(*a));
 }
 
@@ -94,13 +111,10 @@ SEC("?kprobe/vma_merge")
 int on_vma_merge(struct pt_regs *ctx)
 {
 	u64 mm = BPF_CORE_READ(ctx, di);
-	struct owner *o = owner_of(mm);
-	struct scratch *s = scratch();
-	struct vme_row *row;
+	struct vme_row *row = propose(mm);
 
-	if (!o || !s)
+	if (!row)
 		return 0;
-	row = &s->attempt.proposed;
 	row->start = BPF_CORE_READ(ctx, dx);
 	row->end = BPF_CORE_READ(ctx, cx);
 	row->flags = BPF_CORE_READ(ctx, r8);
@@ -109,12 +123,10 @@ int on_vma_merge(struct pt_regs *ctx)
 	row->pgoff = stack_arg(ctx, 6 + 2);
 	row->policy = policy_key(stack_arg(ctx, 6 + 3));
 	row->uffd = stack_arg(ctx, 6 + 4);
-	row->name = 0;
 	if (bpf_core_field_exists(struct vm_area_struct, anon_name))
 		row->name = name_key(stack_arg(ctx, 6 + 5));
-	row->traits = 0;
 	file_key(row->file);
-	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_VMA_MERGE);
+	tell_attempt(ctx, mm, VME_SITE_VMA_MERGE);
 	return 0;
 }
 
@@ -124,21 +136,17 @@ SEC("?kprobe/mmap_region")
 int on_mmap_region(struct pt_regs *ctx)
 {
 	u64 mm = current_mm();
-	struct owner *o = owner_of(mm);
-	struct scratch *s = scratch();
-	struct vme_row *row;
+	struct vme_row *row = propose(mm);
 
-	if (!o || !s)
+	if (!row)
 		return 0;
-	row = &s->attempt.proposed;
-	__builtin_memset(row, 0, sizeof(*row));
 	row->file = BPF_CORE_READ(ctx, di);
 	row->start = BPF_CORE_READ(ctx, si);
 	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, dx));
 	row->flags = BPF_CORE_READ(ctx, cx);
 	row->pgoff = BPF_CORE_READ(ctx, r8);
 	file_key(row->file);
-	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_MMAP_REGION);
+	tell_attempt(ctx, mm, VME_SITE_MMAP_REGION);
 	return 0;
 }
 
@@ -147,19 +155,15 @@ SEC("?kprobe/do_brk_flags")
 int on_brk(struct pt_regs *ctx)
 {
 	u64 mm = current_mm();
-	struct owner *o = owner_of(mm);
-	struct scratch *s = scratch();
-	struct vme_row *row;
+	struct vme_row *row = propose(mm);
 
-	if (!o || !s)
+	if (!row)
 		return 0;
-	row = &s->attempt.proposed;
-	__builtin_memset(row, 0, sizeof(*row));
 	row->start = BPF_CORE_READ(ctx, dx);
 	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, cx));
 	row->flags = BPF_CORE_READ(ctx, r8);
 	row->pgoff = row->start >> PAGE_SHIFT;
-	tell_attempt(ctx, s, mm, o->tgid, VME_SITE_BRK);
+	tell_attempt(ctx, mm, VME_SITE_BRK);
 	return 0;
 }
 
@@ -197,14 +201,10 @@ static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 {
 	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
 	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
-	struct owner *o = owner_of(mm);
-	struct scratch *s = scratch();
-	struct vme_row *row;
+	struct vme_row *row = propose(mm);
 
-	if (!o || !s)
+	if (!row)
 		return;
-	row = &s->attempt.proposed;
-	__builtin_memset(row, 0, sizeof(*row));
 	row->start = BPF_CORE_READ(vmg, start);
 	row->end = BPF_CORE_READ(vmg, end);
 	row->pgoff = BPF_CORE_READ(vmg, pgoff);
@@ -222,7 +222,7 @@ static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 		row->anon_pgoff = BPF_CORE_READ(vmg, anon_pgoff);
 		row->traits |= VME_ANON_PGOFF;
 	}
-	tell_attempt(ctx, s, mm, o->tgid, site);
+	tell_attempt(ctx, mm, site);
 }
 
 // vma_merge_new_range(vmg): mmap, brk, mremap.
