@@ -7,7 +7,9 @@ import Glibc
 /// the same when we die, since nothing is pinned.
 final class BPFLoader {
     private let object: OpaquePointer
-    private var links: [(program: String, link: OpaquePointer)] = []
+    private var links: [OpaquePointer] = []
+    /// Programs that were ever attached: what was skipped of them counts after that, too.
+    private var attached: [String] = []
 
     /// Opens the embedded object with just these programs switched on, and loads it.
     ///
@@ -70,7 +72,7 @@ final class BPFLoader {
     }
 
     deinit {
-        for (_, link) in links { bpf_link__destroy(link) }
+        for link in links { bpf_link__destroy(link) }
         bpf_object__close(object)
     }
 
@@ -88,11 +90,12 @@ final class BPFLoader {
             throw .failed("no BPF program is called \(name)")
         }
         guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
-        links.append((name, link))
+        links.append(link)
+        attached.append(name)
     }
 
     func detach() {
-        for (_, link) in links { bpf_link__destroy(link) }
+        for link in links { bpf_link__destroy(link) }
         links = []
     }
 
@@ -112,7 +115,7 @@ final class BPFLoader {
     /// have no other trace of.
     var missedRuns: UInt64 {
         var missed: UInt64 = 0
-        for (name, _) in links {
+        for name in attached {
             guard let (_, fd) = program(name) else { continue }
             var info = bpf_prog_info()
             var size = UInt32(MemoryLayout<bpf_prog_info>.size)
