@@ -6,8 +6,6 @@
 
 #define MAX_CHUNKS 256
 #define PATH_STEPS 32
-#define FNV_OFFSET 0xcbf29ce484222325ULL
-#define FNV_PRIME 0x100000001b3ULL
 
 // One component towards the root, or across a mount point. Returns 1 at the end. A function
 // of its own, so that the verifier looks at one step and not at every sequence of them.
@@ -74,11 +72,6 @@ __noinline int tell_file(u64 file, u64 inode)
 	if (emit(s, &s->file, sizeof(s->file)))  // or it is told the next time
 		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
 	return 0;
-}
-
-static __always_inline u64 mix(u64 hash, u64 value)
-{
-	return (hash ^ value) * FNV_PRIME;
 }
 
 // What mpol_equal() compares, as one number, of the first 64 nodes. Two policies that differ and

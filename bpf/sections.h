@@ -28,9 +28,47 @@ static __always_inline struct section *open_section(void)
 	return bpf_map_lookup_elem(&sections, &tid);
 }
 
-static __always_inline s32 user_stack(void *ctx)
+// Sends the stack in the scratch memory unless it has been; returns its key.
+__noinline u64 tell_stack(void)
 {
-	return config.want_stacks ? bpf_get_stackid(ctx, &stacks, BPF_F_USER_STACK) : -1;
+	struct scratch *s = scratch();
+	u64 key = FNV_OFFSET, one = 1;
+	u32 i, count;
+
+	if (!s)
+		return 0;
+	count = s->stack.count;
+	if (count > VME_CALLS_MAX)
+		return 0;
+	for (i = 0; i < VME_CALLS_MAX; i++) {
+		if (i >= count)
+			break;
+		key = mix(key, s->stack.addresses[i]);
+	}
+	if (bpf_map_lookup_elem(&told, &key))
+		return key;
+	begin(s, &s->stack.h, VME_CALLS, 0, 0);
+	s->stack.key = key;
+	if (emit(s, &s->stack, sizeof(s->stack) - (VME_CALLS_MAX - count) * sizeof(u64)))
+		bpf_map_update_elem(&told, &key, &one, BPF_ANY);
+	return key;
+}
+
+// The key of the current task's user stack, or 0. Not by the kernel's own table of stacks: that
+// can only be read by a syscall, during which kprobes on that processor skip their programs
+// (bpf_disable_instrumentation).
+static __always_inline u64 user_stack(void *ctx)
+{
+	struct scratch *s = scratch();
+	long bytes;
+
+	if (!config.want_stacks || !s)
+		return 0;
+	bytes = bpf_get_stack(ctx, s->stack.addresses, sizeof(s->stack.addresses), BPF_F_USER_STACK);
+	if (bytes <= 0)
+		return 0;
+	s->stack.count = (u32)bytes / sizeof(u64);
+	return tell_stack();
 }
 
 static __always_inline void read_section(struct section *c, u32 reason)
@@ -72,10 +110,13 @@ static __always_inline void section_end(void *ctx, u64 mm)
 	if (!c || c->mm != mm || !s)
 		return;
 	if (c->lo < c->hi || c->lo2 < c->hi2) {
+		u64 stack;
+
 		read_section(c, VME_AFTER);
+		stack = user_stack(ctx);
 		begin(s, &s->section.h, VME_SECTION, mm, c->tgid);
 		s->section.nr = c->nr;
-		s->section.stack = user_stack(ctx);
+		s->section.stack = stack;
 		__builtin_memcpy(s->section.args, c->args, sizeof(c->args));
 		s->section.lo = c->lo;
 		s->section.hi = c->hi;
@@ -88,6 +129,21 @@ static __always_inline void section_end(void *ctx, u64 mm)
 	}
 	tid = (u32)bpf_get_current_pid_tgid();
 	bpf_map_delete_elem(&sections, &tid);
+}
+
+// The lock had been taken before its mm was observed, or the section found no room: what it
+// changed is not known.
+static __always_inline void section_unseen(u64 mm, struct owner *o)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return;
+	begin(s, &s->section.h, VME_SECTION, mm, o->tgid);
+	__builtin_memset((void *)&s->section + sizeof(s->section.h), 0, sizeof(s->section) - sizeof(s->section.h));
+	s->section.nr = -1;
+	s->section.flags = VME_INCOMPLETE;
+	emit(s, &s->section, sizeof(s->section));
 }
 
 // The last user of an mm is gone: its VMAs stand as they are until exit_mmap() frees them.
@@ -125,8 +181,17 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 
 static __always_inline void released(void *ctx, u64 mm, bool write)
 {
-	if (write && owner_of(mm))
-		section_end(ctx, as_number((void *)mm));
+	struct owner *o = write ? owner_of(mm) : 0;
+	struct section *c;
+
+	if (!o)
+		return;
+	mm = as_number((void *)mm);
+	c = open_section();
+	if (c && c->mm == mm)
+		section_end(ctx, mm);
+	else
+		section_unseen(mm, o);
 }
 
 SEC("?tp_btf/mmap_lock_acquire_returned")

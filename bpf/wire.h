@@ -7,7 +7,6 @@
 #define TREE_NODE_WORDS 32
 #define VMA_BYTES 512
 #define ANON_VMA_BYTES 256
-#define STACK_DEPTH 64
 
 // Set by the loader before the programs are loaded; the verifier removes what it turns off.
 const volatile struct vme_config config SEC(".rodata.config") = {};
@@ -40,14 +39,8 @@ struct {
 	__uint(max_entries, 32 << 20);
 } events SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
-	__uint(max_entries, 16384);
-	__uint(key_size, sizeof(u32));
-	__uint(value_size, STACK_DEPTH * sizeof(u64));
-} stacks SEC(".maps");
-
-// Files and names whose text has been sent: struct file pointer to inode pointer, name hash to 1.
+// What has been sent once and is named by its key from then on: struct file pointer to inode
+// pointer, hash of a name or a stack to 1. What is pushed out of here is sent again.
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -101,6 +94,7 @@ struct scratch {
 	struct vme_commit commit;
 	struct vme_life life;
 	struct vme_name name;
+	struct vme_calls stack;
 };
 
 extern void bpf_preempt_disable(void) __ksym __weak;
@@ -157,6 +151,14 @@ static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 k
 static __always_inline bool emit(struct scratch *s, void *record, u64 size)
 {
 	return !bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP);
+}
+
+#define FNV_OFFSET 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+	return (hash ^ value) * FNV_PRIME;
 }
 
 // A typed pointer of the verifier's as a mere number, as what is found in the tree is.

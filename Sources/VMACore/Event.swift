@@ -1,6 +1,10 @@
 /// What sources tell and recordings hold, with kernel pointers already made into ids. Facts
 /// only: whether a merge was missed, and why, is decided here in the core.
+///
+/// An observation is these and nothing else, one after the other, so a recording of them gives
+/// the same report.
 public enum Event: Sendable {
+    // From the kernel.
     case rows(Rows)
     case section(Section)
     case attempt(HookedAttempt)
@@ -10,8 +14,31 @@ public enum Event: Sendable {
     case exit(Life)
     case file(FileID, path: String)
     case name(UInt32, text: String)
+    /// A user stack seen for the first time: return addresses, innermost first. `frames` follow
+    /// for those that are needed.
+    case stack(StackID, [UInt64])
+
+    // From the edge.
     /// Records that never arrived: everything known may be stale.
     case lost(UInt64)
+    /// Nothing was lost up to now: what has been seen is final.
+    case settled
+    /// An address space is the process's that is named; it was running already.
+    case adopted(MMID, tgid: UInt32, command: String)
+    /// All VMAs of an address space, read until `asOf` (CLOCK_MONOTONIC ns), replace its layout.
+    case snapshot(MMID, [VMA], asOf: UInt64)
+    /// All VMAs of an address space, read while nothing happened, to compare with its layout.
+    case compared(MMID, [VMA])
+    /// A stack in an address space, in words, innermost first.
+    case frames(MMID, StackID, [String])
+
+    /// One for each record that the kernel's side made.
+    var isRecord: Bool {
+        switch self {
+        case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack: true
+        case .lost, .settled, .adopted, .snapshot, .compared, .frames: false
+        }
+    }
 }
 
 /// Who and when. `time` is in nanoseconds of CLOCK_MONOTONIC; `tgid` is the process that owns
@@ -70,13 +97,13 @@ public struct Syscall: Sendable, Equatable {
 public struct Section: Sendable {
     public var origin: Origin
     public var syscall: Syscall
-    public var stack: Int32
+    public var stack: StackID
     public var ranges: [AddressRange]
     public var writes: UInt32
     public var incomplete: Bool
 
     public init(
-        _ origin: Origin, _ syscall: Syscall, stack: Int32, ranges: [AddressRange], writes: UInt32,
+        _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: [AddressRange], writes: UInt32,
         incomplete: Bool
     ) {
         self.origin = origin
@@ -100,7 +127,7 @@ public struct HookedAttempt: Sendable {
 
     public var origin: Origin
     public var syscall: Syscall
-    public var stack: Int32
+    public var stack: StackID
     public var site: Site
     public var proposed: VMA
     /// The VMAs that hold the byte before the proposed range, and the byte after it.
@@ -110,7 +137,7 @@ public struct HookedAttempt: Sendable {
     public var middle: VMA?
 
     public init(
-        _ origin: Origin, _ syscall: Syscall, stack: Int32, site: Site, proposed: VMA, before: VMA?,
+        _ origin: Origin, _ syscall: Syscall, stack: StackID, site: Site, proposed: VMA, before: VMA?,
         after: VMA?, middle: VMA?
     ) {
         self.origin = origin

@@ -17,6 +17,7 @@ public final class Image {
     var knownSince: UInt64 = 0
     public var startCount = 0
     public var peakCount = 0
+    public internal(set) var history = History()
 
     /// What the open write section of a thread has shown so far.
     struct Open {
@@ -34,35 +35,35 @@ public final class Image {
     public var count: Int { last?.count ?? layout.count }
 
     /// What separates the VMAs now, or in the end.
-    public func boundaries(_ judge: Judge) -> Boundaries { last?.boundaries ?? Boundaries(layout, judge) }
+    public func boundaries(_ judge: Judge) -> Boundaries {
+        if let last { return last.boundaries }
+        let boundaries = Boundaries(layout, judge)
+        if hasExited { last = (layout.count, boundaries) }
+        return boundaries
+    }
 
     /// Keeps the sums only.
     func releaseLayout(_ judge: Judge) {
-        last = (layout.count, Boundaries(layout, judge))
+        last = (count, boundaries(judge))
         layout = Layout()
+    }
+
+    /// Takes over the sums of one that is gone and that nobody will ask for by itself again.
+    func take(_ other: Image, _ judge: Judge) {
+        tally.add(other.tally)
+        startCount += other.startCount
+        peakCount = max(peakCount, other.peakCount)
+        var sums = last ?? (0, Boundaries())
+        sums.count += other.count
+        sums.boundaries.fold(other.boundaries(judge))
+        last = sums
+        hasExited = true
     }
 
     init(mm: MMID, tgid: UInt32, command: String) {
         self.mm = mm
         self.tgid = tgid
         self.command = command
-    }
-}
-
-/// What separates adjacent VMAs.
-public struct Boundaries: Sendable, Equatable {
-    public var total = 0
-    /// Pairs without any blocker are not in it.
-    public var blockedBy: [Blockers: Int] = [:]
-    public var recoverable = 0
-
-    public init(_ layout: Layout, _ judge: Judge) {
-        layout.forEachBoundary { _, left, right in
-            let (blockers, _, whatIf) = judge.boundary(left, right)
-            total += 1
-            if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
-            if whatIf == .recoverable { recoverable += 1 }
-        }
     }
 }
 

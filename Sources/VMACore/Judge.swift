@@ -50,10 +50,14 @@ public struct Judge: Sendable {
     }
 
     /// What separates two VMAs as they stand.
-    public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, detail: String?, whatIf: WhatIf?) {
-        let pair = Pair(left, right)
-        let found = MergeRules.blockers(pair, model)
-        return (found, MergeRules.detail(found, pair, model), whatIf(found, left, right))
+    public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, whatIf: WhatIf?) {
+        let found = MergeRules.blockers(Pair(left, right), model)
+        return (found, whatIf(found, left, right))
+    }
+
+    /// What exactly differs, where the blockers between two VMAs leave that open.
+    public func detail(_ blockers: Blockers, _ left: VMA, _ right: VMA) -> String? {
+        MergeRules.detail(blockers, Pair(left, right), model)
     }
 
     private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {

@@ -39,7 +39,9 @@ public struct Layout: Sendable {
         if let right = vma(before: to), right.end > cover.end {
             replacement.append(right.clipped(to: AddressRange(cover.end, right.end)))
         }
+        let stood = charged(in: cover)
         replace(from, to, with: replacement)
+        for address in stood where !isBoundary(address) { causes[address] = nil }
     }
 
     /// The VMA that holds `address`, or nil.
@@ -71,15 +73,50 @@ public struct Layout: Sendable {
     }
 
     /// Calls `body` with each two VMAs between which there is no gap, and the index of the first.
-    public func forEachBoundary(_ body: (Int, VMA, VMA) -> Void) {
+    public func forEachBoundary(_ body: (Int, VMA, VMA, UInt32) -> Void) {
         var previous: VMA?
         var index = -1
         for chunk in chunks {
             for vma in chunk {
-                if let left = previous, left.end == vma.start { body(index, left, vma) }
+                if let left = previous, left.end == vma.start { body(index, left, vma, causes[vma.start] ?? 0) }
                 previous = vma
                 index += 1
             }
+        }
+    }
+
+    // MARK: causes
+
+    private var causes: [UInt64: UInt32] = [:]
+
+    public func cause(at address: UInt64) -> UInt32 { causes[address] ?? 0 }
+
+    public mutating func charge(at address: UInt64, to cause: UInt32) {
+        if isBoundary(address) { causes[address] = cause }
+    }
+
+    private func isBoundary(_ address: UInt64) -> Bool {
+        vma(containing: address)?.start == address && vma(containing: address &- 1) != nil
+    }
+
+    private func charged(in range: AddressRange) -> [UInt64] {
+        vmas(overlapping: AddressRange(range.start, range.end == .max ? .max : range.end + 1)).map(\.start)
+            .filter { causes[$0] != nil }
+    }
+
+    /// What a fork's child has of its parent's boundaries is the same code's doing.
+    mutating func inheritCauses(of parent: Layout) {
+        var found: [(UInt64, UInt32)] = []
+        forEachBoundary { _, _, right, _ in
+            let cause = parent.cause(at: right.start)
+            if cause != 0 { found.append((right.start, cause)) }
+        }
+        for (address, cause) in found { charge(at: address, to: cause) }
+    }
+
+    public mutating func charge(_ range: AddressRange, to cause: UInt32) {
+        for vma in vmas(overlapping: AddressRange(range.start, range.end == .max ? .max : range.end + 1)) where causes[vma.start] == nil {
+            if vma.start >= range.start { charge(at: vma.start, to: cause) }
         }
     }
 

@@ -7,8 +7,8 @@ public struct Ledger: Sendable {
         public var blockers: Blockers
         public var detail: String?
         public var whatIf: WhatIf?
-        /// Key in the stack map, or below 0.
-        public var stack: Int32
+        /// 0 if there is none.
+        public var stack: StackID
     }
 
     /// The first of its kind, whole.
@@ -25,7 +25,6 @@ public struct Ledger: Sendable {
         public var example: Example
     }
 
-    public static let noStack: Int32 = -1
     private static let rowLimit = 50_000
 
     private var index: [Key: Int] = [:]
@@ -42,15 +41,30 @@ public struct Ledger: Sendable {
             rows[at].count += 1
             return false
         }
-        if rows.count >= Self.rowLimit, key.stack != Self.noStack {
+        if rows.count >= Self.rowLimit, key.stack != 0 {
             folded += 1
             var other = key
-            other.stack = Self.noStack
+            other.stack = 0
             return add(other, example())
         }
         index[key] = rows.count
         rows.append(Row(key: key, count: 1, example: example()))
         return true
+    }
+
+    /// Gives the rows of some address spaces other keys; those that become alike are added up.
+    mutating func rename(_ mms: Set<MMID>, _ key: (Key) -> Key) {
+        let old = rows
+        (rows, index) = ([], [:])
+        for var row in old {
+            if mms.contains(row.key.mm) { row.key = key(row.key) }
+            if let at = index[row.key] {
+                rows[at].count += row.count
+            } else {
+                index[row.key] = rows.count
+                rows.append(row)
+            }
+        }
     }
 }
 

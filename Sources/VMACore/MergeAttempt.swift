@@ -29,7 +29,7 @@ public struct MergeAttempt: Sendable {
 
     public var origin: Origin
     public var operation: Operation
-    public var stack: Int32
+    public var stack: StackID
     /// The range with the flags, offset and anon_vma that it is to have.
     public var proposed: VMA
     /// The range is the whole of an existing VMA, which a merge would remove.
@@ -43,7 +43,7 @@ public struct MergeAttempt: Sendable {
     public var outcome: Outcome
 
     public init(
-        origin: Origin, operation: Operation, stack: Int32, proposed: VMA, replacesVMA: Bool = false,
+        origin: Origin, operation: Operation, stack: StackID, proposed: VMA, replacesVMA: Bool = false,
         isCopy: Bool = false, prev: Neighbour?, next: Neighbour?, considersNext: Bool = true,
         outcome: Outcome = Outcome(prev: false, next: false)
     ) {

@@ -2,15 +2,11 @@
 /// of a recording are the same calls.
 public final class Observer {
     public let judge: Judge
-    /// All address spaces seen, in the order of their appearance; those that exited, too.
-    public private(set) var images: [Image] = []
-    private var live: [MMID: Image] = [:]
-    /// Those that are gone, too: an id is never given twice.
-    private var owners: [MMID: Image] = [:]
-    private var exited: [Image] = []
-    private var releasable: [Image] = []
+    private var population = Population()
 
     public private(set) var ledger = Ledger()
+    public private(set) var causes = Causes()
+    public private(set) var frames = FrameTable()
     public private(set) var files: [FileID: String] = [:]
     public private(set) var names: [UInt32: String] = [:]
 
@@ -25,8 +21,8 @@ public final class Observer {
     public private(set) var disagreements: [String] = []
     public var unexplained: Int { checked - agreed }
 
-    /// Stacks seen for the first time, to be resolved while the process lives.
-    public var newStacks: [(image: Image, stack: Int32)] = []
+    /// Stacks whose frames are wanted, while the process lives.
+    public var newStacks: [(image: Image, stack: StackID)] = []
     /// Address spaces whose layout is no longer certain: read them anew.
     public private(set) var stale: Set<MMID> = []
 
@@ -45,104 +41,112 @@ public final class Observer {
         self.waits = waits
     }
 
-    public func image(_ mm: MMID) -> Image? { live[mm] }
+    /// All address spaces seen, in the order of their appearance; those that exited, too.
+    public var images: [Image] { population.images }
+    /// The sums over those that exited long ago, if there were too many to keep.
+    public var others: Image? { population.others }
 
-    /// Names an address space that was running already; its snapshot follows.
-    @discardableResult
-    public func adopt(mm: MMID, tgid: UInt32, command: String) -> Image {
-        let image = self.image(for: mm, tgid: tgid)
-        image.tgid = tgid
-        image.command = command
-        return image
-    }
+    public func image(_ mm: MMID) -> Image? { population.live[mm] }
 
     public func apply(_ event: Event) {
-        received += 1
+        if event.isRecord { received += 1 }
         switch event {
         case .rows(let rows): apply(rows)
         case .section(let section): apply(section)
-        case .attempt(let attempt): note(hooks.enter(attempt, live[attempt.origin.mm]?.layout))
+        case .attempt(let attempt): note(hooks.enter(attempt, image(attempt.origin.mm)?.layout))
         case .commit(let origin, let range): hooks.commit(origin, range)
         case .fork(let life):
-            let child = image(for: life.origin.mm, tgid: life.origin.tgid)
+            let child = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             child.command = life.command
-            begin(child)
+            if let parent = image(life.parent) { child.layout.inheritCauses(of: parent.layout) }
+            begin(child, at: life.origin.time)
         case .exec(let life):
-            let image = image(for: life.origin.mm, tgid: life.origin.tgid)
+            let image = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             image.command = life.command
         case .exit(let life): exit(life)
         case .file(let id, let path): files[id] = path
         case .name(let id, let text): names[id] = text
-        case .lost(let count):
-            received -= 1
-            lost += count
-            stale = Set(live.keys)
-            // What was under way may have lost its beginning or its outcome: no attempt of it counts.
-            hooks = HookAttempts()
-            for image in live.values { image.open = [:] }
-            waiting = []
-            // Nor does a comparison that may have been made without what is missing.
-            audit.checked -= unsettled.checked
-            audit.equal -= unsettled.equal
-            audit.differences.removeLast(unsettled.differences.count)
-            unsettled = Audit()
+        case .stack: break
+        case .lost(let count): lose(count)
+        case .settled: settle()
+        case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
+        case .snapshot(let mm, let vmas, let time): resync(mm: mm, vmas, asOf: time)
+        case .compared(let mm, let vmas): check(mm: mm, vmas)
+        case .frames(let mm, let stack, let text): frames[mm, stack] = text
         }
     }
 
+    private func lose(_ count: UInt64) {
+        lost += count
+        stale = Set(population.live.keys)
+        // What was under way may have lost its beginning or its outcome: no attempt of it counts.
+        hooks = HookAttempts()
+        for image in population.live.values { image.open = [:] }
+        waiting = []
+        // Nor does a comparison that may have been made without what is missing.
+        audit.checked -= unsettled.checked
+        audit.equal -= unsettled.equal
+        audit.differences.removeLast(unsettled.differences.count)
+        unsettled = Audit()
+    }
+
+    /// Whether `settle` would change anything.
+    public var isSettled: Bool { waiting.isEmpty && unsettled == Audit() && population.isSettled }
+
     /// Nothing was lost up to now: what has been seen is final.
-    public func settle() {
+    func settle() {
         unsettled = Audit()
         for attempt in waiting { count(attempt) }
         waiting = []
-        releasable += exited
-        exited = []
+        population.settle()
     }
 
-    /// Replaces a layout by what was read from the kernel until `time` (CLOCK_MONOTONIC ns).
-    public func resync(mm: MMID, _ vmas: [VMA], asOf time: UInt64 = 0) {
-        guard let image = live[mm] else { return }
+    func adopt(mm: MMID, tgid: UInt32, command: String) {
+        let image = population.image(for: mm, tgid: tgid)
+        image.tgid = tgid
+        image.command = command
+    }
+
+    func resync(mm: MMID, _ vmas: [VMA], asOf time: UInt64 = 0) {
+        guard let image = image(mm) else { return }
         let first = !image.isComplete
-        image.layout = Layout(vmas)
+        replaceLayout(of: image, with: vmas)
         image.knownSince = time
-        if first { begin(image) } else { audit.resynced += 1 }
+        if first { begin(image, at: time) } else { audit.resynced += 1 }
         stale.remove(mm)
     }
 
     /// Whether a layout equals what was read from the kernel while nothing happened.
     public func isEqual(mm: MMID, _ vmas: [VMA]) -> Bool {
-        live[mm]?.differences(from: vmas, in: AddressRange(0, .max)).isEmpty ?? false
+        image(mm)?.differences(from: vmas, in: AddressRange(0, .max)).isEmpty ?? false
     }
 
     /// Counts a comparison with what was read from the kernel while nothing happened, and takes
     /// that over: page faults assign anon_vmas without telling.
-    public func check(mm: MMID, _ vmas: [VMA]) {
-        guard let image = live[mm], image.isComplete, !stale.contains(mm) else { return }
+    func check(mm: MMID, _ vmas: [VMA]) {
+        guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
         compare(image, vmas, in: AddressRange(0, .max))
-        image.layout = Layout(vmas)
+        replaceLayout(of: image, with: vmas)
     }
 
     // MARK: layouts
 
-    private func image(for mm: MMID, tgid: UInt32) -> Image {
-        if let image = live[mm] {
-            if image.tgid == 0 { image.tgid = tgid }
-            return image
-        }
-        let image = Image(mm: mm, tgid: tgid, command: "")
-        live[mm] = image
-        owners[mm] = image
-        images.append(image)
-        return image
-    }
-
-    private func begin(_ image: Image) {
+    private func begin(_ image: Image, at time: UInt64) {
         image.isComplete = true
+        image.layout.charge(AddressRange(0, .max), to: Causes.unknown)
         image.startCount = image.layout.count
         image.peakCount = image.layout.count
+        image.history.note(image.layout.count, at: time)
+    }
+
+    /// Who caused the boundaries that stand on stays known.
+    private func replaceLayout(of image: Image, with vmas: [VMA]) {
+        image.layout.overwrite(AddressRange(0, .max), with: vmas)
+        image.layout.charge(AddressRange(0, .max), to: Causes.unknown)
     }
 
     private func apply(_ rows: Rows) {
-        let image = image(for: rows.origin.mm, tgid: rows.origin.tgid)
+        let image = population.image(for: rows.origin.mm, tgid: rows.origin.tgid)
         image.changes += 1
         switch rows.reason {
         case .audit:
@@ -159,7 +163,7 @@ public final class Observer {
             break
         }
         image.layout.overwrite(rows.range, with: rows.vmas)
-        if rows.reason == .image { begin(image) }
+        if rows.reason == .image { begin(image, at: rows.origin.time) }
         if rows.truncated { stale.insert(image.mm) }
     }
 
@@ -173,7 +177,7 @@ public final class Observer {
     }
 
     private func apply(_ section: Section) {
-        let image = image(for: section.origin.mm, tgid: section.origin.tgid)
+        let image = population.image(for: section.origin.mm, tgid: section.origin.tgid)
         let open = image.open.removeValue(forKey: section.origin.tid) ?? Image.Open()
         if section.incomplete { stale.insert(image.mm) }
         if isHooked {
@@ -184,7 +188,15 @@ public final class Observer {
                     section: section, before: Self.sorted(open.before), after: Self.sorted(open.after)
                 ).attempts)
         }
+        charge(section, image)
         image.peakCount = max(image.peakCount, image.layout.count)
+        image.history.note(image.layout.count, at: section.origin.time)
+    }
+
+    /// The boundaries that a section has made are its operation's, and its caller's.
+    private func charge(_ section: Section, _ image: Image) {
+        let cause = causes.id(Cause(section.syscall.isNative ? section.syscall.operation : .other, stack: section.stack))
+        for range in section.ranges { image.layout.charge(range, to: cause) }
     }
 
     /// Two ranges of one section may have been read with a neighbour in common.
@@ -196,23 +208,40 @@ public final class Observer {
     }
 
     private func exit(_ life: Life) {
-        guard let image = live.removeValue(forKey: life.origin.mm) else { return }
+        guard let image = population.exit(life.origin.mm) else { return }
         if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty {
             compare(image, image.audited, in: image.auditedRange)
         }
         if image.command.isEmpty { image.command = life.command }
         image.audited = []
         image.open = [:]
-        image.hasExited = true
         stale.remove(image.mm)
-        exited.append(image)
     }
 
-    /// Lets go of the layouts of address spaces that were gone when it was settled last: nobody
-    /// has a stack to resolve in them any more.
+    /// Lets go of the layouts of address spaces that are gone, but for the largest; of their figures,
+    /// too, where too many are gone. What is wanted of them comes in `newStacks` one call before.
     public func releaseLayouts() {
-        for image in releasable { image.releaseLayout(judge) }
-        releasable = []
+        population.releaseLayouts(judge)
+        let folded = population.fold(judge)
+        if !folded.isEmpty {
+            ledger.rename(folded) { key in
+                var key = key
+                key.stack = frames.fold(key.mm, key.stack)
+                key.mm = 0
+                return key
+            }
+            frames.remove(folded)
+        }
+        for image in population.takeGone() { wantStacks(of: image) }
+    }
+
+    /// Asks for the frames of what left the boundaries that stand now, or did in the end.
+    public func wantStacks(of image: Image) {
+        for row in image.boundaries(judge).rows {
+            guard let cause = causes[row.kind.cause], cause.stack != 0, frames[image.mm, cause.stack].isEmpty
+            else { continue }
+            newStacks.append((image, cause.stack))
+        }
     }
 
     private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) {
@@ -240,7 +269,7 @@ public final class Observer {
     }
 
     private func count(_ attempt: MergeAttempt) {
-        guard let image = owners[attempt.origin.mm] else { return }
+        guard let image = population.owner(attempt.origin.mm) else { return }
         let verdict = judge.judge(attempt)
         checked += 1
         if verdict.agreed { agreed += 1 } else { note(disagreement: attempt, verdict, image) }
@@ -248,13 +277,13 @@ public final class Observer {
         for side in verdict.sides where side.missed {
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
-                detail: side.detail, whatIf: side.whatIf, stack: max(attempt.stack, Ledger.noStack))
+                detail: side.detail, whatIf: side.whatIf, stack: attempt.stack)
             let isNew = ledger.add(
                 key,
                 Ledger.Example(
                     time: attempt.origin.time, proposed: attempt.proposed,
                     prev: attempt.prev?.vma, next: attempt.next?.vma))
-            if isNew, key.stack >= 0 { newStacks.append((image, key.stack)) }
+            if isNew, key.stack != 0 { newStacks.append((image, key.stack)) }
         }
     }
 

@@ -2,6 +2,7 @@
 public typealias AnonVMAID = UInt32
 public typealias FileID = UInt32
 public typealias MMID = UInt32
+public typealias StackID = UInt32
 
 /// What the kernel's merge rules look at, of one virtual memory area.
 public struct VMA: Hashable, Sendable {

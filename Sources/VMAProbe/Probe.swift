@@ -202,13 +202,4 @@ public final class Probe {
         } while request.more != 0
         return (request.mm, vmas)
     }
-
-    /// Return addresses of a user stack, innermost first.
-    public func stack(_ key: Int32) -> [UInt64] {
-        guard key >= 0, let map = try? loader.map("stacks") else { return [] }
-        var key = UInt32(key)
-        var addresses = [UInt64](repeating: 0, count: 64)
-        guard bpf_map_lookup_elem(map, &key, &addresses) == 0 else { return [] }
-        return Array(addresses.prefix { $0 != 0 })
-    }
 }

@@ -1,23 +1,25 @@
 import VMACore
 
-/// Frames of the stacks seen, resolved when a stack is new: later its process may be gone.
+/// The stacks seen, and their frames: resolved when they are wanted, since later the process may
+/// be gone.
 public final class StackTable {
-    private struct Key: Hashable {
-        var mm: MMID
-        var stack: Int32
-    }
-
-    private var frames: [Key: [String]] = [:]
+    private var addresses: [StackID: [UInt64]] = [:]
     private let symbolizer = Symbolizer()
 
     public init() {}
 
-    /// Resolves what the observer has met since the last call.
-    public func resolve(_ observer: Observer, _ probe: Probe) {
-        for (image, stack) in observer.newStacks {
-            frames[Key(mm: image.mm, stack: stack)] = symbolize(probe.stack(stack), image, observer.files)
-        }
+    public func note(_ event: Event) {
+        if case .stack(let id, let found) = event { addresses[id] = found }
+    }
+
+    /// Tells the frames of what the observer has wanted since the last call.
+    public func resolve(_ observer: Observer, _ body: (Event) -> Void) {
+        let wanted = observer.newStacks
         observer.newStacks = []
+        for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
+            guard let addresses = addresses[stack] else { continue }
+            body(.frames(image.mm, stack, symbolize(addresses, image, observer.files)))
+        }
     }
 
     private func symbolize(_ addresses: [UInt64], _ image: Image, _ files: [FileID: String]) -> [String] {
@@ -42,7 +44,4 @@ public final class StackTable {
     private static let outermost: Set<Substring> = [
         "_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
     ]
-
-    /// Innermost frame first; empty if the stack is not known.
-    public subscript(mm: MMID, stack: Int32) -> [String] { frames[Key(mm: mm, stack: stack)] ?? [] }
 }

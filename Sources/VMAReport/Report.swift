@@ -7,6 +7,7 @@ public struct Report: Sendable {
     public var host: Host
     /// Start in ISO 8601, length in seconds.
     public var started: String
+    public var startTime: UInt64
     public var seconds: Double
     public var received: UInt64
     public var lost: UInt64
@@ -19,6 +20,8 @@ public struct Report: Sendable {
     public var processes: [Process]
     /// Most frequent first.
     public var missed: [Miss]
+    /// What stands between VMAs now, or did in the end; most frequent first.
+    public var standing: [Standing]
     public var labels: Labels
 
     public struct Host: Sendable {
@@ -45,6 +48,27 @@ public struct Report: Sendable {
         public var limit: Int?
         public var tally: Tally
         public var boundaries: Boundaries
+        /// VMAs over time; `time` is CLOCK_MONOTONIC nanoseconds, as `Report.startTime`.
+        public var history: History
+        /// As it stands, or stood in the end; empty where it is not kept any more.
+        public var layout: Layout
+    }
+
+    /// Boundaries of one process that are alike: the same blockers, left by the same code.
+    public struct Standing: Sendable {
+        public var pid: UInt32
+        public var command: String
+        /// Nil if it was there when the observation began, or exec has made it.
+        public var operation: Operation?
+        public var blockers: Blockers
+        public var detail: String?
+        public var whatIf: WhatIf?
+        public var count: Int
+        /// The first of them.
+        public var left: VMA
+        public var right: VMA
+        /// Of the call that left it, innermost frame first; empty if there is none.
+        public var stack: [String]
     }
 
     public struct Miss: Sendable {
@@ -67,14 +91,14 @@ public struct Report: Sendable {
 
     /// - Parameters:
     ///   - startTime: CLOCK_MONOTONIC nanoseconds at the start of the window.
-    ///   - stack: frames for a key of the stack map.
     public init(
         _ observer: Observer, version: String, host: Host, started: String, startTime: UInt64,
-        seconds: Double, limit: Int?, stack: (MMID, Int32) -> [String]
+        seconds: Double, limit: Int?
     ) {
         self.version = version
         self.host = host
         self.started = started
+        self.startTime = startTime
         self.seconds = seconds
         received = observer.received
         lost = observer.lost
@@ -87,15 +111,28 @@ public struct Report: Sendable {
 
         var totals = Tally()
         var owners: [MMID: Image] = [:]
-        processes = observer.images.map { image in
+        var standing: [Standing] = []
+        let judge = observer.judge
+        processes = (observer.images + (observer.others.map { [$0] } ?? [])).map { image in
+            let boundaries = image.boundaries(judge)
             totals.add(image.tally)
             owners[image.mm] = image
+            standing += boundaries.rows.map { row in
+                let cause = observer.causes[row.kind.cause]
+                return Standing(
+                    pid: image.tgid, command: image.command, operation: cause?.operation,
+                    blockers: row.kind.blockers, detail: judge.detail(row.kind.blockers, row.left, row.right),
+                    whatIf: row.kind.whatIf, count: row.count, left: row.left, right: row.right,
+                    stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
+            }
             return Process(
                 pid: image.tgid, command: image.command, exited: image.hasExited,
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
-                tally: image.tally, boundaries: image.boundaries(observer.judge))
+                tally: image.tally, boundaries: boundaries, history: image.history, layout: image.layout)
         }
         self.totals = totals
+        self.standing = standing.enumerated()
+            .sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
 
         missed = observer.ledger.rows.map { row in
             let image = owners[row.key.mm]
@@ -105,7 +142,7 @@ public struct Report: Sendable {
                 whatIf: row.key.whatIf, count: row.count,
                 time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
                 proposed: row.example.proposed, prev: row.example.prev, next: row.example.next,
-                stack: row.key.stack >= 0 ? stack(row.key.mm, row.key.stack) : [])
+                stack: observer.frames[row.key.mm, row.key.stack])
         }
         missed = missed.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }
             .map(\.element)
@@ -142,8 +179,9 @@ public struct LayoutReport: Sendable {
         self.labels = labels
         vmas = layout.vmas
         var boundaries: [Boundary] = []
-        layout.forEachBoundary { index, left, right in
-            let (blockers, detail, whatIf) = judge.boundary(left, right)
+        layout.forEachBoundary { index, left, right, _ in
+            let (blockers, whatIf) = judge.boundary(left, right)
+            let detail = judge.detail(blockers, left, right)
             boundaries.append(Boundary(index: index, blockers: blockers, detail: detail, whatIf: whatIf))
         }
         self.boundaries = boundaries

@@ -29,6 +29,7 @@ public struct Interners {
     var policies = Interner()
     var contexts = Interner()
     var names = Interner()
+    var stacks = Interner()
     /// What a file pointer stood for when its path was told last.
     var identity: [UInt64: FileIdentity] = [:]
 

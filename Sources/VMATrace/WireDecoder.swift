@@ -60,6 +60,7 @@ public struct WireDecoder {
         case VME_NAME:
             let name = try load(record, vme_name.self, kind: kind)
             return .name(interners.names.id(name.name), text: withUnsafeBytes(of: name.text) { text($0[...]) })
+        case VME_CALLS: return try stack(record)
         default: throw .unknownKind(kind)
         }
     }
@@ -105,14 +106,16 @@ public struct WireDecoder {
         [args.0, args.1, args.2, args.3, args.4, args.5]
     }
 
-    private func section(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Section {
+    private mutating func section(
+        _ record: UnsafeRawBufferPointer, _ origin: Origin
+    ) throws(Failure) -> Section {
         let section = try load(record, vme_section.self, kind: 2)
         let flags = section.flags
         let isNative = flags & (VME_FOREIGN.rawValue | VME_COMPAT.rawValue) == 0
         let ranges = [AddressRange(section.lo, section.hi), AddressRange(section.lo2, section.hi2)]
         return Section(
             origin, Syscall(number: section.nr, arguments: arguments(section.args), isNative: isNative),
-            stack: section.stack, ranges: ranges.filter { !$0.isEmpty }, writes: section.writes,
+            stack: interners.stacks.id(section.stack), ranges: ranges.filter { !$0.isEmpty }, writes: section.writes,
             incomplete: flags & VME_INCOMPLETE.rawValue != 0)
     }
 
@@ -128,7 +131,7 @@ public struct WireDecoder {
         let after = attempt.flags & VME_HAS_NEXT.rawValue != 0 ? interners.vma(attempt.next) : nil
         let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
         return HookedAttempt(
-            origin, Syscall(number: attempt.nr, arguments: arguments(attempt.args)), stack: attempt.stack,
+            origin, Syscall(number: attempt.nr, arguments: arguments(attempt.args)), stack: interners.stacks.id(attempt.stack),
             site: site, proposed: proposed, before: before, after: after, middle: middle)
     }
 
@@ -147,6 +150,20 @@ public struct WireDecoder {
         }
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
         return .file(interners.files.id(file.file), path: withUnsafeBytes(of: file.path) { text($0[at...]) })
+    }
+
+    private mutating func stack(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
+        let head = MemoryLayout<vme_calls>.offset(of: \vme_calls.addresses)!
+        guard record.count >= head else { throw .short(kind: 10, bytes: record.count, needed: head) }
+        let key = record.loadUnaligned(fromByteOffset: MemoryLayout<vme_calls>.offset(of: \vme_calls.key)!, as: UInt64.self)
+        let count = Int(
+            record.loadUnaligned(fromByteOffset: MemoryLayout<vme_calls>.offset(of: \vme_calls.count)!, as: UInt32.self))
+        guard count <= Int(VME_CALLS_MAX), record.count >= head + count * 8 else {
+            throw .short(kind: 10, bytes: record.count, needed: head + count * 8)
+        }
+        return .stack(
+            interners.stacks.id(key),
+            (0..<count).map { record.loadUnaligned(fromByteOffset: head + $0 * 8, as: UInt64.self) })
     }
 
     /// Up to the first zero; what is no UTF-8 is replaced.

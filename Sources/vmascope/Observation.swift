@@ -88,8 +88,8 @@ final class Observation {
         }
         let time = vms_monotonic_ns()
         let command = Target.command(pid)
-        observer.adopt(mm: mm, tgid: UInt32(pid), command: command)
-        observer.resync(mm: mm, snapshot.vmas, asOf: time)
+        feed(.adopted(mm, tgid: UInt32(pid), command: command))
+        feed(.snapshot(mm, snapshot.vmas, asOf: time))
         Console.warn("observing \(command)[\(pid)]")
         progress = Progress()
         try loop(until: end) { false }
@@ -141,10 +141,21 @@ final class Observation {
         grace = Self.signalGrace
         try audit(tries: Self.auditTries.final)
         endTime = vms_monotonic_ns()
-        try probe.finish(observer.apply)
-        observer.settle()
-        if !options.noStacks { stacks.resolve(observer, probe) }
+        try probe.finish(feed)
+        feed(.settled)
+        for image in observer.images { observer.wantStacks(of: image) }
+        resolveStacks()
         progress?.clear()
+    }
+
+    /// Everything that the report is made of goes through here, in this order.
+    private func feed(_ event: Event) {
+        stacks.note(event)
+        observer.apply(event)
+    }
+
+    private func resolveStacks() {
+        if options.noStacks { observer.newStacks = [] } else { stacks.resolve(observer, feed) }
     }
 
     private func isTimeUp() -> Bool {
@@ -164,15 +175,15 @@ final class Observation {
     /// Returns false if there is more.
     @discardableResult
     private func drain() throws -> Bool {
-        probe.countSkippedRuns(observer.apply)
-        observer.settle()
-        let isEmpty = probe.drain(observer.apply)
-        if !options.noStacks { stacks.resolve(observer, probe) }
+        probe.countSkippedRuns(feed)
+        if !observer.isSettled { feed(.settled) }
+        let isEmpty = probe.drain(feed)
+        resolveStacks()
         if !LayoutDump.isWanted { observer.releaseLayouts() }
         // Not before the ring is empty: what was lost lies behind what is in it.
         for mm in observer.stale where isEmpty {
             guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
-            observer.resync(mm: mm, snapshot, asOf: vms_monotonic_ns())
+            feed(.snapshot(mm, snapshot, asOf: vms_monotonic_ns()))
         }
         return isEmpty
     }
@@ -212,12 +223,12 @@ final class Observation {
             guard let kernel = try read(image) else { return }
             // No rows: the process holds its lock.
             guard try settle(), image.changes == changes, !kernel.isEmpty else { continue }
-            if observer.isEqual(mm: image.mm, kernel) { return observer.check(mm: image.mm, kernel) }
+            if observer.isEqual(mm: image.mm, kernel) { return feed(.compared(image.mm, kernel)) }
             different += 1
             last = (changes, kernel)
         }
         if different >= Self.believedDifferences, image.changes == last.changes {
-            observer.check(mm: image.mm, last.kernel)
+            feed(.compared(image.mm, last.kernel))
         }
     }
 
@@ -230,8 +241,7 @@ final class Observation {
             kernel: kernel.release, source: probe.source.rawValue, mergeRules: observer.judge.model.name)
         let report = Report(
             observer, version: Vmascope.version, host: host, started: started, startTime: startTime,
-            seconds: Double((endTime ?? vms_monotonic_ns()) - startTime) / 1e9, limit: Kernel.mapLimit,
-            stack: { self.stacks[$0, $1] })
+            seconds: Double((endTime ?? vms_monotonic_ns()) - startTime) / 1e9, limit: Kernel.mapLimit)
         // The text report has them inside.
         if options.output.name != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
         var text = ""

@@ -156,7 +156,7 @@ struct LossTests {
 
 @Suite("The ledger")
 struct LedgerTests {
-    private func key(_ stack: Int32, _ blockers: Blockers = .pgoff) -> Ledger.Key {
+    private func key(_ stack: StackID, _ blockers: Blockers = .pgoff) -> Ledger.Key {
         Ledger.Key(
             mm: 1, operation: .mremap, side: .prev, blockers: blockers, detail: nil, whatIf: .recoverable,
             stack: stack)
@@ -183,31 +183,30 @@ struct LedgerTests {
     func folded() {
         var ledger = Ledger()
         let count = 60_000
-        for stack in 0..<count { ledger.add(key(Int32(stack)), example(1)) }
+        for stack in 0..<count { ledger.add(key(StackID(stack + 1)), example(1)) }
         #expect(ledger.folded > 0 && ledger.rows.count < count)
         #expect(ledger.rows.map(\.count).reduce(0, +) == count)
-        #expect(ledger.rows.last?.key.stack == Ledger.noStack)
+        #expect(ledger.rows.last?.key.stack == 0)
         #expect(ledger.rows.last?.count == ledger.folded)
         // Known ones still have a row of their own.
-        ledger.add(key(0), example(1))
+        ledger.add(key(1), example(1))
         #expect(ledger.rows[0].count == 2)
         // Another reason is not folded into the same row.
         ledger.add(key(0, .name), example(1))
-        #expect(ledger.rows.last?.key.blockers == .name && ledger.rows.last?.key.stack == Ledger.noStack)
+        #expect(ledger.rows.last?.key.blockers == .name && ledger.rows.last?.key.stack == 0)
     }
 
     @Test("asks once for each new stack to be resolved")
     func newStacks() {
         let scene = Scene()
         scene.adopt(1, "AA..")
-        for stack: Int32 in [5, 5, -14, 6, -1] {
+        for stack: StackID in [5, 5, 0, 6, 0] {
             scene.call(1, .mmap(pages(2, 4)), "AA..", "AABB", ["B": .readOnly], stack: stack)
             scene.call(1, .munmap(pages(2, 4)), "AABB", "AA..", ["B": .readOnly])
         }
         #expect(scene.observer.newStacks.map(\.stack) == [5, 6])
         #expect(scene.observer.newStacks.allSatisfy { $0.image.mm == 1 })
-        // A stack that could not be taken is no stack, whatever the error was.
-        #expect(scene.observer.ledger.rows.map(\.key.stack) == [5, -1, 6])
+        #expect(scene.observer.ledger.rows.map(\.key.stack) == [5, 0, 6])
         #expect(scene.observer.ledger.rows.map(\.count) == [2, 2, 1])
     }
 }
@@ -240,7 +239,7 @@ struct TallyTests {
                 "C": kinds.randomElement(using: &random)!,
             ]
             let after = ["AACCBB", "AAAABB", "AABBBB", "AA..BB"].randomElement(using: &random)!
-            let stack = Int32.random(in: -2...3, using: &random)
+            let stack = StackID.random(in: 0...3, using: &random)
             scene.call(.random(in: 1...4, using: &random), .mmap(pages(2, 4)), "AA..BB", after, notes, stack: stack)
         }
         scene.checkSums()

@@ -48,7 +48,7 @@ struct Drawing {
         considersNext: Bool = true, merged: MergeAttempt.Outcome = .init(prev: false, next: false)
     ) -> MergeAttempt {
         MergeAttempt(
-            origin: .drawn, operation: operation, stack: -1, proposed: proposed!, replacesVMA: replacesVMA,
+            origin: .drawn, operation: operation, stack: 0, proposed: proposed!, replacesVMA: replacesVMA,
             isCopy: isCopy, prev: prev.map { .init($0) }, next: considersNext ? next.map { .init($0) } : nil,
             considersNext: considersNext, outcome: merged)
     }
@@ -67,7 +67,8 @@ struct Drawing {
     /// What separates the only two VMAs drawn, as they stand.
     func boundary(by model: KernelModel = .v6_12) -> (blockers: Blockers, detail: String?, whatIf: WhatIf?) {
         precondition(vmas.count == 2)
-        return Judge(model).boundary(vmas[0], vmas[1])
+        let (blockers, whatIf) = Judge(model).boundary(vmas[0], vmas[1])
+        return (blockers, Judge(model).detail(blockers, vmas[0], vmas[1]), whatIf)
     }
 }
 

@@ -149,7 +149,7 @@ struct LayoutOracleTests {
     private static func sameBoundaries(_ layout: Layout, _ expected: [VMA]) -> Bool {
         var found: [Int] = []
         var isRight = true
-        layout.forEachBoundary { index, left, right in
+        layout.forEachBoundary { index, left, right, _ in
             found.append(index)
             isRight = isRight && expected[index] == left && expected[index + 1] == right
         }
@@ -208,7 +208,7 @@ struct LayoutTests {
         #expect(layout.count == 0 && layout.vmas.isEmpty)
         #expect(layout.vma(containing: page(3)) == nil)
         #expect(layout.vmas(overlapping: AddressRange(0, .max)).isEmpty)
-        layout.forEachBoundary { _, _, _ in Issue.record("a boundary in an empty layout") }
+        layout.forEachBoundary { _, _, _, _ in Issue.record("a boundary in an empty layout") }
     }
 
     @Test("can be emptied at once and filled again", arguments: [1, 127, 128, 129, 10_500])
@@ -238,7 +238,7 @@ struct LayoutTests {
     @Test("counts boundaries only where there is no gap, by the index of the left VMA")
     func boundaries() {
         var found: [Int] = []
-        Layout(Drawing("AAB.CCD.A", notes).vmas).forEachBoundary { index, _, _ in found.append(index) }
+        Layout(Drawing("AAB.CCD.A", notes).vmas).forEachBoundary { index, _, _, _ in found.append(index) }
         #expect(found == [0, 2])
     }
 }

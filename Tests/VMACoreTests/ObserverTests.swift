@@ -32,7 +32,7 @@ final class Scene {
         observer.apply(.rows(Rows(origin, range, reason, truncated: truncated, vmas)))
     }
 
-    func end(_ mm: MMID, _ syscall: Syscall, stack: Int32 = -1, incomplete: Bool = false, tid: UInt32? = nil) {
+    func end(_ mm: MMID, _ syscall: Syscall, stack: StackID = 0, incomplete: Bool = false, tid: UInt32? = nil) {
         observer.apply(
             .section(
                 Section(
@@ -43,7 +43,7 @@ final class Scene {
     /// A syscall that finds one picture and leaves another.
     func call(
         _ mm: MMID, _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
-        stack: Int32 = -1
+        stack: StackID = 0
     ) {
         rows(mm, .before, before, notes)
         rows(mm, .after, after, notes)

@@ -19,11 +19,13 @@ enum Sample {
         let observer = Observer(judge: Judge(model), isHooked: true)
         observer.apply(.file(1, path: "/tmp/\u{1b}[31mred \"quoted\""))
         for (mm, tgid) in [(UInt32(1), UInt32(100)), (2, 200)] {
-            observer.adopt(mm: mm, tgid: tgid, command: "worker\(mm)")
+            observer.apply(.adopted(mm, tgid: tgid, command: "worker\(mm)"))
+            observer.apply(.frames(mm, 7, stack))
             var file = page(0x20)
             file.file = 1
-            observer.resync(mm: mm, [page(0x10, anonVMA: 1), page(0x11, pgoff: 0x50, anonVMA: 1), file])
-            observer.check(mm: mm, [page(0x10, anonVMA: 1), page(0x11, pgoff: 0x50, anonVMA: 1), file])
+            let vmas = [page(0x10, anonVMA: 1), page(0x11, pgoff: 0x50, anonVMA: 1), file]
+            observer.apply(.snapshot(mm, vmas, asOf: 0))
+            observer.apply(.compared(mm, vmas))
         }
         // Three times a page moved beside one that it does not continue, once beside another
         // anon_vma and another advice, too.
@@ -53,8 +55,7 @@ enum Sample {
         Report(
             observer, version: "1.2.3",
             host: Report.Host(kernel: "6.1.0", source: "hooks", mergeRules: observer.judge.model.name),
-            started: "2026-01-02T03:04:05Z", startTime: 1_000_000_000, seconds: 12.3456, limit: 65530,
-            stack: { _, key in key == 7 ? stack : [] })
+            started: "2026-01-02T03:04:05Z", startTime: 1_000_000_000, seconds: 12.3456, limit: 65530)
     }
 
     static func render(_ name: String, _ report: Report = report(), colour: Bool = false) -> String {

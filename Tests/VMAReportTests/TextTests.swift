@@ -56,8 +56,8 @@ struct TextTests {
         let observer = Sample.observer()
         // The rules forbid this one, and yet the kernel merges.
         Sample.attempt(observer, mm: 1, Sample.page(0x31, pgoff: 0x99), before: Sample.page(0x30), merges: true)
-        observer.check(mm: 2, [Sample.page(0x70)])
-        observer.settle()
+        observer.apply(.compared(2, [Sample.page(0x70)]))
+        observer.apply(.settled)
         observer.apply(.lost(42))
         let text = Sample.render("text", Sample.report(observer))
         #expect(text.contains("1 unexplained: this kernel has a rule that vmascope does not know"))

@@ -49,7 +49,7 @@ struct WireDamageTests {
         #expect(failure(everyRecord[index] + [1, 2, 3]) == nil)
     }
 
-    @Test("of a kind that is not known is refused by its number", arguments: [0, 10, 255, 0xffff] as [UInt16])
+    @Test("of a kind that is not known is refused by its number", arguments: [0, 11, 255, 0xffff] as [UInt16])
     func unknownKind(_ kind: UInt16) {
         var other = header(VME_COMMIT)
         other.kind = kind

@@ -53,14 +53,22 @@ func rowsRecord(
 func sectionRecord(nr: Int32 = 9, flags: UInt32 = 0, second: Bool = true) -> [UInt8] {
     bytes(
         vme_section(
-            h: header(VME_SECTION), nr: nr, stack: -14, args: (1, 2, 3, 4, 5, 6), lo: 0x1000, hi: 0x2000,
-            lo2: second ? 0x5000 : 0, hi2: second ? 0x6000 : 0, writes: 3, flags: flags, map_count: 7, reserved: 0))
+            h: header(VME_SECTION), nr: nr, reserved: 0, stack: 0xabcdef, args: (1, 2, 3, 4, 5, 6), lo: 0x1000, hi: 0x2000,
+            lo2: second ? 0x5000 : 0, hi2: second ? 0x6000 : 0, writes: 3, flags: flags, map_count: 7, reserved2: 0))
+}
+
+func stackRecord(key: UInt64, _ addresses: [UInt64]) -> [UInt8] {
+    var record = vme_calls()
+    record.h = header(VME_CALLS)
+    record.key = key
+    record.count = UInt32(addresses.count)
+    return bytes(record)[..<48] + addresses.flatMap(bytes)
 }
 
 func attemptRecord(flags: UInt32 = 7, site: UInt32 = 1) -> [UInt8] {
     bytes(
         vme_attempt(
-            h: header(VME_ATTEMPT), nr: 10, stack: 17, site: site, flags: flags, args: (6, 5, 4, 3, 2, 1),
+            h: header(VME_ATTEMPT), nr: 10, site: site, flags: flags, reserved: 0, stack: 0xabcdef, args: (6, 5, 4, 3, 2, 1),
             proposed: row(0x3000, 0x4000), prev: row(0x2000, 0x3000), next: row(0x4000, 0x5000),
             middle: row(0x3000, 0x4000)))
 }
@@ -99,6 +107,7 @@ let commitRecord = bytes(vme_commit(h: header(VME_COMMIT), start: 0x1000, end: 0
 let everyRecord: [[UInt8]] = [
     rowsRecord([row(0x1000, 0x2000), row(0x2000, 0x4000)]), sectionRecord(), attemptRecord(), commitRecord,
     lifeRecord(VME_FORK), lifeRecord(VME_EXEC), lifeRecord(VME_EXIT), fileRecord(), nameRecord(Array("arena".utf8)),
+    stackRecord(key: 9, [1, 2, 3]),
 ]
 
 extension WireDecoder {
@@ -150,11 +159,22 @@ struct WireRecordTests {
         #expect(rows.reason == reason)
     }
 
+    @Test("a stack is named by its key, before and after its addresses are told")
+    func stack() throws {
+        var decoder = WireDecoder()
+        guard case .section(let section) = try decoder.decode(sectionRecord()),
+            case .stack(let id, let addresses) = try decoder.decode(stackRecord(key: 0xabcdef, [3, 2, 1]))
+        else { throw Unexpected() }
+        #expect(id == section.stack && addresses == [3, 2, 1])
+        guard case .stack(let other, _) = try decoder.decode(stackRecord(key: 5, [])) else { throw Unexpected() }
+        #expect(other != id && other != 0)
+    }
+
     @Test("section becomes the syscall and the ranges that are not empty")
     func section() throws {
         var decoder = WireDecoder()
         guard case .section(let section) = try decoder.decode(sectionRecord()) else { throw Unexpected() }
-        #expect(section.origin == origin && section.stack == -14 && section.writes == 3 && !section.incomplete)
+        #expect(section.origin == origin && section.stack == 1 && section.writes == 3 && !section.incomplete)
         #expect(section.syscall == Syscall(number: 9, arguments: [1, 2, 3, 4, 5, 6]))
         #expect(section.ranges == [AddressRange(0x1000, 0x2000), AddressRange(0x5000, 0x6000)])
         guard case .section(let single) = try decoder.decode(sectionRecord(nr: -1, second: false)) else {
@@ -180,7 +200,7 @@ struct WireRecordTests {
     func attempt(_ flags: UInt32) throws {
         var decoder = WireDecoder()
         guard case .attempt(let attempt) = try decoder.decode(attemptRecord(flags: flags)) else { throw Unexpected() }
-        #expect(attempt.origin == origin && attempt.stack == 17 && attempt.site == .vmaMerge)
+        #expect(attempt.origin == origin && attempt.stack == 1 && attempt.site == .vmaMerge)
         #expect(attempt.syscall == Syscall(number: 10, arguments: [6, 5, 4, 3, 2, 1]))
         #expect(attempt.proposed.range == AddressRange(0x3000, 0x4000) && attempt.proposed.anonVMA == 1)
         #expect(attempt.proposed.anonPgoff == 0x77 && attempt.proposed.traits.contains(.hasAnonPgoff))

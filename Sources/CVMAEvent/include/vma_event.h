@@ -37,6 +37,7 @@ enum vme_kind {
 	VME_EXIT = 7,     // struct vme_life: the address space `mm` is gone
 	VME_FILE = 8,     // struct vme_file: the path of a file seen for the first time
 	VME_NAME = 9,     // struct vme_name: the text of an anonymous VMA name
+	VME_CALLS = 10,   // struct vme_calls: a user stack seen for the first time
 };
 
 // Every record begins so. `seq` counts the records of one CPU and is taken before space in
@@ -108,20 +109,21 @@ struct vme_rows {
 struct vme_section {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_s32 stack;        // key in the stack map, or < 0
+	vme_u32 reserved;
+	vme_u64 stack;        // key of a struct vme_calls told before, or 0
 	vme_u64 args[6];
 	vme_u64 lo, hi;       // first range that was read before and after; empty if lo >= hi
 	vme_u64 lo2, hi2;     // second one (the destination of a move)
 	vme_u32 writes;       // tree writes seen
 	vme_u32 flags;        // enum vme_section_flags
 	vme_u32 map_count;
-	vme_u32 reserved;
+	vme_u32 reserved2;
 };
 
 enum vme_section_flags {
 	VME_FOREIGN = 1 << 0,    // the address space is not the caller's own
 	VME_COMPAT = 1 << 1,     // a 32-bit task: `nr` counts otherwise
-	VME_INCOMPLETE = 1 << 2, // more rows than could be read: resync
+	VME_INCOMPLETE = 1 << 2, // not seen from its beginning, or more rows than could be read: resync
 };
 
 // Which function considered the merge. Append only.
@@ -144,9 +146,10 @@ enum vme_attempt_flags {
 struct vme_attempt {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_s32 stack;
 	vme_u32 site;
 	vme_u32 flags;        // enum vme_attempt_flags
+	vme_u32 reserved;
+	vme_u64 stack;        // key of a struct vme_calls told before, or 0
 	vme_u64 args[6];
 	struct vme_row proposed;
 	struct vme_row prev;
@@ -191,6 +194,17 @@ struct vme_name {
 	char text[VME_NAME_MAX];
 };
 
+#define VME_CALLS_MAX 64
+
+// Return addresses, innermost first. `key` is a hash over them.
+struct vme_calls {
+	struct vme_header h;
+	vme_u64 key;
+	vme_u32 count;
+	vme_u32 reserved;
+	vme_u64 addresses[VME_CALLS_MAX];
+};
+
 // Not records, but shared all the same: what the loader sets, and what it asks for.
 
 struct vme_config {
@@ -224,12 +238,13 @@ struct vme_snapshot_row {
 _Static_assert(sizeof(struct vme_header) == 32, "wire");
 _Static_assert(sizeof(struct vme_row) == 88, "wire");
 _Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 88, "wire");
-_Static_assert(sizeof(struct vme_section) == 136, "wire");
-_Static_assert(sizeof(struct vme_attempt) == 448, "wire");
+_Static_assert(sizeof(struct vme_section) == 144, "wire");
+_Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_snapshot) == 40, "wire");
+_Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
 _Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
 
 #endif

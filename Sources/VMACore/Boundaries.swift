@@ -1,0 +1,89 @@
+/// What left a boundary: an operation, and where the program asked for it.
+public struct Cause: Hashable, Sendable {
+    public var operation: Operation
+    /// 0 if there is none.
+    public var stack: StackID
+
+    public init(_ operation: Operation, stack: StackID) {
+        self.operation = operation
+        self.stack = stack
+    }
+}
+
+/// Small ids for causes, so that each boundary of a layout can carry one; 0 is none yet.
+public struct Causes: Sendable {
+    /// The boundary stood when the observation began, or exec made it, or what made it was lost.
+    static let unknown = UInt32.max
+
+    private var ids: [Cause: UInt32] = [:]
+    private var all: [Cause] = []
+    private static let limit = 50_000
+
+    /// Past the limit, causes are told apart by operation only.
+    mutating func id(_ cause: Cause) -> UInt32 {
+        if let id = ids[cause] { return id }
+        if all.count >= Self.limit, cause.stack != 0 { return id(Cause(cause.operation, stack: 0)) }
+        all.append(cause)
+        ids[cause] = UInt32(all.count)
+        return UInt32(all.count)
+    }
+
+    public subscript(id: UInt32) -> Cause? { id == 0 || id > all.count ? nil : all[Int(id) - 1] }
+}
+
+/// What separates the adjacent VMAs of a layout as it stands: the stock, as attempts are the flow.
+public struct Boundaries: Sendable, Equatable {
+    /// Boundaries that are alike.
+    public struct Kind: Hashable, Sendable {
+        /// An id of `Causes`.
+        public var cause: UInt32
+        public var blockers: Blockers
+        public var whatIf: WhatIf?
+    }
+
+    public struct Row: Sendable, Equatable {
+        public var kind: Kind
+        public var count: Int
+        /// The first pair of its kind.
+        public var left: VMA
+        public var right: VMA
+    }
+
+    public private(set) var total = 0
+    /// Pairs without any blocker are not in it.
+    public private(set) var blockedBy: [Blockers: Int] = [:]
+    public private(set) var recoverable = 0
+    /// In order of address of the first of each kind.
+    public private(set) var rows: [Row] = []
+    private var index: [Kind: Int] = [:]
+
+    public init() {}
+
+    public init(_ layout: Layout, _ judge: Judge) {
+        layout.forEachBoundary { _, left, right, cause in
+            let (blockers, whatIf) = judge.boundary(left, right)
+            add(Row(kind: Kind(cause: cause, blockers: blockers, whatIf: whatIf), count: 1, left: left, right: right))
+        }
+    }
+
+    /// Takes the sums over, and forgets who caused what.
+    mutating func fold(_ other: Boundaries) {
+        for row in other.rows {
+            var row = row
+            row.kind.cause = 0
+            add(row)
+        }
+    }
+
+    private mutating func add(_ row: Row) {
+        total += row.count
+        if !row.kind.blockers.isEmpty { blockedBy[row.kind.blockers, default: 0] += row.count }
+        if row.kind.whatIf == .recoverable { recoverable += row.count }
+        if let at = index[row.kind] {
+            rows[at].count += row.count
+        } else {
+            index[row.kind] = rows.count
+            rows.append(row)
+        }
+    }
+}

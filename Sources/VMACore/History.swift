@@ -1,0 +1,40 @@
+/// The number of VMAs of an address space over time, thinned out as it grows longer.
+public struct History: Sendable, Equatable {
+    public struct Point: Sendable, Equatable {
+        /// CLOCK_MONOTONIC, in nanoseconds: the first time that falls to it.
+        public var time: UInt64
+        /// The most VMAs there were until the next point.
+        public var count: Int
+
+        public init(time: UInt64, count: Int) {
+            self.time = time
+            self.count = count
+        }
+    }
+
+    /// In order of time.
+    public private(set) var points: [Point] = []
+    /// Each point stands for this many nanoseconds, or for as long as nothing changed.
+    public private(set) var interval: UInt64 = 1_000_000
+    static let limit = 512
+
+    public init() {}
+
+    mutating func note(_ count: Int, at time: UInt64) {
+        if let last = points.indices.last, points[last].time / interval >= time / interval {
+            points[last].count = max(points[last].count, count)
+            return
+        }
+        points.append(Point(time: time, count: count))
+        if points.count > Self.limit { thin() }
+    }
+
+    private mutating func thin() {
+        interval *= 2
+        var thinned = History()
+        thinned.interval = interval
+        for point in points { thinned.note(point.count, at: point.time) }
+        points = thinned.points
+        if points.count > Self.limit { thin() }
+    }
+}

@@ -1,0 +1,88 @@
+/// The address spaces that were seen: those that live, the last of those that are gone, and one
+/// for all others that are gone, so that memory stays bounded however many come and go.
+struct Population {
+    /// In the order of their appearance.
+    private(set) var images: [Image] = []
+    private(set) var live: [MMID: Image] = [:]
+    /// Those that are gone, too: an id is never given twice.
+    private var owners: [MMID: Image] = [:]
+    /// Gone since it was last settled; settled, but not taken yet; taken, with a layout still.
+    private var exited: [Image] = []
+    private var gone: [Image] = []
+    private var resting: [Image] = []
+    private var taken = 0
+    /// What is left of those that are not in `images` any more; nil while there are none.
+    private(set) var others: Image?
+    private(set) var othersCount = 0
+
+    /// So many of those that are gone keep figures of their own, and so many their layout.
+    static let goneLimit = 1000
+    static let layoutLimit = 16
+
+    func owner(_ mm: MMID) -> Image? { owners[mm] }
+
+    mutating func image(for mm: MMID, tgid: UInt32) -> Image {
+        if let image = live[mm] {
+            if image.tgid == 0 { image.tgid = tgid }
+            return image
+        }
+        let image = Image(mm: mm, tgid: tgid, command: "")
+        live[mm] = image
+        owners[mm] = image
+        images.append(image)
+        return image
+    }
+
+    mutating func exit(_ mm: MMID) -> Image? {
+        guard let image = live.removeValue(forKey: mm) else { return nil }
+        image.hasExited = true
+        exited.append(image)
+        return image
+    }
+
+    var isSettled: Bool { exited.isEmpty }
+
+    /// What was seen of those that are gone is final.
+    mutating func settle() {
+        gone += exited
+        exited = []
+    }
+
+    /// Those that were gone when it was settled last, each told once. They keep their layout until
+    /// the next `releaseLayouts`.
+    mutating func takeGone() -> [Image] {
+        defer { gone = [] }
+        taken += gone.count
+        resting += gone
+        return gone
+    }
+
+    /// Of those taken, only the largest few keep their layout.
+    mutating func releaseLayouts(_ judge: Judge) {
+        guard resting.count > Self.layoutLimit else { return }
+        resting.sort { $0.count > $1.count }
+        for image in resting[Self.layoutLimit...] { image.releaseLayout(judge) }
+        resting.removeSubrange(Self.layoutLimit...)
+    }
+
+    /// When twice as many are gone as may keep figures of their own: takes out half of them, those
+    /// that missed least, and returns their ids.
+    mutating func fold(_ judge: Judge) -> Set<MMID> {
+        guard taken > 2 * Self.goneLimit else { return [] }
+        let kept = Set((exited + gone + resting).map(\.mm))
+        let folded = images.filter { $0.hasExited && !kept.contains($0.mm) }
+            .sorted { $0.tally.missed < $1.tally.missed }.prefix(Self.goneLimit)
+        let others = self.others ?? Image(mm: 0, tgid: 0, command: "")
+        for image in folded {
+            others.take(image, judge)
+            owners[image.mm] = nil
+        }
+        self.others = others
+        othersCount += folded.count
+        others.command = "(\(othersCount) others)"
+        taken -= folded.count
+        let mms = Set(folded.map(\.mm))
+        images.removeAll { mms.contains($0.mm) }
+        return mms
+    }
+}
