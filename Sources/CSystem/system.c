@@ -149,6 +149,11 @@ uint64_t vms_monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void vms_run_first(void)
+{
+	setpriority(PRIO_PROCESS, 0, -20);
+}
+
 int vms_raise_locked_memory_limit(void)
 {
 	// Up to 5.10 maps are charged to it; later kernels don't mind.

@@ -15,7 +15,9 @@ final class BPFLoader {
     ///
     /// - Parameter explains: have the verifier say what it does not like. Not at first: older
     ///   kernels refuse what is right, too, when all they have to say does not fit.
-    private init(programs: [String], configuration: vme_config, explains: Bool) throws(ProbeError) {
+    private init(
+        programs: [String], configuration: vme_config, ringBytes: UInt32?, explains: Bool
+    ) throws(ProbeError) {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
         let bytes = Self.embedded
@@ -32,6 +34,9 @@ final class BPFLoader {
         if let map = bpf_object__find_map_by_name(object, ".rodata.config") {
             var configuration = configuration
             bpf_map__set_initial_value(map, &configuration, MemoryLayout<vme_config>.size)
+        }
+        if let ringBytes, let ring = bpf_object__find_map_by_name(object, "events") {
+            bpf_map__set_max_entries(ring, ringBytes)
         }
         // The first program that the kernel refuses says why in its log.
         var logs: [(String, UnsafeMutablePointer<CChar>)] = []
@@ -57,17 +62,18 @@ final class BPFLoader {
     /// With programs that can't be preempted where the kernel offers that and its verifier lets
     /// them call functions of their own meanwhile (since 6.15), which is before it matters.
     static func load(
-        _ programs: [String], on kernel: Kernel, configuration: vme_config = vme_config()
+        _ programs: [String], on kernel: Kernel, configuration: vme_config = vme_config(),
+        ringBytes: UInt32? = nil
     ) throws(ProbeError) -> BPFLoader {
         if kernel.hasFunction("bpf_preempt_disable") {
             var held = configuration
             held.hold_cpu = 1
-            if let loader = try? BPFLoader(programs: programs, configuration: held, explains: false) { return loader }
+            if let loader = try? BPFLoader(programs: programs, configuration: held, ringBytes: ringBytes, explains: false) { return loader }
         }
         do {
-            return try BPFLoader(programs: programs, configuration: configuration, explains: false)
+            return try BPFLoader(programs: programs, configuration: configuration, ringBytes: ringBytes, explains: false)
         } catch {
-            return try BPFLoader(programs: programs, configuration: configuration, explains: true)
+            return try BPFLoader(programs: programs, configuration: configuration, ringBytes: ringBytes, explains: true)
         }
     }
 

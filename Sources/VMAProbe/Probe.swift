@@ -27,10 +27,13 @@ public final class Probe {
     public struct Options: Sendable {
         public var followsChildren = false
         public var wantsStacks = true
+        /// Size of the ring buffer, a power of two of at least a page; nil for the default.
+        public var ringBytes: UInt32?
 
-        public init(followsChildren: Bool = false, wantsStacks: Bool = true) {
+        public init(followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil) {
             self.followsChildren = followsChildren
             self.wantsStacks = wantsStacks
+            self.ringBytes = ringBytes
         }
     }
 
@@ -49,7 +52,8 @@ public final class Probe {
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         loader = try BPFLoader.load(
-            plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration)
+            plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration,
+            ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
         for program in plan.programs { try loader.attach(program) }
         try openRing()

@@ -25,7 +25,9 @@ final class Observation {
     /// How often the ring is emptied: it holds seconds of the busiest process.
     private static let drainInterval: Int32 = 10  // ms
     private static let drainRounds = 4
-    private static let auditInterval: UInt64 = 2_000_000_000
+    private static let auditInterval = Tuning.auditInterval ?? 2_000_000_000
+    /// Audits read whole layouts: at most a part of the time that is this many times as long.
+    private static let auditShare: UInt64 = 20
     private static let auditTries = (periodic: 3, final: 20)
     private static let auditPause: UInt32 = 2000  // µs
     private static let believedDifferences = 3
@@ -43,7 +45,8 @@ final class Observation {
         startTime = vms_monotonic_ns()
         deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
         kernel = Kernel()
-        let choices = Probe.Options(followsChildren: followsChildren, wantsStacks: !options.noStacks)
+        let choices = Probe.Options(
+            followsChildren: followsChildren, wantsStacks: !options.noStacks, ringBytes: Tuning.ringBytes)
         probe = try Self.open(options.source, kernel, choices)
         observer = Observer(
             judge: Judge(try Calibration.model(kernel)), isHooked: probe.source == .hooks,
@@ -119,6 +122,8 @@ final class Observation {
     // MARK: the loop
 
     private func loop(until end: Int32?, _ isOver: () -> Bool) throws {
+        // What fills the ring must not keep us from emptying it. The command has been started by now.
+        vms_run_first()
         var nextAudit = startTime + Self.auditInterval
         var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
         if let end { polled.append(pollfd(fd: end, events: Int16(POLLIN), revents: 0)) }
@@ -134,7 +139,8 @@ final class Observation {
             if over || isTimeUp() { break }
             if now >= nextAudit {
                 try audit(tries: Self.auditTries.periodic)
-                nextAudit = vms_monotonic_ns() + Self.auditInterval
+                let end = vms_monotonic_ns()
+                nextAudit = end + max(Self.auditInterval, Self.auditShare * (end - now))
             }
         }
         deadline = vms_monotonic_ns() + Self.finalAuditTime

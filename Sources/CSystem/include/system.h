@@ -35,6 +35,8 @@ int vms_move(void *from, size_t size, void *to, bool keeps_source);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);
+// From now on this process runs before others that want the processor, if it may.
+void vms_run_first(void);
 
 // The text of a mangled name with all its types, to be freed, or NULL if it is none.
 char *vms_demangle_cxx(const char *name);
