@@ -211,11 +211,33 @@ struct signal_struct {
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
+	struct task_struct *real_parent;
+	struct list_head children, sibling;
 	struct signal_struct *signal;
 	unsigned int flags;
 	int pid, tgid;
 	struct mm_struct *mm;
 	char comm[16];
+};
+
+// What perf has of a tracepoint (include/trace/stages/stage1_struct_define.h).
+struct trace_event_raw_mmap_lock_acquire_returned {
+	struct mm_struct *mm;
+	bool write, success;
+};
+
+struct trace_event_raw_mmap_lock {
+	struct mm_struct *mm;
+	bool write;
+};
+
+struct trace_event_raw_ma_write {
+	unsigned long index, last;
+	void *val;
+};
+
+struct trace_event_raw_sched_process_fork {
+	int child_pid;
 };
 
 struct seq_file;
@@ -237,6 +259,7 @@ enum bpf_func_id {
 
 // Kernel constants that BTF does not carry.
 #define PAGE_SHIFT 12
+#define PAGE_SIZE 4096
 #define THREAD_SIZE 16384
 #define PT_REGS_SIZE 168
 #define PF_KTHREAD 0x00200000

@@ -40,9 +40,38 @@ static __always_inline void fork_of(struct task_struct *parent, struct task_stru
 SEC("?tp_btf/sched_process_fork")
 int task_forked(u64 *ctx)
 {
-	hold_cpu();
 	fork_of((void *)ctx[0], (void *)ctx[1]);
-	let_cpu_go();
+	return 0;
+}
+
+// The child that a thread has just made is among the last on its list.
+static __always_inline struct task_struct *child_of(struct task_struct *parent, int pid)
+{
+	struct list_head *head = (void *)parent + bpf_core_field_offset(struct task_struct, children);
+	struct list_head *node = BPF_CORE_READ(head, prev);
+	int i;
+
+	for (i = 0; i < 8 && node && node != head; i++) {
+		struct task_struct *task = (void *)node - bpf_core_field_offset(struct task_struct, sibling);
+
+		if (BPF_CORE_READ(task, pid) == pid)
+			return task;
+		node = BPF_CORE_READ(node, prev);
+	}
+	return 0;
+}
+
+SEC("?tp/sched/sched_process_fork")
+int task_forked_perf(struct trace_event_raw_sched_process_fork *ctx)
+{
+	struct task_struct *parent = (void *)bpf_get_current_task();
+	int pid = BPF_CORE_READ(ctx, child_pid);
+	struct task_struct *child = child_of(parent, pid);
+
+	if (!child)  // CLONE_PARENT
+		child = child_of(BPF_CORE_READ(parent, real_parent), pid);
+	if (child)
+		fork_of(parent, child);  // a thread is on no such list
 	return 0;
 }
 
@@ -64,22 +93,37 @@ static __always_inline void exec_of(struct task_struct *task)
 SEC("?tp_btf/sched_process_exec")
 int task_execed(u64 *ctx)
 {
-	hold_cpu();
 	exec_of((void *)ctx[0]);
-	let_cpu_go();
+	return 0;
+}
+
+SEC("?tp/sched/sched_process_exec")
+int task_execed_perf(void *ctx)
+{
+	exec_of((void *)bpf_get_current_task());
 	return 0;
 }
 
 // A process is gone, and its id may be another's.
-SEC("?tp_btf/sched_process_exit")
-int task_exited(u64 *ctx)
+static __always_inline int exit_of(struct task_struct *task)
 {
-	struct task_struct *task = (void *)ctx[0];
 	u32 tgid = BPF_CORE_READ(task, tgid);
 
 	if (!BPF_CORE_READ(task, signal, live.counter))
 		bpf_map_delete_elem(&targets, &tgid);
 	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int task_exited(u64 *ctx)
+{
+	return exit_of((void *)ctx[0]);
+}
+
+SEC("?tp/sched/sched_process_exit")
+int task_exited_perf(void *ctx)
+{
+	return exit_of((void *)bpf_get_current_task());
 }
 
 #endif

@@ -197,18 +197,14 @@ static __always_inline void released(void *ctx, u64 mm, bool write)
 SEC("?tp_btf/mmap_lock_acquire_returned")
 int lock_acquired(u64 *ctx)
 {
-	hold_cpu();
 	acquired(ctx, ctx[0], ctx[1], ctx[2]);
-	let_cpu_go();
 	return 0;
 }
 
 SEC("?tp_btf/mmap_lock_released")
 int lock_released(u64 *ctx)
 {
-	hold_cpu();
 	released(ctx, ctx[0], ctx[1]);
-	let_cpu_go();
 	return 0;
 }
 
@@ -253,25 +249,45 @@ static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
 	}
 }
 
-static __always_inline void tree_written(struct ma_state *mas)
-{
-	struct section *c = open_section();
-	u64 mm;
-
-	if (!c)
-		return;
-	// The side tree of a munmap, a child's tree, and those of other subsystems are not the mm's.
-	mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
-	if (mm == c->mm)
-		note_write(c, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
-}
-
+// The side tree of a munmap, a child's tree, and those of other subsystems are not the mm's.
 SEC("?tp_btf/ma_write")
 int tree_write(u64 *ctx)
 {
-	hold_cpu();
-	tree_written((void *)ctx[1]);
-	let_cpu_go();
+	struct ma_state *mas = (void *)ctx[1];
+	struct section *c = open_section();
+
+	if (c && (u64)BPF_CORE_READ(mas, tree) == c->mm + bpf_core_field_offset(struct mm_struct, mm_mt))
+		note_write(c, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
+	return 0;
+}
+
+// The same by way of perf, which keeps the processor to itself, where the kernel may preempt
+// programs that are attached to the tracepoints themselves, and skip others meanwhile.
+SEC("?tp/mmap_lock/mmap_lock_acquire_returned")
+int lock_acquired_perf(struct trace_event_raw_mmap_lock_acquire_returned *ctx)
+{
+	acquired(ctx, (u64)BPF_CORE_READ(ctx, mm), BPF_CORE_READ(ctx, write), BPF_CORE_READ(ctx, success));
+	return 0;
+}
+
+SEC("?tp/mmap_lock/mmap_lock_released")
+int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
+{
+	released(ctx, (u64)BPF_CORE_READ(ctx, mm), BPF_CORE_READ(ctx, write));
+	return 0;
+}
+
+// It does not tell which tree. Others' entries are no VMAs of this mm, or not at their place: the
+// side tree of a munmap counts them from 0.
+SEC("?tp/maple_tree/ma_write")
+int tree_write_perf(struct trace_event_raw_ma_write *ctx)
+{
+	struct section *c = open_section();
+	struct vm_area_struct *vma = BPF_CORE_READ(ctx, val);
+	u64 lo = BPF_CORE_READ(ctx, index), hi = BPF_CORE_READ(ctx, last) + 1;
+
+	if (c && !((lo | hi) & (PAGE_SIZE - 1)) && (!vma || (u64)BPF_CORE_READ(vma, vm_mm) == c->mm))
+		note_write(c, lo, hi);
 	return 0;
 }
 

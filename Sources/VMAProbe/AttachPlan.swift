@@ -70,6 +70,9 @@ public struct AttachPlan: Sendable {
             program: "on_lock_acquired", switchedOnBy: "lock_acquired_on", source: .hooks,
             exists: { $0.hasFunction("__mmap_lock_do_trace_acquire_returned") }),
         AttachPoint(
+            role: .lockAcquired, name: "mmap_lock_acquire_returned", kind: "perf", program: "lock_acquired_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("mmap_lock/mmap_lock_acquire_returned") }),
+        AttachPoint(
             role: .lockAcquired, name: "mmap_lock_acquire_returned", kind: "tp_btf", program: "lock_acquired",
             exists: { $0.tracepointArguments("mmap_lock_acquire_returned") == 3 }),
         // With the path of the memory cgroup as its second argument, up to 6.12.
@@ -102,11 +105,17 @@ public struct AttachPlan: Sendable {
             role: .spaceEnds, name: "exit_mmap", kind: "kprobe", program: "on_mm_exit",
             exists: { $0.hasFunction("exit_mmap") }),
         AttachPoint(
+            role: .lockReleased, name: "mmap_lock_released", kind: "perf", program: "lock_released_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("mmap_lock/mmap_lock_released") }),
+        AttachPoint(
             role: .lockReleased, name: "mmap_lock_released", kind: "tp_btf", program: "lock_released",
             exists: { $0.tracepointArguments("mmap_lock_released") == 2 }),
         AttachPoint(
             role: .lockReleased, name: "mmap_lock_released", kind: "tp_btf", program: "lock_released_memcg",
             exists: { $0.tracepointArguments("mmap_lock_released") == 3 }),
+        AttachPoint(
+            role: .treeWrite, name: "ma_write", kind: "perf", program: "tree_write_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("maple_tree/ma_write") && $0.hasMapleTree }),
         AttachPoint(
             role: .treeWrite, name: "ma_write", kind: "tp_btf", program: "tree_write",
             exists: { $0.tracepointArguments("ma_write") == 4 && $0.hasMapleTree }),
@@ -120,14 +129,23 @@ public struct AttachPlan: Sendable {
             role: .fork, name: "wake_up_new_task", kind: "kprobe", program: "on_fork", source: .hooks,
             exists: { $0.hasFunction("wake_up_new_task") }),
         AttachPoint(
+            role: .fork, name: "sched_process_fork", kind: "perf", program: "task_forked_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("sched/sched_process_fork") }),
+        AttachPoint(
             role: .fork, name: "sched_process_fork", kind: "tp_btf", program: "task_forked",
             exists: { $0.tracepointArguments("sched_process_fork") == 2 }),
         AttachPoint(
             role: .exec, name: "finalize_exec", kind: "kprobe", program: "on_exec", source: .hooks,
             exists: { $0.hasFunction("finalize_exec") }),
         AttachPoint(
+            role: .exec, name: "sched_process_exec", kind: "perf", program: "task_execed_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("sched/sched_process_exec") }),
+        AttachPoint(
             role: .exec, name: "sched_process_exec", kind: "tp_btf", program: "task_execed",
             exists: { $0.tracepointArguments("sched_process_exec") == 3 }),
+        AttachPoint(
+            role: .exit, name: "sched_process_exit", kind: "perf", program: "task_exited_perf",
+            exists: { $0.preemptsTracepoints && $0.hasPerfTracepoint("sched/sched_process_exit") }),
         AttachPoint(
             role: .exit, name: "sched_process_exit", kind: "tp_btf", program: "task_exited",
             exists: { $0.tracepointArguments("sched_process_exit") != nil }),

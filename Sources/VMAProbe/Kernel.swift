@@ -56,6 +56,21 @@ public struct Kernel {
         return Int(btf_vlen(prototype)) - 1  // the first is the tracepoint's own
     }
 
+    /// Whether a tracepoint, `group/name`, is to be had by way of perf: that needs tracefs.
+    func hasPerfTracepoint(_ event: String) -> Bool {
+        let name = event.split(separator: "/").last.map(String.init) ?? event
+        return !hidden.contains(name)
+            && ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"].contains { access("\($0)/events/\(event)/id", R_OK) == 0 }
+    }
+
+    /// Whether a program at a tracepoint can be preempted, and another run of it be skipped
+    /// meanwhile: where the tracepoints' callers are guarded by SRCU (seen since 7.2), in place of
+    /// having preemption disabled.
+    var preemptsTracepoints: Bool {
+        guard let btf else { return false }
+        return btf__find_by_name_kind(btf, "class_srcu_fast_notrace_t", Kind.typedef) > 0
+    }
+
     public var hasMapleTree: Bool { hasField("mm_struct", "mm_mt") }
 
     /// Whether a struct has a member, however deep in anonymous structs and unions.

@@ -55,7 +55,9 @@ public final class Probe {
             plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration,
             ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
-        for program in plan.programs { try loader.attach(program) }
+        for point in plan.points {
+            for program in point.programs { try loader.attach(program, counts: program == point.program) }
+        }
         try openRing()
     }
 
