@@ -185,7 +185,8 @@ public final class Observer {
         } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
             note(
                 SectionAttempts(
-                    section: section, before: Self.sorted(open.before), after: Self.sorted(open.after)
+                    model: judge.model, section: section, before: Self.sorted(open.before),
+                    after: Self.sorted(open.after)
                 ).attempts)
         }
         charge(section, image)

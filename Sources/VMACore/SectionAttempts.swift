@@ -4,6 +4,7 @@
 /// An attempt is counted for each range that the syscall mapped anew, and for each VMA (or
 /// part of one) that it changed, as the kernel would make one call for each.
 struct SectionAttempts {
+    let model: KernelModel
     let section: Section
     /// Sorted, without overlaps.
     let before: [VMA]
@@ -62,6 +63,8 @@ struct SectionAttempts {
         let grewInPlace =
             !syscall.movesAway && range.start == source.end && old.end == source.end
             && vma(after, old.start) != nil
+        // vma_to_resize's caller lengthens what a merge would refuse for its close hook (mm/mremap.c, 6.1).
+        if grewInPlace, model.close == .any, source.traits.contains(.hasClose) { return [] }
         var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
             proposed.pgoff = source.nextPgoff
@@ -195,6 +198,10 @@ struct SectionAttempts {
                 previous!.anonVMA = prev.anonVMA
                 previous!.traits = prev.traits
             }
+            if section.syscall.operation == .mprotect, proposed.isFaultedByMprotect(from: old) {
+                previous!.anonVMA = result.anonVMA
+                previous!.traits = result.traits
+            }
         }
         return attempts
     }
@@ -232,6 +239,13 @@ extension VMA {
     fileprivate func hasAttributes(of other: VMA) -> Bool {
         flags.subtracting(.silent) == other.flags.subtracting(.silent)
             && policy == other.policy && uffd == other.uffd && name == other.name
+    }
+
+    /// Locked private memory that becomes writable is faulted at once (`mprotect_fixup`), before
+    /// the syscall goes on with the next VMA.
+    fileprivate func isFaultedByMprotect(from old: VMA) -> Bool {
+        anonVMA == 0 && flags.contains(.write)
+            && old.flags.intersection([.write, .shared, .locked]) == .locked
     }
 
     /// To where mremap copies it (`copy_vma`): what has no anon_vma gets its offsets afresh.

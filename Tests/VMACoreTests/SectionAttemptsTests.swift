@@ -5,12 +5,12 @@ import Testing
 /// The attempts of one syscall, from what it found and what it left.
 func attempts(
     _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
-    ranges: [AddressRange]? = nil, writes: UInt32 = 1
+    ranges: [AddressRange]? = nil, writes: UInt32 = 1, model: KernelModel = .v6_12
 ) -> [MergeAttempt] {
     let section = Section(
         .drawn, syscall, stack: 5, ranges: ranges ?? [pages(0, before.count)], writes: writes, incomplete: false)
     return SectionAttempts(
-        section: section, before: Drawing(before, notes).vmas, after: Drawing(after, notes).vmas
+        model: model, section: section, before: Drawing(before, notes).vmas, after: Drawing(after, notes).vmas
     ).attempts
 }
 
@@ -199,6 +199,15 @@ struct SectionMremapTests {
         let moved = attempts(.mremap(pages(0, 2), pages: 2, flags: 5), "SS..", "SSTT", notes)
         #expect(moved.map { picture($0, 4) } == ["<<**"])
         #expect(moved.map(\.proposed.pgoff) == [page(0) >> 12], "a copy, and not growth")
+    }
+
+    @Test("grows in place without asking where a close hook would have it refused")
+    func growWithClose() {
+        let notes: [Character: Note] = ["S": .file(1).traits(.hasClose)]
+        let call = Syscall.mremap(pages(0, 2), pages: 4)
+        #expect(attempts(call, "SS..", "SSSS", notes, model: .v6_1).isEmpty)
+        #expect(attempts(call, "SS..", "SSSS", notes, model: .v6_12).map(\.outcome) == [.prevOnly])
+        #expect(attempts(call, "SS..", "SSSS", model: .v6_1).map(\.outcome) == [.prevOnly])
     }
 
     @Test("grows in place, continuing its own offset")

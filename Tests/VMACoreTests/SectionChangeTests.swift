@@ -52,6 +52,16 @@ struct SectionChangeTests {
         #expect(pictures(change, "AAbbCC", "bbbbbb", notes) == ["**))..", "..((**"])
     }
 
+    @Test("that makes locked memory writable has touched it before the next piece looks back")
+    func locked() {
+        let locked: [Character: Note] = [
+            "a": .readOnly.flag(.locked), "b": .readOnly.flag(.locked).anon(7), "A": .flag(.locked).anon(7),
+        ]
+        let found = attempts(.mprotect(pages(2, 6)), "..aabb", "..AAAA", locked)
+        #expect(found.map { picture($0, 6) } == ["....((**"].map { String($0.suffix(6)) })
+        #expect(found.map { $0.prev?.vma.anonVMA } == [7])
+    }
+
     @Test("that joins a touched VMA hands its anon_vma on to the next piece")
     func handedOn() {
         let touched = notes.merging(["p": .readOnly.anon(7)]) { $1 }
