@@ -11,7 +11,7 @@ static __always_inline void lock_let_go(void *ctx, u64 lock)
 	struct owner *o = owner_of(mm);
 
 	if (o && ensure_section(mm, o))
-		section_end(ctx, mm);
+		section_end(ctx, mm, o);
 }
 
 // up_write(semaphore), of all that there are: the mm's is known by its address.
@@ -55,10 +55,11 @@ int on_rb_unmapped(struct pt_regs *ctx)
 {
 	bool is_open = open_section();
 	u64 mm = BPF_CORE_READ(ctx, di);
+	struct owner *o = owner_of(mm);
 
 	changed(mm, BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
-	if (!is_open && owner_of(mm))
-		section_end(ctx, mm);
+	if (!is_open && o)
+		section_end(ctx, mm, o);
 	return 0;
 }
 
@@ -107,8 +108,8 @@ int snapshot_walk(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct scratch *s = scratch();
 	struct vme_snapshot *r;
+	u64 mm, sections;
 	u32 zero = 0;
-	u64 mm;
 
 	r = bpf_map_lookup_elem(&snapshot_request, &zero);
 	if (!task || !s || !r || BPF_CORE_READ(task, pid) != r->pid)
@@ -118,9 +119,11 @@ int snapshot_walk(struct bpf_iter__task *ctx)
 	r->mm = mm;
 	if (!mm)
 		return 0;
+	sections = sections_of(mm);
 	r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 	r->more = !emit_rows(mm, r->from, ADDRESS_LIMIT, BPF_CORE_READ(task, tgid), VME_SNAPSHOT);
 	r->from = s->span.lo;
+	r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
 	return 0;
 }
 

@@ -87,6 +87,7 @@ static __always_inline void section_begin(u64 mm, struct owner *o)
 	struct scratch *s = scratch();
 	struct section *c;
 
+	section_opens(o);
 	bpf_map_update_elem(&sections, &tid, &new, BPF_ANY);
 	c = bpf_map_lookup_elem(&sections, &tid);
 	if (!c) {
@@ -101,7 +102,7 @@ static __always_inline void section_begin(u64 mm, struct owner *o)
 		read_section(c, VME_BEFORE);
 }
 
-static __always_inline void section_end(void *ctx, u64 mm)
+static __always_inline void section_end(void *ctx, u64 mm, struct owner *o)
 {
 	struct section *c = open_section();
 	struct scratch *s = scratch();
@@ -127,6 +128,7 @@ static __always_inline void section_end(void *ctx, u64 mm)
 		s->section.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 		emit(s, &s->section, sizeof(s->section));
 	}
+	section_closes(o);
 	tid = (u32)bpf_get_current_pid_tgid();
 	bpf_map_delete_elem(&sections, &tid);
 }
@@ -137,6 +139,7 @@ static __always_inline void section_unseen(u64 mm, struct owner *o)
 {
 	struct scratch *s = scratch();
 
+	section_closes(o);
 	if (!s)
 		return;
 	begin(s, &s->section.h, VME_SECTION, mm, o->tgid);
@@ -176,7 +179,7 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 	else if (write)
 		section_begin(mm, o);
 	else  // also told when a writer is about to become a reader
-		section_end(ctx, mm);
+		section_end(ctx, mm, o);
 }
 
 static __always_inline void released(void *ctx, u64 mm, bool write)
@@ -189,7 +192,7 @@ static __always_inline void released(void *ctx, u64 mm, bool write)
 	mm = as_number((void *)mm);
 	c = open_section();
 	if (c && c->mm == mm)
-		section_end(ctx, mm);
+		section_end(ctx, mm, o);
 	else
 		section_unseen(mm, o);
 }

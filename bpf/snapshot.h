@@ -30,7 +30,7 @@ int snapshot_task(struct vme_snapshot *r)
 	struct bpf_iter_task_vma it;
 	struct scratch *s = scratch();
 	struct vm_area_struct *vma;
-	u64 mm, from = r->from;
+	u64 mm, sections, from = r->from;
 	u32 n = 0, more = 0;
 
 	r->error = -3;
@@ -45,6 +45,7 @@ int snapshot_task(struct vme_snapshot *r)
 	r->mm = mm;
 	if (mm) {
 		r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		sections = sections_of(mm);
 		r->error = bpf_iter_task_vma_new(&it, task, from);
 		while ((vma = bpf_iter_task_vma_next(&it))) {
 			struct vme_row *row = bpf_map_lookup_elem(&snapshot_rows, &n);
@@ -61,6 +62,8 @@ int snapshot_task(struct vme_snapshot *r)
 			n++;
 		}
 		bpf_iter_task_vma_destroy(&it);
+		// It locks single VMAs only, so a writer may be at work.
+		r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
 	}
 	r->from = from;
 	r->count = n;

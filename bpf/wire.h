@@ -14,7 +14,19 @@ const volatile struct vme_config config SEC(".rodata.config") = {};
 struct owner {
 	u32 tgid;
 	u32 reserved;
+	// Odd while a write section is open, and never the same again: written under the mmap_lock.
+	u64 sections;
 };
+
+static __always_inline void section_opens(struct owner *o)
+{
+	o->sections |= 1;
+}
+
+static __always_inline void section_closes(struct owner *o)
+{
+	o->sections = (o->sections | 1) + 1;
+}
 
 // Address spaces that are observed: mm pointer to its owner.
 struct {
@@ -132,6 +144,15 @@ static __always_inline struct scratch *scratch(void)
 static __always_inline struct owner *owner_of(u64 mm)
 {
 	return bpf_map_lookup_elem(&tracked, &mm);
+}
+
+// VME_BUSY while a write section is open.
+static __always_inline u64 sections_of(u64 mm)
+{
+	struct owner *o = owner_of(mm);
+	u64 sections = o ? *(volatile u64 *)&o->sections : 0;
+
+	return sections & 1 ? VME_BUSY : sections;
 }
 
 // The number is taken before space is asked for, so a record that finds none leaves a gap.

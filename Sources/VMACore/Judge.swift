@@ -61,9 +61,12 @@ public struct Judge: Sendable {
     }
 
     private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {
-        side == .prev
-            ? Pair(neighbour, proposed, proposed: .right, replacesVMA: attempt.replacesVMA, isCopy: attempt.isCopy)
-            : Pair(proposed, neighbour, proposed: .left, replacesVMA: attempt.replacesVMA, isCopy: attempt.isCopy)
+        var pair = side == .prev
+            ? Pair(neighbour, proposed, proposed: .right) : Pair(proposed, neighbour, proposed: .left)
+        pair.replacesVMA = attempt.replacesVMA
+        pair.isCopy = attempt.isCopy
+        pair.isExtension = attempt.operation == .mremap && !attempt.isCopy
+        return pair
     }
 
     private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {

@@ -35,17 +35,24 @@ public struct Pair: Sendable {
     public var proposed: Proposed
     public var replacesVMA: Bool
     public var isCopy: Bool
+    /// What an mremap in place adds to a VMA.
+    public var isExtension: Bool
 
     public init(
         _ left: VMA, _ right: VMA, proposed: Proposed = .neither, replacesVMA: Bool = false,
-        isCopy: Bool = false
+        isCopy: Bool = false, isExtension: Bool = false
     ) {
         self.isCopy = isCopy
+        self.isExtension = isExtension
         self.left = left
         self.right = right
         self.proposed = proposed
         self.replacesVMA = replacesVMA
     }
+
+    /// The kernel asks without the VMA at hand that the range comes from, so it can't see whether
+    /// that is a fork's (vma_merge_extend, and copy_vma up to commit 3b617fd3d317).
+    func hidesSource(_ model: KernelModel) -> Bool { isExtension || isCopy && model.mergesCopiesOfForks }
 
     var bothAnonymous: Bool { left.isAnonymous && right.isAnonymous }
     var bothOwnPagesOfFile: Bool { left.copiesFileOnWrite && right.copiesFileOnWrite }
@@ -197,8 +204,8 @@ public enum MergeRules {
 
     private static func anonVMABlocks(_ pair: Pair, _ model: KernelModel) -> Bool {
         switch pair.proposed {
-        case .left: return !anonVMAMergeable(source: pair.left, target: pair.right, model, isCopy: pair.isCopy)
-        case .right: return !anonVMAMergeable(source: pair.right, target: pair.left, model, isCopy: pair.isCopy)
+        case .left: return !anonVMAMergeable(source: pair.left, target: pair.right, model, hidesSource: pair.hidesSource(model))
+        case .right: return !anonVMAMergeable(source: pair.right, target: pair.left, model, hidesSource: pair.hidesSource(model))
         case .neither:
             // A standing pair could merge from either side.
             return !anonVMAMergeable(source: pair.left, target: pair.right, model)
@@ -208,7 +215,7 @@ public enum MergeRules {
 
     /// `is_mergeable_anon_vma`: `target` is the neighbour that would take `source` over.
     static func anonVMAMergeable(
-        source: VMA, target: VMA, _ model: KernelModel, isCopy: Bool = false
+        source: VMA, target: VMA, _ model: KernelModel, hidesSource: Bool = false
     ) -> Bool {
         if source.anonVMA != 0 && target.anonVMA != 0 { return source.anonVMA == target.anonVMA }
         if source.anonVMA == 0 && target.anonVMA == 0 { return true }
@@ -216,7 +223,7 @@ public enum MergeRules {
         case .neighbour:
             return target.anonVMA != 0 && target.traits.contains(.chainSingular)
         case .forkChild:
-            if source.anonVMA != 0, isCopy, model.mergesCopiesOfForks { return true }
+            if source.anonVMA != 0, hidesSource { return true }
             let faulted = source.anonVMA != 0 ? source : target
             return faulted.traits.contains(.chainSingular)
         }

@@ -90,9 +90,10 @@ struct SectionAttempts {
             let start = target.start &+ (piece.start - old.start)
             var proposed = piece
             proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
-            // The kernel stops at what it can't move along with others: that is still where it was.
+            // The kernel stops at what it can't move along with others: that is still where it was, and
+            // so is what was at its target.
             guard let result = vma(after, start), result.end >= proposed.end,
-                result.file == proposed.file, result.pgoff(at: start) == proposed.pgoff,
+                result.file == proposed.file, result.hasAttributes(of: proposed), result.pgoff(at: start) == proposed.pgoff,
                 syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
             else { return attempts }
             var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
@@ -170,7 +171,7 @@ struct SectionAttempts {
             guard let result = vma(after, piece.start), result.end >= piece.end,
                 !result.hasAttributes(of: old)
             else {
-                previous = nil
+                previous = previous.flatMap { joined(old, by: $0) }
                 continue
             }
             var proposed = piece
@@ -193,17 +194,25 @@ struct SectionAttempts {
                         prev: prev != nil && result.start < piece.start,
                         next: next != nil && result.end > piece.end)))
 
-            previous = proposed
-            if result.start < piece.start, proposed.anonVMA == 0, let prev {
-                previous!.anonVMA = prev.anonVMA
-                previous!.traits = prev.traits
-            }
+            previous = prev.flatMap { joined(proposed, by: $0) } ?? proposed
             if section.syscall.operation == .mprotect, proposed.isFaultedByMprotect(from: old) {
                 previous!.anonVMA = result.anonVMA
                 previous!.traits = result.traits
             }
         }
         return attempts
+    }
+
+    /// A VMA as it is once `prev` has joined it: untouched memory has the other's anon_vma then. Nil
+    /// if they stayed apart.
+    private func joined(_ vma: VMA, by prev: VMA) -> VMA? {
+        guard prev.end == vma.start, let result = self.vma(after, vma.start), result.start < vma.start else { return nil }
+        var joined = vma
+        if vma.anonVMA == 0 {
+            joined.anonVMA = prev.anonVMA
+            joined.traits = prev.traits
+        }
+        return joined
     }
 
     private func willChange(_ vma: VMA, _ target: AddressRange) -> Bool {

@@ -156,7 +156,7 @@ public final class Probe {
         }
         try expect(UInt32(pid))
         var mm = found.mm
-        var owner: (UInt32, UInt32) = (UInt32(pid), 0)
+        var owner: (tgid: UInt32, reserved: UInt32, sections: UInt64) = (UInt32(pid), 0, 0)
         guard bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0 else {
             throw .bpf("naming the address space to observe", errno)
         }
@@ -165,14 +165,14 @@ public final class Probe {
 
     /// The address space of a process and its VMAs as they stand, or nil if it has none. The
     /// leader of the threads may have ended before the others: then one of them has it. Not
-    /// taken under a lock: consistent if the process does nothing meanwhile, or with the events
-    /// that came meanwhile put on top.
-    public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA])? {
+    /// taken under a lock: consistent if `isQuiet`, which says that the process changed nothing
+    /// meanwhile, or with the events that came meanwhile put on top.
+    public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA], isQuiet: Bool)? {
         guard let found = try read(pid) else { return nil }
-        return (decoder.interners.mms.id(found.mm), found.vmas)
+        return (decoder.interners.mms.id(found.mm), found.vmas, found.isQuiet)
     }
 
-    private typealias Found = (mm: UInt64, vmas: [VMA])
+    private typealias Found = (mm: UInt64, vmas: [VMA], isQuiet: Bool)
 
     private func read(_ pid: Int32) throws(ProbeError) -> Found? {
         if let found = try readThread(pid) { return found }
@@ -185,16 +185,18 @@ public final class Probe {
     private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
         if SnapshotReader.program(kernel) == SnapshotReader.walk { return try walk(tid) }
         let found = try snapshots.read(tid)
-        return found.mm == 0 ? nil : (found.mm, found.rows.map { decoder.interners.vma($0) })
+        return found.mm == 0 ? nil : (found.mm, found.rows.map { decoder.interners.vma($0) }, found.isQuiet)
     }
 
     /// The rows come through the ring, among other events, which wait for the next drain.
     private func walk(_ tid: Int32) throws(ProbeError) -> Found? {
         var vmas: [VMA] = []
         var request = vme_snapshot()
+        var progress: Set<UInt64> = []
         repeat {
             request = try snapshots.walk(tid, from: request.from)
             if request.mm == 0 { return nil }
+            progress.insert(request.sections)
             deliver = { event in
                 if case .rows(let rows) = event, rows.reason == .snapshot {
                     vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
@@ -206,6 +208,6 @@ public final class Probe {
             ring_buffer__consume(ring)
             deliver = { _ in }
         } while request.more != 0
-        return (request.mm, vmas)
+        return (request.mm, vmas, SnapshotReader.isQuiet(progress))
     }
 }

@@ -22,7 +22,12 @@ struct SnapshotReader {
         /// The kernel's pointer, 0 if the task has no address space.
         var mm: UInt64 = 0
         var rows: [vme_row] = []
+        /// Nothing changed while they were read.
+        var isQuiet = true
     }
+
+    /// - Parameter progress: how far the address space had come at each reading.
+    static func isQuiet(_ progress: Set<UInt64>) -> Bool { progress.count <= 1 && !progress.contains(.max) }
 
     let loader: BPFLoader
     /// Throws `.notFound` if there is no task with this id.
@@ -44,6 +49,7 @@ struct SnapshotReader {
         request.pid = pid
         // A process that holds its lock for writing lets nobody look.
         var patience = 1000
+        var progress: Set<UInt64> = []
         repeat {
             var options = bpf_test_run_opts()
             options.sz = MemoryLayout<bpf_test_run_opts>.size
@@ -64,9 +70,11 @@ struct SnapshotReader {
                 throw .bpf("reading the VMAs of process \(pid)", -request.error)
             }
             result.mm = request.mm
+            progress.insert(request.sections)
             let rows = array.assumingMemoryBound(to: vme_row.self)
             result.rows.append(contentsOf: UnsafeBufferPointer(start: rows, count: Int(request.count)))
         } while request.more != 0
+        result.isQuiet = Self.isQuiet(progress)
         return result
     }
 

@@ -189,16 +189,16 @@ final class Observation {
         // Not before the ring is empty: what was lost lies behind what is in it.
         for mm in observer.stale where isEmpty {
             guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
-            feed(.snapshot(mm, snapshot, asOf: vms_monotonic_ns()))
+            feed(.snapshot(mm, snapshot.vmas, asOf: vms_monotonic_ns()))
         }
         return isEmpty
     }
 
     /// The VMAs of an image as they stand, or nil if it has gone.
-    private func read(_ image: Image) throws -> [VMA]? {
+    private func read(_ image: Image) throws -> (vmas: [VMA], isQuiet: Bool)? {
         do {
             guard image.tgid > 0, let found = try probe.snapshot(Int32(image.tgid)), found.mm == image.mm else { return nil }
-            return found.vmas
+            return (found.vmas, found.isQuiet)
         } catch ProbeError.notFound {
             return nil
         }
@@ -228,10 +228,10 @@ final class Observation {
             let changes = image.changes
             guard let kernel = try read(image) else { return }
             // No rows: the process holds its lock.
-            guard try settle(), image.changes == changes, !kernel.isEmpty else { continue }
-            if observer.isEqual(mm: image.mm, kernel) { return feed(.compared(image.mm, kernel)) }
+            guard try settle(), image.changes == changes, kernel.isQuiet, !kernel.vmas.isEmpty else { continue }
+            if observer.isEqual(mm: image.mm, kernel.vmas) { return feed(.compared(image.mm, kernel.vmas)) }
             different += 1
-            last = (changes, kernel)
+            last = (changes, kernel.vmas)
         }
         if different >= Self.believedDifferences, image.changes == last.changes {
             feed(.compared(image.mm, last.kernel))

@@ -201,6 +201,13 @@ struct SectionMremapTests {
         #expect(moved.map(\.proposed.pgoff) == [page(0) >> 12], "a copy, and not growth")
     }
 
+    @Test("of several VMAs at once ends where the kernel stops: what was at the target is no copy")
+    func stops() {
+        let call = Syscall.mremap(pages(0, 3), to: pages(5, 8))
+        #expect(pictures(call, "SST..UUU", ".....SST", ["T": .readOnly]) == [".....<<*"])
+        #expect(pictures(call, "SST..UUV", ".....SSV", ["T": .readOnly, "V": .flag(.locked)]).isEmpty)
+    }
+
     @Test("grows in place without asking where a close hook would have it refused")
     func growWithClose() {
         let notes: [Character: Note] = ["S": .file(1).traits(.hasClose)]

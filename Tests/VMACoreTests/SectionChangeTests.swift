@@ -52,6 +52,14 @@ struct SectionChangeTests {
         #expect(pictures(change, "AAbbCC", "bbbbbb", notes) == ["**))..", "..((**"])
     }
 
+    @Test("that joins a VMA which is as it shall be already hands its anon_vma on to that")
+    func handedOnUnchanged() {
+        let touched: [Character: Note] = ["P": .anon(7), "p": .readOnly.anon(7), "a": .readOnly, "Q": .anon(8), "q": .readOnly.anon(8)]
+        let found = attempts(.mprotect(pages(0, 6)), "PPaaQQ", "ppppqq", touched)
+        #expect(found.map { picture($0, 6) } == ["**))..", "..<<**"])
+        #expect(found.last?.prev?.vma.anonVMA == 7)
+    }
+
     @Test("that makes locked memory writable has touched it before the next piece looks back")
     func locked() {
         let locked: [Character: Note] = [

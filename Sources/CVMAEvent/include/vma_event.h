@@ -227,7 +227,10 @@ struct vme_snapshot {
 	vme_u32 more;       // out: 1 if the array was full
 	vme_u32 map_count;  // out
 	vme_u32 reserved;
+	vme_u64 sections;   // out: how far the address space has come, or VME_BUSY if it changed meanwhile
 };
+
+#define VME_BUSY 0xffffffffffffffffULL
 
 // What the iterator writes for each VMA where there is no array.
 struct vme_snapshot_row {
@@ -243,7 +246,7 @@ _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
-_Static_assert(sizeof(struct vme_snapshot) == 40, "wire");
+_Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
 _Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
 
