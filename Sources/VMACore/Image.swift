@@ -88,23 +88,31 @@ public struct Audit: Sendable, Equatable {
 extension Image {
     /// Where the model and the kernel's own rows differ, within `range`; empty if nowhere.
     func differences(from kernel: [VMA], in range: AddressRange) -> [String] {
-        let ours = layout.vmas(overlapping: range).map { $0.clipped(to: range) }
-        let theirs = kernel.filter { $0.range.overlaps(range) }.map { $0.clipped(to: range) }
         var differences: [String] = []
-        var (i, j) = (0, 0)
-        while i < ours.count || j < theirs.count {
-            if i < ours.count, j < theirs.count, ours[i].sameMapping(as: theirs[j]) {
-                i += 1
-                j += 1
-                continue
-            }
-            let ourStart = i < ours.count ? ours[i].start : .max
-            let theirStart = j < theirs.count ? theirs[j].start : .max
-            let our = ourStart <= theirStart && i < ours.count ? ours[i].summary : "nothing"
-            let their = theirStart <= ourStart && j < theirs.count ? theirs[j].summary : "nothing"
+        var next = kernel.startIndex
+        func note(_ our: VMA?, _ their: VMA?) {
+            let (our, their) = (our?.summary ?? "nothing", their?.summary ?? "nothing")
             differences.append("\(command)[\(tgid)] model \(our), kernel \(their)")
-            if ourStart <= theirStart { i += 1 }
-            if theirStart <= ourStart { j += 1 }
+        }
+        /// The kernel's next, cut off at the range's ends.
+        func their() -> VMA? {
+            while next < kernel.endIndex, kernel[next].end <= range.start { next += 1 }
+            guard next < kernel.endIndex, kernel[next].start < range.end else { return nil }
+            return kernel[next].clipped(to: range)
+        }
+        layout.forEach(overlapping: range) { vma in
+            let our = vma.clipped(to: range)
+            while let their = their(), their.start < our.start {
+                note(nil, their)
+                next += 1
+            }
+            guard let their = their(), their.start == our.start else { return note(our, nil) }
+            if !our.sameMapping(as: their) { note(our, their) }
+            next += 1
+        }
+        while let their = their() {
+            note(nil, their)
+            next += 1
         }
         return differences
     }

@@ -2,122 +2,154 @@
 /// `overwrite`. Every change of an address space is one, be it a mapping, an unmapping, a
 /// split, a merge, a change of flags or a row of a snapshot.
 ///
-/// Kept in chunks of at most `chunkLimit` VMAs, so a change costs a binary search and the
-/// moving of one chunk.
+/// Rows lie packed in chunks of at most `chunkLimit`, which are kept about two thirds full, so
+/// a change costs two binary searches and the moving of a part of one chunk.
 public struct Layout: Sendable {
     private static let chunkLimit = 128
+    /// How full a chunk is when it is made.
+    private static let chunkFill = 96
 
-    private var chunks: [[VMA]] = []
+    private var chunks: [[PackedVMA]] = []
+    /// Where the last VMA of each chunk ends.
+    private var ends: [UInt64] = []
+    private var kinds = VMAKinds()
     public private(set) var count = 0
 
     public init() {}
 
     public init(_ vmas: some Sequence<VMA>) {
-        for vma in vmas { overwrite(vma.range, with: [vma]) }
+        let vmas = Array(vmas)
+        let isSorted = zip(vmas, vmas.dropFirst()).allSatisfy { $0.end <= $1.start }
+        if isSorted, !vmas.isEmpty {
+            overwrite(AddressRange(0, .max), with: vmas)
+        } else {
+            for vma in vmas { overwrite(vma.range, with: [vma]) }
+        }
     }
 
     /// Makes `range` hold exactly `vmas` (sorted, not overlapping, all touching `range`). A VMA
     /// that reaches beyond `range` replaces what it covers there, too; what was there before is
-    /// trimmed, its offset going along.
+    /// trimmed, its offset going along. A boundary that was there and still is keeps its cause.
     public mutating func overwrite(_ range: AddressRange, with vmas: [VMA] = []) {
         var cover = range
         if let first = vmas.first { cover = cover.union(first.range) }
         if let last = vmas.last { cover = cover.union(last.range) }
         guard !cover.isEmpty else { return }
 
-        // Positions of the first VMA that ends after cover.start, and of the first that
-        // starts at or after cover.end.
-        let from = position { $0.end > cover.start }
-        let to = position { $0.start >= cover.end }
-
-        var replacement: [VMA] = []
-        replacement.reserveCapacity(vmas.count + 2)
-        if let left = vma(at: from), left.start < cover.start {
-            replacement.append(left.clipped(to: AddressRange(left.start, cover.start)))
+        // The first VMA that ends after cover.start, and the first that starts at or after cover.end.
+        let from = position { $0 > cover.start }
+        let to = positionOfStart(cover.end, notBefore: from)
+        withUnsafeTemporaryAllocation(of: PackedVMA.self, capacity: vmas.count + 2) { new in
+            var used = 0
+            func append(_ row: PackedVMA) {
+                new.initializeElement(at: used, to: row)
+                used += 1
+            }
+            if let left = row(at: from), left.start < cover.start { append(left.clipped(cover.start, from: left.start)) }
+            for vma in vmas { append(kinds.pack(vma)) }
+            if let right = row(before: to), right.end > cover.end { append(right.clipped(right.end, from: cover.end)) }
+            keepCauses(from, to, UnsafeMutableBufferPointer(rebasing: new[..<used]))
+            replace(from, to, with: UnsafeBufferPointer(rebasing: new[..<used]))
         }
-        replacement.append(contentsOf: vmas)
-        if let right = vma(before: to), right.end > cover.end {
-            replacement.append(right.clipped(to: AddressRange(cover.end, right.end)))
-        }
-        let stood = charged(in: cover)
-        replace(from, to, with: replacement)
-        for address in stood where !isBoundary(address) { causes[address] = nil }
+        if kinds.isCrowded(for: count) { repackKinds() }
     }
 
     /// The VMA that holds `address`, or nil.
     public func vma(containing address: UInt64) -> VMA? {
-        let found = vma(at: position { $0.end > address })
-        guard let found, found.start <= address else { return nil }
-        return found
+        guard let found = row(at: position { $0 > address }), found.start <= address else { return nil }
+        return kinds.unpack(found)
     }
 
     /// All VMAs in order of address.
     public var vmas: [VMA] {
         var all: [VMA] = []
         all.reserveCapacity(count)
-        for chunk in chunks { all.append(contentsOf: chunk) }
+        for chunk in chunks { for row in chunk { all.append(kinds.unpack(row)) } }
         return all
     }
 
     /// The VMAs that overlap `range`, in order, whole.
     public func vmas(overlapping range: AddressRange) -> [VMA] {
         var found: [VMA] = []
-        guard !range.isEmpty else { return found }
-        var at = position { $0.end > range.start }
-        while let vma = vma(at: at), vma.start < range.end {
-            found.append(vma)
-            at.index += 1
-            normalize(&at)
-        }
+        forEach(overlapping: range) { found.append($0) }
         return found
     }
 
-    /// Calls `body` with each two VMAs between which there is no gap, and the index of the first.
+    /// Calls `body` with each VMA that overlaps `range`, in order, whole.
+    func forEach(overlapping range: AddressRange, _ body: (VMA) -> Void) {
+        guard !range.isEmpty else { return }
+        var at = position { $0 > range.start }
+        while let found = row(at: at), found.start < range.end {
+            body(kinds.unpack(found))
+            advance(&at)
+        }
+    }
+
+    /// Calls `body` with each two VMAs between which there is no gap, the index of the first, and
+    /// what caused the boundary.
     public func forEachBoundary(_ body: (Int, VMA, VMA, UInt32) -> Void) {
-        var previous: VMA?
+        var previous: PackedVMA?
         var index = -1
         for chunk in chunks {
-            for vma in chunk {
-                if let left = previous, left.end == vma.start { body(index, left, vma, causes[vma.start] ?? 0) }
-                previous = vma
+            for row in chunk {
+                if let left = previous, left.end == row.start { body(index, kinds.unpack(left), kinds.unpack(row), row.cause) }
+                previous = row
                 index += 1
             }
         }
     }
 
+    var kindCount: Int { kinds.count }
+
     // MARK: causes
 
-    private var causes: [UInt64: UInt32] = [:]
+    /// What caused the boundary at `address`; 0 if nothing is known or there is none.
+    public func cause(at address: UInt64) -> UInt32 {
+        guard let found = row(at: position { $0 > address }), found.start == address else { return 0 }
+        return found.cause
+    }
 
-    public func cause(at address: UInt64) -> UInt32 { causes[address] ?? 0 }
-
+    /// The boundary at `address`, if there is one, is this one's doing now.
     public mutating func charge(at address: UInt64, to cause: UInt32) {
-        if isBoundary(address) { causes[address] = cause }
+        let at = position { $0 > address }
+        if row(at: at)?.start == address, isBoundary(at) { chunks[at.chunk][at.index].cause = cause }
     }
 
-    private func isBoundary(_ address: UInt64) -> Bool {
-        vma(containing: address)?.start == address && vma(containing: address &- 1) != nil
-    }
-
-    private func charged(in range: AddressRange) -> [UInt64] {
-        vmas(overlapping: AddressRange(range.start, range.end == .max ? .max : range.end + 1)).map(\.start)
-            .filter { causes[$0] != nil }
+    /// The boundaries in `range`, both its ends included, that have no cause get this one.
+    public mutating func charge(_ range: AddressRange, to cause: UInt32) {
+        var at = position { $0 > range.start }
+        while let found = row(at: at), found.start <= range.end {
+            if found.cause == 0, found.start >= range.start, isBoundary(at) { chunks[at.chunk][at.index].cause = cause }
+            advance(&at)
+        }
     }
 
     /// What a fork's child has of its parent's boundaries is the same code's doing.
     mutating func inheritCauses(of parent: Layout) {
-        var found: [(UInt64, UInt32)] = []
-        forEachBoundary { _, _, right, _ in
-            let cause = parent.cause(at: right.start)
-            if cause != 0 { found.append((right.start, cause)) }
+        for chunk in chunks.indices {
+            for index in chunks[chunk].indices where isBoundary(Position(chunk: chunk, index: index)) {
+                chunks[chunk][index].cause = parent.cause(at: chunks[chunk][index].start)
+            }
         }
-        for (address, cause) in found { charge(at: address, to: cause) }
     }
 
-    public mutating func charge(_ range: AddressRange, to cause: UInt32) {
-        for vma in vmas(overlapping: AddressRange(range.start, range.end == .max ? .max : range.end + 1)) where causes[vma.start] == nil {
-            if vma.start >= range.start { charge(at: vma.start, to: cause) }
+    private func isBoundary(_ at: Position) -> Bool {
+        guard let right = row(at: at), let left = row(before: at) else { return false }
+        return left.end == right.start
+    }
+
+    /// Gives the rows that take the place of [from, to) the causes of the boundaries that stay.
+    private mutating func keepCauses(_ from: Position, _ to: Position, _ new: UnsafeMutableBufferPointer<PackedVMA>) {
+        var leftEnd = row(before: from)?.end
+        var old = from
+        for index in new.indices {
+            let start = new[index].start
+            new[index].cause = 0
+            while old != to, let row = row(at: old), row.start < start { advance(&old) }
+            if old != to, let row = row(at: old), row.start == start, leftEnd == start { new[index].cause = row.cause }
+            leftEnd = new[index].end
         }
+        if let next = row(at: to), next.cause != 0, next.start != leftEnd { chunks[to.chunk][to.index].cause = 0 }
     }
 
     // MARK: positions
@@ -127,82 +159,115 @@ public struct Layout: Sendable {
         var index: Int
     }
 
-    /// The first VMA for which `isPast` holds; it must hold for all that follow one.
-    private func position(where isPast: (VMA) -> Bool) -> Position {
+    /// The first VMA for whose end `isPast` holds; it must hold for all that follow one.
+    private func position(where isPast: (UInt64) -> Bool) -> Position {
+        let chunk = Self.first(ends.count) { isPast(ends[$0]) }
+        guard chunk < ends.count else { return Position(chunk: chunk, index: 0) }
+        return chunks[chunk].withUnsafeBufferPointer { rows in
+            Position(chunk: chunk, index: Self.first(rows.count) { isPast(rows[$0].end) })
+        }
+    }
+
+    /// The first VMA at or after `from` that starts at or after `address`.
+    private func positionOfStart(_ address: UInt64, notBefore from: Position) -> Position {
+        var at = from
+        // Most changes touch few VMAs.
+        for _ in 0..<8 {
+            guard let row = row(at: at), row.start < address else { return at }
+            advance(&at)
+        }
+        at = position { $0 > address }
+        if let row = row(at: at), row.start < address { advance(&at) }
+        return at
+    }
+
+    /// The first of `count` indices for which `isPast` holds.
+    private static func first(_ count: Int, where isPast: (Int) -> Bool) -> Int {
         var low = 0
-        var high = chunks.count
+        var high = count
         while low < high {
             let middle = (low + high) / 2
-            if isPast(chunks[middle][chunks[middle].count - 1]) { high = middle } else { low = middle + 1 }
+            if isPast(middle) { high = middle } else { low = middle + 1 }
         }
-        guard low < chunks.count else { return Position(chunk: chunks.count, index: 0) }
-        let chunk = low
-        low = 0
-        high = chunks[chunk].count
-        while low < high {
-            let middle = (low + high) / 2
-            if isPast(chunks[chunk][middle]) { high = middle } else { low = middle + 1 }
-        }
-        return Position(chunk: chunk, index: low)
+        return low
     }
 
-    private func normalize(_ at: inout Position) {
-        if at.chunk < chunks.count, at.index >= chunks[at.chunk].count {
-            at = Position(chunk: at.chunk + 1, index: 0)
-        }
+    private func advance(_ at: inout Position) {
+        at.index += 1
+        if at.index >= chunks[at.chunk].count { at = Position(chunk: at.chunk + 1, index: 0) }
     }
 
-    private func vma(at position: Position) -> VMA? {
-        guard position.chunk < chunks.count else { return nil }
-        return chunks[position.chunk][position.index]
+    private func row(at position: Position) -> PackedVMA? {
+        position.chunk < chunks.count ? chunks[position.chunk][position.index] : nil
     }
 
-    private func vma(before position: Position) -> VMA? {
-        if position.chunk < chunks.count, position.index > 0 {
-            return chunks[position.chunk][position.index - 1]
-        }
+    private func row(before position: Position) -> PackedVMA? {
+        if position.chunk < chunks.count, position.index > 0 { return chunks[position.chunk][position.index - 1] }
         return position.chunk > 0 ? chunks[position.chunk - 1].last : nil
     }
 
-    private mutating func replace(_ from: Position, _ to: Position, with new: [VMA]) {
-        guard from.chunk < chunks.count else {
-            // Behind everything.
-            if !new.isEmpty {
-                if chunks.isEmpty { chunks.append([]) }
-                chunks[chunks.count - 1].append(contentsOf: new)
-                count += new.count
-                split(chunks.count - 1)
-            }
-            return
+    // MARK: chunks
+
+    private mutating func replace(_ from: Position, _ to: Position, with new: UnsafeBufferPointer<PackedVMA>) {
+        guard !chunks.isEmpty else {
+            count = new.count
+            return rebuild(0..<0, from: Array(new))
         }
-        var removed = 0
+        // A place before the first of a chunk is one behind the last of the chunk before, too.
+        let from = from.chunk < chunks.count ? from : behind(from.chunk - 1)
+        let to = to.index == 0 && to.chunk > from.chunk ? behind(to.chunk - 1) : to
         if from.chunk == to.chunk {
-            removed = to.index - from.index
+            count += new.count - (to.index - from.index)
             chunks[from.chunk].replaceSubrange(from.index..<to.index, with: new)
+            ends[from.chunk] = chunks[from.chunk].last?.end ?? 0
         } else {
-            removed = chunks[from.chunk].count - from.index
-            chunks[from.chunk].replaceSubrange(from.index..., with: new)
-            for chunk in (from.chunk + 1)..<min(to.chunk, chunks.count) { removed += chunks[chunk].count }
-            if to.chunk < chunks.count {
-                removed += to.index
-                chunks[to.chunk].removeSubrange(..<to.index)
-            }
-            chunks.removeSubrange((from.chunk + 1)..<min(to.chunk, chunks.count))
+            let rows = chunks[from.chunk][..<from.index] + new + chunks[to.chunk][to.index...]
+            count += rows.count - chunks[from.chunk...to.chunk].reduce(0) { $0 + $1.count }
+            rebuild(from.chunk..<to.chunk + 1, from: Array(rows))
         }
-        count += new.count - removed
-        split(from.chunk)
+        if from.chunk < chunks.count { settle(from.chunk) }
     }
 
-    /// Splits a chunk that has grown too large, removes one that has become empty.
-    private mutating func split(_ chunk: Int) {
-        let size = chunks[chunk].count
-        if size == 0 {
-            chunks.remove(at: chunk)
-        } else if size > Self.chunkLimit {
-            let whole = chunks[chunk]
-            let half = Self.chunkLimit / 2
-            let pieces = stride(from: 0, to: size, by: half).map { Array(whole[$0..<min($0 + half, size)]) }
-            chunks.replaceSubrange(chunk...chunk, with: pieces)
+    private func behind(_ chunk: Int) -> Position { Position(chunk: chunk, index: chunks[chunk].count) }
+
+    /// Puts chunks in the place of others, filled evenly.
+    private mutating func rebuild(_ range: Range<Int>, from rows: [PackedVMA]) {
+        let pieces = rows.count <= Self.chunkLimit ? (rows.isEmpty ? 0 : 1) : (rows.count + Self.chunkFill - 1) / Self.chunkFill
+        var made: [[PackedVMA]] = []
+        made.reserveCapacity(pieces)
+        for piece in 0..<pieces {
+            var chunk: [PackedVMA] = []
+            // Room to grow without moving, but for a layout that fits one.
+            if pieces > 1 || chunks.count > 1 { chunk.reserveCapacity(Self.chunkLimit + 2) }
+            chunk += rows[rows.count * piece / pieces..<rows.count * (piece + 1) / pieces]
+            made.append(chunk)
         }
+        chunks.replaceSubrange(range, with: made)
+        ends.replaceSubrange(range, with: made.map { $0[$0.count - 1].end })
+    }
+
+    /// Shares a chunk that has become too large, or too small, with a neighbour.
+    private mutating func settle(_ chunk: Int) {
+        let size = chunks[chunk].count
+        guard size > Self.chunkLimit || size < Self.chunkLimit / 3 else { return }
+        if size == 0 { return rebuild(chunk..<chunk + 1, from: []) }
+        let other = chunk + 1 < chunks.count ? chunk + 1 : chunk - 1
+        guard other >= 0 else {
+            if size > Self.chunkLimit { rebuild(chunk..<chunk + 1, from: chunks[chunk]) }
+            return
+        }
+        let first = min(chunk, other)
+        rebuild(first..<first + 2, from: chunks[first] + chunks[first + 1])
+    }
+
+    private mutating func repackKinds() {
+        var fresh = VMAKinds()
+        for chunk in chunks.indices {
+            for index in chunks[chunk].indices {
+                chunks[chunk][index].kind = fresh.id(kinds[chunks[chunk][index].kind])
+            }
+        }
+        fresh.noteLive()
+        kinds = fresh
     }
 }
