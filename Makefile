@@ -13,12 +13,14 @@ PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.
 KERNEL ?=
 
-.PHONY: help deps build demo test kernels install clean
+.PHONY: help deps build demo test kernels bench fuzz install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
 	@echo "make test               every test, those in guests of some kernels included"
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
+	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests)"
+	@echo "make bench              what things cost, in tables"
 	@echo "make build              the static release executable, $(VMASCOPE)"
 	@echo "make install            to $(PREFIX)/bin"
 	@echo "make clean              what was built; downloaded kernels stay in .cache"
@@ -57,8 +59,13 @@ kernels: build
 	@status=0; VMASCOPE_KERNELS="$(KERNELS)" VMASCOPE_PREEMPTION=full swift test --filter GuestTests || status=$$?; \
 		cat .build/kernels.md; exit $$status
 
+# SMOKE=1: once, tiny, to see that they run.
+bench: deps
+	@swift build -c release --package-path bench > .build/bench.log 2>&1 || { cat .build/bench.log >&2; exit 1; }
+	@bench/.build/release/bench $(if $(SMOKE),smoke)
+
 install: build
 	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope
 
 clean:
-	rm -rf .build $(STATIC)
+	rm -rf .build $(STATIC) bench/.build

@@ -5,7 +5,11 @@ import PackageDescription
 // Tests/ArchitectureTests checks the imports in the sources against that page's table.
 let package = Package(
     name: "vmascope",
-    products: [.executable(name: "vmascope", targets: ["vmascope"])],
+    products: [
+        .executable(name: "vmascope", targets: ["vmascope"]),
+        // For bench/, a package of its own.
+        .library(name: "VMACore", targets: ["VMACore"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],

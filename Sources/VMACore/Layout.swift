@@ -5,9 +5,9 @@
 /// Rows lie packed in chunks of at most `chunkLimit`, which are kept about two thirds full, so
 /// a change costs two binary searches and the moving of a part of one chunk.
 public struct Layout: Sendable {
-    private static let chunkLimit = 128
+    private static let chunkLimit = 64
     /// How full a chunk is when it is made.
-    private static let chunkFill = 96
+    private static let chunkFill = 48
 
     private var chunks: [[PackedVMA]] = []
     /// Where the last VMA of each chunk ends.

@@ -36,23 +36,25 @@ struct VMAKinds: Sendable {
     private var kinds: [Kind] = []
     private var ids: [Kind: UInt32] = [:]
     private var live = 0
-    /// The one asked for last: neighbours are often alike.
-    private var last: UInt32 = 0
+    /// Those asked for lately, each at a place of its own: the full look-up hashes all of it.
+    private var recent: [UInt32] = Array(repeating: 0, count: 16)
 
     var count: Int { kinds.count }
 
     subscript(id: UInt32) -> Kind { kinds[Int(id)] }
 
     mutating func id(_ kind: Kind) -> UInt32 {
-        if Int(last) < kinds.count, kinds[Int(last)] == kind { return last }
-        if let id = ids[kind] {
-            last = id
-            return id
+        let mixed = (kind.flags.rawValue ^ UInt64(kind.file) << 20) &* 0x9E37_79B9_7F4A_7C15
+        let place = Int(mixed >> 60)
+        let known = Int(recent[place])
+        if known < kinds.count, kinds[known] == kind { return UInt32(known) }
+        let id = ids[kind] ?? UInt32(kinds.count)
+        if id == kinds.count {
+            kinds.append(kind)
+            ids[kind] = id
         }
-        last = UInt32(kinds.count)
-        kinds.append(kind)
-        ids[kind] = last
-        return last
+        recent[place] = id
+        return id
     }
 
     mutating func pack(_ vma: VMA) -> PackedVMA {

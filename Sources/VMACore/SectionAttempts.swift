@@ -93,7 +93,8 @@ struct SectionAttempts {
             // The kernel stops at what it can't move along with others: that is still where it was, and
             // so is what was at its target.
             guard let result = vma(after, start), result.end >= proposed.end,
-                result.file == proposed.file, result.hasAttributes(of: proposed), result.pgoff(at: start) == proposed.pgoff,
+                result.file == proposed.file, result.hasAttributes(of: proposed),
+                proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
                 syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
             else { return attempts }
             var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)

@@ -206,6 +206,8 @@ struct SectionMremapTests {
         let call = Syscall.mremap(pages(0, 3), to: pages(5, 8))
         #expect(pictures(call, "SST..UUU", ".....SST", ["T": .readOnly]) == [".....<<*"])
         #expect(pictures(call, "SST..UUV", ".....SSV", ["T": .readOnly, "V": .flag(.locked)]).isEmpty)
+        let alike: [Character: Note] = ["T": .file(1).anon(1).pgoff(+5), "U": .file(1).anon(2), "V": .file(1).anon(2)]
+        #expect(pictures(call, "SST..UVV", ".....SVV", alike).isEmpty)
     }
 
     @Test("grows in place without asking where a close hook would have it refused")
