@@ -59,6 +59,20 @@ kernels: build
 	@status=0; VMASCOPE_KERNELS="$(KERNELS)" VMASCOPE_PREEMPTION=full swift test --filter GuestTests || status=$$?; \
 		cat .build/kernels.md; exit $$status
 
+# Natively, or with KERNELS='6.1 7.3' in a guest of each. SEED=n begins with that seed.
+fuzz: MINUTES ?= 10
+fuzz: SEED ?= $(shell date +%s)
+fuzz: KERNEL := $(if $(KERNELS),any)
+fuzz: build
+	@$(CC) -static -O1 -pthread -o $(STATIC)/random scenarios/load/random.c
+ifeq ($(KERNELS),)
+	@tools/fuzz $(VMASCOPE) $(STATIC)/random $(MINUTES) $(SEED)
+else
+	@for kernel in $(KERNELS); do echo "== $$kernel"; kernels/run $$kernel --timeout $$((60 * $(MINUTES) + 1200)) \
+		--put $(VMASCOPE) --put $(STATIC)/random --put tools/fuzz -- \
+		sh /root/fuzz /root/vmascope /root/random $(MINUTES) $(SEED) || exit; done
+endif
+
 # SMOKE=1: once, tiny, to see that they run.
 bench: deps
 	@swift build -c release --package-path bench > .build/bench.log 2>&1 || { cat .build/bench.log >&2; exit 1; }

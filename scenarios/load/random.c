@@ -1,12 +1,22 @@
-// random SEED OPS THREADS [PAGES]: OPS random VMA operations by each of THREADS threads, all in
-// one area of PAGES pages. Calls may fail: nobody knows what they find there. Ends with 0 and
-// one line, `operation=tried/succeeded …`.
+// random [-p N:MS] [-o FILE] [-x NAME,…] [-v] SEED OPS THREADS [PAGES]
+//
+// OPS random VMA operations by THREADS threads, all in one area of PAGES pages. Calls may fail:
+// nobody knows what they find there. Ends with 0 and one line, `operation=tried/succeeded …`.
+//
+// -p  after each N operations all threads meet, and do nothing for MS milliseconds
+// -o  only the operations whose numbers are in FILE, a line each: what one does is a matter of
+//     SEED and its number, not of those before it
+// -x  without operations of these names
+// -v  tells the number and the name of each on stderr
 #include "../scenario.h"
+
+#include "rare.h"
 
 #include <linux/mempolicy.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
@@ -25,7 +35,9 @@
 
 enum operation {
 	MMAP, MMAP_FREE, MMAP_FILE, MUNMAP, MOVE, MOVE_BACK, MOVE_KEEP, GROW, SHRINK, MPROTECT, MADVISE,
-	GUARD, MLOCK, MUNLOCK, MBIND, BRK, SHMAT, SHMDT, TOUCH, READ, FORK, OPERATIONS
+	GUARD, MLOCK, MUNLOCK, MBIND, BRK, SHMAT, SHMDT, TOUCH, READ, FORK,
+	MOVE_MANY, GROW_DOWN, PKEY, OUTSIDE, LOCK_ALL, UNLOCK_ALL, REMAP, UFFD, NAME, MERGEABLE, SEAL, VFORK, SHARE,
+	AIO, URING, OPERATIONS
 };
 
 static const struct {
@@ -42,11 +54,18 @@ static const struct {
 	[MBIND] = { "mbind", 10 },          [BRK] = { "brk", 20 },
 	[SHMAT] = { "shmat", 5 },           [SHMDT] = { "shmdt", 5 },
 	[TOUCH] = { "touch", 180 },         [READ] = { "read", 20 },
-	[FORK] = { "fork", 3 },
+	[FORK] = { "fork", 3 },             [MOVE_MANY] = { "move_many", 10 },
+	[GROW_DOWN] = { "grow_down", 4 },   [PKEY] = { "pkey_mprotect", 10 },
+	[OUTSIDE] = { "outside", 1 },       [LOCK_ALL] = { "lock_all", 1 },
+	[UNLOCK_ALL] = { "unlock_all", 2 }, [REMAP] = { "remap_file", 4 },
+	[UFFD] = { "uffd", 4 },             [NAME] = { "name", 4 },
+	[MERGEABLE] = { "mergeable", 1 },   [SEAL] = { "seal", 1 },
+	[VFORK] = { "vfork", 1 },           [SHARE] = { "share", 2 },
+	[AIO] = { "aio", 2 },               [URING] = { "uring", 2 },
 };
 
 struct worker {
-	uint64_t state;
+	uint64_t state, seed;
 	long ops;
 	int generation;
 	int children;
@@ -55,10 +74,12 @@ struct worker {
 	long tried[OPERATIONS], succeeded[OPERATIONS];
 };
 
-static long area_pages = 256;
+static long area_pages = 256, pause_after, pause_ms, *chosen, chosen_count;
+static int is_verbose, is_off[OPERATIONS], threads;
+static const char *self;
 static int zero, sink, files[2], segment, weights;
 static char *heap;
-static pthread_barrier_t start_line;
+static pthread_barrier_t start_line, resting_place;
 
 // xorshift64*
 static uint64_t number(struct worker *w, uint64_t limit)
@@ -183,7 +204,7 @@ static int fork_child(struct worker *w)
 	// The bare call: handlers of the C library would touch memory of their own.
 	pid = syscall(SYS_fork);
 	if (pid == 0) {
-		struct worker child = { .state = seed, .ops = CHILD_OPS, .generation = w->generation + 1 };
+		struct worker child = { .seed = seed, .ops = CHILD_OPS, .generation = w->generation + 1 };
 
 		work(&child);
 		_exit(0);
@@ -233,19 +254,66 @@ static int perform(struct worker *w, enum operation operation)
 	case TOUCH: return touch_some(w, 1);
 	case READ: return touch_some(w, 0);
 	case FORK: return fork_child(w);
+	case MOVE_MANY:
+		pages = 4 + number(w, 12);
+		return mremap(somewhere(w, pages), pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      somewhere(w, pages)) == MAP_FAILED ? -1 : 0;
+	case GROW_DOWN: return grow_down(somewhere(w, pages), pages, zero);
+	case PKEY: return syscall(SYS_pkey_mprotect, where, pages * PAGE, PICK(w, RW, RW, R), PICK(w, -1, 0));
+	case OUTSIDE: return advise_from_outside(where, pages * PAGE);
+	case LOCK_ALL: return mlockall(PICK(w, MCL_CURRENT, MCL_CURRENT | 4));  // MCL_ONFAULT
+	case UNLOCK_ALL: return munlockall();
+	case REMAP: return remap_file_pages(where, pages * PAGE, 0, number(w, FILE_PAGES - 40), 0);
+	case UFFD: return register_uffd(where, pages * PAGE, number(w, 2));
+	case NAME: return name_range(where, pages * PAGE, number(w, 3));
+	case MERGEABLE: return prctl(67, number(w, 2), 0, 0, 0);  // PR_SET_MEMORY_MERGE
+	case SEAL:
+		// Where nothing else is done: what is sealed stays so.
+		where = at(area_pages + 64 + 3 * number(w, 200));
+		return mmap(where, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED
+			? -1 : (int)syscall(NR_MSEAL, where, PAGE, 0UL);
+	case VFORK: return vfork_and_exec(self);
+	case SHARE: return share_memory(somewhere(w, 4));
+	case AIO: return set_up_aio();
+	case URING: return set_up_uring();
 	default: return -1;
 	}
 }
 
+static void tell(long i, const char *name)
+{
+	char line[64];
+	int length = snprintf(line, sizeof(line), "%ld %s\n", i, name);
+
+	if (write(2, line, length) < 0)
+		return;
+}
+
+static void rest(void)
+{
+	pthread_barrier_wait(&resting_place);
+	usleep(pause_ms * 1000);
+	pthread_barrier_wait(&resting_place);
+}
+
 static void work(struct worker *w)
 {
-	for (long i = 0; i < w->ops; i++) {
-		int which = number(w, weights), operation = 0;
+	for (long n = 0; n < w->ops; n++) {
+		long i = chosen && !w->generation ? chosen[n] : n;
+		int which, operation = 0;
 
-		while (which >= operations[operation].weight)
-			which -= operations[operation++].weight;
+		// Each by itself, so that some can be left out.
+		w->state = (w->seed + i) * 0x9e3779b97f4a7c15 | 1;
+		number(w, 2);
+		which = number(w, weights);
+		for (; is_off[operation] || which >= operations[operation].weight; operation++)
+			which -= is_off[operation] ? 0 : operations[operation].weight;
+		if (is_verbose && !w->generation)
+			tell(i, operations[operation].name);
 		w->tried[operation]++;
 		w->succeeded[operation] += perform(w, operation) >= 0;
+		if (pause_after && !w->generation && (n + 1) % pause_after == 0)
+			rest();
 	}
 	while (wait(0) > 0)
 		;
@@ -258,17 +326,54 @@ static void *run(void *worker)
 	return 0;
 }
 
+static void choose(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	long i;
+
+	if (!file)
+		die(path);
+	chosen = malloc(1 << 24);
+	while (chosen_count < (1 << 24) / (long)sizeof(long) && fscanf(file, "%ld", &i) == 1)
+		chosen[chosen_count++] = i;
+	fclose(file);
+}
+
+static void switch_off(char *names)
+{
+	for (char *name = strtok(names, ","); name; name = strtok(0, ","))
+		for (int i = 0; i < OPERATIONS; i++)
+			is_off[i] |= !strcmp(name, operations[i].name);
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	int threads = argc > 3 ? atoi(argv[3]) : 0;
 	char line[2048];
-	int length = 0;
+	int length = 0, option;
 
+	if (argc == 1)  // vfork's child: another program, that ends at once
+		return 0;
+	self = argv[0];
+	while ((option = getopt(argc, argv, "p:o:x:v")) > 0) {
+		if (option == 'p' && sscanf(optarg, "%ld:%ld", &pause_after, &pause_ms) == 2)
+			continue;
+		if (option == 'o')
+			choose(optarg);
+		else if (option == 'x')
+			switch_off(optarg);
+		else if (option == 'v')
+			is_verbose = 1;
+		else
+			argc = 0;
+	}
+	argv += optind - 1;
+	argc -= optind - 1;
+	threads = argc > 3 ? atoi(argv[3]) : 0;
 	if (argc > 4)
 		area_pages = atol(argv[4]);
-	if (argc < 4 || threads < 1 || threads > 64 || area_pages < 64 || area_pages > 1500) {
-		fprintf(stderr, "usage: random SEED OPS THREADS(1-64) [PAGES(64-1500)]\n");
+	if (argc < 4 || threads < 1 || threads > 64 || area_pages < 64 || area_pages > 1500 || (chosen && threads > 1)) {
+		fprintf(stderr, "usage: random [-p N:MS] [-o FILE] [-x NAME,…] [-v] SEED OPS THREADS(1-64) [PAGES(64-1500)]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_MEMLOCK, &all);
@@ -282,14 +387,16 @@ int main(int argc, char **argv)
 	CHECK(shmat(segment, 0, 0));
 	CHECK(shmctl(segment, IPC_RMID, 0));
 	for (int i = 0; i < OPERATIONS; i++)
-		weights += operations[i].weight;
+		weights += is_off[i] ? 0 : operations[i].weight;
+	pause_after /= threads;
 
 	pthread_t ids[64];
 	static struct worker workers[64];
 	pthread_barrier_init(&start_line, 0, threads + 1);
+	pthread_barrier_init(&resting_place, 0, threads);
 	for (int i = 0; i < threads; i++) {
-		workers[i].state = 0x9e3779b97f4a7c15 * (strtoull(argv[1], 0, 0) * 64 + i + 1);
-		workers[i].ops = atol(argv[2]) / threads;
+		workers[i].seed = 0x9e3779b97f4a7c15 * (strtoull(argv[1], 0, 0) * 64 + i + 1);
+		workers[i].ops = chosen ? chosen_count : atol(argv[2]) / threads;
 		if (pthread_create(&ids[i], 0, run, &workers[i]))
 			die("pthread_create");
 	}

@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+/// Random operations under observation; `make fuzz` does more of them.
+@Suite("random VMA operations on this kernel", .serialized)
+struct FuzzTests {
+    private static let random: Result<TemporaryFolder, any Error> = Result {
+        let folder = try TemporaryFolder()
+        try Shell.must(
+            "clang", "-static", "-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", folder.path("random"),
+            Repository.root.appendingPathComponent("scenarios/load/random.c").path)
+        return folder
+    }
+
+    @Test("end with agreement on every attempt, and equal layouts at each pause", arguments: [(1, 1), (2, 4), (3, 4)])
+    func operations(_ seed: Int, _ threads: Int) throws {
+        let folder = try Self.random.get()
+        let report = folder.path("report\(seed)")
+        let pauses = 10
+        let outcome = try Vmascope.run(
+            [
+                "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
+                "-p", "1000:120", "\(seed)", "\(1000 * pauses)", "\(threads)",
+            ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let found = try ReportFile(folder.text("report\(seed)"))
+        #expect(found.doubts.isEmpty, "\(outcome.errors)")
+        // Beside those at the ends of processes.
+        #expect(found.layout_audit.checked > found.processes.count + pauses / 2)
+        #expect(found.totals.attempts > 3_000)
+    }
+
+    @Test("say how much was not seen where the ring is far too small, and are right in the end")
+    func smallRing() throws {
+        let folder = try Self.random.get()
+        let report = folder.path("small")
+        let outcome = try Vmascope.run(
+            [
+                "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
+                "-p", "5000:300", "-x", "fork,vfork,outside,share", "9", "20000", "2",
+            ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50", "VMASCOPE_RING": "8192"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let found = try ReportFile(folder.text("small"))
+        #expect(found.events.lost > 100 && found.layout_audit.resynced > 0)
+        #expect(found.agreement.unexplained == 0, "\(outcome.errors)")
+        #expect(found.layout_audit.equal == found.layout_audit.checked && found.layout_audit.checked > 0, "\(outcome.errors)")
+    }
+
+    @Test("are shrunk to the one that matters")
+    func shrinking() throws {
+        let folder = try Self.random.get()
+        let outcome = try Shell.run(
+            Repository.root.appendingPathComponent("tools/fuzz"), [Repository.vmascope.path, folder.path("random"), "0", "7"],
+            environment: ["FUZZ_FAIL_IF": "shmat", "FUZZ_SOURCES": "tracepoints", "FUZZ_OPS": "2000"])
+        #expect(outcome.status == 1, "\(outcome.errors)")
+        #expect(outcome.output.contains("\n1 operations are left:\n"), "\(outcome.output)")
+        #expect(outcome.output.contains(/\n\d+ shmat\n/), "\(outcome.output)")
+    }
+}
