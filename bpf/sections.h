@@ -84,15 +84,13 @@ static __always_inline void section_begin(u64 mm, struct owner *o)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct section new = { .mm = mm, .tgid = o->tgid };
 	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct scratch *s = scratch();
 	struct section *c;
 
 	section_opens(o);
 	bpf_map_update_elem(&sections, &tid, &new, BPF_ANY);
 	c = bpf_map_lookup_elem(&sections, &tid);
 	if (!c) {
-		if (s)
-			s->seq++;  // a gap in the numbers: the loader counts a loss
+		take_number();  // a gap: the loader counts a loss
 		return;
 	}
 	c->flags = (u64)BPF_CORE_READ(task, mm) == mm ? 0 : VME_FOREIGN;

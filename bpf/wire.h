@@ -51,6 +51,21 @@ struct {
 	__uint(max_entries, 32 << 20);
 } events SEC(".maps");
 
+// The number that each CPU gives its next record, where the loader can read it at any time: what
+// was lost last has no successor to show it.
+struct number {
+	u32 next;
+	u32 apart[15];  // a cache line each
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);  // the loader knows how many CPUs there are
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct number);
+} numbers SEC(".maps");
+
 // What has been sent once and is named by its key from then on: struct file pointer to inode
 // pointer, hash of a name or a stack to 1. What is pushed out of here is sent again.
 struct {
@@ -90,7 +105,6 @@ struct span {
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
 // numbers only.
 struct scratch {
-	u32 seq;  // first: the loader looks at the end whether the last records came
 	u32 late_pgoff;  // a VMA's offset does not follow its start yet
 	struct place place;
 	struct path_walk walk;
@@ -155,12 +169,20 @@ static __always_inline u64 sections_of(u64 mm)
 	return sections & 1 ? VME_BUSY : sections;
 }
 
+static __always_inline u32 take_number(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct number *number = bpf_map_lookup_elem(&numbers, &cpu);
+
+	return number ? number->next++ : 0;
+}
+
 // The number is taken before space is asked for, so a record that finds none leaves a gap.
 static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 kind, u64 mm, u32 tgid)
 {
 	h->kind = kind;
 	h->cpu = bpf_get_smp_processor_id();
-	h->seq = s->seq++;
+	h->seq = take_number();
 	h->time = bpf_ktime_get_ns();
 	h->mm = mm;
 	h->tgid = tgid;

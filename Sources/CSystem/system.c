@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -139,6 +140,11 @@ int vms_move(void *from, size_t size, void *to, bool keeps_source)
 	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keeps_source ? 4 : 0);  // MREMAP_DONTUNMAP
 
 	return mremap(from, size, size, flags, to) == to ? 0 : -1;
+}
+
+int vms_merge_memory(void)
+{
+	return prctl(67, 1, 0, 0, 0);  // PR_SET_MEMORY_MERGE, since 6.4
 }
 
 uint64_t vms_monotonic_ns(void)

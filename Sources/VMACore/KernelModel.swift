@@ -46,6 +46,9 @@ public struct KernelModel: Sendable, Equatable {
     public var close: CloseRule
     /// Differences in these flags do not matter.
     public var ignoredFlags: VMAFlags
+    /// Where a process has asked for KSM on all its memory, new mappings get VM_MERGEABLE only after
+    /// a merge was tried without it (`ksm_add_vma` at the end of `mmap_region` and `do_brk_flags`).
+    public var addsMergeableLate = false
     /// Private pages of a file are found by an offset of their own, which has to continue, too
     /// (`needs_adjacent_anon_pgoff`, since 7.3).
     public var hasAnonPgoff = false
@@ -68,6 +71,7 @@ public struct KernelModel: Sendable, Equatable {
         if keptSource != .merges { words.append("dontunmap:\(keptSource.rawValue)") }
         words += ["hole:\(hole.rawValue)", "close:\(close.rawValue)"]
         if ignoredFlags.contains(.maybeGuard) { words.append("guard:ignored") }
+        if addsMergeableLate { words.append("ksm:late") }
         if hasAnonPgoff { words.append("anon_pgoff:own") }
         return words.joined(separator: " ")
     }
@@ -111,17 +115,24 @@ extension KernelModel {
             kernels: "all others", foundBy: "experiment"),
         Word(
             word: "hole:next", meaning: "it joins next: mmap_region merges by itself, and asks next first",
-            kernels: "6.1, 6.2", foundBy: "experiment"),
+            kernels: "6.1, 6.2: since commit 4dd1b84140c1, until vma_merge did it again", foundBy: "experiment"),
         Word(
             word: "close:any", meaning: "a neighbour with a vm_ops->close is never merged",
             kernels: "up to 6.2", foundBy: "vma_merge is there"),
         Word(
             word: "close:removed", meaning: "only a VMA that the merge would remove must not have one",
-            kernels: "later", foundBy: "vma_merge is gone"),
+            kernels: "later, commit 714965ca8252", foundBy: "vma_merge is gone"),
         Word(
             word: "guard:ignored",
             meaning: "MADV_GUARD_INSTALL keeps no neighbour apart, whether or not it sets VM_MAYBE_GUARD",
-            kernels: "since 6.13, where the advice is known", foundBy: "experiment"),
+            kernels: "since 6.13, where the advice is known; the flag came with commit 5dba5cc2e0ff",
+            foundBy: "experiment"),
+        Word(
+            word: "ksm:late",
+            meaning: "a process that has asked for KSM on all its memory (PR_SET_MEMORY_MERGE) has no new mapping "
+                + "merged: it gets VM_MERGEABLE, as its neighbours have, only afterwards",
+            kernels: "6.4 to 6.16, until \"mm: prevent KSM from breaking VMA merging for new VMAs\"",
+            foundBy: "experiment"),
         Word(
             word: "anon_pgoff:own",
             meaning: "the private pages of a file mapping have a page offset of their own, which has to continue, too",

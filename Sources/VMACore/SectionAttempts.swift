@@ -41,6 +41,7 @@ struct SectionAttempts {
         proposed.anonVMA = 0
         proposed.traits.subtract(.ofAnonVMA)
         (proposed.policy, proposed.uffd, proposed.name) = (0, 0, 0)
+        if model.addsMergeableLate { proposed.flags.remove(.mergeable) }
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
         proposed.anonPgoff = range.start >> AddressRange.pageShift
         return [attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)]

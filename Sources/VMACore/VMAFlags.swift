@@ -23,6 +23,7 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let account = VMAFlags(rawValue: 0x100000)
     public static let dontDump = VMAFlags(rawValue: 0x400_0000)
     public static let softDirty = VMAFlags(rawValue: 0x800_0000)
+    public static let mergeable = VMAFlags(rawValue: 0x8000_0000)
     public static let mixedMap = VMAFlags(rawValue: 0x1000_0000)
 
     /// What `mprotect` and `MAP_SHARED` decide.

@@ -8,6 +8,7 @@ import Glibc
 final class BPFLoader {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
+    private var numbers: UnsafeRawPointer?
     private var detachedMisses: UInt64 = 0
     /// Programs that were ever attached: what was skipped of them counts after that, too.
     private var attached: [String] = []
@@ -35,6 +36,9 @@ final class BPFLoader {
         if let map = bpf_object__find_map_by_name(object, ".rodata.config") {
             var configuration = configuration
             bpf_map__set_initial_value(map, &configuration, MemoryLayout<vme_config>.size)
+        }
+        if let numbers = bpf_object__find_map_by_name(object, "numbers") {
+            bpf_map__set_max_entries(numbers, UInt32(Self.processors))
         }
         if let ringBytes, let ring = bpf_object__find_map_by_name(object, "events") {
             bpf_map__set_max_entries(ring, ringBytes)
@@ -80,6 +84,7 @@ final class BPFLoader {
 
     deinit {
         for link in links { bpf_link__destroy(link) }
+        if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.processors * Self.numberSize) }
         bpf_object__close(object)
     }
 
@@ -148,15 +153,23 @@ final class BPFLoader {
 
     /// The number that each CPU will give its next record.
     func sequence() throws(ProbeError) -> [UInt32] {
-        guard let map = bpf_object__find_map_by_name(object, "scratches") else { throw .failed("no map scratches") }
-        let cpus = Int(libbpf_num_possible_cpus())
-        let size = (Int(bpf_map__value_size(map)) + 7) & ~7
-        guard cpus > 0 else { throw .failed("the number of CPUs can't be told") }
-        var values = [UInt64](repeating: 0, count: cpus * size / 8)
-        var key: UInt32 = 0
-        guard bpf_map_lookup_elem(bpf_map__fd(map), &key, &values) == 0 else { throw .bpf("reading counters", errno) }
-        return (0..<cpus).map { UInt32(truncatingIfNeeded: values[$0 * size / 8]) }  // struct scratch's first
+        if numbers == nil { numbers = try mapNumbers() }
+        return (0..<Self.processors).map { cpu in
+            numbers!.loadUnaligned(fromByteOffset: cpu * Self.numberSize, as: UInt32.self)
+        }
     }
+
+    private func mapNumbers() throws(ProbeError) -> UnsafeRawPointer {
+        let bytes = Self.processors * Self.numberSize
+        guard let found = mmap(nil, bytes, PROT_READ, MAP_SHARED, try map("numbers"), 0), found != MAP_FAILED else {
+            throw .bpf("mapping the record counters", errno)
+        }
+        return UnsafeRawPointer(found)
+    }
+
+    private static let processors = max(1, Int(libbpf_num_possible_cpus()))
+    /// struct number in bpf/wire.h.
+    private static let numberSize = 64
 
     private static let embedded: [UInt8] = BPFObject.base64.withUTF8Buffer { text in
         var bytes: [UInt8] = []

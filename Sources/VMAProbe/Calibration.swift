@@ -14,6 +14,7 @@ public enum Calibration {
         if model.anonVMARule == .forkChild { model.mergesCopiesOfForks = try copyOfForkJoinsUnfaulted() }
         model.keptSource = try keptSource()
         if try guardedIsJoined() { model.ignoredFlags.insert(.maybeGuard) }
+        model.addsMergeableLate = try mergeableComesLate()
         model.hasAnonPgoff = kernel.hasField("vm_area_struct", "__vm_anon_pgoff_lo")
         return model
     }
@@ -23,17 +24,31 @@ public enum Calibration {
         let area = try Reservation(pages: 7)
         try area.commit(3, pages: 1)
         area.touch(3)
+        return try inChild { () throws(ProbeError) in
+            try area.move(3, to: 5)
+            try area.commit(2, pages: 1)
+            try area.move(5, to: 3)
+            return try area.lines(2, 2) == 1
+        }
+    }
+
+    /// A child asks for KSM on all its memory and maps a page after another.
+    static func mergeableComesLate() throws(ProbeError) -> Bool {
+        let area = try Reservation(pages: 4)
+        return try inChild { () throws(ProbeError) in
+            guard vms_merge_memory() == 0 else { return false }
+            try area.map(1)
+            try area.map(2)
+            return try area.lines(1, 2) == 2
+        }
+    }
+
+    /// What `holds` in a child of ours, which it leaves changed; false if it can't be tried.
+    private static func inChild(_ holds: () throws(ProbeError) -> Bool) throws(ProbeError) -> Bool {
         let child = vms_fork()
         guard child >= 0 else { throw .failed("calibration: fork: \(String(cString: strerror(errno)))") }
         if child == 0 {
-            do {
-                try area.move(3, to: 5)
-                try area.commit(2, pages: 1)
-                try area.move(5, to: 3)
-                _exit(try area.lines(2, 2) == 1 ? 1 : 0)
-            } catch {
-                _exit(0)
-            }
+            do { _exit(try holds() ? 1 : 0) } catch { _exit(0) }
         }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}

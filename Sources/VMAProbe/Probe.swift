@@ -125,6 +125,17 @@ public final class Probe {
         return isEmpty
     }
 
+    /// Tells of records that were lost before now, when nothing has come since that would show them.
+    /// The ring has to be empty.
+    public func countLostRecords(_ body: (Event) -> Void) throws(ProbeError) {
+        let sequence = try loader.sequence()
+        guard decoder.isMissing(before: sequence) else { return }
+        usleep(1000)  // numbered already, but on its way still
+        while !drain(body) {}
+        let missing = decoder.missing(atEnd: sequence)
+        if missing > 0 { body(.lost(missing)) }
+    }
+
     /// Stops listening and delivers what is still in the ring, and what is missing at its end.
     public func finish(_ body: (Event) -> Void) throws(ProbeError) {
         countSkippedRuns(body)

@@ -32,10 +32,16 @@ public struct WireDecoder {
         var missing: UInt64 = 0
         for (cpu, next) in next.enumerated() {
             let gap = Int32(bitPattern: next &- expected[UInt16(cpu), default: 0])
-            if gap > 0 { missing += UInt64(gap) }
+            guard gap > 0 else { continue }
+            missing += UInt64(gap)
             expected[UInt16(cpu)] = next
         }
         return missing
+    }
+
+    /// Whether any CPU has numbered a record that has not come.
+    public func isMissing(before next: [UInt32]) -> Bool {
+        next.enumerated().contains { cpu, next in Int32(bitPattern: next &- expected[UInt16(cpu), default: 0]) > 0 }
     }
 
     public mutating func decode(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {

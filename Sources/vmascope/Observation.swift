@@ -206,8 +206,9 @@ final class Observation {
 
     /// Whether the ring could be emptied: processes may fill it faster than that.
     private func settle() throws -> Bool {
-        for _ in 1...Self.drainRounds {
-            if try drain() { return true }
+        for _ in 1...Self.drainRounds where try drain() {
+            try probe.countLostRecords(feed)
+            return true
         }
         return false
     }
@@ -228,7 +229,9 @@ final class Observation {
             let changes = image.changes
             guard let kernel = try read(image) else { return }
             // No rows: the process holds its lock.
-            guard try settle(), image.changes == changes, kernel.isQuiet, !kernel.vmas.isEmpty else { continue }
+            guard try settle(), image.changes == changes, kernel.isQuiet, !kernel.vmas.isEmpty,
+                !observer.stale.contains(image.mm)
+            else { continue }
             if observer.isEqual(mm: image.mm, kernel.vmas) { return feed(.compared(image.mm, kernel.vmas)) }
             different += 1
             last = (changes, kernel.vmas)

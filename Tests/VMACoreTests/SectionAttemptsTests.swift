@@ -35,6 +35,18 @@ struct SectionMappingTests {
         #expect(pictures(hole, "A...BB", "A.CCBB") == ["..**>>"])
     }
 
+    @Test("is proposed without VM_MERGEABLE where the kernel adds that afterwards")
+    func mergeable() {
+        var model = KernelModel.v6_12
+        let notes: [Character: Note] = ["A": .flag(.mergeable), "C": .flag(.mergeable)]
+        func flags() -> [Bool] {
+            attempts(hole, "AA....", "AACC..", notes, model: model).map { $0.proposed.flags.contains(.mergeable) }
+        }
+        #expect(flags() == [true])
+        model.addsMergeableLate = true
+        #expect(flags() == [false])
+    }
+
     @Test("with nobody beside it is no attempt: nothing could have merged")
     func alone() {
         #expect(pictures(hole, "......", "..CC..").isEmpty)

@@ -32,6 +32,8 @@ int vms_fork(void);
 // mremap(2) of `size` bytes to a fixed place, with or without MREMAP_DONTUNMAP. Returns 0, or -1
 // and errno.
 int vms_move(void *from, size_t size, void *to, bool keeps_source);
+// Asks for KSM on all memory of this process, what it has and what it will have.
+int vms_merge_memory(void);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);
