@@ -82,12 +82,18 @@ static __always_inline void read_section(struct section *c, u32 reason)
 static __always_inline void section_begin(u64 mm, struct owner *o)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct section new = { .mm = mm, .tgid = o->tgid };
 	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct scratch *s = scratch();
 	struct section *c;
 
 	section_opens(o);
-	bpf_map_update_elem(&sections, &tid, &new, BPF_ANY);
+	if (!s)
+		return;
+	// Not on the stack, which older kernels want to be smaller than this and what it calls need.
+	__builtin_memset(&s->opening, 0, sizeof(s->opening));
+	s->opening.mm = mm;
+	s->opening.tgid = o->tgid;
+	bpf_map_update_elem(&sections, &tid, &s->opening, BPF_ANY);
 	c = bpf_map_lookup_elem(&sections, &tid);
 	if (!c) {
 		take_number();  // a gap: the loader counts a loss

@@ -23,17 +23,6 @@ enum {
 #define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
 #define PAGE_DOWN(x) ((x) & ~4095ULL)
 
-struct section {
-	u64 mm;
-	u64 lo, hi;         // from the arguments, grown by the stores that touch it
-	u64 lo2, hi2;       // stores elsewhere
-	u64 args[6];
-	s32 nr;
-	u32 tgid;
-	u32 writes;
-	u32 flags;
-};
-
 // The registers with which the current task entered the kernel: at the top of its stack.
 static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 {

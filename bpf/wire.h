@@ -102,6 +102,18 @@ struct span {
 	u32 first;
 };
 
+// What a thread does while it holds an mmap_lock for writing.
+struct section {
+	u64 mm;
+	u64 lo, hi;         // from the arguments, grown by the stores that touch it
+	u64 lo2, hi2;       // stores elsewhere
+	u64 args[6];
+	s32 nr;
+	u32 tgid;
+	u32 writes;
+	u32 flags;
+};
+
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
 // numbers only.
 struct scratch {
@@ -109,6 +121,7 @@ struct scratch {
 	struct place place;
 	struct path_walk walk;
 	struct span span;
+	struct section opening;
 	struct vme_row row;
 	u64 node[TREE_NODE_WORDS];
 	u8 vma[VMA_BYTES];

@@ -169,7 +169,8 @@ struct SectionAttempts {
         /// The piece before this one, as the syscall left it: flags changed, perhaps merged.
         var previous: VMA?
         for (index, old) in before.enumerated() where old.range.overlaps(target) {
-            let piece = old.clipped(to: target)
+            var piece = old.clipped(to: target)
+            if section.syscall.operation == .userfaultfd { piece = piece.clipped(to: changedPart(of: piece)) }
             guard let result = vma(after, piece.start), result.end >= piece.end,
                 !result.hasAttributes(of: old)
             else {
@@ -215,6 +216,19 @@ struct SectionAttempts {
             joined.traits = prev.traits
         }
         return joined
+    }
+
+    /// The range that a userfaultfd is registered for is in memory and not in an argument; what is known
+    /// of it has grown by the rest of a VMA that it split.
+    private func changedPart(of piece: VMA) -> AddressRange {
+        var range = piece.range
+        if let first = vma(after, range.start), first.end < range.end, first.hasAttributes(of: piece) {
+            range.start = first.end
+        }
+        if let last = vma(after, range.end &- 1), last.start > range.start, last.hasAttributes(of: piece) {
+            range.end = last.start
+        }
+        return range
     }
 
     private func willChange(_ vma: VMA, _ target: AddressRange) -> Bool {

@@ -52,6 +52,15 @@ struct SectionChangeTests {
         #expect(pictures(change, "AAbbCC", "bbbbbb", notes) == ["**))..", "..((**"])
     }
 
+    @Test("by a userfaultfd is of what it changed, whatever else the section stored to")
+    func userfaultfd() {
+        let notes: [Character: Note] = ["U": .uffd(2), "B": .flag(.locked), "V": .uffd(2).flag(.locked)]
+        let call = Syscall(number: 16, arguments: [3, 0xc020_aa00, 0, 0, 0, 0])
+        // Registered from the third page on: the first VMA is split there, and its rest stored.
+        #expect(pictures(call, "AAAACC", "AAUUUU", notes) == ["..((**"])
+        #expect(pictures(call, "AAAABB", "AAUUVV", notes) == ["..<<**"])
+    }
+
     @Test("that joins a VMA which is as it shall be already hands its anon_vma on to that")
     func handedOnUnchanged() {
         let touched: [Character: Note] = ["P": .anon(7), "p": .readOnly.anon(7), "a": .readOnly, "Q": .anon(8), "q": .readOnly.anon(8)]
