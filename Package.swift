@@ -47,7 +47,7 @@ let package = Package(
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
 
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
-        .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "CVMAEvent"]),
+        .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "CVMAEvent"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),

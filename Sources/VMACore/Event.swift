@@ -31,12 +31,27 @@ public enum Event: Sendable {
     case compared(MMID, [VMA])
     /// A stack in an address space, in words, innermost first.
     case frames(MMID, StackID, [String])
+    /// What is wanted of address spaces that are gone has been told: most of it can be let go.
+    case released
+
+    /// When it happened, in nanoseconds of CLOCK_MONOTONIC, if it tells.
+    public var time: UInt64? {
+        switch self {
+        case .rows(let rows): rows.origin.time
+        case .section(let section): section.origin.time
+        case .attempt(let attempt): attempt.origin.time
+        case .commit(let origin, _): origin.time
+        case .fork(let life), .exec(let life), .exit(let life): life.origin.time
+        case .snapshot(_, _, let time): time
+        case .file, .name, .stack, .lost, .settled, .adopted, .compared, .frames, .released: nil
+        }
+    }
 
     /// One for each record that the kernel's side made.
     var isRecord: Bool {
         switch self {
         case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack: true
-        case .lost, .settled, .adopted, .snapshot, .compared, .frames: false
+        case .lost, .settled, .adopted, .snapshot, .compared, .frames, .released: false
         }
     }
 }

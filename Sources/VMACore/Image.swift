@@ -25,6 +25,8 @@ public final class Image {
         var hasBegun = false
         var before: [VMA] = []
         var after: [VMA] = []
+        /// More than a section can have (bpf/rows.h) are of a recording that lies.
+        static let limit = 20_000
     }
     var open: [UInt32: Open] = [:]
     /// What the kernel had at exit, to compare with.

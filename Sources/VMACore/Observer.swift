@@ -73,6 +73,7 @@ public final class Observer {
         case .snapshot(let mm, let vmas, let time): resync(mm: mm, vmas, asOf: time)
         case .compared(let mm, let vmas): check(mm: mm, vmas)
         case .frames(let mm, let stack, let text): frames[mm, stack] = text
+        case .released: releaseLayouts()
         }
     }
 
@@ -154,17 +155,23 @@ public final class Observer {
             image.auditedRange = image.auditedRange.union(rows.range)
             return
         case .before:
-            image.open[rows.origin.tid, default: Image.Open()].hasBegun = true
-            image.open[rows.origin.tid, default: Image.Open()].before.append(contentsOf: rows.vmas)
+            note(rows, \.before, image)
+            image.open[rows.origin.tid]?.hasBegun = true
             expect(image, rows)
         case .after:
-            image.open[rows.origin.tid, default: Image.Open()].after.append(contentsOf: rows.vmas)
+            note(rows, \.after, image)
         case .forked, .image, .snapshot, .grown:
             break
         }
         image.layout.overwrite(rows.range, with: rows.vmas)
         if rows.reason == .image { begin(image, at: rows.origin.time) }
         if rows.truncated { stale.insert(image.mm) }
+    }
+
+    private func note(_ rows: Rows, _ part: WritableKeyPath<Image.Open, [VMA]>, _ image: Image) {
+        let known = image.open[rows.origin.tid]?[keyPath: part].count ?? 0
+        let new = rows.vmas.prefix(Image.Open.limit - known)
+        image.open[rows.origin.tid, default: Image.Open()][keyPath: part].append(contentsOf: new)
     }
 
     /// What a section finds is what the last one left, or we missed something.
@@ -219,9 +226,12 @@ public final class Observer {
         stale.remove(image.mm)
     }
 
+    /// Whether `releaseLayouts` would change anything.
+    public var hasGone: Bool { population.hasGone }
+
     /// Lets go of the layouts of address spaces that are gone, but for the largest; of their figures,
     /// too, where too many are gone. What is wanted of them comes in `newStacks` one call before.
-    public func releaseLayouts() {
+    func releaseLayouts() {
         population.releaseLayouts(judge)
         let folded = population.fold(judge)
         if !folded.isEmpty {

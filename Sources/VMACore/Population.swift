@@ -42,6 +42,9 @@ struct Population {
 
     var isSettled: Bool { exited.isEmpty }
 
+    /// Whether there is one to take, to let go of, or to fold.
+    var hasGone: Bool { !gone.isEmpty || resting.count > Self.layoutLimit || taken > 2 * Self.goneLimit }
+
     /// What was seen of those that are gone is final.
     mutating func settle() {
         gone += exited

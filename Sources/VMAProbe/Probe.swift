@@ -196,7 +196,14 @@ public final class Probe {
     private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
         if SnapshotReader.program(kernel) == SnapshotReader.walk { return try walk(tid) }
         let found = try snapshots.read(tid)
-        return found.mm == 0 ? nil : (found.mm, found.rows.map { decoder.interners.vma($0) }, found.isQuiet)
+        guard found.mm != 0 else { return nil }
+        // It is read in parts, between which VMAs may have grown.
+        var end: UInt64 = 0
+        let rows = found.rows.filter { row in
+            defer { end = max(end, row.end) }
+            return row.start >= end
+        }
+        return (found.mm, rows.map { decoder.interners.vma($0) }, found.isQuiet)
     }
 
     /// The rows come through the ring, among other events, which wait for the next drain.

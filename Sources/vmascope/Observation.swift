@@ -2,18 +2,20 @@ import CSystem
 import Glibc
 import VMACore
 import VMAProbe
-import VMAReport
+import VMATrace
 
 /// One live observation from start to report: the loop that drains, resolves, audits.
 final class Observation {
     private let options: ObservationOptions
     private let output: Output
+    private let recorder: Recorder?
     private let signals: Int32
     private let kernel: Kernel
     private let probe: Probe
+    /// What a recording holds of the whole, and a report says of it.
+    private let header: TraceHeader
     private let observer: Observer
     private let stacks = StackTable()
-    private let started: String
     private let startTime: UInt64
     private var endTime: UInt64?
     /// When to stop at the latest, and what a signal leaves of that time.
@@ -38,19 +40,24 @@ final class Observation {
     init(_ options: ObservationOptions, followsChildren: Bool) throws {
         self.options = options
         output = try Output(options.output.output)
+        recorder = try options.record.map { try Recorder($0, notInto: options.output.output) }
         // From here on a signal ends in a report.
         signals = vms_signal_fd()
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
-        started = Clock.now
+        let started = Clock.now
         startTime = vms_monotonic_ns()
         deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
         kernel = Kernel()
         let choices = Probe.Options(
             followsChildren: followsChildren, wantsStacks: !options.noStacks, ringBytes: Tuning.ringBytes)
         probe = try Self.open(options.source, kernel, choices)
-        observer = Observer(
-            judge: Judge(try Calibration.model(kernel)), isHooked: probe.source == .hooks,
-            waits: probe.source == .tracepoints)
+        header = TraceHeader(
+            toolVersion: Vmascope.version, kernel: kernel.release, source: probe.source.rawValue,
+            model: try Calibration.model(kernel), isHooked: probe.source == .hooks,
+            waits: probe.source == .tracepoints, started: started, startTime: startTime, mapLimit: Kernel.mapLimit,
+            hasStacks: !options.noStacks)
+        observer = Findings.observer(header)
+        recorder?.begin(header)
     }
 
     /// Hooks where they load, else tracepoints; the choice is printed.
@@ -157,6 +164,7 @@ final class Observation {
     /// Everything that the report is made of goes through here, in this order.
     private func feed(_ event: Event) {
         stacks.note(event)
+        recorder?.append(event)
         observer.apply(event)
     }
 
@@ -185,7 +193,8 @@ final class Observation {
         if !observer.isSettled { feed(.settled) }
         let isEmpty = probe.drain(feed)
         resolveStacks()
-        if !LayoutDump.isWanted { observer.releaseLayouts() }
+        if observer.hasGone, !LayoutDump.isWanted { feed(.released) }
+        recorder?.flush(vms_monotonic_ns())
         // Not before the ring is empty: what was lost lies behind what is in it.
         for mm in observer.stale where isEmpty {
             guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
@@ -245,18 +254,10 @@ final class Observation {
 
     func report() throws {
         try LayoutDump.write(observer)
-        if let damage = probe.damage { Console.warn("a record could not be read: \(damage)") }
-        let host = Report.Host(
-            kernel: kernel.release, source: probe.source.rawValue, mergeRules: observer.judge.model.name)
-        let report = Report(
-            observer, version: Vmascope.version, host: host, started: started, startTime: startTime,
-            seconds: Double((endTime ?? vms_monotonic_ns()) - startTime) / 1e9, limit: Kernel.mapLimit)
-        // The text report has them inside.
-        if options.output.name != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
-        var text = ""
-        let toTerminal = options.output.output == nil && Console.wantsColour
-        ReportFormats.named(options.output.name, colour: toTerminal)!.render(report, into: &text)
-        try output.write(text)
+        let end = TraceEnd(time: endTime ?? vms_monotonic_ns(), damage: probe.damage)
+        recorder?.finish(end)
+        try Findings(header: header, observer: observer, end: end).write(options.output, to: output)
+        try recorder?.demandWhole()
     }
 }
 

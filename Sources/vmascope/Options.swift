@@ -53,5 +53,8 @@ struct ObservationOptions: ParsableArguments {
     @Flag(help: "Do not record call stacks.")
     var noStacks = false
 
+    @Option(help: "Record everything in this file, for `vmascope report`.")
+    var record: String?
+
     @OptionGroup var output: OutputOptions
 }

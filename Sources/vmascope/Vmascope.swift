@@ -13,14 +13,15 @@ struct Vmascope: ParsableCommand {
             EXIT STATUS
               0   done; `run` gives the command's own (128+n for a signal)
               64  wrong usage
+              65  a recording that is damaged, or none; what could be read is reported
               66  no such process, file or command
               69  this kernel can't (see `vmascope doctor`)
               70  our own fault
-              74  the output could not be written
+              74  the output, or the recording, could not be written
               77  no permission; the missing capability is named
             """,
         version: version,
-        subcommands: [Attach.self, Run.self, LayoutCommand.self, ExplainCommand.self, Doctor.self])
+        subcommands: [Attach.self, Run.self, LayoutCommand.self, ReportCommand.self, ExplainCommand.self, Doctor.self])
 
     static func main() {
         vms_hold_standard_streams()

@@ -1,0 +1,165 @@
+import VMACore
+
+/// The first byte of an event in a recording. Append only.
+enum TraceKind: UInt8 {
+    case rows = 1, section, attempt, commit, fork, exec, exit, file, name, stack
+    case lost = 16, settled, adopted, snapshot, compared, frames, released
+}
+
+extension TraceCodec where Stream == ByteWriter {
+    mutating func write(_ event: Event) {
+        switch event {
+        case .rows(var rows):
+            kind(.rows)
+            self.rows(&rows)
+        case .section(var section):
+            kind(.section)
+            self.section(&section)
+        case .attempt(var attempt):
+            kind(.attempt)
+            self.attempt(&attempt)
+        case .commit(var origin, var range):
+            kind(.commit)
+            commit(&origin, &range)
+        case .fork(var life):
+            kind(.fork)
+            self.life(&life)
+        case .exec(var life):
+            kind(.exec)
+            self.life(&life)
+        case .exit(var life):
+            kind(.exit)
+            self.life(&life)
+        case .file(var id, var path):
+            kind(.file)
+            stream.number32(&id)
+            text(&path)
+        case .name(var id, var text):
+            kind(.name)
+            stream.number32(&id)
+            self.text(&text)
+        // Its frames follow if anyone asks for them.
+        case .stack(var id, _):
+            kind(.stack)
+            stream.number32(&id)
+        case .lost(var count):
+            kind(.lost)
+            stream.number(&count)
+        case .settled: kind(.settled)
+        case .adopted(var mm, var tgid, var command):
+            kind(.adopted)
+            stream.number32(&mm)
+            stream.number32(&tgid)
+            text(&command)
+        case .snapshot(var mm, var vmas, var time):
+            kind(.snapshot)
+            self.time(&time)
+            snapshot(&mm, &vmas)
+        case .compared(var mm, var vmas):
+            kind(.compared)
+            snapshot(&mm, &vmas)
+        case .frames(var mm, var stack, var frames):
+            kind(.frames)
+            self.frames(&mm, &stack, &frames)
+        case .released: kind(.released)
+        }
+    }
+
+    private mutating func kind(_ kind: TraceKind) {
+        var byte = kind.rawValue
+        stream.byte(&byte)
+    }
+}
+
+extension TraceCodec where Stream == ByteReader {
+    /// The next event, or nil if the bytes are damaged (`stream.damage`).
+    mutating func read() -> Event? {
+        var byte: UInt8 = 0
+        stream.byte(&byte)
+        guard let kind = TraceKind(rawValue: byte) else {
+            stream.fail("an event of kind \(byte)")
+            return nil
+        }
+        let event = event(kind)
+        return stream.damage == nil ? event : nil
+    }
+
+    private mutating func event(_ kind: TraceKind) -> Event {
+        let nobody = Origin(time: 0, mm: 0, tgid: 0, tid: 0)
+        let nothing = Syscall(number: 0, arguments: [])
+        var id: UInt32 = 0
+        var text = ""
+        switch kind {
+        case .rows:
+            var rows = Rows(nobody, .empty, .before, truncated: false, [])
+            self.rows(&rows)
+            return .rows(rows)
+        case .section:
+            var section = Section(nobody, nothing, stack: 0, ranges: [], writes: 0, incomplete: false)
+            self.section(&section)
+            return .section(section)
+        case .attempt:
+            var attempt = HookedAttempt(
+                nobody, nothing, stack: 0, site: .vmaMerge, proposed: VMA(.empty, pgoff: 0, flags: []), before: nil,
+                after: nil, middle: nil)
+            self.attempt(&attempt)
+            return .attempt(attempt)
+        case .commit:
+            var (origin, range) = (nobody, AddressRange.empty)
+            commit(&origin, &range)
+            return .commit(origin, range)
+        case .fork, .exec, .exit:
+            var life = Life(nobody, parent: 0, parentTgid: 0, command: "")
+            self.life(&life)
+            return kind == .fork ? .fork(life) : kind == .exec ? .exec(life) : .exit(life)
+        case .file:
+            stream.number32(&id)
+            self.text(&text)
+            return .file(id, path: text)
+        case .name:
+            stream.number32(&id)
+            self.text(&text)
+            return .name(id, text: text)
+        case .stack:
+            stream.number32(&id)
+            return .stack(id, [])
+        case .lost:
+            var count: UInt64 = 0
+            stream.number(&count)
+            // The sum is to fit 64 bits, too.
+            if count > UInt32.max { stream.fail("\(count) events lost at once") }
+            return .lost(count)
+        case .settled: return .settled
+        case .adopted:
+            var tgid: UInt32 = 0
+            stream.number32(&id)
+            stream.number32(&tgid)
+            self.text(&text)
+            return .adopted(id, tgid: tgid, command: text)
+        case .snapshot:
+            var (time, vmas) = (UInt64(0), [VMA]())
+            self.time(&time)
+            snapshot(&id, &vmas)
+            return .snapshot(id, vmas, asOf: time)
+        case .compared:
+            var vmas: [VMA] = []
+            snapshot(&id, &vmas)
+            return .compared(id, vmas)
+        case .frames:
+            var (stack, frames) = (StackID(0), [String]())
+            self.frames(&id, &stack, &frames)
+            return .frames(id, stack, frames)
+        case .released: return .released
+        }
+    }
+}
+
+extension TraceCodec {
+    fileprivate mutating func frames(_ mm: inout MMID, _ stack: inout StackID, _ frames: inout [String]) {
+        stream.number32(&mm)
+        stream.number32(&stack)
+        let count = stream.count(frames.count, bits: 8)
+        if Stream.isReader { frames = Array(repeating: "", count: count) }
+        for index in 0..<count { text(&frames[index]) }
+    }
+}

@@ -1,0 +1,92 @@
+import VMACore
+
+/// Values that come again: told once, and by number from then on.
+struct WordBook<Word: Hashable> {
+    private var words: [Word] = []
+    private var numbers: [Word: UInt64] = [:]
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    subscript(number: UInt64) -> Word? {
+        number > 0 && number <= words.count ? words[Int(number) - 1] : nil
+    }
+
+    /// 0 for one that is new.
+    func number(of word: Word) -> UInt64 { numbers[word] ?? 0 }
+
+    /// A full book is begun anew.
+    mutating func add(_ word: Word) {
+        if words.count >= limit {
+            words.removeAll()
+            numbers.removeAll()
+        }
+        words.append(word)
+        numbers[word] = UInt64(words.count)
+    }
+}
+
+/// What has been told so far. Writer and reader come by the same, event for event, so that an event
+/// need only tell what is new.
+struct TraceMemory {
+    struct Whose: Hashable {
+        var mm: MMID = 0
+        var tgid: UInt32 = 0
+        var tid: UInt32 = 0
+    }
+
+    /// What many VMAs have in common.
+    struct Kind: Hashable {
+        var flags: UInt64 = 0
+        var file: FileID = 0
+        var policy: UInt32 = 0
+        var uffd: UInt32 = 0
+        var name: UInt32 = 0
+        var traits: UInt16 = 0
+
+        init() {}
+
+        init(_ vma: VMA) {
+            (flags, file, policy) = (vma.flags.rawValue, vma.file, vma.policy)
+            (uffd, name, traits) = (vma.uffd, vma.name, vma.traits.rawValue)
+        }
+    }
+
+    var time: UInt64 = 0
+    var lastWhose = Whose()
+    var owners = WordBook<Whose>(limit: 4096)
+    var kinds = WordBook<Kind>(limit: 4096)
+    var texts = WordBook<String>(limit: 65_536)
+    /// Where the thread's last event was.
+    private var ranges: [Whose: AddressRange] = [:]
+    /// The arguments of the last call of each syscall.
+    private var arguments: [Int32: [UInt64]] = [:]
+    /// The VMAs seen last, by where the one before them ended.
+    private var rows: [UInt64: VMA] = [:]
+    var lastKind = Kind()
+
+    private static let rowLimit = 131_072
+    private static let rangeLimit = 4096
+    private static let syscallLimit = 1024
+
+    func range(_ whose: Whose) -> AddressRange { ranges[whose] ?? .empty }
+
+    mutating func note(_ range: AddressRange, of whose: Whose) {
+        if ranges.count >= Self.rangeLimit { ranges.removeAll(keepingCapacity: true) }
+        ranges[whose] = range
+    }
+
+    func arguments(_ number: Int32) -> [UInt64] { arguments[number] ?? Array(repeating: 0, count: 6) }
+
+    mutating func note(_ last: [UInt64], of number: Int32) {
+        if arguments.count >= Self.syscallLimit { arguments.removeAll(keepingCapacity: true) }
+        arguments[number] = last
+    }
+
+    func row(after place: UInt64) -> VMA? { rows[place] }
+
+    mutating func note(_ row: VMA, after place: UInt64) {
+        if rows.count >= Self.rowLimit { rows.removeAll(keepingCapacity: true) }
+        rows[place] = row
+    }
+}

@@ -1,0 +1,100 @@
+import Glibc
+import VMACore
+import VMATrace
+
+/// Writes an observation's events to a file. It is whole up to the last block whenever vmascope ends,
+/// and when the disk fills up.
+final class Recorder {
+    private let path: String
+    private var fd: Int32
+    private var writer = TraceWriter()
+    /// Bytes in the file that are of whole blocks.
+    private var size: off_t = 0
+    private var flushedAt: UInt64 = 0
+    /// Why it ended before the observation did, in words.
+    private(set) var failure: String?
+
+    private static let blockBytes = 256 << 10
+    private static let blockTime: UInt64 = 1_000_000_000
+
+    /// Opens the file, and leaves what is in it until there is something to record.
+    init(_ path: String, notInto report: String?) throws {
+        self.path = path
+        if let report, Self.isSame(path, report) {
+            throw Failure(message: "--record and --output name the same file: \(path)", status: 64)
+        }
+        var (file, stdout) = (stat(), stat())
+        // The opening of a pipe would wait.
+        if stat(path, &file) == 0, ![S_IFREG, S_IFCHR].contains(file.st_mode & S_IFMT) {
+            throw Failure(message: "--record \(path): a recording goes to a file", status: 64)
+        }
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+        guard fd >= 0 else { throw Failure.output("\(path): \(String(cString: strerror(errno)))") }
+        if fstat(fd, &file) == 0, fstat(1, &stdout) == 0, stdout.st_dev == file.st_dev, stdout.st_ino == file.st_ino {
+            throw Failure(message: "--record \(path): that is stdout, where the report goes", status: 64)
+        }
+    }
+
+    deinit { if fd >= 0 { close(fd) } }
+
+    func begin(_ header: TraceHeader) {
+        ftruncate(fd, 0)  // a device has nothing to cut off
+        write(TraceWriter.start(header))
+    }
+
+    func append(_ event: Event) {
+        guard fd >= 0 else { return }
+        writer.append(event)
+        if writer.pendingBytes >= Self.blockBytes { write(writer.takeBlock()) }
+    }
+
+    /// Writes what is a second old. `now` is CLOCK_MONOTONIC nanoseconds.
+    func flush(_ now: UInt64) {
+        guard fd >= 0, now >= flushedAt + Self.blockTime else { return }
+        flushedAt = now
+        write(writer.takeBlock())
+    }
+
+    func finish(_ end: TraceEnd) {
+        guard fd >= 0 else { return }
+        write(writer.takeBlock())
+        write(TraceWriter.end(end))
+        guard fd >= 0 else { return }
+        let closed = close(fd)  // where a network's file system says that it is full
+        fd = -1
+        if closed != 0 { failure = String(cString: strerror(errno)) }
+    }
+
+    /// Status 74, if the recording lacks something.
+    func demandWhole() throws {
+        if let failure { throw Failure.output("recording \(path): \(failure); it has what came before that") }
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        guard fd >= 0, !bytes.isEmpty else { return }
+        var done = 0
+        while done < bytes.count {
+            let wrote = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress! + done, $0.count - done) }
+            if wrote < 0, errno == EINTR { continue }
+            guard wrote > 0 else { return fail(String(cString: strerror(errno))) }
+            done += wrote
+        }
+        size += off_t(bytes.count)
+    }
+
+    /// The file ends with its last whole block; the observation goes on.
+    private func fail(_ reason: String) {
+        failure = reason
+        ftruncate(fd, size)
+        close(fd)
+        fd = -1
+        writer = TraceWriter()
+        Console.warn("recording \(path): \(reason): it ends here, the observation goes on")
+    }
+
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return one == other }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+}
