@@ -82,9 +82,16 @@ extension KernelModel {
     public struct Word: Sendable {
         public var word: String
         public var meaning: String
-        /// The kernels that are so, and the commit that made the difference where it is one.
+        /// The kernel function that it is a matter of.
+        public var code: String
+        /// The kernels that are so.
         public var kernels: String
-        public var foundBy: String
+        /// The upstream commit that made the difference; nil where it is not known.
+        public var commit: String? = nil
+        public var foundBy = "experiment"
+
+        /// The code, and the commit where it is known.
+        public var source: String { commit.map { "\(code), commit \($0)" } ?? code }
     }
 
     /// All words that a name can have, for `explain` and its page in docs/.
@@ -93,49 +100,48 @@ extension KernelModel {
             word: "anon_vma:neighbour",
             meaning: "when only one of two VMAs has an anon_vma, it must be the neighbour, and not shared by "
                 + "fork: a faulted range never joins an unfaulted neighbour",
-            kernels: "up to 6.15", foundBy: "experiment"),
+            code: "is_mergeable_anon_vma", kernels: "up to 6.15"),
         Word(
             word: "anon_vma:fork-child",
             meaning: "the one that has an anon_vma must not have inherited it through fork, whichever it is",
-            kernels: "since 6.16, commit 879bca0a2c4f", foundBy: "experiment"),
+            code: "is_mergeable_anon_vma", kernels: "since 6.16", commit: "879bca0a2c4f"),
         Word(
             word: "fork-copies:merge",
             meaning: "but a fork's child that moves inherited memory beside an unfaulted neighbour merges with it",
-            kernels: "6.16 to 6.18.7; refused since, commit 3b617fd3d317", foundBy: "experiment"),
+            code: "copy_vma, is_mergeable_anon_vma", kernels: "6.16 to 6.18.7; refused since that commit",
+            commit: "3b617fd3d317"),
         Word(
             word: "dontunmap:apart",
             meaning: "untouched memory that MREMAP_DONTUNMAP copies to beside itself does not merge with the copy",
-            kernels: "since 7.2, and in stable kernels before (6.12.117)", foundBy: "experiment"),
+            code: "copy_vma (keep_source)", kernels: "since 7.2, and in stable kernels before (6.12.117)"),
         Word(
             word: "dontunmap:alone", meaning: "and its copy merges with nothing else, either",
-            kernels: "6.1.192", foundBy: "experiment"),
+            code: "copy_vma (keep_source)", kernels: "6.1.192"),
         Word(
             word: "hole:prev",
             meaning: "a mapping that could join either side, which differ in their anon_vma, joins prev",
-            kernels: "all others", foundBy: "experiment"),
+            code: "vma_merge, vma_merge_new_range", kernels: "all others"),
         Word(
             word: "hole:next", meaning: "it joins next: mmap_region merges by itself, and asks next first",
-            kernels: "6.1, 6.2: since commit 4dd1b84140c1, until vma_merge did it again", foundBy: "experiment"),
+            code: "mmap_region", kernels: "6.1, 6.2; began with that commit", commit: "4dd1b84140c1"),
         Word(
             word: "close:any", meaning: "a neighbour with a vm_ops->close is never merged",
-            kernels: "up to 6.2", foundBy: "vma_merge is there"),
+            code: "is_mergeable_vma", kernels: "up to 6.2", foundBy: "vma_merge is there"),
         Word(
             word: "close:removed", meaning: "only a VMA that the merge would remove must not have one",
-            kernels: "later, commit 714965ca8252", foundBy: "vma_merge is gone"),
+            code: "can_merge_remove_vma", kernels: "later", commit: "714965ca8252", foundBy: "vma_merge is gone"),
         Word(
             word: "guard:ignored",
             meaning: "MADV_GUARD_INSTALL keeps no neighbour apart, whether or not it sets VM_MAYBE_GUARD",
-            kernels: "since 6.13, where the advice is known; the flag came with commit 5dba5cc2e0ff",
-            foundBy: "experiment"),
+            code: "madvise_guard_install", kernels: "since 6.13, where the advice is known", commit: "662df3e5c376"),
         Word(
             word: "ksm:late",
             meaning: "a process that has asked for KSM on all its memory (PR_SET_MEMORY_MERGE) has no new mapping "
                 + "merged: it gets VM_MERGEABLE, as its neighbours have, only afterwards",
-            kernels: "6.4 to 6.16, until \"mm: prevent KSM from breaking VMA merging for new VMAs\"",
-            foundBy: "experiment"),
+            code: "ksm_add_vma", kernels: "6.4 to 6.16, until \"mm: prevent KSM from breaking VMA merging for new VMAs\""),
         Word(
             word: "anon_pgoff:own",
             meaning: "the private pages of a file mapping have a page offset of their own, which has to continue, too",
-            kernels: "since 7.3", foundBy: "vm_area_struct has __vm_anon_pgoff_lo"),
+            code: "needs_adjacent_anon_pgoff", kernels: "since 7.3", foundBy: "vm_area_struct has __vm_anon_pgoff_lo"),
     ]
 }

@@ -68,12 +68,23 @@ public struct MergeRule: Sendable {
     public var meaning: String
     /// The kernel function that refuses.
     public var refusedBy: String
-    /// What someone can do about it.
+    /// What someone can do about it: the first sentence alone says it, the others why.
     public var remedy: String
     /// True if this rule alone forbids the merge.
     var blocks: @Sendable (Pair, KernelModel) -> Bool
     /// What exactly differs, in few words that many misses share, where the slug leaves it open.
     var detail: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
+
+    /// The remedy's first sentence.
+    public var advice: String {
+        var end = remedy.startIndex
+        while end < remedy.endIndex {
+            let next = remedy.index(after: end)
+            if remedy[end] == ".", next == remedy.endIndex || remedy[next] == " " { return String(remedy[..<next]) }
+            end = next
+        }
+        return remedy
+    }
 }
 
 /// THE table. It drives classification, JSON keys, text, `explain` and its page in docs/.
@@ -84,9 +95,9 @@ public enum MergeRules {
             blocker: .pgoff, slug: "pgoff", group: .limit,
             meaning: "anonymous pages whose page offsets do not continue",
             refusedBy: "can_vma_merge_before, can_vma_merge_after (vma->vm_pgoff)",
-            remedy: "mremap moves memory that has been touched with its old page offset, which then "
-                + "fits no neighbour. Move before touching, or allocate the final size at once; "
-                + "moving it back to where it was first mapped makes the offset fit again.",
+            remedy: "Move memory before it is touched, not after, or allocate its final size at once. "
+                + "mremap takes the page offset of touched memory along, which then fits no neighbour; "
+                + "moving it back to where it was first mapped makes it fit again.",
             blocks: { pair, model in
                 pair.bothAnonymous && pair.left.nextPgoff != pair.right.pgoff
                     || model.hasAnonPgoff && pair.bothOwnPagesOfFile
@@ -96,15 +107,16 @@ public enum MergeRules {
             blocker: .anonVMA, slug: "anon_vma", group: .limit,
             meaning: "faulted separately: the anon_vmas differ, or the fork rule forbids sharing one",
             refusedBy: "is_mergeable_anon_vma",
-            remedy: "Each mapping that is touched on its own gets an anon_vma of its own, for good. Map "
-                + "the whole region before touching any part of it, or touch a page beside a neighbour "
-                + "that already has one, so that it is taken over; in a forked child, map afresh.",
+            remedy: "Map the whole region before touching any part of it, and fill it from one end. "
+                + "Each mapping that is touched on its own gets an anon_vma of its own, for good, but "
+                + "one that is touched first beside a neighbour that has one takes that over; in a "
+                + "forked child, map afresh.",
             blocks: { pair, model in anonVMABlocks(pair, model) }),
         MergeRule(
             blocker: .fileOffset, slug: "file_offset", group: .layout,
             meaning: "the same file, but the offsets do not continue",
             refusedBy: "can_vma_merge_before, can_vma_merge_after (vma->vm_pgoff)",
-            remedy: "Map consecutive parts of the file at consecutive addresses; for a memfd that backs "
+            remedy: "Map consecutive parts of the file at consecutive addresses. For a memfd that backs "
                 + "an arena, hand out offsets in the order of the addresses.",
             blocks: { pair, _ in
                 !pair.left.isAnonymous && pair.left.file == pair.right.file
@@ -114,8 +126,9 @@ public enum MergeRules {
             blocker: .protection, slug: "prot", group: .intent,
             meaning: "read, write, exec or shared differ",
             refusedBy: "is_mergeable_vma (vma->vm_flags)",
-            remedy: "Different protections need different VMAs. Change the protection of larger runs at "
-                + "once, and from Linux 6.13 use MADV_GUARD_INSTALL for guard pages in place of PROT_NONE.",
+            remedy: "Reserve once, and commit by mprotect in one step, not page by page. Different "
+                + "protections need different VMAs; guard pages need none from Linux 6.13 on, if "
+                + "MADV_GUARD_INSTALL makes them in place of PROT_NONE.",
             blocks: { pair, _ in
                 !pair.left.flags.symmetricDifference(pair.right.flags).isDisjoint(with: .protection)
             },
@@ -124,9 +137,10 @@ public enum MergeRules {
             blocker: .flags, slug: "flags", group: .flags,
             meaning: "the same protection, but another flag differs",
             refusedBy: "is_mergeable_vma (vma->vm_flags)",
-            remedy: "Give the same advice (madvise, mlock, MAP_NORESERVE) to the whole region, or to none of "
-                + "it. VM_ACCOUNT differs beside memory mapped with MAP_NORESERVE, and beside memory "
-                + "that was never writable: what has once been writable keeps the flag.",
+            remedy: "Give the same advice and locks to the whole region, or to none of it. These are "
+                + "madvise, mlock and MAP_NORESERVE. VM_ACCOUNT differs beside memory mapped with "
+                + "MAP_NORESERVE, and beside memory that was never writable: what has once been "
+                + "writable keeps the flag.",
             blocks: { pair, model in
                 pair.left.flags.intersection(.protection) == pair.right.flags.intersection(.protection)
                     && !differingFlags(pair, model).isEmpty
@@ -136,14 +150,15 @@ public enum MergeRules {
             blocker: .file, slug: "file", group: .intent,
             meaning: "a different file, or a file beside anonymous memory",
             refusedBy: "is_mergeable_vma (vma->vm_file)",
-            remedy: "Nothing to gain unless both are the same file opened twice: the kernel compares open "
-                + "files, so map both parts through one descriptor.",
+            remedy: "Map both parts through one descriptor, if they are one file that is opened twice. "
+                + "The kernel compares open files, not paths; two different files always stay apart.",
             blocks: { pair, _ in pair.left.file != pair.right.file }),
         MergeRule(
             blocker: .policy, slug: "policy", group: .intent,
             meaning: "a different NUMA memory policy",
             refusedBy: "is_mergeable_vma (mpol_equal)",
-            remedy: "Set one policy with mbind for the whole region, or with set_mempolicy for the process.",
+            remedy: "Set one memory policy for the whole region, or for the whole process. mbind does the "
+                + "one, set_mempolicy the other.",
             blocks: { pair, _ in pair.left.policy != pair.right.policy }),
         MergeRule(
             blocker: .uffd, slug: "uffd", group: .intent,
@@ -161,7 +176,7 @@ public enum MergeRules {
             blocker: .special, slug: "special", group: .intent,
             meaning: "a VM_SPECIAL mapping, which is never merged",
             refusedBy: "vma_merge, vma_merge_new_range, vma_merge_existing_range (VM_SPECIAL)",
-            remedy: "Device and kernel mappings stay as they are; map fewer and larger ones.",
+            remedy: "Map fewer and larger pieces. Device and kernel mappings never merge.",
             blocks: { pair, _ in
                 !pair.left.flags.isDisjoint(with: .special) || !pair.right.flags.isDisjoint(with: .special)
             },
@@ -172,13 +187,14 @@ public enum MergeRules {
             blocker: .close, slug: "close", group: .intent,
             meaning: "the mapping's driver wants to be told of its end (vm_ops->close)",
             refusedBy: "is_mergeable_vma, can_merge_remove_vma (vm_ops->close)",
-            remedy: "Shared memory segments, huge pages and device mappings: map one large piece.",
+            remedy: "Map one large piece in place of many. Shared memory segments, huge pages and device "
+                + "mappings want to be told of the end of each.",
             blocks: { pair, model in closeBlocks(pair, model) }),
         MergeRule(
             blocker: .nomem, slug: "nomem", group: .failure,
             meaning: "the kernel ran out of memory or of map count while merging",
             refusedBy: "commit_merge, __vma_adjust (-ENOMEM)",
-            remedy: "Raise vm.max_map_count, or free memory: the merge itself was allowed.",
+            remedy: "Raise vm.max_map_count, or free memory. The merge itself was allowed.",
             // Can't be seen in the VMAs: an attempt that fails so is unexplained (docs/kernel-notes.md).
             blocks: { _, _ in false }),
     ]

@@ -17,14 +17,16 @@ public enum Explain {
     /// A paragraph on one blocker, or one word of `merge_rules`; nil if there is none of that name.
     public static func one(_ slug: String) -> String? {
         if let word = KernelModel.words.first(where: { $0.word == slug }) {
-            return "\(word.word)\n\n  meaning   \(word.meaning)\n  kernels   \(word.kernels)\n  found by  \(word.foundBy)\n"
+            let meaning = Fit.wrap(word.meaning, 86).joined(separator: "\n            ")
+            return "\(word.word)\n\n  meaning   \(meaning)\n  decided   \(word.source)\n"
+                + "  kernels   \(word.kernels)\n  found by  \(word.foundBy)\n"
         }
         guard let rule = MergeRules.rule(slug: slug) else { return nil }
         var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
         text += "  meaning     \(rule.meaning)\n"
         text += "  refused by  \(rule.refusedBy)\n"
         text += "  group       \(self.text(rule.group))\n"
-        text += "  what to do\n" + wrapped(rule.remedy, width: 88).map { "    \($0)\n" }.joined()
+        text += "  what to do\n" + Fit.wrap(rule.remedy, 88).map { "    \($0)\n" }.joined()
         return text
     }
 
@@ -49,10 +51,10 @@ public enum Explain {
         text += "\nA miss whose blockers are all from the group *limit* is a headline miss.\n"
         for rule in MergeRules.table { text += "\n## \(rule.slug)\n\n\(rule.remedy)\n" }
         text += "\n## Where kernels differ\n\nA report's `merge_rules` says which of these are in force. None is decided by a "
-        text += "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts.\n\n"
-        text += "| merge_rules | meaning | kernels | found by |\n|---|---|---|---|\n"
+        text += "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts. Commits are upstream's.\n\n"
+        text += "| merge_rules | meaning | decided by | kernels | found by |\n|---|---|---|---|---|\n"
         for word in KernelModel.words {
-            text += "| `\(word.word)` | \(word.meaning) | \(word.kernels) | \(word.foundBy) |\n"
+            text += "| `\(word.word)` | \(word.meaning) | \(word.source) | \(word.kernels) | \(word.foundBy) |\n"
         }
         return text
     }
@@ -66,17 +68,4 @@ public enum Explain {
         (.intent, "the program asked for two different things, so two VMAs are right"),
         (.failure, "the merge was allowed, but the kernel could not carry it out"),
     ]
-
-    private static func wrapped(_ text: String, width: Int) -> [String] {
-        var lines: [String] = [""]
-        for word in text.split(separator: " ") {
-            let last = lines.count - 1
-            if !lines[last].isEmpty, lines[last].count + 1 + word.count > width {
-                lines.append(String(word))
-            } else {
-                lines[last] += (lines[last].isEmpty ? "" : " ") + word
-            }
-        }
-        return lines
-    }
 }

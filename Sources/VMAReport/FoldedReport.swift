@@ -1,18 +1,37 @@
 import VMACore
 
-/// One line per row of misses, outermost frame first, for flame graph tools:
-/// `comm;frame;…;frame;[op side blockers] count`.
+/// One line per row of misses, or of what stands between VMAs now, outermost frame first, for flame
+/// graph tools: `comm;frame;…;frame;[op side blockers] count`.
 struct FoldedReport: ReportFormat {
+    let weight: Weight
+
     func render(_ report: Report, into text: inout String) {
-        for miss in report.missed {
-            let leaf = "[\(miss.operation) \(miss.side) \(miss.blockers.key)]"
-            let frames = [miss.command] + miss.stack.reversed() + [leaf]
-            text += frames.map(Self.clean).joined(separator: ";") + " \(miss.count)\n"
+        switch weight {
+        case .misses:
+            for miss in report.missed {
+                let leaf = "[\(miss.operation) \(miss.side) \(miss.blockers.key)]"
+                text += Self.line(miss.command, miss.stack, leaf, miss.count)
+            }
+        case .boundaries:
+            for row in report.standing {
+                let operation = row.operation?.rawValue ?? "before"
+                let leaf = "[\(operation) \(row.blockers.isEmpty ? "mergeable" : row.blockers.key)]"
+                text += Self.line(row.command, row.stack, leaf, row.count)
+            }
         }
     }
 
-    /// A semicolon would make two frames of one, and a line break two lines.
+    private static func line(_ command: String, _ stack: [String], _ leaf: String, _ count: Int) -> String {
+        ([command] + stack.reversed() + [leaf]).map(clean).joined(separator: ";") + " \(count)\n"
+    }
+
+    /// A semicolon would make two frames of one, and a line break two lines. By scalars: a mark that
+    /// combines with a semicolon hides it from `Character`, but not from the tools.
     private static func clean(_ frame: String) -> String {
-        String(frame.map { $0 == ";" || $0.isNewline ? "_" : $0 })
+        var clean = String.UnicodeScalarView()
+        for scalar in frame.unicodeScalars {
+            clean.append(scalar == ";" || Character(scalar).isNewline ? "_" : scalar)
+        }
+        return Fit.printable(String(clean))
     }
 }

@@ -14,7 +14,7 @@ struct JSONReport: ReportFormat {
             }
             json.object("window") { json in
                 json.field("started", report.started)
-                json.field("seconds", seconds: report.seconds)
+                json.field("seconds", thousandths: report.seconds)
             }
             json.object("events") { json in
                 json.field("received", report.received)
@@ -37,6 +37,9 @@ struct JSONReport: ReportFormat {
             }
             json.array("missed") { json in
                 for miss in report.missed { json.object { $0.miss(miss, report.labels) } }
+            }
+            json.array("standing") { json in
+                for row in report.standing { json.object { $0.standing(row, report.labels) } }
             }
         }
         text += json.finish()
@@ -101,6 +104,8 @@ extension JSONWriter {
             json.field("peak", process.peak)
             json.field("limit", process.limit)
         }
+        field("growth_per_minute", thousandths: process.trend?.perMinute)
+        field("seconds_to_limit", thousandths: process.secondsToLimit)
         tally(process.tally)
         object("boundaries") { json in
             json.field("total", process.boundaries.total)
@@ -118,7 +123,7 @@ extension JSONWriter {
         field("count", miss.count)
         field("what_if", miss.whatIf?.rawValue)
         object("example") { json in
-            json.field("time", seconds: miss.time)
+            json.field("time", thousandths: miss.time)
             for (key, vma) in [("proposed", miss.proposed), ("prev", miss.prev), ("next", miss.next)] {
                 guard let vma else {
                     json.field(key, String?.none)
@@ -128,6 +133,20 @@ extension JSONWriter {
             }
         }
         field("stack", miss.stack)
+    }
+
+    fileprivate mutating func standing(_ row: Report.Standing, _ labels: Labels) {
+        field("pid", row.pid)
+        field("op", row.operation?.rawValue)
+        field("blockers", row.blockers.slugs)
+        field("detail", row.detail)
+        field("what_if", row.whatIf?.rawValue)
+        field("count", row.count)
+        object("example") { json in
+            json.object("left") { $0.vma(row.left, labels) }
+            json.object("right") { $0.vma(row.right, labels) }
+        }
+        field("stack", row.stack)
     }
 
     fileprivate mutating func vma(_ vma: VMA, _ labels: Labels) {

@@ -31,9 +31,10 @@ public struct JSONWriter {
         field(key, literal: value.map { "\($0)" })
     }
 
-    /// To the millisecond; what is no number is null.
-    public mutating func field(_ key: String, seconds value: Double) {
-        field(key, literal: value.isFinite ? "\((value * 1000).rounded() / 1000)" : nil)
+    /// To three decimals; what is no number, or too large to be one that means anything, is null.
+    public mutating func field(_ key: String, thousandths value: Double?) {
+        let number = value.flatMap { abs($0) < 1e12 ? ($0 * 1000).rounded() / 1000 : nil }
+        field(key, literal: number.map { "\($0)" })
     }
 
     /// On one line.
@@ -84,9 +85,12 @@ public struct JSONWriter {
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
             case "\r": quoted += "\\r"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where Fit.isUnseen(scalar):
+                // Kept, but where it can neither steer a terminal nor hide what follows.
+                for unit in String(scalar).utf16 {
+                    let digits = String(unit, radix: 16)
+                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
             default: quoted.unicodeScalars.append(scalar)
             }
         }

@@ -23,6 +23,8 @@ public struct Report: Sendable {
     /// What stands between VMAs now, or did in the end; most frequent first.
     public var standing: [Standing]
     public var labels: Labels
+    /// What judged, for boundaries that are looked at one by one.
+    public var judge: Judge
 
     public struct Host: Sendable {
         public var kernel: String
@@ -52,6 +54,13 @@ public struct Report: Sendable {
         public var history: History
         /// As it stands, or stood in the end; empty where it is not kept any more.
         public var layout: Layout
+        /// Nil where there is none, or it has exited.
+        public var trend: Trend?
+
+        /// How long until mmap fails with ENOMEM if it goes on so; nil if it won't, or nobody can tell.
+        public var secondsToLimit: Double? {
+            limit.flatMap { limit in trend.flatMap { $0.seconds(from: now, to: limit) } }
+        }
     }
 
     /// Boundaries of one process that are alike: the same blockers, left by the same code.
@@ -108,6 +117,7 @@ public struct Report: Sendable {
         disagreements = observer.disagreements
         audit = observer.audit
         labels = Labels(files: observer.files, names: observer.names)
+        judge = observer.judge
 
         var totals = Tally()
         var owners: [MMID: Image] = [:]
@@ -125,10 +135,12 @@ public struct Report: Sendable {
                     whatIf: row.kind.whatIf, count: row.count, left: row.left, right: row.right,
                     stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
             }
+            let end = startTime &+ UInt64(max(0, seconds) * 1e9)
             return Process(
                 pid: image.tgid, command: image.command, exited: image.hasExited,
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
-                tally: image.tally, boundaries: boundaries, history: image.history, layout: image.layout)
+                tally: image.tally, boundaries: boundaries, history: image.history, layout: image.layout,
+                trend: image.hasExited ? nil : Trend(image.history.points, until: end))
         }
         self.totals = totals
         self.standing = standing.enumerated()

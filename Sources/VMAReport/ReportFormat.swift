@@ -6,19 +6,25 @@ public protocol ReportFormat {
 }
 
 public enum ReportFormats {
-    private static let table: [(name: String, make: @Sendable (Bool) -> any ReportFormat)] = [
-        ("text", { TextReport(colour: $0) }),
-        ("json", { _ in JSONReport() }),
-        ("folded", { _ in FoldedReport() }),
+    private static let table: [(name: String, make: @Sendable (Bool, Weight) -> any ReportFormat)] = [
+        ("text", { colour, _ in TextReport(colour: colour) }),
+        ("json", { _, _ in JSONReport() }),
+        ("html", { _, _ in HTMLReport() }),
+        ("folded", { _, weight in FoldedReport(weight: weight) }),
     ]
 
     public static var names: [String] { table.map(\.name) }
 
-    /// - Parameter colour: whether it goes to a terminal; only people get escape codes.
-    public static func named(_ name: String, colour: Bool) -> (any ReportFormat)? {
-        table.first { $0.name == name }?.make(colour)
+    /// - Parameters:
+    ///   - colour: whether it goes to a terminal; only people get escape codes.
+    ///   - weight: what the width of a stack stands for, where a format has stacks only.
+    public static func named(_ name: String, colour: Bool, weight: Weight = .misses) -> (any ReportFormat)? {
+        table.first { $0.name == name }?.make(colour, weight)
     }
 }
+
+/// What stacks are weighed by: the flow, or the stock.
+public enum Weight: String, CaseIterable, Sendable { case misses, boundaries }
 
 /// What ids stand for, to print a VMA.
 public struct Labels: Sendable {

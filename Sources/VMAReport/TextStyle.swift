@@ -10,22 +10,16 @@ struct TextStyle {
     private func code(_ code: String, _ text: String) -> String {
         colour ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
     }
-
-    /// Whatever a process calls itself or its files must not steer the terminal.
-    static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-        return text.unicodeScalars.map {
-            $0.properties.generalCategory == .control ? "\\x" + String($0.value, radix: 16) : String($0)
-        }.joined()
-    }
 }
 
-/// Columns as wide as their widest cell; figures to the right.
+/// Columns as wide as their widest cell; figures to the right. The last is cut off where there is a `width`.
 struct TextTable {
+    private let width: Int
     private var rows: [[String]]
     private let alignsRight: Set<Int>
 
-    init(_ heads: [String], right: Set<Int>) {
+    init(_ heads: [String], right: Set<Int>, width: Int = .max) {
+        self.width = width
         rows = [heads]
         alignsRight = right
     }
@@ -44,7 +38,7 @@ struct TextTable {
                 if alignsRight.contains(column) { return padding + cell }
                 return column == row.count - 1 ? cell : cell + padding
             }
-            return cells.joined(separator: "  ")
+            return Fit.end(cells.joined(separator: "  "), width)
         }
     }
 }
@@ -64,4 +58,8 @@ extension BinaryInteger {
     func of(_ one: String, _ many: String? = nil) -> String {
         "\(grouped) \(self == 1 ? one : many ?? one + "s")"
     }
+}
+
+extension String {
+    func padded(_ width: Int) -> String { count >= width ? self : self + String(repeating: " ", count: width - count) }
 }

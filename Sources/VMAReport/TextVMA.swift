@@ -6,14 +6,19 @@ struct TextVMA {
     let style: TextStyle
 
     /// `7f00-8000  rw-p  pgoff 0x7f0  anon_vma 1  VM_ACCOUNT  [heap]`
-    func line(_ vma: VMA) -> String {
+    func line(_ vma: VMA) -> String { parts(vma).joined(separator: "  ") }
+
+    /// The same on lines of at most `width` columns.
+    func lines(_ vma: VMA, _ width: Int) -> [String] { Fit.fill(parts(vma), between: "  ", width) }
+
+    private func parts(_ vma: VMA) -> [String] {
         var parts = ["\(vma.start.hex)-\(vma.end.hex)", vma.flags.protectionText, "pgoff \(vma.pgoff.hex)"]
         parts.append(vma.anonVMA == 0 ? "no anon_vma" : "anon_vma \(vma.anonVMA)")
         let flags = vma.flags.besideProtection.subtracting(.softDirty)
         if !flags.isEmpty { parts.append(flags.bitNames.joined(separator: " ")) }
-        if let file = labels.file(vma) { parts.append(TextStyle.printable(file)) }
-        if let name = labels.name(vma) { parts.append(TextStyle.printable(name)) }
-        return parts.joined(separator: "  ")
+        if let file = labels.file(vma) { parts.append(Fit.printable(file)) }
+        if let name = labels.name(vma) { parts.append(Fit.printable(name)) }
+        return parts
     }
 
     /// The seam between two VMAs: the blockers, and what exactly does not fit. `joined` is the
@@ -35,7 +40,7 @@ struct TextVMA {
         }
         if let detail { differences.append(detail) }
         let why = differences.isEmpty ? blockers.rules.map(\.meaning) : differences
-        return "\(blockers.key): \(TextStyle.printable(why.joined(separator: "; ")))"
+        return "\(blockers.key): \(Fit.printable(why.joined(separator: "; ")))"
     }
 
     private func anonVMAs(_ left: VMA, _ right: VMA, _ joined: AnonVMAID) -> String {
@@ -56,7 +61,7 @@ public struct TextLayout {
     public func render(_ report: LayoutReport, into text: inout String) {
         let lines = TextVMA(labels: report.labels, style: style)
         let limit = report.limit.map { " of at most \($0.grouped)" } ?? ""
-        text += style.bold("\(TextStyle.printable(report.command))[\(report.pid)]")
+        text += style.bold("\(Fit.printable(report.command))[\(report.pid)]")
         text += ": \(report.vmas.count.of("VMA"))\(limit), \(report.boundaries.count.of("boundary", "boundaries"))\n\n"
 
         var boundaries = report.boundaries[...]

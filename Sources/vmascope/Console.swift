@@ -1,12 +1,11 @@
 import Glibc
+import VMAReport
 
 /// stdout and stderr by write(2): the C streams are global variables, which Swift 6 refuses.
 enum Console {
     /// One line on stderr. Processes choose their names: those don't control the terminal.
     static func warn(_ line: String) {
-        let isControl = { (scalar: Unicode.Scalar) in scalar.properties.generalCategory == .control }
-        let printable = String(String.UnicodeScalarView(line.unicodeScalars.map { isControl($0) ? "?" : $0 }))
-        try? write(2, "vmascope: \(printable)\n", to: "stderr")
+        try? write(2, "vmascope: \(Fit.printable(line))\n", to: "stderr")
     }
 
     static func exit(_ status: Int32) -> Never { Glibc.exit(status) }

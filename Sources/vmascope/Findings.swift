@@ -24,7 +24,9 @@ struct Findings {
         if options.name != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
         var text = ""
         let toTerminal = options.output == nil && Console.wantsColour
-        ReportFormats.named(options.name, colour: toTerminal)!.render(report, into: &text)
+        ReportFormats.named(options.name, colour: toTerminal, weight: options.weight ?? .misses)!
+            .render(report, into: &text)
         try output.write(text)
+        if let failure = options.failOn?.failure(Figures(report)) { throw Failure.condition(failure) }
     }
 }

@@ -17,6 +17,11 @@ enum Parse {
         guard let id = Int32(text), id > 0 else { throw ValidationError("a process id is a number above 0") }
         return id
     }
+
+    /// What `--fail-on` takes (docs/usage.md).
+    @Sendable static func condition(_ text: String) throws -> Condition {
+        do { return try Condition(text) } catch { throw ValidationError(error.message) }
+    }
 }
 
 enum SourceChoice: String, CaseIterable, ExpressibleByArgument {
@@ -33,7 +38,15 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "Write the report to this file, not to stdout.")
     var output: String?
 
+    @Option(help: "What folded stacks are weighed by: misses (the flow), or boundaries (what stands now).")
+    var weight: Weight?
+
+    @Option(help: "End with status 3 if this holds, as in 'missed.pgoff>0'.", transform: Parse.condition)
+    var failOn: Condition?
+
     mutating func validate() throws {
+        if weight != nil, name != "folded" { throw ValidationError("--weight is for --format folded") }
+        if failOn?.comparesTwo == true { throw ValidationError("--fail-on: 'delta.' needs two reports: use vmascope diff") }
         if json, let format, format != "json" { throw ValidationError("--json and --format \(format) contradict each other") }
         guard ReportFormats.names.contains(name) else {
             throw ValidationError("there is no format '\(name)': use \(ReportFormats.names.joined(separator: ", "))")
@@ -42,6 +55,8 @@ struct OutputOptions: ParsableArguments {
 
     var name: String { json ? "json" : format ?? "text" }
 }
+
+extension Weight: ExpressibleByArgument {}
 
 struct ObservationOptions: ParsableArguments {
     @Option(help: "Stop after this time: 10s, 5m, 1h.", transform: Parse.duration)

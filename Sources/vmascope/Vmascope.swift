@@ -12,8 +12,9 @@ struct Vmascope: ParsableCommand {
         discussion: """
             EXIT STATUS
               0   done; `run` gives the command's own (128+n for a signal)
+              3   what --fail-on names has come true
               64  wrong usage
-              65  a recording that is damaged, or none; what could be read is reported
+              65  a recording, or a report, that is damaged, or none; what could be read is reported
               66  no such process, file or command
               69  this kernel can't (see `vmascope doctor`)
               70  our own fault
@@ -21,7 +22,9 @@ struct Vmascope: ParsableCommand {
               77  no permission; the missing capability is named
             """,
         version: version,
-        subcommands: [Attach.self, Run.self, LayoutCommand.self, ReportCommand.self, ExplainCommand.self, Doctor.self])
+        subcommands: [
+            Attach.self, Run.self, LayoutCommand.self, ReportCommand.self, Diff.self, ExplainCommand.self, Doctor.self,
+        ])
 
     static func main() {
         vms_hold_standard_streams()
@@ -54,4 +57,5 @@ struct Failure: Error {
     var status: Int32
 
     static func output(_ message: String) -> Failure { Failure(message: message, status: 74) }
+    static func condition(_ message: String) -> Failure { Failure(message: "--fail-on: \(message)", status: 3) }
 }

@@ -19,6 +19,7 @@ struct JSONTests {
         let report = try object(text)
         #expect(keys(report) == [
             "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "processes", "missed",
+            "standing",
         ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
         #expect(keys(report["tool"]) == ["version"])
@@ -30,7 +31,10 @@ struct JSONTests {
         #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if"])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
-        #expect(keys(process) == ["pid", "comm", "vmas", "attempts", "merged", "missed", "missed_by", "what_if", "boundaries"])
+        #expect(keys(process) == [
+            "pid", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
+            "what_if", "boundaries",
+        ])
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
         #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable"])
 
@@ -40,6 +44,30 @@ struct JSONTests {
         #expect(keys(example) == ["time", "proposed", "prev", "next"])
         #expect(keys(example["proposed"]) == ["start", "end", "prot", "flags", "pgoff", "anon_vma", "file", "name"])
         #expect(example["next"] is NSNull)
+
+        let row = try #require((report["standing"] as? [[String: Any]])?.first)
+        #expect(keys(row) == ["pid", "op", "blockers", "detail", "what_if", "count", "example", "stack"])
+        #expect(keys(row["example"]) == ["left", "right"])
+    }
+
+    @Test("growth is null without a trend, and what stands adds up to the boundaries")
+    func standing() throws {
+        let resting = try object(Sample.render("json"))
+        for process in try #require(resting["processes"] as? [[String: Any]]) {
+            #expect(process["growth_per_minute"] is NSNull && process["seconds_to_limit"] is NSNull)
+        }
+        let report = try object(Sample.render("json", Sample.report(Sample.growing())))
+        let process = try #require((report["processes"] as? [[String: Any]])?.first)
+        #expect(abs(try #require(process["growth_per_minute"] as? Double) - 60) < 5)
+        #expect(try #require(process["seconds_to_limit"] as? Double) > 60000)
+        let rows = try #require(report["standing"] as? [[String: Any]])
+        let total = (process["boundaries"] as? [String: Any])?["total"] as? Int
+        #expect(rows.reduce(0) { $0 + ($1["count"] as? Int ?? -1) } == total)
+        let row = try #require(rows.first { $0["op"] as? String == "mmap" })
+        #expect(row["blockers"] as? [String] == ["pgoff", "anon_vma"])
+        #expect(row["count"] as? Int == 12)
+        #expect(row["stack"] as? [String] == Sample.stack)
+        #expect((resting["standing"] as? [[String: Any]])?.first?["op"] is NSNull)
     }
 
     @Test("the sums hold")
@@ -109,7 +137,9 @@ struct JSONTests {
 
     @Test("strings are escaped as RFC 8259 says", arguments: [
         ("plain", "\"plain\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\n\t\r", "\"\\n\\t\\r\""),
-        ("\u{1b}[1m\u{0}", "\"\\u001b[1m\\u0000\""), ("ü≠😀", "\"ü≠😀\""),
+        ("\u{1b}[1m\u{0}", "\"\\u001b[1m\\u0000\""),
+        ("\u{9b}1m\u{7f}", "\"\\u009b1m\\u007f\""), ("a\u{202e}b\u{2028}", "\"a\\u202eb\\u2028\""),
+        ("\u{e0041}", "\"\\udb40\\udc41\""), ("ü≠😀", "\"ü≠😀\""),
     ])
     func escapes(_ plain: String, _ quoted: String) throws {
         #expect(JSONWriter.quoted(plain) == quoted)
@@ -129,7 +159,7 @@ struct JSONTests {
             }
             json.field("list", [String]())
             json.field("large", UInt64.max)
-            json.field("nan", seconds: .nan)
+            json.field("nan", thousandths: .nan)
         }
         let text = json.finish()
         let object = try object(text)

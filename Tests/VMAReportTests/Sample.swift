@@ -51,6 +51,26 @@ enum Sample {
             .section(Section(origin, syscall, stack: 7, ranges: [proposed.range], writes: 1, incomplete: false)))
     }
 
+    /// A process that maps one more page each second for 12 s, none of which merges.
+    static func growing(exits: Bool = false, command: String = "growing") -> Observer {
+        let observer = Observer(judge: Judge(KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed)), isHooked: true)
+        observer.apply(.adopted(1, tgid: 100, command: command))
+        observer.apply(.frames(1, 7, stack))
+        observer.apply(.snapshot(1, [page(0x10, anonVMA: 1)], asOf: 1_000_000_000))
+        for step in 1...12 as ClosedRange<UInt64> {
+            let origin = Origin(time: 1_000_000_000 * (step + 1), mm: 1, tgid: 100, tid: 100)
+            let new = page(0x10 + step, pgoff: 0x1000 * step, anonVMA: UInt32(step) + 1)
+            observer.apply(.rows(Rows(origin, new.range, .after, truncated: false, [new])))
+            observer.apply(
+                .section(
+                    Section(
+                        origin, Syscall(number: 9, arguments: [0, 4096, 3, 0x22, 0, 0]), stack: 7, ranges: [new.range],
+                        writes: 1, incomplete: false)))
+        }
+        if exits { observer.apply(.exit(Life(Origin(time: 13_100_000_000, mm: 1, tgid: 100, tid: 100), parent: 0, parentTgid: 0, command: command))) }
+        return observer
+    }
+
     static func report(_ observer: Observer = observer()) -> Report {
         Report(
             observer, version: "1.2.3",

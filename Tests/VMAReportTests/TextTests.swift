@@ -8,7 +8,7 @@ import VMACore
 struct TextTests {
     @Test("there is a renderer for each format, and none for others")
     func formats() {
-        #expect(ReportFormats.names == ["text", "json", "folded"])
+        #expect(ReportFormats.names == ["text", "json", "html", "folded"])
         for name in ReportFormats.names { #expect(!Sample.render(name).isEmpty) }
         #expect(ReportFormats.named("yaml", colour: false) == nil)
     }
@@ -59,7 +59,10 @@ struct TextTests {
         observer.apply(.compared(2, [Sample.page(0x70)]))
         observer.apply(.settled)
         observer.apply(.lost(42))
-        let text = Sample.render("text", Sample.report(observer))
+        let report = Sample.render("text", Sample.report(observer))
+        #expect(report.contains("\ntrust       not fully: 1 of 7 attempts unexplained, 42 events lost, 1 of 3 layouts not"))
+        // However it is broken into lines.
+        let text = report.split { $0.isWhitespace }.joined(separator: " ")
         #expect(text.contains("1 unexplained: this kernel has a rule that vmascope does not know"))
         #expect(text.contains("worker1[100] mremap: predicted prev apart, next apart; the kernel: prev merged"))
         #expect(text.contains("42 lost"))
@@ -75,11 +78,18 @@ struct TextTests {
         #expect(Sample.render("folded", Sample.report(empty)).isEmpty)
     }
 
-    @Test("folded lines are one stack each, root first, and end in a count")
+    @Test("folded lines are one stack each, root first, and end in a count, of misses or of what stands")
     func folded() {
         let lines = Sample.render("folded").split(separator: "\n")
         #expect(lines.count == 3)
         #expect(lines.first == "worker1;a_b_c;main;fill_hole;[mremap prev pgoff] 3")
+        var text = ""
+        ReportFormats.named("folded", colour: false, weight: .boundaries)?
+            .render(Sample.report(Sample.growing()), into: &text)
+        #expect(text == "growing;a_b_c;main;fill_hole;[mmap pgoff+anon_vma] 12\n")
+        // A mark that combines with a semicolon hides it from people only.
+        let evil = Sample.render("folded", Sample.report(Sample.growing(command: "a;\u{301}b")))
+        #expect(!evil.contains("a;"))
     }
 
     @Test("a layout shows a seam between touching VMAs and nothing across a gap")

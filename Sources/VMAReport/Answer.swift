@@ -1,0 +1,122 @@
+import VMACore
+
+/// What somebody wants to know first, in five sentences: how near the limit is, what fills it, which
+/// code does it, what to do, and how far to trust that. Of the process that is nearest.
+struct Answer {
+    var near: String
+    var filledBy: String?
+    var leftBy: String?
+    var whatToDo: String?
+    var trust: String
+    var isTrusted: Bool
+
+    /// A rate that brings it to the limit later than this says little of today.
+    private static let horizon = 7 * 86400.0
+
+    init(_ report: Report) {
+        (trust, isTrusted) = Self.trust(report)
+        guard let process = Self.nearest(report.processes) else {
+            near = "no process was seen"
+            return
+        }
+        near = Self.near(process, report.seconds)
+        filledBy = Self.filled(process.boundaries)
+        guard let lead = Self.lead(process.boundaries) else { return }
+        leftBy = Self.left(lead, process, report.standing)
+        whatToDo = lead.rules.first.map { "\($0.slug): \($0.advice)" }
+    }
+
+    /// The one that comes to the limit first, if any does soon; else the largest that lives.
+    static func nearest(_ processes: [Report.Process]) -> Report.Process? {
+        let soon = processes.filter { ($0.secondsToLimit ?? .infinity) < horizon }
+        if let first = soon.min(by: { $0.secondsToLimit! < $1.secondsToLimit! }) { return first }
+        let living = processes.filter { !$0.exited }
+        return living.max { $0.now < $1.now } ?? processes.max { $0.peak < $1.peak }
+    }
+
+    private static func near(_ process: Report.Process, _ seconds: Double) -> String {
+        let name = "\(Fit.middle(Fit.printable(process.command), 16))[\(process.pid)]"
+        let count = process.exited ? process.peak : process.now
+        var text = "\(name) \(process.exited ? "had up to" : "has") \(count.grouped)"
+        if let limit = process.limit {
+            text += " of \(limit.grouped) VMAs (\(100 * count / max(1, limit))%)"
+        } else {
+            text += count == 1 ? " VMA" : " VMAs"
+        }
+        if process.exited { return text + ", and has exited" }
+        guard let trend = process.trend else {
+            return text + (seconds < Trend.shortest ? ", seen too shortly for a trend" : ", no steady growth")
+        }
+        text += ", \(perMinute(trend.perMinute))"
+        return text + (process.secondsToLimit.map { ": ENOMEM in \(duration($0))" } ?? "")
+    }
+
+    /// `+312 a minute`
+    static func perMinute(_ rate: Double) -> String {
+        let sign = rate < 0 ? "-" : "+"
+        let tenths = Int(min(1e15, (abs(rate) * 10).rounded()))
+        let text = tenths >= 100 ? ((tenths + 5) / 10).grouped : "\(tenths / 10).\(tenths % 10)"
+        return "\(sign)\(text) a minute"
+    }
+
+    /// `24 min`; what is far off is not told to the second.
+    static func duration(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<120: "\(max(1, Int(seconds))) s"
+        case ..<7200: "\(Int(seconds / 60)) min"
+        case ..<172_800: "\(Int(seconds / 3600)) h"
+        case ..<63_072_000: "\(Int(seconds / 86400)) days"
+        default: "years"
+        }
+    }
+
+    private static func filled(_ boundaries: Boundaries) -> String {
+        guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
+        var text = "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, 3))"
+        if boundaries.recoverable > 0 { text += "; \(boundaries.recoverable.grouped) recoverable" }
+        return text
+    }
+
+    /// `12 pgoff, 10 flags, …`
+    static func list(_ counts: [Blockers: Int], _ limit: Int) -> String {
+        let ranked = counts.ranked
+        let shown = ranked.prefix(limit).map { "\($0.value.grouped) \($0.key.key)" }
+        return (shown + (ranked.count > limit ? ["…"] : [])).joined(separator: ", ")
+    }
+
+    /// What keeps most apart; of two files, or a device, nobody can make one, so these come last.
+    private static func lead(_ boundaries: Boundaries) -> Blockers? {
+        let ranked = boundaries.blockedBy.ranked.map(\.key)
+        return ranked.first { $0.isDisjoint(with: [.file, .special]) } ?? ranked.first
+    }
+
+    private static func left(_ lead: Blockers, _ process: Report.Process, _ standing: [Report.Standing]) -> String {
+        let rows = standing.filter { $0.pid == process.pid && $0.command == process.command && $0.blockers == lead }
+        var counts: [String: Int] = [:]
+        for row in rows { counts[code(row), default: 0] += row.count }
+        let all = counts.values.reduce(0, +)
+        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return "nobody that was seen" }
+        return "\(most.key): \(most.value.grouped) of the \(all.grouped) \(lead.key)"
+    }
+
+    private static func code(_ row: Report.Standing) -> String {
+        guard let operation = row.operation else { return "what was there before (or exec)" }
+        guard !row.stack.isEmpty else { return "\(operation), without a stack" }
+        let frames = row.stack.prefix(2).map { Fit.middle(Fit.printable($0), 26) }
+        return "\(operation) by " + frames.joined(separator: " ← ")
+    }
+
+    private static func trust(_ report: Report) -> (String, Bool) {
+        let unexplained = report.checked - report.agreed
+        let audit = report.audit
+        var doubts: [String] = []
+        if unexplained > 0 { doubts.append("\(unexplained.grouped) of \(report.checked.of("attempt")) unexplained") }
+        if report.lost > 0 { doubts.append("\(report.lost.of("event")) lost") }
+        if audit.equal < audit.checked {
+            doubts.append("\((audit.checked - audit.equal).grouped) of \(audit.checked.of("layout")) not as the kernel's")
+        }
+        guard doubts.isEmpty else { return ("not fully: " + doubts.joined(separator: ", "), false) }
+        let layouts = audit.checked == 0 ? "no layout compared" : "\(audit.checked.of("layout")) as the kernel's"
+        return ("the rules explain all \(report.checked.of("attempt")), no event lost, \(layouts)", true)
+    }
+}

@@ -1,0 +1,84 @@
+import VMACore
+
+/// The numbers of a report by name, to compare two and to hold one against a condition. They are read
+/// from its JSON, so a report that has just been made and one that was kept are the same to it.
+public struct Figures: Sendable, Equatable {
+    public private(set) var values: [String: Double] = [:]
+    /// Misses by operation, beside `missed.…` by blockers; no condition asks for them.
+    public private(set) var missedByOperation: [String: Double] = [:]
+
+    public struct NoReport: Error { public var message: String }
+
+    public init(_ report: Report) {
+        var text = ""
+        JSONReport().render(report, into: &text)
+        // What we have written ourselves.
+        self = (try? Figures(text)) ?? Figures()
+    }
+
+    private init() {}
+
+    /// Of a `vmascope.report.v1`.
+    public init(_ json: String) throws(NoReport) {
+        let report: JSONValue
+        do { report = try JSONValue(json) } catch { throw NoReport(message: "it is no JSON: \(error.message)") }
+        guard report["schema"]?.string == "vmascope.report.v1" else {
+            throw NoReport(message: "it is no report of vmascope's (vmascope.report.v1)")
+        }
+        guard let totals = report["totals"], let processes = report["processes"]?.array else {
+            throw NoReport(message: "it has no totals or no processes")
+        }
+        for key in ["attempts", "merged", "missed"] { values[key] = totals[key]?.number }
+        for (key, count) in totals["missed_by"]?.object ?? [:] { values["missed.\(key)"] = count.number }
+        for (key, count) in totals["what_if"]?.object ?? [:] { values["what_if.\(key)"] = count.number }
+        values["lost"] = report["events"]?["lost"]?.number
+        values["unexplained"] = report["agreement"]?["unexplained"]?.number
+        values["layout_audit.different"] = Self.difference(report["layout_audit"])
+        for key in ["start", "now", "peak"] { values["vmas.\(key)"] = processes.compactMap { $0["vmas"]?[key]?.number }.max() ?? 0 }
+        values["boundaries.total"] = Self.sum(processes.map { $0["boundaries"]?["total"] })
+        values["boundaries.recoverable"] = Self.sum(processes.map { $0["boundaries"]?["recoverable"] })
+        for process in processes {
+            for (key, count) in process["boundaries"]?["blocked_by"]?.object ?? [:] {
+                values["boundaries.\(key)", default: 0] += count.number ?? 0
+            }
+        }
+        values["growth_per_minute"] = processes.compactMap { $0["growth_per_minute"]?.number }.max()
+        values["seconds_to_limit"] = processes.compactMap { $0["seconds_to_limit"]?.number }.min()
+        for miss in report["missed"]?.array ?? [] {
+            missedByOperation[miss["op"]?.string ?? "other", default: 0] += miss["count"]?.number ?? 0
+        }
+    }
+
+    private static func sum(_ values: [JSONValue?]) -> Double { values.reduce(0) { $0 + ($1?.number ?? 0) } }
+
+    private static func difference(_ audit: JSONValue?) -> Double? {
+        guard let checked = audit?["checked"]?.number, let equal = audit?["equal"]?.number else { return nil }
+        return checked - equal
+    }
+
+    /// Nil where the report doesn't know: growth without a trend. What was not seen is 0.
+    public func value(_ name: String) -> Double? {
+        values[name] ?? (Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
+    }
+
+    private static let open = ["missed.", "boundaries."]
+    private static let fixed: Set<String> = [
+        "attempts", "merged", "missed", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
+        "boundaries.total", "boundaries.recoverable", "growth_per_minute", "seconds_to_limit",
+    ]
+
+    /// Whether a report can have a number of that name.
+    public static func has(_ name: String) -> Bool {
+        if fixed.contains(name) { return true }
+        if let whatIf = suffix(name, "what_if.") { return WhatIf(rawValue: whatIf) != nil }
+        guard let key = open.lazy.compactMap({ suffix(name, $0) }).first else { return false }
+        if key == "unexplained" { return name.hasPrefix("missed.") }
+        // In the order of the table, as the report has them.
+        let slugs = key.split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+        return !key.isEmpty && slugs == MergeRules.table.map(\.slug).filter(slugs.contains)
+    }
+
+    private static func suffix(_ name: String, _ prefix: String) -> String? {
+        name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : nil
+    }
+}

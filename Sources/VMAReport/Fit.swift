@@ -1,0 +1,62 @@
+/// Text made to fit: into a number of columns, and onto a terminal that it must not steer.
+public enum Fit {
+    /// A report is at most this wide.
+    static let width = 100
+
+    /// Names come from others: a process chooses its comm, its files, its symbols. What a terminal
+    /// or a browser obeys and nobody sees (control characters, changes of direction, invisible
+    /// marks, other line ends) is spelt out.
+    public static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isUnseen) else { return text }
+        var shown = ""
+        for scalar in text.unicodeScalars {
+            if isUnseen(scalar) {
+                let digits = String(scalar.value, radix: 16)
+                shown += scalar.value < 0x100 ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+        return shown
+    }
+
+    static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7f }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return false
+        }
+    }
+
+    /// Shortened in the middle, where paths and names tell least.
+    static func middle(_ text: String, _ width: Int) -> String {
+        guard text.count > width else { return text }
+        guard width > 1 else { return width == 1 ? "…" : "" }
+        let tail = width / 2
+        return text.prefix(width - 1 - tail) + "…" + text.suffix(tail)
+    }
+
+    /// Shortened at the end, where lists tell least.
+    static func end(_ text: String, _ width: Int) -> String {
+        text.count > width ? text.prefix(max(0, width - 1)) + "…" : text
+    }
+
+    /// Lines of at most `width` columns, broken at spaces; a word that is longer is shortened.
+    static func wrap(_ text: String, _ width: Int) -> [String] {
+        fill(text.split(separator: " ").map(String.init), between: " ", width)
+    }
+
+    /// As many of `parts` on a line as there is room for.
+    static func fill(_ parts: [String], between: String, _ width: Int) -> [String] {
+        var lines: [String] = []
+        for part in parts {
+            let part = middle(part, width)
+            if let last = lines.last, last.count + between.count + part.count <= width {
+                lines[lines.count - 1] += between + part
+            } else {
+                lines.append(part)
+            }
+        }
+        return lines
+    }
+}

@@ -1,0 +1,54 @@
+import VMACore
+
+/// VMAs over time, as SVG.
+enum HTMLChart {
+    private static let (width, height) = (720, 200)
+    private static let (left, top, bottom) = (96, 24, 28)
+    private static let processLimit = 6
+
+    static func history(_ report: Report) -> String {
+        let shown = report.processes.filter { !$0.history.points.isEmpty }
+            .sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }.prefix(processLimit)
+        guard !shown.isEmpty else { return "<p>No process was seen.</p>\n" }
+        return shown.map { figure($0, report) }.joined()
+    }
+
+    private static func figure(_ process: Report.Process, _ report: Report) -> String {
+        let peak = max(1, process.history.points.map(\.count).max() ?? 1)
+        let limit = process.limit ?? 0
+        // A limit far above would press all else to the ground.
+        let showsLimit = limit > 0 && limit <= 4 * peak
+        let high = max(peak, showsLimit ? limit : 0) * 11 / 10 + 1
+        let seconds = max(report.seconds, 0.001)
+        func x(_ time: UInt64) -> Int {
+            let since = time > report.startTime ? Double(time - report.startTime) / 1e9 : 0
+            return left + Int(Double(width - left) * min(1, since / seconds))
+        }
+        func y(_ count: Int) -> Int { top + (height - top - bottom) * (high - count) / high }
+
+        var path = ""
+        for point in process.history.points {
+            path += path.isEmpty ? "M\(x(point.time)) \(y(point.count))" : "H\(x(point.time))V\(y(point.count))"
+        }
+        if !process.exited { path += "H\(width)" }
+        let name = HTML.escaped("\(process.command)[\(process.pid)]")
+        var svg = "<figure><figcaption>\(name): \(process.start.grouped) at first, at most \(process.peak.grouped)"
+        svg += process.exited ? ", exited" : ", now \(process.now.grouped)"
+        if let trend = process.trend { svg += ", \(Answer.perMinute(trend.perMinute))" }
+        if limit > 0, !showsLimit { svg += "; the limit, \(limit.grouped), is far above" }
+        svg += "</figcaption><svg viewBox=\"0 0 \(width) \(height)\" role=img aria-label=\"VMAs of \(name) over time\">"
+        svg += "<path class=axis d=\"M\(left) \(top)V\(height - bottom)H\(width)\"/>"
+        for count in [0, high / 2, high * 10 / 11] {
+            svg += "<path class=grid d=\"M\(left) \(y(count))H\(width)\"/>"
+            svg += "<text x=\(left - 6) y=\(y(count) + 6) text-anchor=end>\(count.grouped)</text>"
+        }
+        if showsLimit {
+            svg += "<path class=limit d=\"M\(left) \(y(limit))H\(width)\"/>"
+            svg += "<text class=limit x=\(left + 6) y=\(y(limit) - 4)>limit \(limit.grouped)</text>"
+        }
+        svg += "<path class=line d=\"\(path)\"/>"
+        svg += "<text x=\(left) y=\(height - 6)>0 s</text>"
+        svg += "<text x=\(width) y=\(height - 6) text-anchor=end>\(Answer.duration(max(1, seconds)))</text></svg></figure>\n"
+        return svg
+    }
+}

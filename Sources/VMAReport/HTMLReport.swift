@@ -1,0 +1,148 @@
+import VMACore
+
+/// One file to open in a browser: nothing is fetched, and names can't become markup. What matters
+/// most is there without scripts, too; these draw the address space and the flame graph.
+struct HTMLReport: ReportFormat {
+    private static let processLimit = 200
+    private static let standingLimit = 20
+
+    func render(_ report: Report, into text: inout String) {
+        let answer = Answer(report)
+        text += """
+            <!doctype html>
+            <html lang=en><head><meta charset=utf-8>
+            <meta name=viewport content="width=device-width,initial-scale=1">
+            <meta http-equiv=Content-Security-Policy content="default-src 'none';style-src 'unsafe-inline';script-src 'unsafe-inline'">
+            <meta name=color-scheme content="light dark">
+            <title>vmascope: \(HTML.escaped(answer.near))</title>
+            <style>\(HTMLStyle.text)</style></head><body>
+
+            """
+        text += head(report, answer)
+        text += HTML.section("where", "Address space", HTMLData.strip(report))
+        text += HTML.section("time", "VMAs over time", HTMLChart.history(report))
+        text += HTML.section("missed", "Missed merges", missed(report))
+        text += HTML.section("code", "Which code", HTMLData.flame)
+        text += HTML.section("standing", "What stands between the VMAs", standing(report))
+        text += HTML.section("whatif", "If pgoff and anon_vma were no limits", whatIf(report))
+        text += HTML.section("processes", "Processes", processes(report))
+        text += HTML.section("trust", "How far to trust this", trust(report))
+        text += "<script type=application/json id=data>"
+        HTMLData.write(report, into: &text)
+        text += "</script>\n<script>\(HTMLScript.common)\(HTMLScript.strip)\(HTMLScript.flame)\(HTMLScript.end)</script>\n"
+        text += "</body></html>\n"
+    }
+
+    private func head(_ report: Report, _ answer: Answer) -> String {
+        let seconds = Int(report.seconds.rounded())
+        var html = "<header><h1>\(HTML.escaped(answer.near))</h1>\n<dl>"
+        for (label, text) in [("filled by", answer.filledBy), ("left by", answer.leftBy), ("what to do", answer.whatToDo)] {
+            html += "<dt>\(label)</dt><dd>\(HTML.escaped(text ?? "nothing that was seen"))</dd>\n"
+        }
+        html += "<dt>trust</dt><dd class=\(answer.isTrusted ? "good" : "bad")>\(HTML.escaped(answer.trust))</dd></dl>\n"
+        html += "<p class=dim>vmascope \(HTML.escaped(report.version)) on \(HTML.escaped(report.host.kernel)), source "
+        html += "\(HTML.escaped(report.host.source)), from \(HTML.escaped(report.started)) for "
+        return html + "\(seconds.of("second"))</p></header>\n"
+    }
+
+    /// What was missed, by blocker and operation.
+    private func missed(_ report: Report) -> String {
+        let totals = report.totals
+        var html = "<p>\(totals.attempts.of("merge attempt")), \(totals.merged.grouped) merged; "
+        html += "\(totals.missed.of("side")) missed.</p>\n"
+        guard totals.missed > 0 else { return html }
+        var counts: [Blockers: [Operation: Int]] = [:]
+        for miss in report.missed { counts[miss.blockers, default: [:]][miss.operation, default: 0] += miss.count }
+        let operations = Operation.allCases.filter { operation in counts.values.contains { $0[operation] != nil } }
+        let most = totals.missedBy.values.max() ?? 1
+        let rows = totals.missedBy.ranked.map { blockers, count in
+            let share = max(1, 100 * count / most)
+            let bar = "<div class=\"bar \(HTML.colour(blockers.key))\" style=\"width:\(share)%\"></div>"
+            return [HTML.blocker(blockers.key), "=\(count.grouped)", bar]
+                + operations.map { "=\((counts[blockers]?[$0]).map(\.grouped) ?? "")" }
+        }
+        return html + HTML.table(["by", "=missed", ""] + operations.map { "=\($0)" }, rows)
+    }
+
+    private func standing(_ report: Report) -> String {
+        guard !report.standing.isEmpty else { return "<p>No two VMAs touch.</p>\n" }
+        let rows = report.standing.prefix(Self.standingLimit).map { row in
+            let stack = row.stack.prefix(6).map(HTML.escaped).joined(separator: " ← ")
+            return [
+                "=\(row.count.grouped)", HTML.blocker(row.blockers.isEmpty ? "mergeable" : row.blockers.key),
+                row.operation?.rawValue ?? "before", "<code>\(stack)</code>", row.whatIf?.rawValue ?? "",
+                HTML.escaped(row.detail ?? ""), "\(HTML.escaped(row.command))[\(row.pid)]",
+            ]
+        }
+        var html = HTML.table(["=count", "by", "left by", "code", "what if", "detail", "process"], Array(rows))
+        let rest = report.standing.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
+        if rest > 0 { html += "<p class=dim>… and \(rest.grouped) more.</p>\n" }
+        let leading = report.standing.lazy.flatMap(\.blockers.rules).reduce(into: [String]()) { slugs, rule in
+            if slugs.count < 4, !slugs.contains(rule.slug) { slugs.append(rule.slug) }
+        }
+        html += "<dl>"
+        for slug in leading {
+            html += "<dt>\(HTML.blocker(slug))</dt><dd>\(HTML.escaped(MergeRules.rule(slug: slug)?.remedy ?? ""))</dd>\n"
+        }
+        return html + "</dl>\n"
+    }
+
+    private func whatIf(_ report: Report) -> String {
+        let totals = report.totals.whatIf
+        let all = totals.values.reduce(0, +)
+        func share(_ whatIf: WhatIf) -> String {
+            let count = totals[whatIf] ?? 0
+            return all == 0 ? count.grouped : "\(count.grouped) (\((1000 * count / all + 5) / 10)%)"
+        }
+        var html = "<p>Of the \(all.grouped) sides missed by nothing else, \(share(.recoverable)) would have merged by the "
+        html += "rules of the 2022 series, \(share(.shared)) not even so, since another process may map the pages, "
+        html += "and of \(share(.unknown)) nobody knows.</p>\n"
+        let rows = report.processes.filter { $0.boundaries.total > 0 }.sorted { $0.boundaries.recoverable > $1.boundaries.recoverable }
+            .prefix(Self.standingLimit).map { process in
+                let gone = process.now - process.boundaries.recoverable
+                return [
+                    "\(HTML.escaped(process.command))[\(process.pid)]", "=\(process.now.grouped)", "=\(gone.grouped)",
+                    "=\(process.now > 0 ? 100 * process.boundaries.recoverable / process.now : 0)%",
+                    "=\((process.tally.whatIf[.shared] ?? 0).grouped)",
+                ]
+            }
+        html += HTML.table(["process", "=VMAs", "=without the recoverable", "=fewer", "=shared misses"], Array(rows))
+        return html
+    }
+
+    private func processes(_ report: Report) -> String {
+        let ranked = report.processes.sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }
+        let rows = ranked.prefix(Self.processLimit).map { process in
+            [
+                "=\(process.pid)", HTML.escaped(process.command), process.exited ? "exited" : "=\(process.now.grouped)",
+                "=\(process.start.grouped)", "=\(process.peak.grouped)", "=\(process.limit?.grouped ?? "?")",
+                "=\(process.trend.map { Answer.perMinute($0.perMinute) } ?? "–")",
+                "=\(process.secondsToLimit.map(Answer.duration) ?? "–")", "=\(process.tally.attempts.grouped)",
+                "=\(process.tally.merged.grouped)", "=\(process.tally.missed.grouped)",
+                "=\(process.boundaries.total.grouped)", Answer.list(process.boundaries.blockedBy, 3),
+            ]
+        }
+        let heads = [
+            "=pid", "comm", "=VMAs", "=start", "=peak", "=limit", "=growth", "=to the limit", "=attempts", "=merged", "=missed",
+            "=boundaries", "by",
+        ]
+        return HTML.table(heads, Array(rows))
+    }
+
+    private func trust(_ report: Report) -> String {
+        let audit = report.audit
+        var html = HTML.table(["", ""], [
+            ["merge rules", "<code>\(HTML.escaped(report.host.mergeRules))</code>"],
+            ["agreement", "the kernel did what the rules say in \(report.agreed.grouped) of \(report.checked.of("attempt"))"],
+            ["events", "\(report.received.grouped) received, \(report.lost.grouped) lost"],
+            [
+                "layout audit",
+                "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison")), read anew "
+                    + audit.resynced.of("time"),
+            ],
+        ])
+        let doubts = report.disagreements + audit.differences
+        if !doubts.isEmpty { html += "<ul>" + doubts.map { "<li>\(HTML.escaped($0))</li>\n" }.joined() + "</ul>\n" }
+        return html
+    }
+}

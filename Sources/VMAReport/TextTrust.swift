@@ -1,0 +1,41 @@
+import VMACore
+
+/// How far to trust a report: what was compared with the kernel, and what came of it.
+struct TextTrust {
+    let style: TextStyle
+
+    func render(_ report: Report) -> String {
+        let unexplained = report.checked - report.agreed
+        var text = style.bold("HOW FAR TO TRUST THIS") + "\n"
+        text += "  merge rules   \(lines(report.host.mergeRules))"
+        text += "  agreement     "
+        text += verdict(
+            unexplained == 0,
+            "the kernel did what the rules say in \(report.agreed.grouped) of \(report.checked.of("attempt"))",
+            "; \(unexplained.grouped) unexplained: this kernel has a rule that vmascope does not know")
+        for line in report.disagreements { text += "                \(lines(line))" }
+        text += "  events        "
+        text += verdict(
+            report.lost == 0, "\(report.received.grouped) received, \(report.lost.grouped) lost",
+            "; layouts were read anew, but attempts are missing from the counts")
+        text += "  layout audit  "
+        let audit = report.audit
+        text += verdict(
+            audit.equal == audit.checked,
+            audit.checked == 0
+                ? "not compared: no moment was quiet"
+                : "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison"))", "")
+        if audit.resynced > 0 { text += "                read anew \(audit.resynced.of("time"))\n" }
+        for line in audit.differences { text += "                \(lines(line))" }
+        return text
+    }
+
+    private func lines(_ text: String) -> String {
+        Fit.wrap(Fit.printable(text), Fit.width - 16).joined(separator: "\n                ") + "\n"
+    }
+
+    private func verdict(_ isGood: Bool, _ text: String, _ otherwise: String) -> String {
+        let wrapped = lines(isGood ? text : text + otherwise).dropLast()
+        return (isGood ? style.green(String(wrapped)) : style.red(String(wrapped))) + "\n"
+    }
+}
