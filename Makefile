@@ -75,6 +75,7 @@ endif
 
 # SMOKE=1: once, tiny, to see that they run.
 bench: deps
+	@mkdir -p .build
 	@swift build -c release --package-path bench > .build/bench.log 2>&1 || { cat .build/bench.log >&2; exit 1; }
 	@bench/.build/release/bench $(if $(SMOKE),smoke)
 

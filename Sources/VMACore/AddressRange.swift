@@ -11,6 +11,7 @@ public struct AddressRange: Hashable, Sendable {
 
     public static let pageShift: UInt64 = 12
     public static let empty = AddressRange(0, 0)
+    static let all = AddressRange(0, .max)
 
     public var isEmpty: Bool { start >= end }
     public var pages: UInt64 { isEmpty ? 0 : (end - start) >> Self.pageShift }

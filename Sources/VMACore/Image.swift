@@ -88,33 +88,23 @@ public struct Audit: Sendable, Equatable {
 }
 
 extension Image {
-    /// Where the model and the kernel's own rows differ, within `range`; empty if nowhere.
+    /// Where the model and the kernel's own rows differ, within `range`; empty if nowhere. One
+    /// walk along both.
     func differences(from kernel: [VMA], in range: AddressRange) -> [String] {
+        var ours = layout.rows(overlapping: range).lazy.map { $0.vma.clipped(to: range) }.makeIterator()
+        var theirs = kernel.lazy.filter { $0.range.overlaps(range) }.map { $0.clipped(to: range) }.makeIterator()
+        var (our, their) = (ours.next(), theirs.next())
         var differences: [String] = []
-        var next = kernel.startIndex
-        func note(_ our: VMA?, _ their: VMA?) {
-            let (our, their) = (our?.summary ?? "nothing", their?.summary ?? "nothing")
-            differences.append("\(command)[\(tgid)] model \(our), kernel \(their)")
-        }
-        /// The kernel's next, cut off at the range's ends.
-        func their() -> VMA? {
-            while next < kernel.endIndex, kernel[next].end <= range.start { next += 1 }
-            guard next < kernel.endIndex, kernel[next].start < range.end else { return nil }
-            return kernel[next].clipped(to: range)
-        }
-        layout.forEach(overlapping: range) { vma in
-            let our = vma.clipped(to: range)
-            while let their = their(), their.start < our.start {
-                note(nil, their)
-                next += 1
+        while our != nil || their != nil {
+            let (ourStart, theirStart) = (our?.start ?? .max, their?.start ?? .max)
+            let isSame = if let our, let their { our.sameMapping(as: their) } else { false }
+            if !isSame {
+                let model = ourStart <= theirStart ? our?.summary : nil
+                let found = theirStart <= ourStart ? their?.summary : nil
+                differences.append("\(command)[\(tgid)] model \(model ?? "nothing"), kernel \(found ?? "nothing")")
             }
-            guard let their = their(), their.start == our.start else { return note(our, nil) }
-            if !our.sameMapping(as: their) { note(our, their) }
-            next += 1
-        }
-        while let their = their() {
-            note(nil, their)
-            next += 1
+            if ourStart <= theirStart { our = ours.next() }
+            if theirStart <= ourStart { their = theirs.next() }
         }
         return differences
     }

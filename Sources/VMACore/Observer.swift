@@ -119,14 +119,14 @@ public final class Observer {
 
     /// Whether a layout equals what was read from the kernel while nothing happened.
     public func isEqual(mm: MMID, _ vmas: [VMA]) -> Bool {
-        image(mm)?.differences(from: vmas, in: AddressRange(0, .max)).isEmpty ?? false
+        image(mm)?.differences(from: vmas, in: .all).isEmpty ?? false
     }
 
     /// Counts a comparison with what was read from the kernel while nothing happened, and takes
     /// that over: page faults assign anon_vmas without telling.
     func check(mm: MMID, _ vmas: [VMA]) {
         guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
-        compare(image, vmas, in: AddressRange(0, .max))
+        compare(image, vmas, in: .all)
         replaceLayout(of: image, with: vmas)
     }
 
@@ -134,7 +134,7 @@ public final class Observer {
 
     private func begin(_ image: Image, at time: UInt64) {
         image.isComplete = true
-        image.layout.charge(AddressRange(0, .max), to: Causes.unknown)
+        image.layout.charge(.all, to: Causes.unknown)
         image.startCount = image.layout.count
         image.peakCount = image.layout.count
         image.history.note(image.layout.count, at: time)
@@ -142,8 +142,8 @@ public final class Observer {
 
     /// Who caused the boundaries that stand on stays known.
     private func replaceLayout(of image: Image, with vmas: [VMA]) {
-        image.layout.overwrite(AddressRange(0, .max), with: vmas)
-        image.layout.charge(AddressRange(0, .max), to: Causes.unknown)
+        image.layout.overwrite(.all, with: vmas)
+        image.layout.charge(.all, to: Causes.unknown)
     }
 
     private func apply(_ rows: Rows) {

@@ -78,7 +78,7 @@ func pages(_ from: Int, _ to: Int) -> AddressRange {
 }
 
 /// The address of a page of a drawing.
-func page(_ index: Int) -> UInt64 { Drawing.origin + UInt64(index) * Drawing.pageSize }
+func page(_ index: Int) -> UInt64 { UInt64(Int(Drawing.origin) + index * Int(Drawing.pageSize)) }
 
 /// What is said of a letter.
 struct Note: Sendable {

@@ -2,200 +2,6 @@ import Testing
 
 @testable import VMACore
 
-/// SplitMix64: the same numbers on every machine, whatever the library's generator does.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
-/// An address space as an array of pages: slow, and too simple to be wrong.
-struct Pages {
-    struct Page: Equatable {
-        /// Pages side by side that were mapped together are one VMA.
-        var mapping: Int
-        var pgoff: UInt64
-        var anonPgoff: UInt64
-        var flags: VMAFlags
-        var anonVMA: AnonVMAID
-    }
-
-    var pages: [Page?]
-    /// Of the boundary before a page.
-    private(set) var causes: [UInt32]
-    private var mappings = 0
-
-    init(_ count: Int) {
-        pages = Array(repeating: nil, count: count)
-        causes = Array(repeating: 0, count: count)
-    }
-
-    private func isBoundary(_ index: Int) -> Bool {
-        guard index > 0, let left = pages[index - 1], let right = pages[index] else { return false }
-        return left.mapping != right.mapping
-    }
-
-    mutating func charge(_ range: AddressRange, to cause: UInt32) {
-        for index in pages.indices where range.start <= page(index) && page(index) <= range.end {
-            if isBoundary(index), causes[index] == 0 { causes[index] = cause }
-        }
-    }
-
-    mutating func charge(at index: Int, to cause: UInt32) {
-        if isBoundary(index) { causes[index] = cause }
-    }
-
-    mutating func overwrite(_ range: AddressRange, _ vmas: [VMA]) {
-        place(range, vmas)
-        let touched = vmas.reduce(range) { $0.union($1.range) }
-        for index in Self.indices(touched).clamped(to: pages.indices) where !isBoundary(index) { causes[index] = 0 }
-        let end = Self.indices(touched).upperBound
-        if end < pages.count, !isBoundary(end) { causes[end] = 0 }
-    }
-
-    private mutating func place(_ range: AddressRange, _ vmas: [VMA]) {
-        for index in Self.indices(range) { pages[index] = nil }
-        if let first = vmas.first, let last = vmas.last {
-            for index in Self.indices(AddressRange(first.start, last.end)) { pages[index] = nil }
-        }
-        for vma in vmas {
-            mappings += 1
-            for (offset, index) in Self.indices(vma.range).enumerated() {
-                pages[index] = Page(
-                    mapping: mappings, pgoff: vma.pgoff + UInt64(offset),
-                    anonPgoff: vma.anonPgoff + UInt64(offset), flags: vma.flags, anonVMA: vma.anonVMA)
-            }
-        }
-    }
-
-    /// The numbers of the pages in a range.
-    static func indices(_ range: AddressRange) -> Range<Int> {
-        guard !range.isEmpty else { return 0..<0 }
-        return Int((range.start - page(0)) >> 12)..<Int((range.end - page(0)) >> 12)
-    }
-
-    var vmas: [VMA] {
-        var found: [VMA] = []
-        var last: Page?
-        for (index, content) in pages.enumerated() {
-            defer { last = content }
-            guard let content else { continue }
-            if let last, last.mapping == content.mapping {
-                found[found.count - 1].range.end = page(index + 1)
-            } else {
-                found.append(
-                    VMA(
-                        AddressRange(page(index), page(index + 1)), pgoff: content.pgoff,
-                        flags: content.flags, anonVMA: content.anonVMA, anonPgoff: content.anonPgoff))
-            }
-        }
-        return found
-    }
-}
-
-@Suite("A layout beside an array of pages")
-struct LayoutOracleTests {
-    @Test("holds the same after thousands of changes", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
-    func small(_ seed: UInt64) {
-        check(seed: seed, size: 400, operations: 2_000, longest: 40, every: 3, atLeast: 100)
-    }
-
-    @Test("holds the same with many chunks", arguments: [11, 12, 13] as [UInt64])
-    func large(_ seed: UInt64) {
-        check(seed: seed, size: 12_000, operations: 4_000, longest: 12, every: 200, atLeast: 5_000)
-    }
-
-    private func check(seed: UInt64, size: Int, operations: Int, longest: Int, every: Int, atLeast: Int) {
-        var random = SplitMix64(state: seed)
-        let first = (0..<size).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
-        var layout = Layout(first)
-        var oracle = Pages(size)
-        oracle.overwrite(.empty, first)
-        var largest = 0
-        for step in 1...operations {
-            let (range, vmas) = Self.change(size, longest, &random)
-            layout.overwrite(range, with: vmas)
-            oracle.overwrite(range, vmas)
-            let place = Int.random(in: 0..<size, using: &random)
-            if step % 5 == 0 {
-                let charged = pages(place, min(size, place + longest))
-                layout.charge(charged, to: UInt32(step))
-                oracle.charge(charged, to: UInt32(step))
-            } else if step % 7 == 0 {
-                layout.charge(at: page(place), to: UInt32(step))
-                oracle.charge(at: place, to: UInt32(step))
-            }
-            guard step % every == 0 || step == operations else { continue }
-            largest = max(largest, layout.count)
-            let expected = oracle.vmas
-            guard layout.vmas == expected, layout.count == expected.count else {
-                Issue.record("seed \(seed), step \(step): \(range) with \(vmas.map(\.range))")
-                return
-            }
-            #expect(Self.sameLookups(layout, expected, size, &random), "seed \(seed), step \(step)")
-            #expect(Self.sameBoundaries(layout, expected), "seed \(seed), step \(step)")
-            let causes = (0..<size).map { layout.cause(at: page($0)) }
-            #expect(causes == oracle.causes, "seed \(seed), step \(step)")
-        }
-        #expect(largest >= atLeast, "too few VMAs to prove anything: \(largest)")
-    }
-
-    /// A range, and VMAs that lie in it, or reach beyond it, or leave holes in it.
-    private static func change(_ size: Int, _ longest: Int, _ random: inout SplitMix64) -> (AddressRange, [VMA]) {
-        var from = Int.random(in: 0..<size, using: &random)
-        var to = min(size, from + Int.random(in: 0...longest, using: &random))
-        // Now and then most of it, so that whole chunks go.
-        if Int.random(in: 0..<500, using: &random) == 0 {
-            from = Int.random(in: 0..<size / 4, using: &random)
-            to = Int.random(in: size / 2...size, using: &random)
-        }
-        guard Int.random(in: 0..<4, using: &random) > 0 else { return (pages(from, to), []) }
-        var vmas: [VMA] = []
-        var at = max(0, from - Int.random(in: 0...2, using: &random))
-        let end = min(size, to + Int.random(in: 0...2, using: &random))
-        while at < end, vmas.count < 1_000 {
-            let stop = min(end, at + Int.random(in: 1...3, using: &random))
-            let pgoff = UInt64.random(in: 0...9_999, using: &random)
-            vmas.append(
-                VMA(
-                    pages(at, stop), pgoff: pgoff, flags: Bool.random(using: &random) ? .fresh : [.read],
-                    anonVMA: UInt32.random(in: 0...3, using: &random), anonPgoff: 9_999 - pgoff))
-            at = stop + max(0, Int.random(in: -3...2, using: &random))
-        }
-        // Each of them touches the range, as the layout asks for.
-        let range = pages(from, to)
-        return (range, vmas.filter { $0.start <= range.end && $0.end >= range.start })
-    }
-
-    private static func sameLookups(
-        _ layout: Layout, _ expected: [VMA], _ size: Int, _ random: inout SplitMix64
-    ) -> Bool {
-        (0..<20).allSatisfy { _ in
-            let index = Int.random(in: 0..<size, using: &random)
-            let range = pages(index, min(size, index + Int.random(in: 0...30, using: &random)))
-            let address = page(index) + UInt64.random(in: 0..<4096, using: &random)
-            return layout.vma(containing: address) == expected.first { $0.range.contains(address) }
-                && layout.vmas(overlapping: range) == expected.filter { !range.isEmpty && $0.range.overlaps(range) }
-        }
-    }
-
-    private static func sameBoundaries(_ layout: Layout, _ expected: [VMA]) -> Bool {
-        var found: [Int] = []
-        var isRight = true
-        layout.forEachBoundary { index, left, right, _ in
-            found.append(index)
-            isRight = isRight && expected[index] == left && expected[index + 1] == right
-        }
-        return isRight && found == expected.indices.dropLast().filter { expected[$0].end == expected[$0 + 1].start }
-    }
-}
-
 @Suite("A layout")
 struct LayoutTests {
     /// A layout as it was drawn, each page by its VMA's letter; a changed offset shows as `!`.
@@ -279,5 +85,128 @@ struct LayoutTests {
         var found: [Int] = []
         Layout(Drawing("AAB.CCD.A", notes).vmas).forEachBoundary { index, _, _, _ in found.append(index) }
         #expect(found == [0, 2])
+    }
+
+    private static let causes: [(before: String, range: AddressRange, with: String, after: [UInt32])] = [
+        // Each boundary of what was before has its page's number as its cause.
+        ("AABBCC", pages(6, 7), "......", [0, 0, 2, 0, 4, 0]),
+        ("AABBCC", pages(2, 4), "..DD..", [0, 0, 2, 0, 4, 0]),  // both stay boundaries
+        ("AABBCC", pages(0, 2), "DDDDDD", [0, 0, 0, 0, 0, 0]),
+        ("AABBCC", pages(1, 3), ".DD...", [0, 0, 0, 0, 4, 0]),  // new ones have none
+        ("AABBCC", pages(1, 3), ".DE...", [0, 0, 2, 0, 4, 0]),
+        ("AABBCC", pages(3, 4), "......", [0, 0, 2, 0, 0, 0]),  // no boundary any more
+        ("AABBCC", pages(2, 3), "......", [0, 0, 0, 0, 4, 0]),
+        ("AABBCC", pages(2, 6), "..DD..", [0, 0, 2, 0, 0, 0]),
+        ("A.BBBB", pages(1, 2), ".D....", [0, 0, 0, 0, 0, 0]),
+    ]
+
+    @Test("keeps the cause of a boundary that stays one", arguments: causes.indices)
+    func keptCauses(_ index: Int) {
+        let change = Self.causes[index]
+        var layout = Layout(Drawing(change.before, notes).vmas)
+        for number in 0..<6 { layout.charge(at: page(number), to: UInt32(number)) }
+        layout.overwrite(change.range, with: Drawing(change.with, notes).vmas)
+        #expect((0..<6).map { layout.cause(at: page($0)) } == change.after)
+        // What is made there again is new.
+        layout.overwrite(pages(0, 6))
+        layout.overwrite(pages(0, 6), with: Drawing(change.before, notes).vmas)
+        #expect((0..<6).allSatisfy { layout.cause(at: page($0)) == 0 })
+    }
+
+    @Test("charges only boundaries of unknown cause, those at both ends of the range, too")
+    func charged() {
+        var layout = Layout(Drawing("ABCD.AB", notes).vmas)
+        func causes() -> [UInt32] { (0...7).map { layout.cause(at: page($0)) } }
+        layout.charge(at: page(2), to: 7)
+        layout.charge(pages(1, 3), to: 8)
+        #expect(causes() == [0, 8, 7, 8, 0, 0, 0, 0])
+        layout.charge(pages(3, 3), to: 9)
+        layout.charge(.all, to: 9)
+        #expect(causes() == [0, 8, 7, 8, 0, 0, 9, 0], "a VMA that touches none has no boundary")
+        layout.charge(at: page(3), to: 10)
+        layout.charge(at: page(3) + 1, to: 11)
+        layout.charge(at: page(5), to: 11)
+        layout.charge(AddressRange(page(6), page(1)), to: 11)
+        #expect(causes() == [0, 8, 7, 10, 0, 0, 9, 0])
+        var told: [UInt32] = []
+        layout.forEachBoundary { _, _, _, cause in told.append(cause) }
+        #expect(told == [8, 7, 10, 9])
+    }
+
+    @Test("leaves its copies as they were, in causes and in VMAs")
+    func copies() {
+        let before = Layout(Drawing("AABBCC", notes).vmas)
+        var changed = before
+        changed.charge(.all, to: 3)
+        #expect(before.cause(at: page(2)) == 0 && changed.cause(at: page(2)) == 3)
+        var emptied = changed
+        emptied.overwrite(.all)
+        #expect(emptied.count == 0 && picture(changed, letters, pages: 6) == "AABBCC")
+        #expect(changed.cause(at: page(4)) == 3)
+        // One that is walked along is a copy, too.
+        var walked: [VMA] = []
+        for (vma, _) in changed.rows(overlapping: .all) {
+            walked.append(vma)
+            changed.overwrite(pages(0, 6))
+        }
+        #expect(walked == before.vmas && changed.count == 0)
+    }
+
+    @Test("gets room for the kernel's offset of private pages when the first has one")
+    func widened() {
+        let flat = (0..<200).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
+        var layout = Layout(flat)
+        layout.charge(.all, to: 4)
+        let told = VMA(pages(50, 60), pgoff: 3, flags: .fresh, anonPgoff: 9, traits: .hasAnonPgoff)
+        layout.overwrite(told.range, with: [told])
+        #expect(layout.vmas == flat[..<50] + [told] + flat[60...])
+        #expect(layout.cause(at: page(50)) == 4 && layout.cause(at: page(60)) == 4)
+        layout.overwrite(pages(54, 56))
+        #expect(layout.vmas(overlapping: pages(50, 60)) == [told.clipped(to: pages(50, 54)), told.clipped(to: pages(56, 60))])
+    }
+
+    @Test("takes what no kernel tells as it is, and never traps")
+    func hostile() {
+        var random = SplitMix64(state: 5)
+        let ends: [UInt64] = [0, 1, 4095, 4096, 4097, 1 << 47, 1 << 56, 1 << 63, .max - 4096, .max - 1, .max]
+        func address() -> UInt64 {
+            let end = ends.randomElement(using: &random)!
+            return random.next() % 2 == 0 ? end : end &+ random.next() % 10_000
+        }
+        var layout = Layout()
+        for step in 0..<5_000 {
+            let vmas = (0..<random.next() % 4).map { _ in
+                VMA(
+                    AddressRange(address(), address()), pgoff: random.next(), flags: VMAFlags(rawValue: random.next()),
+                    file: .max, name: UInt32(random.next() % 8), anonPgoff: random.next(), traits: .hasAnonPgoff)
+            }
+            layout.overwrite(AddressRange(address(), address()), with: vmas)
+            layout.charge(AddressRange(address(), address()), to: UInt32(step))
+            layout.charge(at: address(), to: UInt32(step))
+            let all = layout.vmas
+            #expect(layout.count == all.count && layout.flaws == [])
+            #expect(all.allSatisfy { !$0.range.isEmpty } && zip(all, all.dropFirst()).allSatisfy { $0.end <= $1.start })
+            let at = address()
+            #expect(layout.vma(containing: at) == all.first { $0.range.contains(at) })
+            #expect(layout.vmas(overlapping: AddressRange(at, .max)) == all.filter { $0.end > at && at < .max })
+        }
+    }
+
+    @Test("writes VMAs that overlap one after the other, and leaves empty ones out")
+    func damaged() {
+        let vmas = [
+            VMA(pages(2, 6), pgoff: 0, flags: .fresh), VMA(pages(0, 3), pgoff: 100, flags: .fresh),
+            VMA(pages(4, 4), pgoff: 200, flags: .fresh), VMA(pages(5, 4), pgoff: 300, flags: .fresh),
+        ]
+        let right = [VMA(pages(0, 3), pgoff: 100, flags: .fresh), VMA(pages(3, 6), pgoff: 1, flags: .fresh)]
+        #expect(Layout(vmas).vmas == right)
+        var layout = Layout([VMA(pages(-3, 9), pgoff: 50, flags: .fresh)])
+        layout.overwrite(pages(1, 2), with: vmas)
+        #expect(layout.vmas(overlapping: pages(0, 6)) == right && layout.count == 4)
+        // Not at page boundaries.
+        layout = Layout([VMA(AddressRange(5, 20_005), pgoff: 1, flags: .fresh)])
+        layout.overwrite(AddressRange(10, 9_007))
+        #expect(layout.vmas.map(\.range) == [AddressRange(5, 10), AddressRange(9_007, 20_005)])
+        #expect(layout.vmas.map(\.pgoff) == [1, 3])
     }
 }

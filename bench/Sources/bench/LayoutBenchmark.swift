@@ -6,6 +6,14 @@ struct Change {
     var range: AddressRange
     /// Nil for an erasure.
     var vma: VMA?
+    /// The same as `Layout` is told it.
+    var vmas: [VMA]
+
+    init(range: AddressRange, vma: VMA?) {
+        self.range = range
+        self.vma = vma
+        vmas = vma.map { [$0] } ?? []
+    }
 }
 
 /// `Layout` beside a red-black tree in C and a sorted array: nanoseconds a change, bytes a VMA.
@@ -46,7 +54,7 @@ enum LayoutBenchmark {
             rounds: rounds,
             [
                 {
-                    for change in prepared[round.0].0 { layout.overwrite(change.range, with: change.vma.map { [$0] } ?? []) }
+                    for change in prepared[round.0].0 { layout.overwrite(change.range, with: change.vmas) }
                     round.0 += 1
                 },
                 {
@@ -66,6 +74,7 @@ enum LayoutBenchmark {
                 },
             ]
         ).map { $0 / Double(changes) }
+        withExtendedLifetime(initial) {}  // not freed while others were measured
         precondition(layout.count == tree.count, "the two do not hold the same")
         row([
             "\(size)", rounded(times[0]), rounded(times[1]), array == nil ? "–" : rounded(times[2]),
