@@ -100,6 +100,10 @@ struct SectionAttempts {
             else { return attempts }
             var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
             attempt.isCopy = true
+            if syscall.keptSource != nil {
+                attempt.prev = attempt.prev.map { kept($0, pieces.prefix(index), piece) }
+                attempt.next = attempt.next.map { kept($0, pieces.prefix(index), piece) }
+            }
             if let previous, previous.end == start { attempt.prev = MergeAttempt.Neighbour(previous) }
             if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
             attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
@@ -112,6 +116,22 @@ struct SectionAttempts {
             }
         }
         return attempts
+    }
+
+    /// A neighbour as it is when `piece` is copied, after others that were left in place, too: what
+    /// was copied as a whole has no anon_vma any more, and is not locked (`dontunmap_complete`).
+    private func kept(
+        _ neighbour: MergeAttempt.Neighbour, _ copied: ArraySlice<VMA>, _ piece: VMA
+    ) -> MergeAttempt.Neighbour {
+        var found = neighbour
+        found.isKeptSource = found.vma.range.contains(piece.start)
+        guard let source = copied.first(where: { found.vma.range.contains($0.start) }) else { return found }
+        found.vma.flags.subtract(.lockedMask)
+        if source.range == found.vma.range {
+            found.vma.anonVMA = 0
+            found.vma.traits.subtract(.ofAnonVMA)
+        }
+        return found
     }
 
     /// What is mapped now and was not before, within what the section touched.
@@ -301,4 +321,9 @@ extension Syscall {
         default: return known
         }
     }
+}
+
+extension VMAFlags {
+    /// VM_LOCKED_MASK
+    fileprivate static let lockedMask = locked.union(VMAFlags(rawValue: 0x80000))
 }

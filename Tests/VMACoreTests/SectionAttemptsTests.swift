@@ -222,6 +222,21 @@ struct SectionMremapTests {
         #expect(pictures(call, "SST..UVV", ".....SVV", alike).isEmpty)
     }
 
+    @Test("of several VMAs that stay finds those copied before as that left them: without an anon_vma")
+    func severalKept() {
+        let notes: [Character: Note] = ["S": .inherited(1), "C": .inherited(1).pgoff(+3)]
+        let whole = attempts(.mremap(pages(3, 6), to: pages(0, 3), flags: 4), "...S.U", "C.TT.U", notes)
+        #expect(whole.map { picture($0, 6) } == ["..*).."])
+        #expect(whole.map { $0.next?.vma.anonVMA } == [0] && whole.map { $0.next?.isKeptSource } == [false])
+        #expect(whole.map { Judge(.v6_18).judge($0).agreed } == [true])
+        // Where only a part of a VMA was copied it keeps that, and what it locked is locked no more.
+        let locked = notes.merging(["S": .inherited(1).flag(.locked), "C": .inherited(1).pgoff(+3).flag(.locked)]) { $1 }
+        let part = attempts(.mremap(pages(4, 6), to: pages(1, 3), flags: 4), "...SSU", ".CTSSU", locked)
+        #expect(part.map { picture($0, 6) } == [".<*>>."])
+        #expect(part.map { $0.next?.vma.anonVMA } == [1])
+        #expect(part.map { Judge(.v6_18).judge($0).next } == ["anon_vma"])
+    }
+
     @Test("grows in place without asking where a close hook would have it refused")
     func growWithClose() {
         let notes: [Character: Note] = ["S": .file(1).traits(.hasClose)]
