@@ -41,14 +41,25 @@ int on_lock_released(struct pt_regs *ctx)
 }
 
 // What a section stores to beyond its arguments: new mappings, a stack that grows, the heap.
+//
+// Since 6.16 a stack grows in a section that is not seen: lock_mm_and_find_vma is in one file with
+// the functions hooked above, which are inlined there.
 SEC("?kprobe/perf_event_mmap")
 int on_mapped(struct pt_regs *ctx)
 {
 	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
+	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	struct section *c = open_section();
+	struct owner *o;
 
-	if (c && (u64)BPF_CORE_READ(vma, vm_mm) == c->mm)
-		note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	if (c) {
+		if (mm == c->mm)
+			note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+		return 0;
+	}
+	o = owner_of(mm);
+	if (o)
+		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid, VME_GROWN);
 	return 0;
 }
 
