@@ -20,17 +20,18 @@ final class Recorder {
     /// Opens the file, and leaves what is in it until there is something to record.
     init(_ path: String, notInto report: String?) throws {
         self.path = path
-        if let report, Self.isSame(path, report) {
-            throw Failure(message: "--record and --output name the same file: \(path)", status: 64)
-        }
-        var (file, stdout) = (stat(), stat())
+        var file = stat()
         // The opening of a pipe would wait.
         if stat(path, &file) == 0, ![S_IFREG, S_IFCHR].contains(file.st_mode & S_IFMT) {
             throw Failure(message: "--record \(path): a recording goes to a file", status: 64)
         }
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
         guard fd >= 0 else { throw Failure.output("\(path): \(String(cString: strerror(errno)))") }
-        if fstat(fd, &file) == 0, fstat(1, &stdout) == 0, stdout.st_dev == file.st_dev, stdout.st_ino == file.st_ino {
+        guard fstat(fd, &file) == 0 else { return }
+        if let report, Self.isSame(file, { stat(report, $0) }) {
+            throw Failure(message: "--record and --output name the same file: \(path)", status: 64)
+        }
+        if Self.isSame(file, { fstat(1, $0) }) {
             throw Failure(message: "--record \(path): that is stdout, where the report goes", status: 64)
         }
     }
@@ -92,9 +93,8 @@ final class Recorder {
         Console.warn("recording \(path): \(reason): it ends here, the observation goes on")
     }
 
-    private static func isSame(_ one: String, _ other: String) -> Bool {
-        var (first, second) = (stat(), stat())
-        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return one == other }
-        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    private static func isSame(_ file: stat, _ other: (UnsafeMutablePointer<stat>) -> Int32) -> Bool {
+        var found = stat()
+        return other(&found) == 0 && found.st_dev == file.st_dev && found.st_ino == file.st_ino
     }
 }

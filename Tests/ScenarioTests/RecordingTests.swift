@@ -113,7 +113,7 @@ struct RecordingTests {
     func file() throws {
         let folder = try TemporaryFolder()
         for (arguments, status) in [
-            ("--record /nonexistent/r", 74), ("--record r --output r", 64), ("--record ./old --output link", 64),
+            ("--record /nonexistent/r", 74), ("--record r --output ./r", 64), ("--record ./old --output link", 64),
             ("--record both > both", 64), ("--record pipe", 64), ("--record old --source magic", 64),
         ] {
             let script = "echo old > old; ln -sf old link; [ -p pipe ] || mkfifo pipe; $V run \(arguments) -- touch begun"

@@ -90,12 +90,9 @@ struct TraceTests {
         var writer = TraceWriter()
         writer.append(.lost(300))
         writer.append(.adopted(1, tgid: 1234, command: "sh"))
-        let head: [UInt8] = [2, 0, 0, 0, 12, 0, 0, 0, 2, 0, 0, 0]
-        let payload: [UInt8] = [16, 0xac, 0x02, 18, 1, 0xd2, 0x09, 0, 2, 0x73, 0x68]
-        let block = writer.takeBlock()
-        #expect(block.count == 16 + payload.count)
-        #expect(Array(block[16...]) == payload)
-        #expect(block[..<4] == head[..<4] && block[8..<12] == head[8..<12])
+        let payload: [UInt8] = [0x10, 0xac, 0x02, 0x12, 0x01, 0xd2, 0x09, 0x00, 0x02, 0x73, 0x68]
+        let head: [UInt8] = [2, 0, 0, 0, 11, 0, 0, 0, 2, 0, 0, 0]
+        #expect(writer.takeBlock() == head + TraceFormat.bytes(Checksum.of(head, payload)) + payload)
         let start = TraceWriter.start(Recording.header)
         #expect(start[..<12] == [0x89, 0x56, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 1, 0, 0, 0])
     }
