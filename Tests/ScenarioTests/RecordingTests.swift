@@ -19,7 +19,7 @@ struct RecordingTests {
             ])
     }
 
-    @Test("give the report that the observation gave, byte for byte", arguments: ["text", "json", "folded"])
+    @Test("give the report that the observation gave, byte for byte", arguments: ["text", "json", "folded", "html"])
     func replay(_ format: String) throws {
         let folder = try TemporaryFolder()
         let live = try shell("$V run --format \(format) --record r.vmt -- $WORKLOAD > live", folder)
