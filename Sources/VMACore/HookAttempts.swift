@@ -120,7 +120,10 @@ struct HookAttempts {
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
         if hooked.site.commits, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
-        found.isKeptSource = hooked.syscall.keptSource.map(found.vma.range.contains) ?? false
+        // Of several VMAs that are moved at once each is the source of its own copy only.
+        if let kept = hooked.syscall.keptSource {
+            found.isKeptSource = hooked.middle.map { $0.range.overlaps(vma.range) } ?? found.vma.range.contains(kept)
+        }
         return found
     }
 }
