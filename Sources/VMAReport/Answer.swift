@@ -70,6 +70,12 @@ struct Answer {
         }
     }
 
+    /// `12.3 s`
+    static func tenths(_ seconds: Double) -> String {
+        let tenths = Int((min(1e12, max(0, seconds)) * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10) s"
+    }
+
     private static func filled(_ boundaries: Boundaries) -> String {
         guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
         var text = "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, 3))"

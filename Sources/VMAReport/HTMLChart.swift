@@ -19,18 +19,18 @@ enum HTMLChart {
         // A limit far above would press all else to the ground.
         let showsLimit = limit > 0 && limit <= 4 * peak
         let high = max(peak, showsLimit ? limit : 0) * 11 / 10 + 1
-        let seconds = max(report.seconds, 0.001)
-        func x(_ time: UInt64) -> Int {
-            let since = time > report.startTime ? Double(time - report.startTime) / 1e9 : 0
-            return left + Int(Double(width - left) * min(1, since / seconds))
-        }
+        // From its first moment to its last, or to now; it may have lived for a part of the window only.
+        let (begin, last) = (process.history.points[0].time, process.history.points[process.history.points.count - 1].time)
+        let now = report.startTime &+ UInt64(max(0, report.seconds) * 1e9)
+        let span = max(process.exited ? last : max(last, now), begin + 1) - begin
+        func x(_ time: UInt64) -> Int { left + Int(Double(width - left) * min(1, Double(time - begin) / Double(span))) }
         func y(_ count: Int) -> Int { top + (height - top - bottom) * (high - count) / high }
 
         var path = ""
         for point in process.history.points {
             path += path.isEmpty ? "M\(x(point.time)) \(y(point.count))" : "H\(x(point.time))V\(y(point.count))"
         }
-        if !process.exited { path += "H\(width)" }
+        path += "H\(width)"
         let name = HTML.escaped("\(process.command)[\(process.pid)]")
         var svg = "<figure><figcaption>\(name): \(process.start.grouped) at first, at most \(process.peak.grouped)"
         svg += process.exited ? ", exited" : ", now \(process.now.grouped)"
@@ -47,8 +47,15 @@ enum HTMLChart {
             svg += "<text class=limit x=\(left + 6) y=\(y(limit) - 4)>limit \(limit.grouped)</text>"
         }
         svg += "<path class=line d=\"\(path)\"/>"
-        svg += "<text x=\(left) y=\(height - 6)>0 s</text>"
-        svg += "<text x=\(width) y=\(height - 6) text-anchor=end>\(Answer.duration(max(1, seconds)))</text></svg></figure>\n"
+        svg += "<text x=\(left) y=\(height - 6)>\(seconds(begin, report))</text>"
+        svg += "<text x=\(width) y=\(height - 6) text-anchor=end>\(seconds(begin + span, report))</text></svg></figure>\n"
         return svg
+    }
+
+    /// `1.25 s`, since the start of the window.
+    private static func seconds(_ time: UInt64, _ report: Report) -> String {
+        let hundredths = time > report.startTime ? (time - report.startTime) / 10_000_000 : 0
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) s"
     }
 }

@@ -34,7 +34,6 @@ struct HTMLReport: ReportFormat {
     }
 
     private func head(_ report: Report, _ answer: Answer) -> String {
-        let seconds = Int(report.seconds.rounded())
         var html = "<header><h1>\(HTML.escaped(answer.near))</h1>\n<dl>"
         for (label, text) in [("filled by", answer.filledBy), ("left by", answer.leftBy), ("what to do", answer.whatToDo)] {
             html += "<dt>\(label)</dt><dd>\(HTML.escaped(text ?? "nothing that was seen"))</dd>\n"
@@ -42,7 +41,7 @@ struct HTMLReport: ReportFormat {
         html += "<dt>trust</dt><dd class=\(answer.isTrusted ? "good" : "bad")>\(HTML.escaped(answer.trust))</dd></dl>\n"
         html += "<p class=dim>vmascope \(HTML.escaped(report.version)) on \(HTML.escaped(report.host.kernel)), source "
         html += "\(HTML.escaped(report.host.source)), from \(HTML.escaped(report.started)) for "
-        return html + "\(seconds.of("second"))</p></header>\n"
+        return html + "\(Answer.tenths(report.seconds))</p></header>\n"
     }
 
     /// What was missed, by blocker and operation.

@@ -18,7 +18,7 @@ struct TextReport: ReportFormat {
         text += answer(Answer(report)) + "\n"
         text += style.bold("vmascope \(report.version)")
         text += " on \(report.host.kernel), source \(report.host.source), from \(report.started)"
-        text += " for \(seconds(report.seconds))\n\n"
+        text += " for \(Answer.tenths(report.seconds))\n\n"
         text += totals(report) + "\n"
         if !report.processes.isEmpty { text += processes(report) + "\n" }
         if !report.missed.isEmpty { text += misses(report) }
@@ -175,10 +175,5 @@ struct TextReport: ReportFormat {
 
     private func boundaries(_ boundaries: Boundaries) -> String {
         boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 3))" : "no boundaries"
-    }
-
-    private func seconds(_ value: Double) -> String {
-        let tenths = Int((value * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10) s"
     }
 }
