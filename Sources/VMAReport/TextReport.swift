@@ -30,12 +30,14 @@ struct TextReport: ReportFormat {
 
     private func answer(_ answer: Answer) -> String {
         func line(_ label: String, _ text: String?) -> String {
-            label.padded(12) + Fit.end(text ?? "nothing that was seen", Fit.width - 12) + "\n"
+            label.padded(12) + Fit.end(text ?? "nothing that was seen", Fit.width - 12)
         }
         let trust = line("trust", answer.trust)
-        return style.bold(line("vmascope", answer.near)) + line("filled by", answer.filledBy)
-            + line("left by", answer.leftBy) + line("what to do", answer.whatToDo)
-            + (answer.isTrusted ? trust : style.red(trust))
+        let lines = [
+            style.bold(line("vmascope", answer.near)), line("filled by", answer.filledBy), line("left by", answer.leftBy),
+            line("what to do", answer.whatToDo), answer.isTrusted ? trust : style.red(trust),
+        ]
+        return lines.map { $0 + "\n" }.joined()
     }
 
     // MARK: totals

@@ -13,7 +13,7 @@ enum Console {
     static var isInteractive: Bool { isatty(2) == 1 }
 
     /// Colour only for people, and only if they have not asked for none (no-color.org).
-    static var wantsColour: Bool { isatty(1) == 1 && getenv("NO_COLOR") == nil }
+    static var wantsColour: Bool { isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true) }
 
     static func write(_ fd: Int32, _ text: String, to name: String) throws {
         var text = text
