@@ -143,10 +143,8 @@ public final class Probe {
         countSkippedRuns(body)
         loader.detach()
         usleep(1000)  // a program may be running still
-        let sequence = try loader.sequence()
         while !drain(body) {}
-        let missing = decoder.missing(atEnd: sequence)
-        if missing > 0 { body(.lost(missing)) }
+        try countLostRecords(body)
         countSkippedRuns(body)
     }
 

@@ -156,7 +156,7 @@ final class Observation {
         endTime = vms_monotonic_ns()
         try probe.finish(feed)
         feed(.settled)
-        for image in observer.images { observer.wantStacks(of: image) }
+        if !options.noStacks { for image in observer.images { observer.wantStacks(of: image) } }
         resolveStacks()
         progress?.clear()
     }
