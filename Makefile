@@ -19,7 +19,7 @@ help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
 	@echo "make test               every test, those in guests of some kernels included"
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
-	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests)"
+	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
 	@echo "make bench              what things cost, in tables"
 	@echo "make build              the static release executable, $(VMASCOPE)"
 	@echo "make install            to $(PREFIX)/bin"
@@ -68,9 +68,11 @@ fuzz: build
 ifeq ($(KERNELS),)
 	@tools/fuzz $(VMASCOPE) $(STATIC)/random $(MINUTES) $(SEED)
 else
-	@for kernel in $(KERNELS); do echo "== $$kernel"; kernels/run $$kernel --timeout $$((60 * $(MINUTES) + 1200)) \
-		--put $(VMASCOPE) --put $(STATIC)/random --put tools/fuzz -- \
-		sh /root/fuzz /root/vmascope /root/random $(MINUTES) $(SEED) || exit; done
+	@failed=; for kernel in $(KERNELS); do echo "== $$kernel"; \
+		kernels/run $$kernel --timeout $$((60 * $(MINUTES) + 1200)) \
+			--put $(VMASCOPE) --put $(STATIC)/random --put tools/fuzz -- \
+			sh /root/fuzz /root/vmascope /root/random $(MINUTES) $(SEED) || failed="$$failed $$kernel"; \
+	done; [ -z "$$failed" ] || { echo "failed on:$$failed" >&2; exit 1; }
 endif
 
 # SMOKE=1: once, tiny, to see that they run.

@@ -30,8 +30,8 @@
 enum operation {
 	MMAP, MMAP_FREE, MMAP_FILE, MUNMAP, MOVE, MOVE_BACK, MOVE_KEEP, GROW, SHRINK, MPROTECT, MADVISE,
 	GUARD, MLOCK, MUNLOCK, MBIND, BRK, SHMAT, SHMDT, TOUCH, READ, FORK,
-	MOVE_MANY, GROW_DOWN, PKEY, OUTSIDE, LOCK_ALL, UNLOCK_ALL, REMAP, UFFD, NAME, MERGEABLE, SEAL, VFORK, SHARE,
-	AIO, URING, OPERATIONS
+	MOVE_MANY, UNMAP_MANY, GROW_DOWN, PKEY, OUTSIDE, LOCK_ALL, UNLOCK_ALL, REMAP, UFFD, UFFD_HELD, NAME, MERGEABLE,
+	SEAL, VFORK, EXEC, SHARE, AIO, URING, OPERATIONS
 };
 
 static const struct {
@@ -56,6 +56,8 @@ static const struct {
 	[MERGEABLE] = { "mergeable", 1 },   [SEAL] = { "seal", 1 },
 	[VFORK] = { "vfork", 1 },           [SHARE] = { "share", 2 },
 	[AIO] = { "aio", 2 },               [URING] = { "uring", 2 },
+	[UNMAP_MANY] = { "munmap_many", 4 }, [UFFD_HELD] = { "uffd_held", 8 },
+	[EXEC] = { "exec", 1 },
 };
 
 struct worker {
@@ -68,8 +70,10 @@ struct worker {
 	long tried[OPERATIONS], succeeded[OPERATIONS];
 };
 
-static long area_pages = 256, pause_after, pause_ms, *chosen, chosen_count;
-static int is_verbose, is_off[OPERATIONS], threads;
+static long area_pages = 256, pause_after, pause_ms, listed_count;
+static struct { int thread; long number; } *listed;
+static struct worker workers[64];
+static int log_file = -1, is_off[OPERATIONS], threads;
 static const char *self;
 static int zero, sink, files[2], segment, weights;
 static char *heap;
@@ -255,10 +259,14 @@ static int perform(struct worker *w, enum operation operation)
 	case GROW_DOWN: return grow_down(somewhere(w, pages), pages, zero);
 	case PKEY: return syscall(SYS_pkey_mprotect, where, pages * PAGE, PICK(w, RW, RW, R), PICK(w, -1, 0));
 	case OUTSIDE: return advise_from_outside(where, pages * PAGE);
-	case LOCK_ALL: return mlockall(PICK(w, MCL_CURRENT, MCL_CURRENT | 4));  // MCL_ONFAULT
+	case LOCK_ALL: return mlockall(PICK(w, MCL_CURRENT, MCL_CURRENT | 4, MCL_FUTURE | 4));  // MCL_ONFAULT
 	case UNLOCK_ALL: return munlockall();
-	case REMAP: return remap_file_pages(where, pages * PAGE, 0, number(w, FILE_PAGES - 40), 0);
+	case UNMAP_MANY:
+		pages = 16 + number(w, 48);
+		return munmap(somewhere(w, pages), pages * PAGE);
+	case REMAP: return remap_pages(somewhere(w, pages), pages, files[number(w, 2)], number(w, FILE_PAGES - 40));
 	case UFFD: return register_uffd(where, pages * PAGE, number(w, 2));
+	case UFFD_HELD: return hold_uffd(where, pages * PAGE, number(w, HELD_UFFDS));
 	case NAME: return name_range(where, pages * PAGE, number(w, 3));
 	case MERGEABLE: return prctl(67, number(w, 2), 0, 0, 0);  // PR_SET_MEMORY_MERGE
 	case SEAL:
@@ -267,6 +275,7 @@ static int perform(struct worker *w, enum operation operation)
 		return mmap(where, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED
 			? -1 : (int)syscall(NR_MSEAL, where, PAGE, 0UL);
 	case VFORK: return vfork_and_exec(self);
+	case EXEC: return exec_from_thread(self);
 	case SHARE: return share_memory(somewhere(w, 4));
 	case AIO: return set_up_aio();
 	case URING: return set_up_uring();

@@ -21,6 +21,7 @@
 #define NR_PIDFD_OPEN 434
 #define NR_PROCESS_MADVISE 440
 #define NR_MSEAL 462
+#define HELD_UFFDS 3
 
 // A mapping that grows downwards, and is made to: the kernel touches the page below, and the next.
 static inline int grow_down(char *where, long pages, int zero)
@@ -63,6 +64,36 @@ static inline int register_uffd(char *where, size_t size, int unregisters)
 	return done ? 0 : -1;
 }
 
+// Registered until the next time, while all else goes on: a fault there is an error, and waits for
+// nobody. Closing it is the last one's to do, and that may be a child.
+static inline int hold_uffd(char *where, size_t size, int which)
+{
+	static int held[HELD_UFFDS];  // 0: none
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_SIGBUS };
+	struct uffdio_register range = { { (unsigned long)where, size }, UFFDIO_REGISTER_MODE_MISSING, 0 };
+	int fd = __atomic_exchange_n(&held[which], 0, __ATOMIC_SEQ_CST);
+
+	if (fd)
+		return close(fd);
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	if (ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &range) < 0) {
+		close(fd);
+		return -1;
+	}
+	fd = __atomic_exchange_n(&held[which], fd, __ATOMIC_SEQ_CST);
+	return fd ? close(fd) : 0;
+}
+
+// The kernel maps a part of a shared file again, at another offset.
+static inline int remap_pages(char *where, long pages, int file, long offset)
+{
+	if (mmap(where, pages * PAGE, RW, MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+		return -1;
+	return remap_file_pages(where + pages / 2 * PAGE, PAGE, 0, offset, 0);
+}
+
 static inline int name_range(char *where, size_t size, int which)
 {
 	static const char *names[] = { "arena", "cache", 0 };
@@ -84,6 +115,31 @@ static inline int vfork_and_exec(const char *self)
 	return pid > 0 && waitpid(pid, &status, 0) == pid ? 0 : -1;
 }
 
+static __thread char other_stack[16384] __attribute__((aligned(16)));
+
+static int become(void *self)
+{
+	char *const arguments[] = { self, 0 };
+
+	execve(self, arguments, 0);
+	return syscall(SYS_exit_group, 127);
+}
+
+// A child's second thread becomes another program, and the first ends by that.
+static inline int exec_from_thread(const char *self)
+{
+	pid_t pid = syscall(SYS_fork);
+	int status;
+
+	if (pid == 0) {
+		if (clone(become, other_stack + sizeof(other_stack), CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, (void *)self) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
+}
+
 static int map_and_unmap(void *page)
 {
 	mmap(page, PAGE, RW, ANON | MAP_FIXED, -1, 0);
@@ -94,11 +150,10 @@ static int map_and_unmap(void *page)
 // A process that shares our memory, and is no thread, maps a page in it and unmaps another.
 static inline int share_memory(char *where)
 {
-	static __thread char stack[16384] __attribute__((aligned(16)));
 	int status;
 	pid_t pid;
 
-	pid = clone(map_and_unmap, stack + sizeof(stack), CLONE_VM | SIGCHLD, where);
+	pid = clone(map_and_unmap, other_stack + sizeof(other_stack), CLONE_VM | SIGCHLD, where);
 	return pid > 0 && waitpid(pid, &status, 0) == pid ? 0 : -1;
 }
 
