@@ -47,95 +47,8 @@ struct SectionAttempts {
         return [attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)]
     }
 
-    private func moved() -> [MergeAttempt] {
-        let syscall = section.syscall
-        let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
-        guard let source = vma(before, old.start) else { return [] }
-        let isFixed = syscall.argument(3) & Syscall.mremapFixed != 0
-        if isFixed, old.end > source.end { return movedTogether(old) }
-        var range = newlyCovered
-        if isFixed {
-            range = .pages(at: syscall.argument(4), length: syscall.argument(2))
-            guard section.writes > 0 else { return [] }
-        }
-        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
-
-        // A copy can come to lie right behind its source, too, which then is gone or a copy itself.
-        let grewInPlace =
-            !syscall.movesAway && range.start == source.end && old.end == source.end
-            && vma(after, old.start) != nil
-        // vma_to_resize's caller lengthens what a merge would refuse for its close hook (mm/mremap.c, 6.1).
-        if grewInPlace, model.close == .any, source.traits.contains(.hasClose) { return [] }
-        var proposed = source.clipped(to: AddressRange(old.start, source.end))
-        if grewInPlace {
-            proposed.pgoff = source.nextPgoff
-            proposed.anonPgoff = source.nextAnonPgoff
-            proposed.range = range
-        } else {
-            proposed.move(to: range)
-        }
-        var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
-        attempt.isCopy = !grewInPlace
-        return [attempt]
-    }
-
-    /// Several VMAs at once (since 6.17): one after the other, each beside the one before.
-    private func movedTogether(_ old: AddressRange) -> [MergeAttempt] {
-        let syscall = section.syscall
-        let target = AddressRange.pages(at: syscall.argument(4), length: syscall.argument(2))
-        guard section.writes > 0 else { return [] }
-        var attempts: [MergeAttempt] = []
-        var previous: VMA?
-        let pieces = before.filter { $0.range.overlaps(old) }.map { $0.clipped(to: old) }
-        for (index, piece) in pieces.enumerated() {
-            let start = target.start &+ (piece.start - old.start)
-            var proposed = piece
-            proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
-            // The kernel stops at what it can't move along with others: that is still where it was, and
-            // so is what was at its target.
-            guard let result = vma(after, start), result.end >= proposed.end,
-                result.file == proposed.file, result.hasAttributes(of: proposed),
-                proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
-                syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
-            else { return attempts }
-            var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
-            attempt.isCopy = true
-            if syscall.keptSource != nil {
-                attempt.prev = attempt.prev.map { kept($0, pieces.prefix(index), piece) }
-                attempt.next = attempt.next.map { kept($0, pieces.prefix(index), piece) }
-            }
-            if let previous, previous.end == start { attempt.prev = MergeAttempt.Neighbour(previous) }
-            if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
-            attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
-            attempt.outcome.next = attempt.next != nil && attempt.outcome.next
-            attempts.append(attempt)
-            previous = proposed
-            if attempt.outcome.prev, proposed.anonVMA == 0, let prev = attempt.prev?.vma {
-                previous!.anonVMA = prev.anonVMA
-                previous!.traits = prev.traits
-            }
-        }
-        return attempts
-    }
-
-    /// A neighbour as it is when `piece` is copied, after others that were left in place, too: what
-    /// was copied as a whole has no anon_vma any more, and is not locked (`dontunmap_complete`).
-    private func kept(
-        _ neighbour: MergeAttempt.Neighbour, _ copied: ArraySlice<VMA>, _ piece: VMA
-    ) -> MergeAttempt.Neighbour {
-        var found = neighbour
-        found.isKeptSource = found.vma.range.contains(piece.start)
-        guard let source = copied.first(where: { found.vma.range.contains($0.start) }) else { return found }
-        found.vma.flags.subtract(.lockedMask)
-        if source.range == found.vma.range {
-            found.vma.anonVMA = 0
-            found.vma.traits.subtract(.ofAnonVMA)
-        }
-        return found
-    }
-
     /// What is mapped now and was not before, within what the section touched.
-    private var newlyCovered: AddressRange {
+    var newlyCovered: AddressRange {
         var found = AddressRange.empty
         for range in section.ranges {
             for vma in after where vma.range.overlaps(range) {
@@ -153,7 +66,7 @@ struct SectionAttempts {
         return found
     }
 
-    private func attempt(
+    func attempt(
         _ operation: Operation, _ proposed: VMA, considersNext: Bool = true, vacated: AddressRange
     ) -> MergeAttempt {
         let range = proposed.range
@@ -177,7 +90,7 @@ struct SectionAttempts {
             guard !vacated.contains(side == .prev ? range.start - 1 : range.end) else { return nil }
             found.stays = false
         }
-        found.isKeptSource = section.syscall.keptSource.map(found.vma.range.contains) ?? false
+        if let source = section.syscall.keptSource { found = apart(from: source, found, side) }
         return found
     }
 
@@ -262,7 +175,7 @@ struct SectionAttempts {
         return before[index]
     }
 
-    private func vma(_ vmas: [VMA], _ address: UInt64) -> VMA? {
+    func vma(_ vmas: [VMA], _ address: UInt64) -> VMA? {
         vmas.first { $0.range.contains(address) }
     }
 }
@@ -281,7 +194,7 @@ extension MergeAttempt.Neighbour {
 
 extension VMA {
     /// What a syscall changes in place.
-    fileprivate func hasAttributes(of other: VMA) -> Bool {
+    func hasAttributes(of other: VMA) -> Bool {
         flags.subtracting(.silent) == other.flags.subtracting(.silent)
             && policy == other.policy && uffd == other.uffd && name == other.name
     }
@@ -291,14 +204,6 @@ extension VMA {
     fileprivate func isFaultedByMprotect(from old: VMA) -> Bool {
         anonVMA == 0 && flags.contains(.write)
             && old.flags.intersection([.write, .shared, .locked]) == .locked
-    }
-
-    /// To where mremap copies it (`copy_vma`): what has no anon_vma gets its offsets afresh.
-    fileprivate mutating func move(to target: AddressRange) {
-        range = target
-        guard anonVMA == 0 else { return }
-        anonPgoff = target.start >> AddressRange.pageShift
-        if isAnonymous { pgoff = anonPgoff }
     }
 
     fileprivate mutating func takeAttributes(of other: VMA) {
@@ -321,9 +226,4 @@ extension Syscall {
         default: return known
         }
     }
-}
-
-extension VMAFlags {
-    /// VM_LOCKED_MASK
-    fileprivate static let lockedMask = locked.union(VMAFlags(rawValue: 0x80000))
 }

@@ -237,6 +237,23 @@ struct SectionMremapTests {
         #expect(part.map { Judge(.v6_18).judge($0).next } == ["anon_vma"])
     }
 
+    @Test("has beside it what its locked source was split off from, where only that loses the lock")
+    func lockedSource() {
+        let notes: [Character: Note] = ["S": .flag(.locked), "T": .flag(.locked)]
+        var model = KernelModel.v6_12
+        model.keptSource = .apart
+        let behind = attempts(.mremap(pages(1, 2), to: pages(4, 5), flags: 4), "SSSS..", "SKSSS.", notes)
+        #expect(behind.map { picture($0, 6) } == ["..((*."])
+        #expect(behind.map { Judge(model).judge($0).agreed } == [true])
+        let before = attempts(.mremap(pages(3, 4), to: pages(1, 2), flags: 4), "..SSSS", ".SSKSS", notes)
+        #expect(before.map { picture($0, 6) } == [".*)..."])
+        #expect(before.map { Judge(model).judge($0).agreed } == [true])
+        // Without a lock nothing is split, and the source is all of it.
+        let whole = attempts(.mremap(pages(1, 2), to: pages(4, 5), flags: 4), "SSSS..", "SSSST.", notes)
+        #expect(whole.map { picture($0, 6) } == ["<<<<*."])
+        #expect(whole.map { $0.prev?.isKeptSource } == [true])
+    }
+
     @Test("grows in place without asking where a close hook would have it refused")
     func growWithClose() {
         let notes: [Character: Note] = ["S": .file(1).traits(.hasClose)]

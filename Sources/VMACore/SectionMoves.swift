@@ -1,0 +1,121 @@
+/// What an mremap has tried: to lengthen a mapping where it is, or to copy it, or several.
+extension SectionAttempts {
+    func moved() -> [MergeAttempt] {
+        let syscall = section.syscall
+        let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
+        guard let source = vma(before, old.start) else { return [] }
+        let isFixed = syscall.argument(3) & Syscall.mremapFixed != 0
+        if isFixed, old.end > source.end { return movedTogether(old) }
+        var range = newlyCovered
+        if isFixed {
+            range = .pages(at: syscall.argument(4), length: syscall.argument(2))
+            guard section.writes > 0 else { return [] }
+        }
+        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
+
+        // A copy can come to lie right behind its source, too, which then is gone or a copy itself.
+        let grewInPlace =
+            !syscall.movesAway && range.start == source.end && old.end == source.end
+            && vma(after, old.start) != nil
+        // vma_to_resize's caller lengthens what a merge would refuse for its close hook (mm/mremap.c, 6.1).
+        if grewInPlace, model.close == .any, source.traits.contains(.hasClose) { return [] }
+        var proposed = source.clipped(to: AddressRange(old.start, source.end))
+        if grewInPlace {
+            proposed.pgoff = source.nextPgoff
+            proposed.anonPgoff = source.nextAnonPgoff
+            proposed.range = range
+        } else {
+            proposed.move(to: range)
+        }
+        var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
+        attempt.isCopy = !grewInPlace
+        return [attempt]
+    }
+
+    /// Several VMAs at once (since 6.17): one after the other, each beside the one before.
+    private func movedTogether(_ old: AddressRange) -> [MergeAttempt] {
+        let syscall = section.syscall
+        let target = AddressRange.pages(at: syscall.argument(4), length: syscall.argument(2))
+        guard section.writes > 0 else { return [] }
+        var attempts: [MergeAttempt] = []
+        var previous: VMA?
+        let pieces = before.filter { $0.range.overlaps(old) }.map { $0.clipped(to: old) }
+        for (index, piece) in pieces.enumerated() {
+            let start = target.start &+ (piece.start - old.start)
+            var proposed = piece
+            proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
+            // The kernel stops at what it can't move along with others: that is still where it was, and
+            // so is what was at its target.
+            guard let result = vma(after, start), result.end >= proposed.end,
+                result.file == proposed.file, result.hasAttributes(of: proposed),
+                proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
+                syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
+            else { return attempts }
+            var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
+            attempt.isCopy = true
+            if syscall.keptSource != nil {
+                attempt.prev = attempt.prev.map { kept($0, .prev, pieces.prefix(index), piece) }
+                attempt.next = attempt.next.map { kept($0, .next, pieces.prefix(index), piece) }
+            }
+            if let previous, previous.end == start { attempt.prev = MergeAttempt.Neighbour(previous) }
+            if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
+            attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
+            attempt.outcome.next = attempt.next != nil && attempt.outcome.next
+            attempts.append(attempt)
+            previous = proposed
+            if attempt.outcome.prev, proposed.anonVMA == 0, let prev = attempt.prev?.vma {
+                previous!.anonVMA = prev.anonVMA
+                previous!.traits = prev.traits
+            }
+        }
+        return attempts
+    }
+
+    /// A neighbour as it is when `piece` is copied, after others that were left in place, too: what
+    /// was copied as a whole has no anon_vma any more, and is not locked (`dontunmap_complete`).
+    private func kept(
+        _ neighbour: MergeAttempt.Neighbour, _ side: Side, _ copied: ArraySlice<VMA>, _ piece: VMA
+    ) -> MergeAttempt.Neighbour {
+        var found = apart(from: piece.start, neighbour, side)
+        guard let source = copied.first(where: { found.vma.range.contains($0.start) }) else { return found }
+        found.vma.flags.subtract(.lockedMask)
+        if source.range == found.vma.range {
+            found.vma.anonVMA = 0
+            found.vma.traits.subtract(.ofAnonVMA)
+        }
+        return found
+    }
+
+    /// A neighbour, and whether it is the source that stays. Since 7.2 a locked source is split off
+    /// before it is copied, for it alone loses the lock (`prep_move_vma`): then the rest of its VMA is
+    /// the neighbour.
+    func apart(
+        from source: UInt64, _ neighbour: MergeAttempt.Neighbour, _ side: Side
+    ) -> MergeAttempt.Neighbour {
+        var found = neighbour
+        found.isKeptSource = found.vma.range.contains(source)
+        guard found.isKeptSource, let left = vma(after, source) else { return found }
+        let rest = side == .prev
+            ? AddressRange(left.end, found.vma.end) : AddressRange(found.vma.start, left.start)
+        if !rest.isEmpty {
+            found.vma = found.vma.clipped(to: rest)
+            found.isKeptSource = false
+        }
+        return found
+    }
+}
+
+extension VMA {
+    /// To where mremap copies it (`copy_vma`): what has no anon_vma gets its offsets afresh.
+    fileprivate mutating func move(to target: AddressRange) {
+        range = target
+        guard anonVMA == 0 else { return }
+        anonPgoff = target.start >> AddressRange.pageShift
+        if isAnonymous { pgoff = anonPgoff }
+    }
+}
+
+extension VMAFlags {
+    /// VM_LOCKED_MASK
+    fileprivate static let lockedMask = locked.union(VMAFlags(rawValue: 0x80000))
+}
