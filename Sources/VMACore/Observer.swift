@@ -61,6 +61,7 @@ public final class Observer {
             if let parent = image(life.parent) { child.layout.inheritCauses(of: parent.layout) }
             begin(child, at: life.origin.time)
         case .exec(let life):
+            leaveUnseenEnd(of: life.origin.mm)
             let image = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             image.command = life.command
         case .exit(let life): exit(life)
@@ -146,8 +147,20 @@ public final class Observer {
         image.layout.charge(.all, to: Causes.unknown)
     }
 
+    /// Where an address space begins there may have been another, whose end was lost.
+    private func leaveUnseenEnd(of mm: MMID) {
+        guard image(mm)?.isComplete == true else { return }
+        _ = population.exit(mm)
+        stale.remove(mm)
+    }
+
     private func apply(_ rows: Rows) {
+        let isNew = rows.reason == .forked || rows.reason == .image
+        if isNew, rows.range.start == 0 { leaveUnseenEnd(of: rows.origin.mm) }
+        let isKnown = image(rows.origin.mm) != nil
         let image = population.image(for: rows.origin.mm, tgid: rows.origin.tgid)
+        // The rows before these were lost before anyone knew whose they are.
+        if isNew, !isKnown, rows.range.start != 0 { stale.insert(image.mm) }
         image.changes += 1
         switch rows.reason {
         case .audit:
@@ -283,7 +296,11 @@ public final class Observer {
         guard let image = population.owner(attempt.origin.mm) else { return }
         let verdict = judge.judge(attempt)
         checked += 1
-        if verdict.agreed { agreed += 1 } else { note(disagreement: attempt, verdict, image) }
+        if verdict.agreed {
+            agreed += 1
+        } else if disagreements.count < Self.disagreementLimit {
+            disagreements.append("\(image.command)[\(image.tgid)] \(attempt.disagreement(verdict))")
+        }
         image.tally.add(attempt, verdict)
         for side in verdict.sides where side.missed {
             let key = Ledger.Key(
@@ -296,25 +313,5 @@ public final class Observer {
                     prev: attempt.prev?.vma, next: attempt.next?.vma))
             if isNew, key.stack != 0 { newStacks.append((image, key.stack)) }
         }
-    }
-
-    private func note(disagreement attempt: MergeAttempt, _ verdict: Verdict, _ image: Image) {
-        guard disagreements.count < Self.disagreementLimit else { return }
-        func side(_ merged: Bool) -> String { merged ? "merged" : "apart" }
-        func text(_ outcome: MergeAttempt.Outcome) -> String {
-            "prev \(side(outcome.prev)), next \(side(outcome.next))"
-        }
-        var line = "\(image.command)[\(image.tgid)] \(attempt.operation): predicted \(text(verdict.predicted)); "
-        line += "the kernel: \(text(attempt.outcome)); proposed \(attempt.proposed.evidence)"
-        if let prev = attempt.prev { line += "; prev \(prev.vma.evidence)" }
-        if let next = attempt.next { line += "; next \(next.vma.evidence)" }
-        disagreements.append(line)
-    }
-}
-
-extension VMA {
-    /// With what the anon_vma rule looks at, besides.
-    fileprivate var evidence: String {
-        "\(summary) anon_vma \(anonVMA) traits \(String(traits.rawValue, radix: 16))"
     }
 }

@@ -25,7 +25,9 @@ final class Scene {
         _ mm: MMID, _ reason: Rows.Reason, _ picture: String, _ notes: [Character: Note] = [:],
         _ range: AddressRange? = nil, truncated: Bool = false, tid: UInt32? = nil
     ) {
-        let range = range ?? pages(0, picture.count)
+        // What tells a new address space begins at 0.
+        let isNew = reason == .forked || reason == .image
+        let range = range ?? AddressRange(isNew ? 0 : pages(0, 1).start, pages(0, picture.count).end)
         let vmas = Drawing(picture, notes).vmas.filter { $0.range.overlaps(range) }
         var origin = origin(mm, tid: tid)
         if reason == .forked { origin.tgid = 0 }  // the child's pid is not known yet
@@ -226,6 +228,38 @@ struct AuditTests {
         scene.adopt(3, "AA")
         scene.observer.apply(.exit(scene.life(3)))
         #expect(scene.observer.audit == Audit())
+    }
+
+    @Test("compares nothing of an address space whose beginning was lost")
+    func lostBeginning() {
+        let scene = Scene()
+        scene.adopt(1, "AABB")
+        scene.observer.apply(.lost(2))
+        // The rows before these, and who has become it, are what was lost.
+        scene.rows(2, .forked, "....CC", [:], pages(4, 6))
+        scene.observer.apply(.fork(scene.life(2, parent: 1)))
+        scene.rows(3, .image, "....CC", [:], pages(4, 6))
+        #expect(scene.observer.stale == [1, 2, 3])
+        for mm: MMID in [2, 3] {
+            scene.rows(mm, .audit, "AABBCC")
+            scene.observer.apply(.exit(scene.life(mm)))
+        }
+        #expect(scene.observer.audit == Audit())
+    }
+
+    @Test("takes a new address space where one was whose end was lost for another")
+    func lostEnd() throws {
+        let scene = Scene()
+        scene.adopt(1, "AABB", command: "old")
+        scene.rows(1, .forked, "CC")
+        scene.observer.apply(.fork(scene.life(1, parent: 7, command: "child")))
+        scene.observer.apply(.exec(scene.life(1, command: "program")))
+        scene.rows(1, .image, "DD")
+        #expect(scene.observer.images.map(\.command) == ["old", "child", "program"])
+        #expect(scene.observer.images.map(\.hasExited) == [true, true, false])
+        scene.rows(1, .audit, "DD")
+        scene.observer.apply(.exit(scene.life(1)))
+        #expect(scene.observer.audit.checked == 1 && scene.observer.audit.equal == 1)
     }
 
     @Test("while it lives compares, and takes over what page faults have brought")
