@@ -218,6 +218,7 @@ public final class Probe {
             deliver = { event in
                 if case .rows(let rows) = event, rows.reason == .snapshot {
                     vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
+                    if rows.truncated { progress.insert(VME_BUSY) }
                 } else {
                     self.waiting.append(event)
                 }

@@ -95,17 +95,23 @@ public struct WireDecoder {
         guard let reason = Rows.Reason(rawValue: field(\.reason)) else {
             throw .invalid("rows for reason \(field(\.reason))")
         }
+        var truncated = field(\.truncated) != 0
         var vmas: [VMA] = []
         vmas.reserveCapacity(count)
         for index in 0..<count {
             let row = record.loadUnaligned(fromByteOffset: head + index * size, as: vme_row.self)
             // A layout relies on order, and a recording may be damaged.
-            guard row.start < row.end, row.start >= vmas.last?.end ?? 0 else { throw .invalid("rows out of order") }
+            guard row.start < row.end, row.start >= vmas.last?.end ?? 0 else {
+                // Read without the lock, while somebody changed it.
+                guard reason == .snapshot else { throw .invalid("rows out of order") }
+                truncated = true
+                break
+            }
             vmas.append(interners.vma(row))
         }
         return .rows(
             Rows(
-                origin, AddressRange(field(\.lo), field(\.hi)), reason, truncated: field(\.truncated) != 0, vmas))
+                origin, AddressRange(field(\.lo), field(\.hi)), reason, truncated: truncated, vmas))
     }
 
     private func arguments(_ args: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)) -> [UInt64] {

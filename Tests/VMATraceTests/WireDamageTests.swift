@@ -73,6 +73,16 @@ struct WireDamageTests {
         }
     }
 
+    @Test("that was read without the lock, while somebody changed it, ends where it is in disorder")
+    func changedMeanwhile() throws {
+        var decoder = WireDecoder()
+        let rows = [row(0x1000, 0x2000), row(0x3000, 0x2000), row(0x4000, 0x5000)]
+        guard case .rows(let found) = try decoder.decode(rowsRecord(rows, reason: UInt16(VME_SNAPSHOT.rawValue))) else {
+            throw Unexpected()
+        }
+        #expect(found.truncated && found.vmas.map(\.start) == [0x1000])
+    }
+
     @Test("never ends the program: random bytes", arguments: [1, 2, 3] as [UInt64])
     func random(_ seed: UInt64) {
         var random = SplitMix64(state: seed)
