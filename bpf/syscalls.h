@@ -19,6 +19,7 @@ enum {
 #define ADDRESS_LIMIT (1ULL << 56)
 #define MAP_FIXED_ANY (0x10 | 0x100000)  // MAP_FIXED, MAP_FIXED_NOREPLACE
 #define MREMAP_FIXED 2
+#define MREMAP_DONTUNMAP 4
 #define SHM_REMAP 040000
 #define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
 #define PAGE_DOWN(x) ((x) & ~4095ULL)
@@ -50,6 +51,19 @@ static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 	args[3] = BPF_CORE_READ(regs, r10);
 	args[4] = BPF_CORE_READ(regs, r8);
 	args[5] = BPF_CORE_READ(regs, r9);
+}
+
+// Where the VMA behind that which holds `addr` begins, or `addr`.
+static __always_inline u64 next_vma(u64 mm, u64 addr)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return addr;
+	s->place.addr = addr;
+	if (tree_find(mm) && s->place.vma)
+		s->place.addr = s->place.last + 1;
+	return tree_next(mm) > 0 ? s->place.lo : addr;
 }
 
 // What the syscall may change, as far as its arguments tell: lo >= hi if they don't.
@@ -116,6 +130,10 @@ static __always_inline void expected_range(struct section *c)
 			c->lo2 = PAGE_DOWN(c->args[4]);
 			c->hi2 = c->lo2 + PAGE_UP(c->args[2]);
 		}
+		// Up to 6.0 what is behind the source's VMA is taken for a rest of that, and accounted for
+		// (move_vma, VM_ACCOUNT).
+		if (c->args[3] & MREMAP_DONTUNMAP && !bpf_core_field_exists(struct mm_struct, mm_mt))
+			c->hi = next_vma(c->mm, c->hi);
 		return;
 	case NR_prctl:
 		if (c->args[0] == PR_SET_MEMORY_MERGE)
