@@ -36,6 +36,9 @@ public struct TraceReader {
     private var offset: Int
     private var codec = TraceCodec(ByteReader([]))
 
+    /// Whether a file that begins with these bytes is meant as a recording, whatever became of it.
+    public static func isRecording(_ start: [UInt8]) -> Bool { start.first == TraceFormat.signature[0] }
+
     /// - Throws: `TraceError`, or what `source` does.
     public init(_ source: @escaping Source) throws {
         self.source = source

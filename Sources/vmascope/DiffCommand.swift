@@ -1,16 +1,15 @@
 import ArgumentParser
-import Glibc
 import VMAReport
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What has changed between two reports: did the change help?",
-        discussion: "Both are JSON reports (--json). With --fail-on 'delta.missed.pgoff>0' it is a check for CI.")
+        abstract: "What has changed between two observations: did the change help?",
+        discussion: "Each is a JSON report (--json) or a recording (--record). With --fail-on 'delta.missed.pgoff>0' it is a check for CI.")
 
-    @Argument(help: "The report before.")
+    @Argument(help: "The report, or recording, before.")
     var before: String
 
-    @Argument(help: "The report after.")
+    @Argument(help: "The report, or recording, after.")
     var after: String
 
     @Flag(help: "As JSON (vmascope.diff.v1).")
@@ -26,37 +25,32 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let destination = try Output(output)
-        let (old, new) = (try ReportFile.read(before), try ReportFile.read(after))
-        let comparison = Comparison(before: old, after: new)
+        let (old, new) = (try Kept(before), try Kept(after))
+        let comparison = Comparison(before: old.figures, after: new.figures)
         try destination.write(json ? comparison.json() : comparison.text((before, after)))
-        if let failure = failOn?.failure(new, since: old) { throw Failure.condition(failure) }
+        if let first = old.damage, new.damage != nil { Console.warn("error: \(first.message)") }
+        if let damage = new.damage ?? old.damage { throw damage }
+        if let failure = failOn?.failure(new.figures, since: old.figures) { throw Failure.condition(failure) }
     }
 }
 
-/// A report that was kept in a file.
-enum ReportFile {
-    /// Other kinds of file that a report can be made of are told apart here, by how they begin.
-    static func read(_ path: String) throws -> Figures {
-        let bytes = try contents(path)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(message: "\(path): it is no text", status: 65)
-        }
-        do { return try Figures(text) } catch { throw Failure(message: "\(path): \(error.message)", status: 65) }
-    }
+/// The numbers of a report that was kept in a file, or of a recording.
+private struct Kept {
+    let figures: Figures
+    /// Of a recording that could not be read to its end.
+    let damage: Failure?
 
-    private static func contents(_ path: String) throws -> [UInt8] {
-        let fd = open(path, O_RDONLY | O_CLOEXEC)
-        func failure() -> Failure { Failure(message: "\(path): \(String(cString: strerror(errno)))", status: 66) }
-        guard fd >= 0 else { throw failure() }
-        defer { close(fd) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = Glibc.read(fd, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure() }
-            guard count > 0 else { return bytes }
-            bytes += buffer[..<count]
+    init(_ path: String) throws {
+        let file = try InputFile(path)
+        if try file.isRecording() {
+            let replay = try Replay(file)
+            (figures, damage) = (Figures(replay.findings.report), replay.damage)
+            return
         }
+        guard let text = String(validating: try file.readAll(), as: UTF8.self) else {
+            throw Failure(message: "\(path) is neither a report in JSON nor a recording", status: 65)
+        }
+        do { figures = try Figures(text) } catch { throw Failure(message: "\(path): \(error.message)", status: 65) }
+        damage = nil
     }
 }

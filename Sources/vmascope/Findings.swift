@@ -2,24 +2,28 @@ import VMACore
 import VMAReport
 import VMATrace
 
-/// What a report is made of, live or recorded: the observer that saw all events, and what holds for
-/// the whole.
+/// What an observation found, live or recorded: the report of the observer that saw all events, and of
+/// what holds for the whole.
 struct Findings {
-    var header: TraceHeader
-    var observer: Observer
-    var end: TraceEnd
+    let report: Report
+    /// The first record of the kernel's side that could not be read, in words.
+    private let unread: String?
+
+    init(header: TraceHeader, observer: Observer, end: TraceEnd) {
+        unread = end.damage
+        let seconds = end.time > header.startTime ? Double(end.time - header.startTime) / 1e9 : 0
+        report = Report(
+            observer, version: header.toolVersion,
+            host: Report.Host(kernel: header.kernel, source: header.source, mergeRules: header.model.name),
+            started: header.started, startTime: header.startTime, seconds: seconds, limit: header.mapLimit)
+    }
 
     static func observer(_ header: TraceHeader) -> Observer {
         Observer(judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits)
     }
 
     func write(_ options: OutputOptions, to output: Output) throws {
-        if let damage = end.damage { Console.warn("a record could not be read: \(damage)") }
-        let seconds = end.time > header.startTime ? Double(end.time - header.startTime) / 1e9 : 0
-        let report = Report(
-            observer, version: header.toolVersion,
-            host: Report.Host(kernel: header.kernel, source: header.source, mergeRules: header.model.name),
-            started: header.started, startTime: header.startTime, seconds: seconds, limit: header.mapLimit)
+        if let unread { Console.warn("a record could not be read: \(unread)") }
         // The text report has them inside.
         if options.name != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
         var text = ""
@@ -27,6 +31,10 @@ struct Findings {
         ReportFormats.named(options.name, colour: toTerminal, weight: options.weight ?? .misses)!
             .render(report, into: &text)
         try output.write(text)
-        if let failure = options.failOn?.failure(Figures(report)) { throw Failure.condition(failure) }
+    }
+
+    /// Status 3, if it holds.
+    func demandNot(_ condition: Condition?) throws {
+        if let failure = condition?.failure(Figures(report)) { throw Failure.condition(failure) }
     }
 }

@@ -256,8 +256,10 @@ final class Observation {
         try LayoutDump.write(observer)
         let end = TraceEnd(time: endTime ?? vms_monotonic_ns(), damage: probe.damage)
         recorder?.finish(end)
-        try Findings(header: header, observer: observer, end: end).write(options.output, to: output)
+        let findings = Findings(header: header, observer: observer, end: end)
+        try findings.write(options.output, to: output)
         try recorder?.demandWhole()
+        try findings.demandNot(options.output.failOn)
     }
 }
 

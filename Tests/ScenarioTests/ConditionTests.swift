@@ -44,4 +44,43 @@ struct ConditionTests {
         #expect(changed.status == 3 && changed.output.contains("vmascope.diff.v1"), "\(changed.errors)")
         #expect(changed.errors.contains("delta.attempts is "))
     }
+
+    @Test("diff takes recordings for the reports that they give")
+    func recordings() throws {
+        let folder = try TemporaryFolder()
+        for (name, command) in [("before", "true"), ("after", "ls")] {
+            let files = ["--record", folder.path("\(name).vmt"), "--output", folder.path("\(name).json")]
+            _ = try Vmascope.run(["run", "--json"] + files + ["--", command])
+        }
+        func diff(_ before: String, _ after: String) throws -> Outcome {
+            try Vmascope.run(["diff", folder.path(before), folder.path(after), "--json"])
+        }
+        let expected = try diff("before.json", "after.json")
+        #expect(expected.status == 0 && expected.output.contains("vmascope.diff.v1"), "\(expected.errors)")
+        for pair in [("before.vmt", "after.vmt"), ("before.json", "after.vmt"), ("before.vmt", "after.json")] {
+            let outcome = try diff(pair.0, pair.1)
+            #expect(outcome.status == 0 && outcome.output == expected.output, "\(pair): \(outcome.errors)")
+        }
+    }
+
+    @Test("diff compares what there is of a damaged recording, says so, and ends with 65")
+    func damaged() throws {
+        let folder = try TemporaryFolder()
+        _ = try Vmascope.run(["run", "--json", "--record", folder.path("whole"), "--", "true"])
+        let whole = try Data(contentsOf: folder.url.appendingPathComponent("whole"))
+        try whole.dropLast(30).write(to: folder.url.appendingPathComponent("cut"))
+        try whole.prefix(40).write(to: folder.url.appendingPathComponent("stump"))
+        func diff(_ before: String, _ after: String) throws -> Outcome {
+            try Vmascope.run(["diff", folder.path(before), folder.path(after), "--fail-on", "attempts>=0"])
+        }
+        for pair in [("whole", "cut"), ("cut", "whole"), ("cut", "cut")] {
+            let outcome = try diff(pair.0, pair.1)
+            #expect(outcome.status == 65 && outcome.output.contains("attempts"), "\(pair)")
+            let errors = outcome.errors.split(separator: "\n")
+            #expect(errors.count == (pair.0 == pair.1 ? 2 : 1), "\(outcome.errors)")
+            #expect(errors.allSatisfy { $0.contains("cut is cut off after ") }, "\(outcome.errors)")
+        }
+        let stump = try diff("whole", "stump")
+        #expect(stump.status == 65 && stump.output.isEmpty && stump.errors.contains("stump is cut off"), "\(stump.errors)")
+    }
 }
