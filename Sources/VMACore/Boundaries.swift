@@ -39,6 +39,8 @@ public struct Boundaries: Sendable, Equatable {
         public var cause: UInt32
         public var blockers: Blockers
         public var whatIf: WhatIf?
+        /// Whether the pages told that, and not the anon_vmas.
+        public var byPages = false
     }
 
     public struct Row: Sendable, Equatable {
@@ -52,17 +54,20 @@ public struct Boundaries: Sendable, Equatable {
     public private(set) var total = 0
     /// Pairs without any blocker are not in it.
     public private(set) var blockedBy: [Blockers: Int] = [:]
-    public private(set) var recoverable = 0
+    /// Of those that pgoff and anon_vma alone keep apart.
+    public private(set) var whatIf: [WhatIf: Int] = [:]
+    public var recoverable: Int { whatIf[.recoverable] ?? 0 }
     /// In order of address of the first of each kind.
     public private(set) var rows: [Row] = []
     private var index: [Kind: Int] = [:]
 
     public init() {}
 
-    public init(_ layout: Layout, _ judge: Judge) {
+    public init(_ layout: Layout, _ judge: Judge, _ pages: PageFacts = PageFacts()) {
         layout.forEachBoundary { _, left, right, cause in
-            let (blockers, whatIf) = judge.boundary(left, right)
-            add(Row(kind: Kind(cause: cause, blockers: blockers, whatIf: whatIf), count: 1, left: left, right: right))
+            let (blockers, whatIf, byPages) = judge.boundary(left, right, pages)
+            let kind = Kind(cause: cause, blockers: blockers, whatIf: whatIf, byPages: byPages)
+            add(Row(kind: kind, count: 1, left: left, right: right))
         }
     }
 
@@ -78,7 +83,7 @@ public struct Boundaries: Sendable, Equatable {
     private mutating func add(_ row: Row) {
         total += row.count
         if !row.kind.blockers.isEmpty { blockedBy[row.kind.blockers, default: 0] += row.count }
-        if row.kind.whatIf == .recoverable { recoverable += row.count }
+        if let whatIf = row.kind.whatIf { self.whatIf[whatIf, default: 0] += row.count }
         if let at = index[row.kind] {
             rows[at].count += row.count
         } else {

@@ -29,6 +29,9 @@ public enum Event: Sendable {
     case snapshot(MMID, [VMA], asOf: UInt64)
     /// All VMAs of an address space, read while nothing happened, to compare with its layout.
     case compared(MMID, [VMA])
+    /// How the pages of some VMAs of an address space are mapped now: of those of which the anon_vma
+    /// does not tell whether they are shared (`Judge.inDoubt`).
+    case pages(MMID, [PageUse])
     /// A stack in an address space, in words, innermost first.
     case frames(MMID, StackID, [String])
     /// What is wanted of address spaces that are gone has been told: most of it can be let go.
@@ -43,7 +46,7 @@ public enum Event: Sendable {
         case .commit(let origin, _): origin.time
         case .fork(let life), .exec(let life), .exit(let life): life.origin.time
         case .snapshot(_, _, let time): time
-        case .file, .name, .stack, .lost, .settled, .adopted, .compared, .frames, .released: nil
+        case .file, .name, .stack, .lost, .settled, .adopted, .compared, .pages, .frames, .released: nil
         }
     }
 
@@ -51,7 +54,7 @@ public enum Event: Sendable {
     var isRecord: Bool {
         switch self {
         case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack: true
-        case .lost, .settled, .adopted, .snapshot, .compared, .frames, .released: false
+        case .lost, .settled, .adopted, .snapshot, .compared, .pages, .frames, .released: false
         }
     }
 }

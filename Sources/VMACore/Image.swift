@@ -8,6 +8,8 @@ public final class Image {
     /// The layout is complete: a snapshot, an exec or a fork has filled it.
     public var isComplete = false
     public var hasExited = false
+    /// How its pages are mapped, where that was looked at.
+    public internal(set) var pages = PageFacts()
     /// Grows with each change that is told: equal before and after means that it was quiet.
     public internal(set) var changes = 0
     public var tally = Tally()
@@ -39,7 +41,7 @@ public final class Image {
     /// What separates the VMAs now, or in the end.
     public func boundaries(_ judge: Judge) -> Boundaries {
         if let last { return last.boundaries }
-        let boundaries = Boundaries(layout, judge)
+        let boundaries = Boundaries(layout, judge, pages)
         if hasExited { last = (layout.count, boundaries) }
         return boundaries
     }
@@ -48,6 +50,7 @@ public final class Image {
     func releaseLayout(_ judge: Judge) {
         last = (count, boundaries(judge))
         layout = Layout()
+        pages = PageFacts()
     }
 
     /// Takes over the sums of one that is gone and that nobody will ask for by itself again.

@@ -2,6 +2,12 @@
 /// merged: its rules lift `pgoff` and `anon_vma`, but only for memory that no other process maps.
 public enum WhatIf: String, CaseIterable, Sendable {
     case recoverable, shared, unknown
+
+    /// Of two VMAs, each of which must not be shared.
+    static func both(_ one: WhatIf, _ other: WhatIf) -> WhatIf {
+        if one == .shared || other == .shared { return .shared }
+        return one == .unknown || other == .unknown ? .unknown : .recoverable
+    }
 }
 
 public struct SideVerdict: Sendable {
@@ -49,10 +55,24 @@ public struct Judge: Sendable {
         return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
     }
 
-    /// What separates two VMAs as they stand.
-    public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, whatIf: WhatIf?) {
+    /// What separates two VMAs as they stand, and whether it was their pages that told `whatIf`.
+    public func boundary(
+        _ left: VMA, _ right: VMA, _ pages: PageFacts = PageFacts()
+    ) -> (blockers: Blockers, whatIf: WhatIf?, byPages: Bool) {
         let found = MergeRules.blockers(Pair(left, right), model)
-        return (found, whatIf(found, left, right))
+        guard found.isHeadline else { return (found, nil, false) }
+        let (one, other) = (pages.sharing(left), pages.sharing(right))
+        return (found, WhatIf.both(one.0, other.0), one.byPages || other.byPages)
+    }
+
+    /// The VMAs of `layout` whose pages have to be looked at to say what could be merged.
+    public func inDoubt(_ layout: Layout, _ pages: PageFacts = PageFacts()) -> [AddressRange] {
+        var found: [AddressRange] = []
+        layout.forEachBoundary { _, left, right, _ in
+            guard MergeRules.blockers(Pair(left, right), model).isHeadline else { return }
+            for vma in [left, right] where pages.isInDoubt(vma) && found.last != vma.range { found.append(vma.range) }
+        }
+        return found
     }
 
     /// What exactly differs, where the blockers between two VMAs leave that open.
@@ -98,22 +118,7 @@ public struct Judge: Sendable {
         return SideVerdict(
             side: side, neighbour: neighbour.vma, blockers: blockers,
             detail: MergeRules.detail(blockers, pair, model),
-            whatIf: whatIf(blockers, attempt.proposed, neighbour.vma),
+            whatIf: blockers.isHeadline ? WhatIf.both(attempt.proposed.sharing, neighbour.vma.sharing) : nil,
             missed: !merged && neighbour.stays)
-    }
-
-    private func whatIf(_ blockers: Blockers, _ one: VMA, _ other: VMA) -> WhatIf? {
-        guard blockers.isHeadline else { return nil }
-        let both = [Self.sharing(one), Self.sharing(other)]
-        if both.contains(.shared) { return .shared }
-        return both.contains(.unknown) ? .unknown : .recoverable
-    }
-
-    /// As the series judges (patches 4 and 5): the anon_vma must be its own root with no child.
-    static func sharing(_ vma: VMA) -> WhatIf {
-        if vma.anonVMA == 0 { return .recoverable }
-        guard vma.traits.contains(.anonKnown) else { return .unknown }
-        let alone = vma.traits.contains([.ownRoot, .chainSingular]) && !vma.traits.contains(.hasChildren)
-        return alone ? .recoverable : .shared
     }
 }

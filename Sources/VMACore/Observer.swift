@@ -58,7 +58,10 @@ public final class Observer {
         case .fork(let life):
             let child = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             child.command = life.command
-            if let parent = image(life.parent) { child.layout.inheritCauses(of: parent.layout) }
+            if let parent = image(life.parent) {
+                child.layout.inheritCauses(of: parent.layout)
+                parent.pages.isForked = true
+            }
             begin(child, at: life.origin.time)
         case .exec(let life):
             leaveUnseenEnd(of: life.origin.mm)
@@ -73,6 +76,7 @@ public final class Observer {
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
         case .snapshot(let mm, let vmas, let time): resync(mm: mm, vmas, asOf: time)
         case .compared(let mm, let vmas): check(mm: mm, vmas)
+        case .pages(let mm, let uses): image(mm)?.pages.see(uses)
         case .frames(let mm, let stack, let text): frames[mm, stack] = text
         case .released: releaseLayouts()
         }
@@ -145,6 +149,7 @@ public final class Observer {
     private func replaceLayout(of image: Image, with vmas: [VMA]) {
         image.layout.overwrite(.all, with: vmas)
         image.layout.charge(.all, to: Causes.unknown)
+        image.pages = PageFacts()
     }
 
     /// Where an address space begins there may have been another, whose end was lost.
@@ -230,8 +235,12 @@ public final class Observer {
 
     private func exit(_ life: Life) {
         guard let image = population.exit(life.origin.mm) else { return }
-        if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty {
+        if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty,
             compare(image, image.audited, in: image.auditedRange)
+        {
+            // What page faults and forks have made of its anon_vmas, which they tell nobody.
+            image.layout.overwrite(image.auditedRange, with: image.audited)
+            image.pages = PageFacts()
         }
         if image.command.isEmpty { image.command = life.command }
         image.audited = []
@@ -268,7 +277,9 @@ public final class Observer {
         }
     }
 
-    private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) {
+    /// Returns true if the two are equal.
+    @discardableResult
+    private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) -> Bool {
         let differences = image.differences(from: kernel, in: range)
         var found = Audit()
         found.checked = 1
@@ -276,6 +287,7 @@ public final class Observer {
         found.differences = Array(differences.prefix(Audit.differenceLimit - audit.differences.count))
         audit.add(found)
         unsettled.add(found)
+        return differences.isEmpty
     }
 
     private func note(differences: [String]) {

@@ -79,8 +79,13 @@ struct Answer {
     private static func filled(_ boundaries: Boundaries) -> String {
         guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
         var text = "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, 3))"
-        if boundaries.recoverable > 0 { text += "; \(boundaries.recoverable.grouped) recoverable" }
-        return text
+        let known = whatIf(boundaries.whatIf)
+        return known.isEmpty ? text : "\(text); \(known)"
+    }
+
+    /// `12 recoverable, 3 shared`, without what there is none of.
+    static func whatIf(_ counts: [WhatIf: Int]) -> String {
+        WhatIf.allCases.filter { counts[$0, default: 0] > 0 }.map { "\(counts[$0]!.grouped) \($0)" }.joined(separator: ", ")
     }
 
     /// `12 pgoff, 10 flags, …`

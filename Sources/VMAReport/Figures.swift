@@ -37,6 +37,11 @@ public struct Figures: Sendable, Equatable {
         for key in ["start", "now", "peak"] { values["vmas.\(key)"] = processes.compactMap { $0["vmas"]?[key]?.number }.max() ?? 0 }
         values["boundaries.total"] = Self.sum(processes.map { $0["boundaries"]?["total"] })
         values["boundaries.recoverable"] = Self.sum(processes.map { $0["boundaries"]?["recoverable"] })
+        for key in ["shared", "unknown"] {
+            // A report of an older vmascope does not tell.
+            let counts = processes.compactMap { $0["boundaries"]?["what_if"]?[key]?.number }
+            if counts.count == processes.count { values["boundaries.\(key)"] = counts.reduce(0, +) }
+        }
         for process in processes {
             for (key, count) in process["boundaries"]?["blocked_by"]?.object ?? [:] {
                 values["boundaries.\(key)", default: 0] += count.number ?? 0
@@ -58,13 +63,14 @@ public struct Figures: Sendable, Equatable {
 
     /// Nil where the report doesn't know: growth without a trend. What was not seen is 0.
     public func value(_ name: String) -> Double? {
-        values[name] ?? (Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
+        values[name] ?? (!Self.fixed.contains(name) && Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
     }
 
     private static let open = ["missed.", "boundaries."]
     private static let fixed: Set<String> = [
         "attempts", "merged", "missed", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
-        "boundaries.total", "boundaries.recoverable", "growth_per_minute", "seconds_to_limit",
+        "boundaries.total", "boundaries.recoverable", "boundaries.shared", "boundaries.unknown",
+        "growth_per_minute", "seconds_to_limit",
     ]
 
     /// Whether a report can have a number of that name.

@@ -98,14 +98,15 @@ struct HTMLReport: ReportFormat {
         html += "and of \(share(.unknown)) nobody knows.</p>\n"
         let rows = report.processes.filter { $0.boundaries.total > 0 }.sorted { $0.boundaries.recoverable > $1.boundaries.recoverable }
             .prefix(Self.standingLimit).map { process in
-                let gone = process.now - process.boundaries.recoverable
                 return [
-                    "\(HTML.escaped(process.command))[\(process.pid)]", "=\(process.now.grouped)", "=\(gone.grouped)",
+                    "\(HTML.escaped(process.command))[\(process.pid)]", "=\(process.now.grouped)", "=\(process.atBest.grouped)",
                     "=\(process.now > 0 ? 100 * process.boundaries.recoverable / process.now : 0)%",
+                    "=\((process.boundaries.whatIf[.shared] ?? 0).grouped)", "=\((process.boundaries.whatIf[.unknown] ?? 0).grouped)",
                     "=\((process.tally.whatIf[.shared] ?? 0).grouped)",
                 ]
             }
-        html += HTML.table(["process", "=VMAs", "=without the recoverable", "=fewer", "=shared misses"], Array(rows))
+        let titles = ["process", "=VMAs", "=without the recoverable", "=fewer", "=shared", "=unknown", "=shared misses"]
+        html += HTML.table(titles, Array(rows))
         return html
     }
 

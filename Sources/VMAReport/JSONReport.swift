@@ -80,8 +80,12 @@ extension JSONWriter {
         field("merged", tally.merged)
         field("missed", tally.missed)
         blockers("missed_by", tally.missedBy, always: [.pgoff, .anonVMA, .limits])
+        whatIf(tally.whatIf)
+    }
+
+    private mutating func whatIf(_ counts: [WhatIf: Int]) {
         object("what_if") { json in
-            for whatIf in WhatIf.allCases { json.field(whatIf.rawValue, tally.whatIf[whatIf] ?? 0) }
+            for whatIf in WhatIf.allCases { json.field(whatIf.rawValue, counts[whatIf] ?? 0) }
         }
     }
 
@@ -111,6 +115,7 @@ extension JSONWriter {
             json.field("total", process.boundaries.total)
             json.blockers("blocked_by", process.boundaries.blockedBy)
             json.field("recoverable", process.boundaries.recoverable)
+            json.whatIf(process.boundaries.whatIf)
         }
     }
 
@@ -141,6 +146,7 @@ extension JSONWriter {
         field("blockers", row.blockers.slugs)
         field("detail", row.detail)
         field("what_if", row.whatIf?.rawValue)
+        field("what_if_by", row.whatIf == nil ? nil : row.byPages ? "pages" : "anon_vma")
         field("count", row.count)
         object("example") { json in
             json.object("left") { $0.vma(row.left, labels) }

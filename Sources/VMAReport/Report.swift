@@ -57,6 +57,9 @@ public struct Report: Sendable {
         /// Nil where there is none, or it has exited.
         public var trend: Trend?
 
+        /// VMAs if the boundaries were gone that the series would have merged.
+        public var atBest: Int { now - boundaries.recoverable }
+
         /// How long until mmap fails with ENOMEM if it goes on so; nil if it won't, or nobody can tell.
         public var secondsToLimit: Double? {
             limit.flatMap { limit in trend.flatMap { $0.seconds(from: now, to: limit) } }
@@ -72,6 +75,8 @@ public struct Report: Sendable {
         public var blockers: Blockers
         public var detail: String?
         public var whatIf: WhatIf?
+        /// Whether their pages told that, and not their anon_vmas.
+        public var byPages: Bool
         public var count: Int
         /// The first of them.
         public var left: VMA
@@ -132,7 +137,7 @@ public struct Report: Sendable {
                 return Standing(
                     pid: image.tgid, command: image.command, operation: cause?.operation,
                     blockers: row.kind.blockers, detail: judge.detail(row.kind.blockers, row.left, row.right),
-                    whatIf: row.kind.whatIf, count: row.count, left: row.left, right: row.right,
+                    whatIf: row.kind.whatIf, byPages: row.kind.byPages, count: row.count, left: row.left, right: row.right,
                     stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
             }
             let end = startTime &+ UInt64(max(0, seconds) * 1e9)
@@ -184,7 +189,10 @@ public struct LayoutReport: Sendable {
     public var boundaries: [Boundary]
     public var labels: Labels
 
-    public init(pid: UInt32, command: String, limit: Int?, layout: Layout, judge: Judge, labels: Labels) {
+    public init(
+        pid: UInt32, command: String, limit: Int?, layout: Layout, pages: PageFacts = PageFacts(), judge: Judge,
+        labels: Labels
+    ) {
         self.pid = pid
         self.command = command
         self.limit = limit
@@ -192,7 +200,7 @@ public struct LayoutReport: Sendable {
         vmas = layout.vmas
         var boundaries: [Boundary] = []
         layout.forEachBoundary { index, left, right, _ in
-            let (blockers, whatIf) = judge.boundary(left, right)
+            let (blockers, whatIf, _) = judge.boundary(left, right, pages)
             let detail = judge.detail(blockers, left, right)
             boundaries.append(Boundary(index: index, blockers: blockers, detail: detail, whatIf: whatIf))
         }

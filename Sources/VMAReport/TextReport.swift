@@ -154,7 +154,7 @@ struct TextReport: ReportFormat {
 
     private func processes(_ report: Report) -> String {
         var table = TextTable(
-            ["pid", "comm", "VMAs", "start", "peak", "a minute", "attempts", "merged", "missed", "between the VMAs"],
+            ["pid", "comm", "VMAs", "at best", "peak", "a minute", "attempts", "merged", "missed", "between the VMAs"],
             right: [0, 2, 3, 4, 5, 6, 7, 8], width: Fit.width - 2)
         // The worst first; they started in this order where they are alike.
         let ranked = report.processes.enumerated()
@@ -162,7 +162,7 @@ struct TextReport: ReportFormat {
         for process in ranked.prefix(Self.processLimit) {
             table.add([
                 "\(process.pid)", Fit.middle(Fit.printable(process.command), 16),
-                process.exited ? "exited" : process.now.grouped, process.start.grouped, process.peak.grouped,
+                process.exited ? "exited" : process.now.grouped, process.atBest.grouped, process.peak.grouped,
                 process.trend.map { "\(Answer.perMinute($0.perMinute).prefix { $0 != " " })" } ?? "–",
                 process.tally.attempts.grouped, process.tally.merged.grouped, process.tally.missed.grouped,
                 boundaries(process.boundaries),
@@ -172,10 +172,11 @@ struct TextReport: ReportFormat {
         var text = style.bold("PROCESSES") + limit + "\n" + table.lines.map { "  \($0)\n" }.joined()
         let rest = ranked.count - Self.processLimit
         if rest > 0 { text += "  … and \(rest.grouped) more that missed no more than these\n" }
+        if ranked.contains(where: { $0.atBest < $0.now }) { text += "  at best: VMAs if the recoverable boundaries were gone\n" }
         return text
     }
 
     private func boundaries(_ boundaries: Boundaries) -> String {
-        boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 3))" : "no boundaries"
+        boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 2))" : "no boundaries"
     }
 }

@@ -70,7 +70,8 @@ public struct TextLayout {
             if let boundary = boundaries.first, boundary.index == index {
                 boundaries.removeFirst()
                 let seam = lines.seam(boundary.blockers, boundary.detail, vma, report.vmas[index + 1])
-                let rule = "  ─── \(boundary.blockers.isEmpty ? "mergeable, but nothing has tried" : seam)"
+                let whatIf = boundary.whatIf.map { $0 == .recoverable ? "" : " (\($0))" } ?? ""
+                let rule = "  ─── \(boundary.blockers.isEmpty ? "mergeable, but nothing has tried" : seam + whatIf)"
                 text += boundary.blockers.isEmpty ? style.green(rule) : paint(boundary.blockers, rule)
                 text += "\n"
             } else if index + 1 < report.vmas.count {
@@ -93,8 +94,16 @@ public struct TextLayout {
         for (blockers, count) in counts.ranked {
             table.add([count.grouped, blockers.isEmpty ? "nothing: mergeable" : blockers.key])
         }
-        let recoverable = report.boundaries.count { $0.whatIf == .recoverable }
-        let lines = table.lines.map { "  \($0)\n" }.joined()
-        return lines + "\n\(recoverable.of("boundary", "boundaries")) would go if pgoff and anon_vma were no limits\n"
+        func count(_ whatIf: WhatIf) -> Int { report.boundaries.count { $0.whatIf == whatIf } }
+        let recoverable = count(.recoverable)
+        var lines = table.lines.map { "  \($0)\n" }.joined()
+        lines += "\n\(recoverable.of("boundary", "boundaries")) would go if pgoff and anon_vma were no limits"
+        if recoverable > 0 { lines += ": \((report.vmas.count - recoverable).of("VMA")) in place of \(report.vmas.count.grouped)" }
+        lines += "\n"
+        if count(.shared) > 0 { lines += "\(count(.shared).grouped) would stay: another process shares the pages\n" }
+        if count(.unknown) > 0 {
+            lines += "of \(count(.unknown).grouped) it is not known: seeing whether pages are shared takes CAP_SYS_ADMIN\n"
+        }
+        return lines
     }
 }

@@ -72,6 +72,25 @@ struct TraceCodec<Stream: ByteStream> {
         self.vmas(&vmas, place: UInt64(mm) << 1 | 1)
     }
 
+    mutating func pages(_ mm: inout MMID, _ uses: inout [PageUse]) {
+        stream.number32(&mm)
+        let count = stream.count(uses.count, bits: 24)
+        if Stream.isReader { uses = Array(repeating: PageUse(.empty, .unseen), count: count) }
+        var last: UInt64 = 0
+        for index in 0..<count {
+            stream.value(&uses[index].range.start, near: last)
+            stream.value(&uses[index].range.end, near: uses[index].range.start)
+            last = uses[index].range.end
+            var mapped = uses[index].mapped.rawValue
+            stream.byte(&mapped)
+            if let known = PageUse.Mapped(rawValue: mapped) {
+                uses[index].mapped = known
+            } else {
+                stream.fail("pages mapped as \(mapped)")
+            }
+        }
+    }
+
     mutating func time(_ time: inout UInt64) {
         stream.value(&time, near: memory.time)
         memory.time = time

@@ -3,7 +3,7 @@ import VMACore
 /// The first byte of an event in a recording. Append only.
 enum TraceKind: UInt8 {
     case rows = 1, section, attempt, commit, fork, exec, exit, file, name, stack
-    case lost = 16, settled, adopted, snapshot, compared, frames, released
+    case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
 }
 
 extension TraceCodec where Stream == ByteWriter {
@@ -58,6 +58,9 @@ extension TraceCodec where Stream == ByteWriter {
         case .compared(var mm, var vmas):
             kind(.compared)
             snapshot(&mm, &vmas)
+        case .pages(var mm, var uses):
+            kind(.pages)
+            pages(&mm, &uses)
         case .frames(var mm, var stack, var frames):
             kind(.frames)
             self.frames(&mm, &stack, &frames)
@@ -145,6 +148,10 @@ extension TraceCodec where Stream == ByteReader {
             var vmas: [VMA] = []
             snapshot(&id, &vmas)
             return .compared(id, vmas)
+        case .pages:
+            var uses: [PageUse] = []
+            pages(&id, &uses)
+            return .pages(id, uses)
         case .frames:
             var (stack, frames) = (StackID(0), [String]())
             self.frames(&id, &stack, &frames)

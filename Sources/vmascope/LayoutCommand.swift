@@ -29,9 +29,12 @@ struct LayoutCommand: ParsableCommand {
         }
         let observer = Observer(judge: Judge(model), isHooked: false)
         probe.drain(observer.apply)  // the files' paths
+        let layout = Layout(snapshot.vmas)
+        let map = PageMap(process)
+        let pages = PageFacts(observer.judge.inDoubt(layout).map { PageUse($0, map.mapped($0)) })
         let report = LayoutReport(
-            pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit,
-            layout: Layout(snapshot.vmas), judge: observer.judge,
+            pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit, layout: layout,
+            pages: pages, judge: observer.judge,
             labels: Labels(files: observer.files, names: observer.names))
         var text = ""
         if json {

@@ -153,6 +153,7 @@ final class Observation {
         deadline = vms_monotonic_ns() + Self.finalAuditTime
         grace = Self.signalGrace
         try audit(tries: Self.auditTries.final)
+        try lookAtPages()
         endTime = vms_monotonic_ns()
         try probe.finish(feed)
         feed(.settled)
@@ -250,6 +251,18 @@ final class Observation {
         }
     }
 
+    /// Of what stands in the end, where only its pages tell whether it is shared.
+    private func lookAtPages() throws {
+        for image in observer.images where !image.hasExited && image.isComplete {
+            let ranges = observer.judge.inDoubt(image.layout, image.pages)
+            guard !ranges.isEmpty else { continue }
+            let map = PageMap(Int32(image.tgid))
+            // Another process may have the id by now.
+            guard try read(image) != nil else { continue }
+            feed(.pages(image.mm, ranges.map { PageUse($0, map.mapped($0)) }))
+        }
+    }
+
     // MARK: the report
 
     func report() throws {
@@ -260,30 +273,6 @@ final class Observation {
         try findings.write(options.output, to: output)
         try recorder?.demandWhole()
         try findings.demandNot(options.output.failOn)
-    }
-}
-
-/// A line of figures on a terminal, rewritten in place; nothing where stderr is no terminal.
-struct Progress {
-    private var shownAt = 0.0
-    private static let interval = 0.5
-
-    mutating func show(_ observer: Observer, seconds: Double) {
-        guard Console.isInteractive, seconds - shownAt >= Self.interval else { return }
-        shownAt = seconds
-        var tally = Tally()
-        var vmas = 0
-        for image in observer.images {
-            tally.add(image.tally)
-            if !image.hasExited { vmas += image.layout.count }
-        }
-        let time = "\(Int(seconds)).\(Int(seconds * 10) % 10) s"
-        let line = "\(time)  \(vmas) VMAs  \(tally.attempts) merge attempts, \(tally.missed) missed"
-        try? Console.write(2, "\r\u{1b}[K\(line)", to: "stderr")
-    }
-
-    func clear() {
-        if Console.isInteractive, shownAt > 0 { try? Console.write(2, "\r\u{1b}[K", to: "stderr") }
     }
 }
 

@@ -232,6 +232,60 @@ struct WhatIfTests {
         #expect(Drawing("AB", ["A": .anon(1), "B": .unreadable(2)]).boundary().whatIf == .unknown)
     }
 
+    /// Two that differ in their anon_vma, with or without a look at the pages of the left one.
+    private func standing(
+        _ left: Note, _ mapped: PageUse.Mapped?, beside right: Note = .anon(2), isForked: Bool = false
+    ) -> WhatIf? {
+        let vmas = Drawing("AABB", ["A": left, "B": right]).vmas
+        var known = PageFacts()
+        known.isForked = isForked
+        if let mapped { known.see([PageUse(pages(0, 2), mapped)]) }
+        return Judge(.v6_12).boundary(vmas[0], vmas[1], known).whatIf
+    }
+
+    @Test("of what stands, the pages tell where the anon_vma can't", arguments: [
+        (Note.parent(1), WhatIf.shared), (.inherited(1), .shared), (.unreadable(1), .unknown),
+    ])
+    func pagesDecide(_ note: Note, _ unseen: WhatIf) {
+        #expect(standing(note, nil) == unseen)
+        #expect(standing(note, .once) == .recoverable)
+        #expect(standing(note, .several) == .shared)
+        #expect(standing(note, .unseen) == .unknown)
+    }
+
+    @Test("pages that KSM may have shared are looked at, too")
+    func ksm() {
+        let vmas = Drawing("AABB", ["A": .anon(1).flag(.mergeable), "B": .anon(2).flag(.mergeable)]).vmas
+        let judge = Judge(.v6_12)
+        #expect(judge.boundary(vmas[0], vmas[1]).whatIf == .recoverable)
+        #expect(judge.inDoubt(Layout(vmas)) == vmas.map(\.range))
+        let seen = PageFacts([PageUse(vmas[0].range, .several), PageUse(vmas[1].range, .once)])
+        #expect(judge.boundary(vmas[0], vmas[1], seen).whatIf == .shared)
+    }
+
+    @Test("where the anon_vma is proof, nobody looks")
+    func proof() {
+        for mapped in PageUse.Mapped.allCases + [nil] { #expect(standing(.anon(1), mapped) == .recoverable) }
+        // Of a VMA in doubt that was not looked at nothing is known.
+        #expect(standing(.anon(1), .once, beside: .parent(2)) == .unknown)
+        // A proof is good until the next fork, of what a child inherits.
+        #expect(standing(.anon(1), nil, isForked: true) == .unknown)
+        let kept = Note.none.flag(.dontCopy)
+        #expect(standing(kept.anon(1), nil, beside: kept.anon(2), isForked: true) == .recoverable)
+    }
+
+    @Test("only the pages of VMAs in doubt are asked for, beside a boundary that could go")
+    func inDoubt() {
+        let notes: [Character: Note] = [
+            "A": .anon(1), "B": .parent(2), "C": .inherited(3), "D": .parent(4).named(1), "E": .parent(5),
+        ]
+        let layout = Layout(Drawing("AABCDD.E.", notes).vmas)
+        #expect(Judge(.v6_12).inDoubt(layout) == [pages(2, 3), pages(3, 4)])
+        var forked = PageFacts()
+        forked.isForked = true
+        #expect(Judge(.v6_12).inDoubt(layout, forked) == [pages(0, 2), pages(2, 3), pages(3, 4)])
+    }
+
     @Test("is not asked of any other blocker")
     func others() {
         #expect(Drawing("A*", ["A": .anon(1), "*": .anon(2).named(1)]).judged().whatIfs == [nil])

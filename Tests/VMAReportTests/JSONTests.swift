@@ -36,7 +36,7 @@ struct JSONTests {
             "what_if", "boundaries",
         ])
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
-        #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable"])
+        #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if"])
 
         let miss = try #require((report["missed"] as? [[String: Any]])?.first)
         #expect(keys(miss) == ["pid", "op", "side", "blockers", "detail", "count", "what_if", "example", "stack"])
@@ -46,7 +46,7 @@ struct JSONTests {
         #expect(example["next"] is NSNull)
 
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
-        #expect(keys(row) == ["pid", "op", "blockers", "detail", "what_if", "count", "example", "stack"])
+        #expect(keys(row) == ["pid", "op", "blockers", "detail", "what_if", "what_if_by", "count", "example", "stack"])
         #expect(keys(row["example"]) == ["left", "right"])
     }
 

@@ -27,7 +27,7 @@ struct EventSource {
 
     init(_ seed: UInt64) { dice = SplitMix64(state: seed) }
 
-    static let kinds = 17
+    static let kinds = 18
 
     mutating func events(_ count: Int) -> [Event] { (0..<count).map { _ in event(dice.below(Self.kinds)) } }
 
@@ -64,6 +64,9 @@ struct EventSource {
         case 13: return .snapshot(mm(), vmas(dice.below(40)), asOf: now())
         case 14: return .compared(mm(), vmas(dice.below(40)))
         case 15: return .frames(mm(), id(), (0..<dice.below(5)).map { _ in text() })
+        case 16:
+            let mapped = PageUse.Mapped.allCases
+            return .pages(mm(), (0..<dice.below(5)).map { _ in PageUse(range(), mapped[dice.below(3)]) })
         default: return .released
         }
     }
