@@ -150,8 +150,17 @@ struct Guest: Sendable {
 
     private static let everythingElse = """
         for source in \(Station.sources.joined(separator: " ")); do
-            $vmascope run --source $source --json -- /root/programs/workload > $source.demo 2> $source.demo.err
+            $vmascope run --source $source --json --record $source.vmt -- /root/programs/workload \\
+                > $source.demo 2> $source.demo.err
         done
+        /root/programs/\(SharingTests.program) stay > ready & victim=$!
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do grep -q ready ready && break; sleep 1; done
+        $vmascope layout $victim --json > sharing.alive
+        $vmascope layout $(cut -d ' ' -f 2 ready) --json > sharing.child
+        for source in \(Station.sources.joined(separator: " ")); do
+            $vmascope attach $victim --source $source --duration 2s --json > $source.sharing 2> $source.sharing.err
+        done
+        kill $victim
         $vmascope run --json -- true > auto.json
         sleep 1000 & sleeper=$!
         $vmascope layout $sleeper --json > layout.json
@@ -198,6 +207,8 @@ struct Guest: Sendable {
     }
 
     func report(_ name: String) throws -> ReportFile { try ReportFile(try text(name)) }
+
+    func path(_ name: String) -> String { folder.path(name) }
 
     func messages(_ name: String) -> String { folder.text(name) }
 

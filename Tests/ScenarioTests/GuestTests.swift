@@ -34,6 +34,15 @@ struct GuestTests {
         #expect(Demo.complaints(report).isEmpty, "\(guest.messages("\(station.source).demo.err"))")
     }
 
+    @Test("a recording from there gives the same report here", arguments: Station.plain)
+    func recording(_ station: Station) async throws {
+        let guest = try await Guest.of(station.machine)
+        guard guest.usable.contains(station.source) else { return }
+        let here = try Vmascope.run(["report", guest.path("\(station.source).vmt"), "--json"])
+        #expect(here.status == 0 && here.errors.isEmpty, "\(here.errors)")
+        #expect(here.output == (try guest.text("\(station.source).demo")))
+    }
+
     @Test("hooks are what is taken where they load", arguments: Machine.plain)
     func choice(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)

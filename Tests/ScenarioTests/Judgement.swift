@@ -11,10 +11,10 @@ struct Judgement {
     var model: String
     var maps: [(pid: Int, text: String)]
 
-    private static let area: Range<UInt64> = 0x2000_0000_0000..<0x2000_4000_0000
+    static let area: Range<UInt64> = 0x2000_0000_0000..<0x2000_4000_0000
 
     /// What differs, in words; empty if all is as expected.
-    var complaints: [String] { scenario.problems + misses + merges + layouts }
+    var complaints: [String] { scenario.problems + misses + merges + layouts + standing }
 
     private var processes: [ReportFile.Process] { report.processes.filter { $0.comm == comm } }
 
@@ -23,7 +23,8 @@ struct Judgement {
         var found: [Scenario.Miss: Int] = [:]
         for miss in report.missed where pids.contains(miss.pid) && isInside(miss) {
             let key = Scenario.Miss(
-                operation: miss.op, side: miss.side, blockers: miss.blockers.joined(separator: "+"), detail: miss.detail)
+                operation: miss.op, side: miss.side, blockers: miss.blockers.joined(separator: "+"), detail: miss.detail,
+                whatIf: scenario.tellsWhatIf ? miss.what_if : nil)
             found[key, default: 0] += miss.count
         }
         let expected = scenario.misses(report.host.merge_rules)
@@ -45,6 +46,13 @@ struct Judgement {
         let merged = processes.reduce(0) { $0 + $1.merged } - baseline
         let expected = scenario.merged(report.host.merge_rules)
         return merged >= expected ? [] : ["merged: \(merged), expected \(expected) at least"]
+    }
+
+    /// What it left when it was gone, and not what a child of its did.
+    private var standing: [String] {
+        guard let expected = scenario.standing["gone"] else { return [] }
+        let found = processes.map { Stock.of(report, $0.pid) }.max { $0.values.reduce(0, +) < $1.values.reduce(0, +) }
+        return found == expected ? [] : ["stands: \(found ?? [:]), expected \(expected)"]
     }
 
     private var layouts: [String] {
@@ -81,5 +89,26 @@ struct Judgement {
             maps.split(separator: "\n").filter { !$0.contains("[vsyscall]") }.map { line in
                 line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: true).prefix(3).joined(separator: " ")
             })
+    }
+}
+
+/// Boundaries of the area that only the kernel's limits keep, as `BLOCKERS WHATIF`, and how many.
+enum Stock {
+    static func of(_ report: ReportFile, _ pid: Int) -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for row in report.standing where row.pid == pid && Judgement.area.contains(row.example.left.address) {
+            guard let whatIf = row.what_if else { continue }
+            counts["\(row.blockers.joined(separator: "+")) \(whatIf)", default: 0] += row.count
+        }
+        return counts
+    }
+
+    static func of(_ layout: LayoutFile) -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for boundary in layout.boundaries where Judgement.area.contains(layout.vmas[boundary.index].address) {
+            guard let whatIf = boundary.what_if else { continue }
+            counts["\(boundary.blockers.joined(separator: "+")) \(whatIf)", default: 0] += 1
+        }
+        return counts
     }
 }

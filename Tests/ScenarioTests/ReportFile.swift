@@ -33,6 +33,7 @@ struct ReportFile: Decodable, Sendable {
             var total: Int
             var blocked_by: [String: Int]
             var recoverable: Int
+            var what_if: [String: Int]
         }
         struct Count: Decodable, Sendable {
             var start: Int
@@ -80,6 +81,19 @@ struct ReportFile: Decodable, Sendable {
         var stack: [String]
     }
 
+    struct Standing: Decodable, Sendable {
+        struct Example: Decodable, Sendable {
+            var left: VMA
+            var right: VMA
+        }
+        var pid: Int
+        var blockers: [String]
+        var what_if: String?
+        var what_if_by: String?
+        var count: Int
+        var example: Example
+    }
+
     var schema: String
     var host: Host
     var events: Events
@@ -88,6 +102,7 @@ struct ReportFile: Decodable, Sendable {
     var totals: Totals
     var processes: [Process]
     var missed: [Miss]
+    var standing: [Standing]
 
     init(_ json: String) throws {
         self = try JSONDecoder().decode(ReportFile.self, from: Data(json.utf8))
@@ -117,6 +132,12 @@ struct ReportFile: Decodable, Sendable {
         }
         for (key, count) in totals.what_if {
             demand(processes.reduce(0) { $0 + ($1.what_if[key] ?? 0) } == count, "what_if \(key) does not add up")
+        }
+        for process in processes {
+            let whatIf = process.boundaries.what_if
+            demand(whatIf["recoverable"] == process.boundaries.recoverable, "recoverable boundaries are two numbers")
+            let headlines = ["pgoff", "anon_vma", "pgoff+anon_vma"].map { process.boundaries.blocked_by[$0] ?? 0 }
+            demand(whatIf.values.reduce(0, +) == headlines.reduce(0, +), "what_if of boundaries does not add up")
         }
         return doubts
     }

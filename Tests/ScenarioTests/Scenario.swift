@@ -4,6 +4,8 @@ import Testing
 /// One program of scenarios/ and what is written above it, a comment line for each fact:
 ///
 ///     // expect[WORDS]: OP SIDE BLOCKERS (DETAIL) xN    misses in the area, and no others
+///     // expect: OP SIDE BLOCKERS xN WHATIF             the same, and what the series would have done
+///     // stands: WHEN BLOCKERS xN WHATIF                what separates VMAs of the area in the end
 ///     // merged[WORDS]: OP N                            attempts that merge, at least
 ///     // nothing missed
 ///     // area: brk | any                                misses anywhere, of brk or of all ops
@@ -16,8 +18,12 @@ struct Scenario: CustomTestStringConvertible, Sendable {
         var side: String
         var blockers: String
         var detail: String?
+        /// Nil where the scenario does not say.
+        var whatIf: String?
 
-        var description: String { "\(operation) \(side) \(blockers)\(detail.map { " (\($0))" } ?? "")" }
+        var description: String {
+            "\(operation) \(side) \(blockers)\(detail.map { " (\($0))" } ?? "")\(whatIf.map { " \($0)" } ?? "")"
+        }
         static func < (a: Miss, b: Miss) -> Bool { a.description < b.description }
     }
 
@@ -29,7 +35,11 @@ struct Scenario: CustomTestStringConvertible, Sendable {
     var expectations: [(words: [String], miss: Miss, count: Int)] = []
     /// Attempts that merge, of all ops.
     var merges: [(words: [String], count: Int)] = []
+    /// By WHEN: how many boundaries of `BLOCKERS WHATIF`.
+    var standing: [String: [String: Int]] = [:]
     var problems: [String] = []
+
+    var tellsWhatIf: Bool { expectations.contains { $0.miss.whatIf != nil } }
 
     var testDescription: String { name }
 
@@ -59,21 +69,23 @@ struct Scenario: CustomTestStringConvertible, Sendable {
         var saysSomething = false
         let text = (try? String(contentsOf: source, encoding: .utf8)) ?? ""
         for line in text.split(separator: "\n") {
-            if let match = line.wholeMatch(of: /\/\/ expect(?:\[(.+?)\])?: (\w+) (prev|next) ([\w+]+)(?: \((.+)\))? x(\d+)/) {
-                let (_, words, operation, side, blockers, detail, count) = match.output
+            if let match = line.wholeMatch(of: /\/\/ expect(?:\[(.+?)\])?: (\w+) (prev|next) ([\w+]+)(?: \((.+)\))? x(\d+)(?: (\w+))?/) {
+                let (_, words, operation, side, blockers, detail, count, whatIf) = match.output
                 let miss = Miss(
                     operation: String(operation), side: String(side), blockers: String(blockers),
-                    detail: detail.map(String.init))
+                    detail: detail.map(String.init), whatIf: whatIf.map(String.init))
                 expectations.append((words?.split(separator: ",").map(String.init) ?? [], miss, Int(count)!))
                 saysSomething = true
             } else if let match = line.wholeMatch(of: /\/\/ merged(?:\[(.+?)\])?: (\w+) (\d+)/) {
                 merges.append((match.1?.split(separator: ",").map(String.init) ?? [], Int(match.3)!))
                 saysSomething = true
+            } else if let match = line.wholeMatch(of: /\/\/ stands: (\w+) ([\w+]+) x(\d+) (\w+)/) {
+                standing[String(match.1), default: [:]]["\(match.2) \(match.4)"] = Int(match.3)!
             } else if let match = line.wholeMatch(of: /\/\/ area: (brk|any)/) {
                 area = Area(rawValue: String(match.1))!
             } else if line == "// nothing missed" {
                 saysSomething = true
-            } else if line.contains(/^\/\/ (expect|merged|nothing|area)\b.*:/) {
+            } else if line.contains(/^\/\/ (expect|merged|nothing|area|stands)\b.*:/) {
                 problems.append("not understood: \(line)")
             }
         }
