@@ -49,6 +49,8 @@ let package = Package(
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "CVMAEvent"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
+        // The HTML report in a browser without a screen.
+        .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
