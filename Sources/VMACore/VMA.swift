@@ -69,6 +69,9 @@ public struct VMA: Hashable, Sendable {
     public var end: UInt64 { range.end }
     public var isAnonymous: Bool { file == 0 }
 
+    /// A few pages of nothing, as they are put at the end of a stack: larger ones are reserves.
+    var isGuard: Bool { isAnonymous && flags.isDisjoint(with: [.read, .write, .exec]) && range.pages <= 16 }
+
     /// The offset that a VMA right after this one needs to continue it.
     public var nextPgoff: UInt64 { pgoff &+ range.pages }
 

@@ -20,11 +20,27 @@ struct Answer {
             return
         }
         near = Self.near(process, report.seconds)
-        filledBy = Self.filled(process.boundaries)
-        guard let lead = Self.lead(process.boundaries) else { return }
-        leftBy = Self.left(lead, process, report.standing)
-        whatToDo = lead.rules.first.map { "\($0.slug): \($0.advice)" }
+        filledBy = Self.filled(process)
+        if Self.gaps(process) > process.boundaries.total {
+            leftBy = "munmap, or by mapping apart: gaps are charged to nobody"
+            whatToDo = "gaps: Map larger pieces, and unmap them whole: what lies between gaps is a VMA each."
+            return
+        }
+        let rows = report.standing.filter { $0.pid == process.pid && $0.command == process.command && !$0.blockers.isEmpty }
+        let own = rows.filter { !Stack.isLoaders($0.stack) }
+        let (ownCount, count) = (Self.sum(own), Self.sum(rows))
+        guard 2 * ownCount >= count else {
+            leftBy = "the dynamic loader: \((count - ownCount).grouped) of the \(count.grouped)"
+            whatToDo = "nothing: every program has what its loader leaves"
+            return
+        }
+        guard let lead = Self.lead(own) else { return }
+        let leading = own.filter { $0.blockers == lead }
+        leftBy = Self.left(leading) + " of the \((process.boundaries.blockedBy[lead] ?? 0).grouped) \(lead.key)"
+        whatToDo = lead.rules.first.map { "\($0.slug): \($0.advice(leading[0].left, leading[0].right, report.judge.model))" }
     }
+
+    private static func sum(_ rows: [Report.Standing]) -> Int { rows.reduce(0) { $0 + $1.count } }
 
     /// The one that comes to the limit first, if any does soon; else the largest that lives.
     static func nearest(_ processes: [Report.Process]) -> Report.Process? {
@@ -35,7 +51,7 @@ struct Answer {
     }
 
     private static func near(_ process: Report.Process, _ seconds: Double) -> String {
-        let name = "\(Fit.middle(Fit.printable(process.command), 16))[\(process.pid)]"
+        let name = Report.name(process.command, process.pid)
         let count = process.exited ? process.peak : process.now
         var text = "\(name) \(process.exited ? "had up to" : "has") \(count.grouped)"
         if let limit = process.limit {
@@ -76,9 +92,15 @@ struct Answer {
         return "\(tenths / 10).\(tenths % 10) s"
     }
 
-    private static func filled(_ boundaries: Boundaries) -> String {
+    /// Where two VMAs do not touch.
+    private static func gaps(_ process: Report.Process) -> Int { max(0, process.now - process.boundaries.total - 1) }
+
+    private static func filled(_ process: Report.Process) -> String {
+        let (boundaries, gaps) = (process.boundaries, gaps(process))
         guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
-        var text = "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, 3))"
+        let isSparse = gaps > boundaries.total
+        var text = isSparse ? "\(gaps.of("gap")), and " : ""
+        text += "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, isSparse ? 2 : 3))"
         let known = whatIf(boundaries.whatIf)
         return known.isEmpty ? text : "\(text); \(known)"
     }
@@ -96,25 +118,25 @@ struct Answer {
     }
 
     /// What keeps most apart; of two files, or a device, nobody can make one, so these come last.
-    private static func lead(_ boundaries: Boundaries) -> Blockers? {
-        let ranked = boundaries.blockedBy.ranked.map(\.key)
+    private static func lead(_ rows: [Report.Standing]) -> Blockers? {
+        let counts = rows.reduce(into: [Blockers: Int]()) { $0[$1.blockers, default: 0] += $1.count }
+        let ranked = counts.ranked.map(\.key)
         return ranked.first { $0.isDisjoint(with: [.file, .special]) } ?? ranked.first
     }
 
-    private static func left(_ lead: Blockers, _ process: Report.Process, _ standing: [Report.Standing]) -> String {
-        let rows = standing.filter { $0.pid == process.pid && $0.command == process.command && $0.blockers == lead }
+    /// `mmap by fill_hole ← main: 12`
+    private static func left(_ rows: [Report.Standing]) -> String {
         var counts: [String: Int] = [:]
         for row in rows { counts[code(row), default: 0] += row.count }
-        let all = counts.values.reduce(0, +)
-        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return "nobody that was seen" }
-        return "\(most.key): \(most.value.grouped) of the \(all.grouped) \(lead.key)"
+        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return "nobody that was seen: 0" }
+        return "\(most.key): \(most.value.grouped)"
     }
 
     private static func code(_ row: Report.Standing) -> String {
         guard let operation = row.operation else { return "what was there before (or exec)" }
         guard !row.stack.isEmpty else { return "\(operation), without a stack" }
-        let frames = row.stack.prefix(2).map { Fit.middle(Fit.printable($0), 26) }
-        return "\(operation) by " + frames.joined(separator: " ← ")
+        let callers = Stack.callers(row.stack, of: operation).prefix(2).map { Fit.middle(Fit.printable($0), 28) }
+        return callers.isEmpty ? "\(operation), its caller was not seen" : "\(operation) by " + callers.joined(separator: " ← ")
     }
 
     private static func trust(_ report: Report) -> (String, Bool) {

@@ -7,11 +7,30 @@ enum HTMLChart {
     private static let processLimit = 6
 
     static func history(_ report: Report) -> String {
-        let shown = report.processes.filter { !$0.history.points.isEmpty }
-            .sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }.prefix(processLimit)
-        guard !shown.isEmpty else { return "<p>No process was seen.</p>\n" }
-        return shown.map { figure($0, report) }.joined()
+        let ranked = report.processes.filter { !$0.history.points.isEmpty }
+            .sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }
+        guard !ranked.isEmpty else { return "<p>No process was seen.</p>\n" }
+        let drawn = ranked.filter { tells($0, report) }.prefix(processLimit)
+        let told = Set(drawn.map(\.pid))
+        let others = ranked.filter { !told.contains($0.pid) }
+        var html = drawn.map { figure($0, report) }.joined()
+        if !others.isEmpty {
+            let names = others.prefix(processLimit).map { "\(Report.name($0.command, $0.pid)) \($0.peak.grouped)" }
+            html += "<p>At most, of the others: \(HTML.escaped(names.joined(separator: ", ")))"
+            html += (others.count > processLimit ? ", and \((others.count - processLimit).of("more", "more"))" : "") + ".</p>\n"
+        }
+        return html
     }
+
+    /// Whether a line says more than a number does: of what lived long enough, and did not stay level.
+    private static func tells(_ process: Report.Process, _ report: Report) -> Bool {
+        guard process.history.points.contains(where: { $0.count != process.start }) else { return false }
+        guard process.exited, let first = process.history.points.first, let last = process.history.points.last else { return true }
+        return Double(last.time &- first.time) >= max(0, report.seconds) * 1e9 / shortest
+    }
+
+    /// What lived for a smaller part of the window is not drawn.
+    private static let shortest = 50.0
 
     private static func figure(_ process: Report.Process, _ report: Report) -> String {
         let peak = max(1, process.history.points.map(\.count).max() ?? 1)

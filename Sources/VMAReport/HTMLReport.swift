@@ -4,7 +4,8 @@ import VMACore
 /// most is there without scripts, too; these draw the address space and the flame graph.
 struct HTMLReport: ReportFormat {
     private static let processLimit = 200
-    private static let standingLimit = 20
+    private static let standingLimit = 15
+    private static let frameLimit = 6
 
     func render(_ report: Report, into text: inout String) {
         let answer = Answer(report)
@@ -65,18 +66,22 @@ struct HTMLReport: ReportFormat {
 
     private func standing(_ report: Report) -> String {
         guard !report.standing.isEmpty else { return "<p>No two VMAs touch.</p>\n" }
-        let rows = report.standing.prefix(Self.standingLimit).map { row in
-            let stack = row.stack.prefix(6).map(HTML.escaped).joined(separator: " ← ")
+        let all = report.standingAlike(Self.frameLimit)
+        let rows = all.prefix(Self.standingLimit).map { alike in
+            let row = alike.row
+            let callers = row.operation.map { Stack.callers(row.stack, of: $0) } ?? []
+            let stack = (callers.isEmpty ? row.stack : callers).prefix(Self.frameLimit).map(HTML.escaped).joined(separator: " ← ")
+            let notes = [row.whatIf?.rawValue, row.detail].compactMap { $0 }.map(HTML.escaped).joined(separator: ", ")
             return [
-                "=\(row.count.grouped)", HTML.blocker(row.blockers.isEmpty ? "mergeable" : row.blockers.key),
-                row.operation?.rawValue ?? "before", "<code>\(stack)</code>", row.whatIf?.rawValue ?? "",
-                HTML.escaped(row.detail ?? ""), "\(HTML.escaped(row.command))[\(row.pid)]",
+                "=\(alike.count.grouped)", HTML.blocker(row.blockers.isEmpty ? "mergeable" : row.blockers.key) + " <span class=dim>\(notes)</span>",
+                row.operation?.rawValue ?? "", "<code>\(stack)</code>", HTML.escaped(alike.who),
             ]
         }
-        var html = HTML.table(["=count", "by", "left by", "code", "what if", "detail", "process"], Array(rows))
-        let rest = report.standing.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
-        if rest > 0 { html += "<p class=dim>… and \(rest.grouped) more.</p>\n" }
-        let leading = report.standing.lazy.flatMap(\.blockers.rules).reduce(into: [String]()) { slugs, rule in
+        var html = rows.isEmpty ? "" : HTML.table(["=count", "by", "left by", "code", "process"], Array(rows))
+        let rest = all.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
+        let besides = (rest > 0 ? ["\(rest.grouped) more"] : []) + report.standingBesides
+        if !besides.isEmpty { html += "<p class=dim>Besides: \(besides.joined(separator: "; ")).</p>\n" }
+        let leading = all.lazy.flatMap(\.row.blockers.rules).reduce(into: [String]()) { slugs, rule in
             if slugs.count < 4, !slugs.contains(rule.slug) { slugs.append(rule.slug) }
         }
         html += "<dl>"

@@ -3,12 +3,14 @@ import VMACore
 /// The report for people: the answer first, how far to trust it last. At most `Fit.width` columns.
 struct TextReport: ReportFormat {
     private let style: TextStyle
-    private static let missLimit = 20
+    private static let missLimit = 12
+    private static let headlineLimit = 8
     /// Of those that the program asked for itself, by different files or protections.
     private static let intentLimit = 3
     private static let processLimit = 10
     private static let standingLimit = 10
     private static let frameLimit = 8
+    private static let standingFrameLimit = 5
     /// Misses of the kernel's limits are rare when they are fewer than one in so many attempts.
     private static let rare = 100
 
@@ -73,11 +75,12 @@ struct TextReport: ReportFormat {
     private func misses(_ report: Report) -> String {
         let lines = TextVMA(labels: report.labels, style: style)
         var text = style.bold("MISSED MERGES") + "\n"
-        let shown = Self.interesting(report.missed)
-        for (index, miss) in shown.enumerated() {
+        let shown = Self.interesting(report.missedAlike(Self.frameLimit))
+        for (index, alike) in shown.enumerated() {
+            let miss = alike.row
             let whatIf = miss.whatIf.map { ", \($0)" } ?? ""
-            text += "  " + style.bold("\(miss.count.grouped)×  \(miss.blockers.key)")
-            text += "  \(miss.operation), \(miss.side) side\(whatIf)  \(name(miss.command, miss.pid))\n"
+            text += "  " + style.bold("\(alike.count.grouped)×  \(miss.blockers.key)")
+            text += "  \(miss.operation), \(miss.side) side\(whatIf)  \(alike.who)\n"
             if index == 0 { text += TextStrip(style: style).lines(miss).map { "       \($0)\n" }.joined() }
 
             let (left, right) = miss.side == .prev ? (miss.prev, miss.proposed) : (miss.proposed, miss.next)
@@ -91,10 +94,12 @@ struct TextReport: ReportFormat {
             if !miss.stack.isEmpty { text += labelled("by", stack(miss.stack)) }
             text += "\n"
         }
-        let rest = report.missed.count - shown.count
+        let rest = report.totals.missed - shown.reduce(0) { $0 + $1.count }
+        let loaders = report.missed.reduce(0) { $0 + (Stack.isLoaders($1.stack) ? $1.count : 0) }
         if rest > 0 {
-            let count = report.totals.missed - shown.reduce(0) { $0 + $1.count }
-            text += "  … and \(count.grouped) more in \(rest.of("row")): --format json has them all\n\n"
+            text += "  … and \(rest.grouped) more"
+            text += loaders > 0 ? ", of which \(loaders.grouped) are the dynamic loader's" : ""
+            text += ": --format json has them all\n\n"
         }
         return text
     }
@@ -108,75 +113,81 @@ struct TextReport: ReportFormat {
         return "       " + paint(label.padded(gap) + lines.joined(separator: "\n" + indent)) + "\n"
     }
 
-    /// The kernel's limits first, then what another advice or another order of mapping would
-    /// mend, then a few of those that are as the program wants them.
-    private static func interesting(_ missed: [Report.Miss]) -> [Report.Miss] {
-        let mendable: Blockers = [.pgoff, .anonVMA, .fileOffset, .flags]
-        let headlines = missed.filter { $0.blockers.isHeadline }
-        let others = missed.filter { !$0.blockers.isHeadline }
-        let mends = others.filter { $0.blockers.isSubset(of: mendable) }
-        let intents = others.filter { !$0.blockers.isSubset(of: mendable) }
-        return Array((headlines + mends).prefix(missLimit) + intents.prefix(intentLimit))
+    /// The kernel's limits first, then what is most frequent, and of that a few only that are as the
+    /// program wants them. Every program misses what its loader does.
+    private static func interesting(_ missed: [Alike<Report.Miss>]) -> [Alike<Report.Miss>] {
+        let headlines = missed.filter { $0.row.blockers.isHeadline }.prefix(headlineLimit)
+        var intents = 0
+        let others = missed.filter { alike in
+            guard !alike.row.blockers.isHeadline, !Stack.isLoaders(alike.row.stack) else { return false }
+            if alike.row.blockers.isSubset(of: mendable) { return true }
+            intents += 1
+            return intents <= intentLimit
+        }
+        return Array(headlines + others.prefix(missLimit - headlines.count))
     }
 
+    /// What another advice, or another order of mapping, would mend.
+    private static let mendable: Blockers = [.pgoff, .anonVMA, .fileOffset, .flags]
+
     /// Innermost frame first, on as many lines as it takes.
-    private func stack(_ frames: [String]) -> [String] {
-        var shown = frames.prefix(Self.frameLimit).map { Fit.middle(Fit.printable($0), Self.room - 2) }
-        if frames.count > Self.frameLimit { shown.append("…") }
+    private func stack(_ frames: [String], _ limit: Int = frameLimit) -> [String] {
+        var shown = frames.prefix(limit).map { Fit.middle(Fit.printable($0), Self.room - 2) }
+        if frames.count > limit { shown.append("…") }
         let arrows = shown.enumerated().map { $0.offset == 0 ? $0.element : "← \($0.element)" }
         return Fit.fill(arrows, between: " ", Self.room)
     }
-
-    private func name(_ command: String, _ pid: UInt32) -> String { "\(Fit.middle(Fit.printable(command), 16))[\(pid)]" }
 
     // MARK: what stands
 
     private func standing(_ report: Report) -> String {
         var text = style.bold("WHAT STANDS BETWEEN THE VMAS, AND WHO LEFT IT") + "\n"
-        // What exec made is as it should be.
-        let left = report.standing.filter { $0.operation != nil }
-        for row in left.prefix(Self.standingLimit) {
+        let left = report.standingAlike(Self.standingFrameLimit)
+        for alike in left.prefix(Self.standingLimit) {
+            let row = alike.row
             let whatIf = row.whatIf.map { ", \($0)" } ?? ""
             let detail = row.detail.map { " (\($0))" } ?? ""
-            let head = "\(row.count.grouped)×  \(row.blockers.isEmpty ? "nothing: mergeable" : row.blockers.key)\(detail)\(whatIf)"
-            text += "  " + Fit.end("\(head)  \(row.operation!)  \(name(row.command, row.pid))", Fit.width - 2) + "\n"
-            if !row.stack.isEmpty { text += labelled("by", stack(row.stack)) }
+            let head = "\(alike.count.grouped)×  \(row.blockers.isEmpty ? "nothing: mergeable" : row.blockers.key)\(detail)\(whatIf)"
+            text += "  " + Fit.end("\(head)  \(row.operation!)  \(alike.who)", Fit.width - 2) + "\n"
+            if !row.stack.isEmpty { text += labelled("by", stack(row.stack, Self.standingFrameLimit)) }
         }
-        let shown = left.prefix(Self.standingLimit).reduce(0) { $0 + $1.count }
-        let others = left.reduce(0) { $0 + $1.count } - shown
-        let early = report.standing.reduce(0) { $0 + $1.count } - shown - others
+        let others = left.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
         if others > 0 { text += "  … and \(others.grouped) more: --format folded --weight boundaries has them all\n" }
-        if early > 0 { text += "  \(early.of("boundary", "boundaries")) stood before, or exec made them\n" }
+        for sentence in report.standingBesides { text += "  \(sentence)\n" }
         return text
     }
 
     // MARK: processes
 
     private func processes(_ report: Report) -> String {
-        var table = TextTable(
-            ["pid", "comm", "VMAs", "at best", "peak", "a minute", "attempts", "merged", "missed", "between the VMAs"],
-            right: [0, 2, 3, 4, 5, 6, 7, 8], width: Fit.width - 2)
         // The worst first; they started in this order where they are alike.
         let ranked = report.processes.enumerated()
             .sorted { ($1.element.tally.missed, $0.offset) < ($0.element.tally.missed, $1.offset) }.map(\.element)
-        for process in ranked.prefix(Self.processLimit) {
-            table.add([
-                "\(process.pid)", Fit.middle(Fit.printable(process.command), 16),
-                process.exited ? "exited" : process.now.grouped, process.atBest.grouped, process.peak.grouped,
-                process.trend.map { "\(Answer.perMinute($0.perMinute).prefix { $0 != " " })" } ?? "–",
-                process.tally.attempts.grouped, process.tally.merged.grouped, process.tally.missed.grouped,
-                boundaries(process.boundaries),
-            ])
+        let shown = ranked.prefix(Self.processLimit)
+        // What nobody of those shown has takes no room.
+        let growing = shown.contains { $0.trend != nil }
+        let better = shown.contains { $0.atBest < $0.now }
+        let heads = ["pid", "comm", "VMAs"] + (better ? ["at best"] : []) + ["peak"] + (growing ? ["a minute"] : [])
+            + ["attempts", "merged", "missed", "between the VMAs"]
+        var table = TextTable(heads, right: Set(0..<heads.count - 1).subtracting([1]), width: Fit.width - 2)
+        for process in shown {
+            var cells = ["\(process.pid)", Fit.middle(Fit.printable(process.command), 16)]
+            cells.append(process.exited ? "exited" : process.now.grouped)
+            if better { cells.append(process.atBest.grouped) }
+            cells.append(process.peak.grouped)
+            if growing { cells.append(process.trend.map { "\(Answer.perMinute($0.perMinute).prefix { $0 != " " })" } ?? "–") }
+            cells += [process.tally.attempts, process.tally.merged, process.tally.missed].map(\.grouped)
+            table.add(cells + [boundaries(process.boundaries)])
         }
         let limit = report.processes.first?.limit.map { " (of at most \($0.grouped) VMAs each)" } ?? ""
         var text = style.bold("PROCESSES") + limit + "\n" + table.lines.map { "  \($0)\n" }.joined()
         let rest = ranked.count - Self.processLimit
         if rest > 0 { text += "  … and \(rest.grouped) more that missed no more than these\n" }
-        if ranked.contains(where: { $0.atBest < $0.now }) { text += "  at best: VMAs if the recoverable boundaries were gone\n" }
+        if better { text += "  at best: VMAs in the end if the recoverable boundaries were gone\n" }
         return text
     }
 
     private func boundaries(_ boundaries: Boundaries) -> String {
-        boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 2))" : "no boundaries"
+        boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 3))" : "no boundaries"
     }
 }

@@ -47,6 +47,77 @@ struct AnswerTests {
         #expect(Answer.nearest(report.processes)?.pid == 100)
     }
 
+    /// A process whose VMAs are `vmas`, with a boundary at the end of each of the first `count` that a call
+    /// left whose frames are these.
+    private func standing(_ vmas: [VMA], _ calls: [(boundary: UInt64, frames: [String])] = []) -> Report {
+        let observer = Observer(judge: Sample.observer().judge, isHooked: true)
+        observer.apply(.adopted(1, tgid: 100, command: "app"))
+        observer.apply(.snapshot(1, vmas, asOf: 1_000_000_000))
+        for (index, call) in calls.enumerated() {
+            let stack = UInt32(index + 1)
+            observer.apply(.frames(1, stack, call.frames))
+            let origin = Origin(time: 2_000_000_000, mm: 1, tgid: 100, tid: 100)
+            let seam = AddressRange(call.boundary, call.boundary + 0x1000)
+            let right = vmas.filter { $0.start == seam.start }
+            // As if it had been mapped anew.
+            observer.apply(.rows(Rows(origin, right[0].range, .after, truncated: false, [])))
+            observer.apply(.rows(Rows(origin, right[0].range, .after, truncated: false, right)))
+            let syscall = Syscall(number: 9, arguments: [0, 4096, 3, 0x22, 0, 0])
+            observer.apply(.section(Section(origin, syscall, stack: stack, ranges: [seam], writes: 1, incomplete: false)))
+        }
+        return Sample.report(observer)
+    }
+
+    private func guarded(_ number: UInt64, pages: UInt64 = 1) -> VMA {
+        var vma = Sample.page(number, pages: pages)
+        vma.flags = [.mayRead, .mayWrite, .mayExec]
+        return vma
+    }
+
+    @Test("where gaps fill it, no boundary is to blame")
+    func gaps() {
+        let lines = lines(standing((1...9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]))
+        #expect(lines[1] == "filled by   8 gaps, and 1 boundary: 1 pgoff; 1 recoverable")
+        #expect(lines[2].hasPrefix("left by     munmap, or by mapping apart"))
+        #expect(lines[3].hasPrefix("what to do  gaps: Map larger pieces"))
+    }
+
+    @Test("what the dynamic loader leaves is nobody's fault, and hides nobody who does more")
+    func loader() {
+        let loader = ["mmap (ld-linux-x86-64.so.2)", "_dl_map_object (ld-linux-x86-64.so.2)"]
+        let own = ["mmap (libc.so.6)", "grow(int) (app)", "main (app)"]
+        let vmas = [Sample.page(0x10), guarded(0x11), Sample.page(0x12), guarded(0x13, pages: 64)]
+        let most = lines(standing(vmas, [(0x11000, loader), (0x12000, loader), (0x13000, own)]))
+        #expect(most[2] == "left by     the dynamic loader: 2 of the 3")
+        #expect(most[3].hasPrefix("what to do  nothing: "))
+        let less = lines(standing(vmas, [(0x11000, loader), (0x12000, own), (0x13000, own)]))
+        #expect(less[2] == "left by     mmap by grow(int) ← main: 2 of the 3 prot")
+        let text = Sample.render("text", standing(vmas, [(0x11000, loader), (0x12000, own), (0x13000, own)]))
+        #expect(text.contains("  1 boundary the dynamic loader left, as in every program\n"))
+        #expect(!text.contains("_dl_map_object"))
+    }
+
+    @Test("guard pages have an advice of their own, and reserves have not")
+    func guards() {
+        let stack = ["mprotect (libc.so.6)"]
+        let guarding = lines(standing([guarded(0x10), Sample.page(0x11)], [(0x11000, stack)]))
+        #expect(guarding[2] == "left by     mmap by mprotect: 1 of the 1 prot")
+        #expect(guarding[3] == "what to do  prot: Make guard pages by MADV_GUARD_INSTALL (Linux 6.13 on): then they are no VMAs.")
+        let reserve = lines(standing([guarded(0x10, pages: 64), Sample.page(0x50)], [(0x50000, ["mmap (libc.so.6)"])]))
+        #expect(reserve[2] == "left by     mmap, its caller was not seen: 1 of the 1 prot")
+        #expect(reserve[3] == "what to do  prot: \(MergeRules.rule(slug: "prot")!.advice)")
+    }
+
+    @Test("what is alike in several processes is one row of text, and of JSON one for each")
+    func alike() throws {
+        let observer = Sample.observer()
+        for _ in 1...2 { Sample.attempt(observer, mm: 2, Sample.page(0x31, pgoff: 0x99, anonVMA: 1), before: Sample.page(0x30, anonVMA: 1)) }
+        let report = Sample.report(observer)
+        #expect(Sample.render("text", report).contains("5×  pgoff  mremap, prev side, recoverable  worker1[100] and 1 other\n"))
+        #expect(report.missed.filter { $0.blockers == .pgoff }.map(\.count) == [3, 2])
+        #expect(report.missedAlike(8).map(\.count).reduce(0, +) == report.totals.missed)
+    }
+
     @Test("rare misses of the kernel's limits are called that")
     func rare() {
         let observer = Sample.observer()

@@ -1,0 +1,101 @@
+import VMACore
+
+/// Rows that differ in nothing but the process, as one.
+struct Alike<Row> {
+    /// The first of them.
+    var row: Row
+    var count: Int
+    /// `name[pid]`, in the order of their rows.
+    var processes: [String]
+
+    /// `worker[7]`, `worker[7] and 3 others`
+    var who: String { processes.count == 1 ? processes[0] : "\(processes[0]) and \((processes.count - 1).of("other"))" }
+
+    /// The most frequent first.
+    static func group<Key: Hashable>(
+        _ rows: [Row], by key: (Row) -> Key, count: (Row) -> Int, process: (Row) -> String
+    ) -> [Alike] {
+        var groups: [Alike] = []
+        var index: [Key: Int] = [:]
+        for row in rows {
+            let (key, name) = (key(row), process(row))
+            if let at = index[key] {
+                groups[at].count += count(row)
+                if !groups[at].processes.contains(name) { groups[at].processes.append(name) }
+            } else {
+                index[key] = groups.count
+                groups.append(Alike(row: row, count: count(row), processes: [name]))
+            }
+        }
+        return groups.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+    }
+}
+
+extension Report {
+    /// A process in a line of text.
+    static func name(_ command: String, _ pid: UInt32) -> String { "\(Fit.middle(Fit.printable(command), 16))[\(pid)]" }
+
+    private struct MissKey: Hashable {
+        var operation: Operation
+        var side: Side
+        var blockers: Blockers
+        var detail: String?
+        var whatIf: WhatIf?
+        var stack: [String]
+    }
+
+    /// - Parameter depth: stacks are alike if so many innermost frames are.
+    func missedAlike(_ depth: Int) -> [Alike<Miss>] {
+        Alike.group(missed) { miss in
+            MissKey(
+                operation: miss.operation, side: miss.side, blockers: miss.blockers, detail: miss.detail,
+                whatIf: miss.whatIf, stack: Array(miss.stack.prefix(depth)))
+        } count: { $0.count } process: { Self.name($0.command, $0.pid) }
+    }
+
+    private struct StandingKey: Hashable {
+        var operation: Operation?
+        var blockers: Blockers
+        var detail: String?
+        var whatIf: WhatIf?
+        var stack: [String]
+    }
+
+    /// What stands of what the programs did themselves: not what exec made, or the dynamic loader, as it
+    /// does in every program.
+    func standingAlike(_ depth: Int) -> [Alike<Standing>] {
+        Alike.group(standing.filter { $0.operation != nil && !Stack.isLoaders($0.stack) }) { row in
+            StandingKey(
+                operation: row.operation, blockers: row.blockers, detail: row.detail, whatIf: row.whatIf,
+                stack: Array(row.stack.prefix(depth)))
+        } count: { $0.count } process: { Self.name($0.command, $0.pid) }
+    }
+
+    /// The others, in a sentence for each kind.
+    var standingBesides: [String] {
+        func count(_ isMeant: (Standing) -> Bool) -> Int { standing.reduce(0) { $0 + (isMeant($1) ? $1.count : 0) } }
+        let loaders = count { $0.operation != nil && Stack.isLoaders($0.stack) }
+        let early = count { $0.operation == nil }
+        return [(loaders, "the dynamic loader left, as in every program"), (early, "stood before, or exec made them")]
+            .filter { $0.0 > 0 }.map { "\($0.0.of("boundary", "boundaries")) \($0.1)" }
+    }
+}
+
+/// A call stack in words, innermost frame first: `function (object)` or `object+0xoffset`.
+enum Stack {
+    /// Every program has what the dynamic loader maps and protects, and can't do it otherwise.
+    static func isLoaders(_ frames: [String]) -> Bool {
+        frames.prefix(2).contains { $0.contains("(ld-linux") || $0.contains("(ld-musl") }
+    }
+
+    /// Who called the C library's function that makes the system call; without their objects.
+    static func callers(_ frames: [String], of operation: Operation) -> [String] {
+        Array(frames.map(function).drop { $0 == operation.rawValue })
+    }
+
+    private static func function(_ frame: String) -> String {
+        guard frame.last == ")", let open = frame.lastIndex(of: "("), open > frame.startIndex else { return frame }
+        let space = frame.index(before: open)
+        return frame[space] == " " && space > frame.startIndex ? String(frame[..<space]) : frame
+    }
+}
