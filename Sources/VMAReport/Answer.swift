@@ -21,7 +21,7 @@ struct Answer {
         }
         near = Self.near(process, report.seconds)
         filledBy = Self.filled(process)
-        if Self.gaps(process) > process.boundaries.total {
+        if Self.isSparse(process) {
             leftBy = "munmap, or by mapping apart: gaps are charged to nobody"
             whatToDo = "gaps: Map larger pieces, and unmap them whole: what lies between gaps is a VMA each."
             return
@@ -42,12 +42,26 @@ struct Answer {
 
     private static func sum(_ rows: [Report.Standing]) -> Int { rows.reduce(0) { $0 + $1.count } }
 
-    /// The one that comes to the limit first, if any does soon; else the largest that lives.
+    /// The one that comes to the limit first, if any does soon; else the largest that lives. Of those
+    /// that are about as large, as forks of one another are, it is the one that did most.
     static func nearest(_ processes: [Report.Process]) -> Report.Process? {
         let soon = processes.filter { ($0.secondsToLimit ?? .infinity) < horizon }
         if let first = soon.min(by: { $0.secondsToLimit! < $1.secondsToLimit! }) { return first }
         let living = processes.filter { !$0.exited }
-        return living.max { $0.now < $1.now } ?? processes.max { $0.peak < $1.peak }
+        let sized = living.isEmpty ? processes.map { ($0, $0.peak) } : living.map { ($0, $0.now) }
+        let most = sized.map(\.1).max() ?? 0
+        return sized.filter { 10 * $0.1 >= 9 * most }
+            .max { ($0.0.tally.attempts, $0.1) < ($1.0.tally.attempts, $1.1) }?.0
+    }
+
+    /// The one that the answer is of, then those that live, the largest first.
+    static func ranked(_ processes: [Report.Process]) -> [Report.Process] {
+        let first = nearest(processes)
+        func rank(_ process: Report.Process) -> (Int, Int) {
+            if let first, process.pid == first.pid, process.command == first.command { return (2, process.peak) }
+            return (process.exited ? 0 : 1, process.peak)
+        }
+        return processes.sorted { rank($0) > rank($1) }
     }
 
     private static func near(_ process: Report.Process, _ seconds: Double) -> String {
@@ -95,11 +109,13 @@ struct Answer {
     /// Where two VMAs do not touch.
     private static func gaps(_ process: Report.Process) -> Int { max(0, process.now - process.boundaries.total - 1) }
 
+    /// Every address space has some gaps; where they are far more than boundaries, merging is not the point.
+    private static func isSparse(_ process: Report.Process) -> Bool { gaps(process) > 2 * process.boundaries.total }
+
     private static func filled(_ process: Report.Process) -> String {
-        let (boundaries, gaps) = (process.boundaries, gaps(process))
+        let (boundaries, isSparse) = (process.boundaries, isSparse(process))
         guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
-        let isSparse = gaps > boundaries.total
-        var text = isSparse ? "\(gaps.of("gap")), and " : ""
+        var text = isSparse ? "\(gaps(process).of("gap")), and " : ""
         text += "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, isSparse ? 2 : 3))"
         let known = whatIf(boundaries.whatIf)
         return known.isEmpty ? text : "\(text); \(known)"

@@ -7,8 +7,7 @@ enum HTMLChart {
     private static let processLimit = 6
 
     static func history(_ report: Report) -> String {
-        let ranked = report.processes.filter { !$0.history.points.isEmpty }
-            .sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }
+        let ranked = Answer.ranked(report.processes).filter { !$0.history.points.isEmpty }
         guard !ranked.isEmpty else { return "<p>No process was seen.</p>\n" }
         let drawn = ranked.filter { tells($0, report) }.prefix(processLimit)
         let told = Set(drawn.map(\.pid))

@@ -38,8 +38,7 @@ enum HTMLData {
         text += "{\"layouts\":["
         var left = vmaLimit
         var isFirst = true
-        let ranked = report.processes.filter { $0.layout.count > 0 }
-            .sorted { ($0.exited ? 0 : 1, $0.layout.count) > ($1.exited ? 0 : 1, $1.layout.count) }
+        let ranked = Answer.ranked(report.processes).filter { $0.layout.count > 0 }
         for process in ranked.prefix(layoutLimit) where process.layout.count <= left {
             left -= process.layout.count
             if !isFirst { text += "," }

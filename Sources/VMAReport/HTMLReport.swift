@@ -116,7 +116,7 @@ struct HTMLReport: ReportFormat {
     }
 
     private func processes(_ report: Report) -> String {
-        let ranked = report.processes.sorted { ($0.exited ? 0 : 1, $0.peak) > ($1.exited ? 0 : 1, $1.peak) }
+        let ranked = Answer.ranked(report.processes)
         let rows = ranked.prefix(Self.processLimit).map { process in
             [
                 "=\(process.pid)", HTML.escaped(process.command), process.exited ? "exited" : "=\(process.now.grouped)",

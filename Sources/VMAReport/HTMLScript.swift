@@ -170,8 +170,9 @@ enum HTMLScript {
             function add(node, left, width) {
                 const element = document.createElement("div");
                 element.style.left = left + "%"; element.style.width = width + "%"; element.style.top = node.depth * rowHeight + "px";
-                element.textContent = node.name;
                 if (node.colour) element.className = "leaf " + node.colour;
+                // A frame has room for a word, or it is a bar: its title still names it.
+                if (width * box.clientWidth / 100 >= 24) element.textContent = node.name; else element.classList.add("thin");
                 const text = node.name + ": " + grouped(node.value) + " (" + (100 * node.value / (root.value || 1)).toFixed(1) + "%)";
                 element.title = text;
                 element.onmouseenter = () => info.textContent = text;
@@ -202,6 +203,7 @@ enum HTMLScript {
         }
         for (const kind of Object.keys(choices)) choices[kind].onclick = () => show(kind);
         byId("whole").onclick = () => { focus = root; draw(); };
+        redraws.push(draw);
         show(data.misses.length ? "misses" : "boundaries");
         }
 

@@ -35,7 +35,7 @@ enum HTMLStyle {
         #flame{position:relative;overflow:hidden}
         #flame div{position:absolute;height:20px;font:12px/20px system-ui,sans-serif;padding:0 4px;overflow:hidden;
         white-space:nowrap;text-overflow:ellipsis;border:1px solid var(--bg);border-radius:3px;background:var(--frame);cursor:pointer}
-        #flame .leaf{color:#fff}@media(prefers-color-scheme:dark){#flame .leaf{color:#000}}
+        #flame .thin{padding:0;border-width:1px 0}#flame .leaf{color:#fff}@media(prefers-color-scheme:dark){#flame .leaf{color:#000}}
         #flame .c-pgoff{background:var(--pgoff)}#flame .c-anon_vma{background:var(--anon_vma)}#flame .c-both{background:var(--both)}
         #flame .c-file_offset{background:var(--file_offset)}#flame .c-prot{background:var(--prot)}
         #flame .c-flags{background:var(--flags)}#flame .c-mergeable{background:var(--mergeable)}

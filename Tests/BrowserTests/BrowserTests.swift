@@ -66,8 +66,9 @@ struct BrowserTests {
         #expect(Self.complaints(page) == [])
         // Made by the scripts: the choice of processes, and the frames.
         #expect(page.document.contains(">worker[100], 201 VMAs</option>"))
-        #expect(page.document.contains(">[mmap pgoff+anon_vma]</div>"))  // boundaries: the last button
-        #expect(page.document.contains(">main</div>"))
+        #expect(page.document.contains(">all</div>"))
+        #expect(page.document.contains("title=\"[mmap pgoff+anon_vma]: 1 ("))  // boundaries: the last button
+        #expect(page.document.contains("title=\"main: 1 ("))
     }
 
     @Test("it fits a phone, and is dark where the reader's system is", isThere, arguments: [false, true])

@@ -43,7 +43,12 @@ struct AnswerTests {
         #expect(Answer.nearest(report.processes)?.pid == 100)
         report.processes[1].trend = nil
         #expect(Answer.nearest(report.processes)?.pid == 7)
-        report.processes[0].exited = true
+        // One that was forked, has a VMA more, and has done nothing.
+        var forked = larger
+        (forked.pid, forked.now, report.processes[0].tally.attempts) = (8, 60001, 5)
+        report.processes.append(forked)
+        #expect(Answer.nearest(report.processes)?.pid == 7)
+        for index in [0, 2] { report.processes[index].exited = true }
         #expect(Answer.nearest(report.processes)?.pid == 100)
     }
 
