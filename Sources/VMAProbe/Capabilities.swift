@@ -8,6 +8,10 @@ public struct Capabilities: Sendable {
         ("CAP_PERFMON", 38, "to attach them and to read kernel memory"),
         ("CAP_SYS_PTRACE", 19, "to read another user's /proc/PID"),
     ]
+    /// What it does without, if it has to.
+    public static let useful: [(name: String, bit: UInt64, purpose: String)] = [
+        ("CAP_SYS_ADMIN", sysAdmin, "to see which pages are shared, where the anon_vma does not tell")
+    ]
     private static let sysAdmin: UInt64 = 21
 
     public var effective: UInt64
@@ -21,7 +25,7 @@ public struct Capabilities: Sendable {
     }
 
     public func has(_ name: String) -> Bool {
-        guard let bit = Self.needed.first(where: { $0.name == name })?.bit else { return false }
+        guard let bit = (Self.needed + Self.useful).first(where: { $0.name == name })?.bit else { return false }
         // Up to 5.8 CAP_SYS_ADMIN was all of BPF, and it still is.
         return effective & (1 << bit) != 0 || (bit >= 38 && effective & (1 << Self.sysAdmin) != 0)
     }

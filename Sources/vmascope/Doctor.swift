@@ -29,7 +29,7 @@ struct Doctor: ParsableCommand {
             }
         }
         text += "\ncapabilities\n"
-        for need in Capabilities.needed {
+        for need in Capabilities.needed + Capabilities.useful {
             let has = Capabilities.current.has(need.name)
             text += "  \(need.name.padded(16)) \(has ? "yes" : "missing")  \(need.purpose)\n"
         }
@@ -61,7 +61,7 @@ struct Doctor: ParsableCommand {
                 }
             }
             json.object("capabilities") { json in
-                for need in Capabilities.needed { json.field(need.name, Capabilities.current.has(need.name)) }
+                for need in Capabilities.needed + Capabilities.useful { json.field(need.name, Capabilities.current.has(need.name)) }
             }
         }
         return json.finish()
