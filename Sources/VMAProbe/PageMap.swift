@@ -8,7 +8,7 @@ import VMACore
 /// CAP_SYS_ADMIN sees the number, and only root the flags; without these it can't be said.
 public final class PageMap {
     private let map: Int32
-    private let flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
+    private let flags = Glibc.open("/proc/kpageflags", O_RDONLY | O_CLOEXEC)
     private var buffer = [UInt64](repeating: 0, count: 8192)
     /// Pages that may still be looked at: reserved address space can be huge.
     private var budget: UInt64 = 16 << 20
@@ -25,8 +25,22 @@ public final class PageMap {
         static let zeroPage: UInt64 = 1 << 24
     }
 
-    /// Holds on to the address space that the process has now.
-    public init(_ pid: Int32) { map = open("/proc/\(pid)/pagemap", O_RDONLY | O_CLOEXEC) }
+    /// Holds on to the address space that the process has now. Where the leader of its threads has
+    /// ended, the others have it still.
+    public init(_ pid: Int32) {
+        let others = { ProcFile.entries("/proc/\(pid)/task").compactMap { Int32($0) }.filter { $0 != pid } }
+        map = Self.open(pid, pid) ?? others().lazy.compactMap { Self.open(pid, $0) }.first ?? -1
+    }
+
+    private static func open(_ pid: Int32, _ tid: Int32) -> Int32? {
+        let fd = Glibc.open("/proc/\(pid)/task/\(tid)/pagemap", O_RDONLY | O_CLOEXEC)
+        guard fd >= 0 else { return nil }
+        var entry: UInt64 = 0
+        // Nothing comes of a thread without an address space.
+        if pread(fd, &entry, 8, 0) == 8 { return fd }
+        close(fd)
+        return nil
+    }
 
     deinit {
         if map >= 0 { close(map) }

@@ -10,6 +10,8 @@ struct Answer {
     var trust: String
     var isTrusted: Bool
 
+    /// Columns beside the label of a line.
+    static let room = Fit.width - 12
     /// A rate that brings it to the limit later than this says little of today.
     private static let horizon = 7 * 86400.0
 
@@ -36,7 +38,7 @@ struct Answer {
         }
         guard let lead = Self.lead(own) else { return }
         let leading = own.filter { $0.blockers == lead }
-        leftBy = Self.left(leading) + " of the \((process.boundaries.blockedBy[lead] ?? 0).grouped) \(lead.key)"
+        leftBy = Self.left(leading, of: lead, process.boundaries.blockedBy[lead] ?? 0)
         whatToDo = lead.rules.first.map { "\($0.slug): \($0.advice(leading[0].left, leading[0].right, report.judge.model))" }
     }
 
@@ -115,10 +117,14 @@ struct Answer {
     private static func filled(_ process: Report.Process) -> String {
         let (boundaries, isSparse) = (process.boundaries, isSparse(process))
         guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
-        var text = isSparse ? "\(gaps(process).of("gap")), and " : ""
-        text += "\(boundaries.total.of("boundary", "boundaries")): \(list(boundaries.blockedBy, isSparse ? 2 : 3))"
         let known = whatIf(boundaries.whatIf)
-        return known.isEmpty ? text : "\(text); \(known)"
+        func text(_ limit: Int) -> String {
+            let count = boundaries.total.of("boundary", "boundaries")
+            return (isSparse ? "\(gaps(process).of("gap")), and " : "") + "\(count): \(list(boundaries.blockedBy, limit))"
+                + (known.isEmpty ? "" : "; \(known)")
+        }
+        // What could be gained is worth more than a third blocker.
+        return [3, 2].map(text).first { $0.count <= room } ?? text(1)
     }
 
     /// `12 recoverable, 3 shared`, without what there is none of.
@@ -140,16 +146,20 @@ struct Answer {
         return ranked.first { $0.isDisjoint(with: [.file, .special]) } ?? ranked.first
     }
 
-    /// `mmap by fill_hole ← main: 12`
-    private static func left(_ rows: [Report.Standing]) -> String {
+    /// `mmap by fill_hole ← main: 12 of the 15 anon_vma`: by whom most, of what was seen to be left.
+    private static func left(_ rows: [Report.Standing], of lead: Blockers, _ all: Int) -> String {
         var counts: [String: Int] = [:]
-        for row in rows { counts[code(row), default: 0] += row.count }
-        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return "nobody that was seen: 0" }
-        return "\(most.key): \(most.value.grouped)"
+        for row in rows { if let code = code(row) { counts[code, default: 0] += row.count } }
+        let before = sum(rows.filter { $0.operation == nil })
+        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else {
+            return "what was there before (or exec): \(before.grouped) of the \(all.grouped) \(lead.key)"
+        }
+        let text = "\(most.key): \(most.value.grouped) of the \(all.grouped) \(lead.key)"
+        return before > most.value ? "\(text); \(before.grouped) stood before" : text
     }
 
-    private static func code(_ row: Report.Standing) -> String {
-        guard let operation = row.operation else { return "what was there before (or exec)" }
+    private static func code(_ row: Report.Standing) -> String? {
+        guard let operation = row.operation else { return nil }
         guard !row.stack.isEmpty else { return "\(operation), without a stack" }
         let callers = Stack.callers(row.stack, of: operation).prefix(2).map { Fit.middle(Fit.printable($0), 28) }
         return callers.isEmpty ? "\(operation), its caller was not seen" : "\(operation) by " + callers.joined(separator: " ← ")

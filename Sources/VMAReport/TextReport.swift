@@ -32,7 +32,7 @@ struct TextReport: ReportFormat {
 
     private func answer(_ answer: Answer) -> String {
         func line(_ label: String, _ text: String?) -> String {
-            label.padded(12) + Fit.end(text ?? "nothing that was seen", Fit.width - 12)
+            label.padded(12) + Fit.end(text ?? "nothing that was seen", Answer.room)
         }
         let trust = line("trust", answer.trust)
         let lines = [
