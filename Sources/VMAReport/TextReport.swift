@@ -62,7 +62,12 @@ struct TextReport: ReportFormat {
         guard limits > 0 else {
             return text + "none by pgoff or anon_vma alone: the kernel's own limits cost nothing here\n"
         }
-        let whatIf = WhatIf.allCases.map { "\((totals.whatIf[$0] ?? 0).grouped) \($0)" }.joined(separator: ", ")
+        let whatIf = WhatIf.allCases.map { whatIf in
+            let count = totals.whatIf[whatIf] ?? 0
+            // What the series gives as its result: how many of all stay refused because of sharing.
+            let share = whatIf == .shared && count > 0 ? " (\((1000 * count / limits + 5) / 10)%)" : ""
+            return "\(count.grouped) \(whatIf)\(share)"
+        }.joined(separator: ", ")
         text += "of the \(limits.grouped) by pgoff or anon_vma, if those were no limits: \(whatIf)\n"
         if limits * Self.rare < totals.attempts { text += "which is rare, as in most programs: the rest is as it was asked for\n" }
         return text

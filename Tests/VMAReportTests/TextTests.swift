@@ -107,6 +107,26 @@ struct TextTests {
         #expect(text.contains("1 boundary would go if pgoff and anon_vma were no limits"))
     }
 
+    @Test("a layout says what would go, what would stay because it is shared, and of what nobody could tell")
+    func sharing() {
+        var child = Sample.page(0x11, anonVMA: 2)
+        child.traits = .anonKnown  // inherited
+        let vmas = [Sample.page(0x10, anonVMA: 1), child, Sample.page(0x12, anonVMA: 3), Sample.page(0x13, anonVMA: 4)]
+        func text(_ mapped: PageUse.Mapped) -> String {
+            let report = LayoutReport(
+                pid: 7, command: "x", limit: 100, layout: Layout(vmas), pages: PageFacts([PageUse(child.range, mapped)]),
+                judge: Sample.observer().judge, labels: Labels(files: [:], names: [:]))
+            var text = ""
+            TextLayout(colour: false).render(report, into: &text)
+            return text
+        }
+        #expect(text(.once).hasSuffix("\n3 boundaries would go if pgoff and anon_vma were no limits: 1 VMA in place of 4\n"))
+        #expect(text(.several).contains("─── anon_vma: anon_vma 1 beside 2 (shared)\n"))
+        #expect(text(.several).hasSuffix("3 VMAs in place of 4\n2 would stay: another process shares the pages\n"))
+        #expect(text(.unseen).contains("─── anon_vma: anon_vma 2 beside 3 (unknown)\n"))
+        #expect(text(.unseen).contains("\nof 2 it is not known: seeing whether pages are shared takes CAP_SYS_ADMIN\n"))
+    }
+
     @Test("figures are grouped in threes", arguments: [
         (0, "0"), (999, "999"), (1000, "1,000"), (65530, "65,530"), (1_234_567, "1,234,567"), (-1000, "-1,000"),
     ])
