@@ -80,6 +80,9 @@ struct ConditionTests {
             #expect(errors.count == (pair.0 == pair.1 ? 2 : 1), "\(outcome.errors)")
             #expect(errors.allSatisfy { $0.contains("cut is cut off after ") }, "\(outcome.errors)")
         }
+        let report = try Vmascope.run(["report", folder.path("cut"), "--fail-on", "attempts>=0"])
+        #expect(report.status == 65 && report.output.contains("attempts"), "\(report.errors)")
+        #expect(report.errors.contains("cut is cut off after ") && !report.errors.contains("--fail-on"), "\(report.errors)")
         let stump = try diff("whole", "stump")
         #expect(stump.status == 65 && stump.output.isEmpty && stump.errors.contains("stump is cut off"), "\(stump.errors)")
     }

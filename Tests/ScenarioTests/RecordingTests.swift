@@ -82,7 +82,7 @@ struct RecordingTests {
     @Test("on a disk that is full end there; the observation goes on, and ends with 74")
     func full() throws {
         let folder = try TemporaryFolder()
-        let device = try shell("$V run --json --record /dev/full -- sh -c 'exit 3'", folder)
+        let device = try shell("$V run --json --record /dev/full --fail-on 'attempts>0' -- sh -c 'exit 5'", folder)
         #expect(device.status == 74)
         #expect(device.errors.contains("recording /dev/full: No space left on device"), "\(device.errors)")
         #expect(try ReportFile(device.output).totals.attempts > 0)
