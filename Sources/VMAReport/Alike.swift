@@ -88,9 +88,9 @@ enum Stack {
         frames.prefix(2).contains { $0.contains("(ld-linux") || $0.contains("(ld-musl") }
     }
 
-    /// Who called the C library's function that makes the system call; without their objects.
+    /// Who called the C library's function that makes the system call, up to main; without their objects.
     static func callers(_ frames: [String], of operation: Operation) -> [String] {
-        Array(frames.map(function).drop { $0 == operation.rawValue })
+        Array(frames.map(function).drop { $0 == operation.rawValue }.prefix { !$0.hasPrefix("__libc_start") })
     }
 
     private static func function(_ frame: String) -> String {

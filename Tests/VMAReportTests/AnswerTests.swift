@@ -105,7 +105,7 @@ struct AnswerTests {
     @Test("who does it now is named before what stood there before")
     func before() {
         let vmas = [Sample.page(0x10), Sample.page(0x11, pgoff: 7), Sample.page(0x12, pgoff: 70), Sample.page(0x13, pgoff: 700)]
-        let lines = lines(standing(vmas, [(0x13000, ["mremap (libc.so.6)", "main (app)"])]))
+        let lines = lines(standing(vmas, [(0x13000, ["mremap (libc.so.6)", "main (app)", "__libc_start_call_main (libc.so.6)"])]))
         #expect(lines[2] == "left by     mmap by mremap ← main: 1 of the 3 pgoff; 2 stood before")
     }
 
