@@ -156,4 +156,14 @@ struct AnswerTests {
         #expect(rule.remedy.hasPrefix(rule.advice) && rule.advice.hasSuffix("."))
         #expect("what to do  \(slug): \(rule.advice)".count <= 100)
     }
+
+    @Test("only a live process has a trend")
+    func exitedTrend() throws {
+        let report = Sample.report(Sample.growing(exits: false))
+        let process = try #require(report.processes.first)
+        let rate = try #require(process.trend?.perMinute)
+        #expect(abs(rate - 60) < 5)
+        #expect(abs(try #require(process.secondsToLimit) - Double(65530 - process.now)) < 6000)
+        #expect(Sample.report(Sample.growing(exits: true)).processes.first?.trend == nil)
+    }
 }

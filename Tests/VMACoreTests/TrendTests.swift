@@ -1,7 +1,6 @@
 import Testing
-import VMACore
 
-@testable import VMAReport
+@testable import VMACore
 
 @Suite("trends, drawn")
 struct TrendTests {
@@ -68,15 +67,5 @@ struct TrendTests {
         let points = (0..<20).map { History.Point(time: UInt64($0) * 1_000_000_000, count: 10 * $0) }
         #expect(Trend(points, until: 20_000_000_000) != nil)
         #expect(Trend(points, until: 60_000_000_000) == nil)
-    }
-
-    @Test("only a live process has one")
-    func exited() throws {
-        let report = Sample.report(Sample.growing(exits: false))
-        let process = try #require(report.processes.first)
-        let rate = try #require(process.trend?.perMinute)
-        #expect(abs(rate - 60) < 5)
-        #expect(abs(try #require(process.secondsToLimit) - Double(65530 - process.now)) < 6000)
-        #expect(Sample.report(Sample.growing(exits: true)).processes.first?.trend == nil)
     }
 }

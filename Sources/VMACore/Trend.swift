@@ -1,5 +1,3 @@
-import VMACore
-
 /// Whether the number of VMAs grows (or falls) steadily, and how fast.
 ///
 /// The window is cut into ten parts of the same length, each of which counts by its median, so that
@@ -10,7 +8,7 @@ public struct Trend: Sendable, Equatable {
     public var perMinute: Double
 
     /// Less says nothing: programs start, and then they rest.
-    static let shortest = 5.0  // s
+    public static let shortest = 5.0  // s
     private static let parts = 10
     private static let samplesPerPart = 6
     /// Standard deviations: one chance of a thousand that there is no trend.
