@@ -206,17 +206,51 @@ struct thread_info {
 
 struct signal_struct {
 	atomic_t live;  // threads
+	int nr_threads;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+typedef struct {
+	u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
 };
 
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
-	struct task_struct *real_parent;
+	struct task_struct *real_parent, *group_leader;
 	struct list_head children, sibling;
 	struct signal_struct *signal;
 	unsigned int flags;
 	int pid, tgid;
 	struct mm_struct *mm;
+	u64 start_boottime;
+	struct pid *thread_pid;
+	struct cred *real_cred;
+	struct css_set *cgroups;  // absent without CONFIG_CGROUPS
 	char comm[16];
 };
 
@@ -243,6 +277,10 @@ struct trace_event_raw_sched_process_fork {
 struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 struct bpf_iter__task_vma {
 	struct bpf_iter_meta *meta;

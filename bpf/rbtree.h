@@ -97,11 +97,6 @@ struct {
 	__type(value, struct vme_snapshot);
 } snapshot_request SEC(".maps");
 
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
-
 SEC("?iter/task")
 int snapshot_walk(struct bpf_iter__task *ctx)
 {

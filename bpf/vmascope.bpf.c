@@ -19,5 +19,6 @@
 #include "attempts.h"
 #include "rbtree.h"
 #include "snapshot.h"
+#include "stock.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -29,8 +29,13 @@ public final class Probe {
         public var wantsStacks = true
         /// Size of the ring buffer, a power of two of at least a page; nil for the default.
         public var ringBytes: UInt32?
+        /// For `SystemProbe`.
+        public var countsProcesses = false
 
-        public init(followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil) {
+        public init(
+            followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil, countsProcesses: Bool = false
+        ) {
+            self.countsProcesses = countsProcesses
             self.followsChildren = followsChildren
             self.wantsStacks = wantsStacks
             self.ringBytes = ringBytes
@@ -52,7 +57,7 @@ public final class Probe {
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         loader = try BPFLoader.load(
-            plan.programs + [SnapshotReader.program(kernel)], on: kernel, configuration: configuration,
+            plan.programs + Self.readers(kernel, options.countsProcesses), on: kernel, configuration: configuration,
             ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
         for point in plan.points {
@@ -62,17 +67,23 @@ public final class Probe {
     }
 
     /// Loads what reads one layout, and attaches nothing.
-    public init(snapshotOn kernel: Kernel) throws(ProbeError) {
+    public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false) throws(ProbeError) {
         source = .tracepoints
         self.kernel = kernel
         plan = AttachPlan(.tracepoints, kernel)
-        loader = try BPFLoader.load([SnapshotReader.program(kernel)], on: kernel)
+        // Only the paths of files come through the ring.
+        loader = try BPFLoader.load(Self.readers(kernel, countsProcesses), on: kernel, ringBytes: 1 << 20)
         snapshots = SnapshotReader(loader: loader)
         try openRing()
     }
 
     deinit {
         if let ring { ring_buffer__free(ring) }
+    }
+
+    /// What is run from outside, and not attached.
+    private static func readers(_ kernel: Kernel, _ countsProcesses: Bool) -> [String] {
+        [SnapshotReader.program(kernel)] + (countsProcesses && StockReader.exists(kernel) ? [StockReader.program] : [])
     }
 
     private func openRing() throws(ProbeError) {
@@ -183,6 +194,26 @@ public final class Probe {
         return (decoder.interners.mms.id(found.mm), found.vmas, found.isQuiet)
     }
 
+    /// The VMAs of a process as they stand, with ids that mean something among themselves only: whoever
+    /// looks at all processes for months does not keep a name for all that it has seen. Does not wait
+    /// for a process that holds its mmap_lock.
+    func vmas(_ pid: Int32) throws(ProbeError) -> [VMA]? {
+        if SnapshotReader.program(kernel) == SnapshotReader.walk { return try read(pid)?.vmas }
+        var interners = Interners()
+        var found = try snapshots.read(pid, patience: 2)
+        if found.mm == 0 {
+            let threads = ProcFile.entries("/proc/\(pid)/task").compactMap { Int32($0) }
+            guard let thread = threads.first(where: { $0 != pid }) else { return nil }
+            found = try snapshots.read(thread, patience: 2)
+        }
+        return found.mm == 0 ? nil : Self.ordered(found.rows).map { interners.vma($0) }
+    }
+
+    /// Each process with its address space.
+    func tasks() throws(ProbeError) -> [(task: vme_task, mm: MMID)] {
+        try StockReader(loader: loader).read().map { ($0, decoder.interners.mms.id($0.mm)) }
+    }
+
     private typealias Found = (mm: UInt64, vmas: [VMA], isQuiet: Bool)
 
     private func read(_ pid: Int32) throws(ProbeError) -> Found? {
@@ -197,13 +228,16 @@ public final class Probe {
         if SnapshotReader.program(kernel) == SnapshotReader.walk { return try walk(tid) }
         let found = try snapshots.read(tid)
         guard found.mm != 0 else { return nil }
-        // It is read in parts, between which VMAs may have grown.
+        return (found.mm, Self.ordered(found.rows).map { decoder.interners.vma($0) }, found.isQuiet)
+    }
+
+    /// They are read in parts, between which VMAs may have grown.
+    private static func ordered(_ rows: [vme_row]) -> [vme_row] {
         var end: UInt64 = 0
-        let rows = found.rows.filter { row in
+        return rows.filter { row in
             defer { end = max(end, row.end) }
             return row.start >= end
         }
-        return (found.mm, rows.map { decoder.interners.vma($0) }, found.isQuiet)
     }
 
     /// The rows come through the ring, among other events, which wait for the next drain.

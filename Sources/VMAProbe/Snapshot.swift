@@ -31,13 +31,15 @@ struct SnapshotReader {
 
     let loader: BPFLoader
     /// Throws `.notFound` if there is no task with this id.
-    func read(_ pid: Int32) throws(ProbeError) -> Result {
-        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid) }
+    ///
+    /// - Parameter patience: milliseconds to wait for a process that holds its lock for writing.
+    func read(_ pid: Int32, patience: Int = 1000) throws(ProbeError) -> Result {
+        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid, patience) }
         guard let (program, _) = loader.program("snapshot_iter") else { throw .failed("no snapshot program is loaded") }
         return try iterate(program, pid)
     }
 
-    private func run(_ fd: Int32, _ pid: Int32) throws(ProbeError) -> Result {
+    private func run(_ fd: Int32, _ pid: Int32, _ patience: Int) throws(ProbeError) -> Result {
         var result = Result()
         let map = try loader.map("snapshot_rows")
         let bytes = Int(VME_SNAPSHOT_ROWS) * MemoryLayout<vme_row>.stride
@@ -48,7 +50,7 @@ struct SnapshotReader {
         var request = vme_snapshot()
         request.pid = pid
         // A process that holds its lock for writing lets nobody look.
-        var patience = 1000
+        var patience = patience
         var progress: Set<UInt64> = []
         repeat {
             var options = bpf_test_run_opts()

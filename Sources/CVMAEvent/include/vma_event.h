@@ -238,6 +238,21 @@ struct vme_snapshot_row {
 	struct vme_row row;
 };
 
+// What the iterator over tasks writes for each process that has an address space. More than once
+// where the leader of the threads has ended.
+struct vme_task {
+	vme_u64 mm;
+	vme_u64 started;        // nanoseconds since the machine did
+	vme_u64 cgroup;         // id of the cgroup in the unified hierarchy, 0 if there is none
+	vme_u32 tgid;
+	vme_u32 namespace_pid;  // tgid in the process's own pid namespace
+	vme_u32 uid;            // effective
+	vme_u32 threads;
+	vme_u32 map_count;
+	vme_u32 reserved;
+	char comm[16];
+};
+
 _Static_assert(sizeof(struct vme_header) == 32, "wire");
 _Static_assert(sizeof(struct vme_row) == 88, "wire");
 _Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 88, "wire");
@@ -247,6 +262,7 @@ _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
+_Static_assert(sizeof(struct vme_task) == 64, "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
 _Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
 
