@@ -1,0 +1,146 @@
+/// The processes of a system over time, from what was counted at each interval: growth, peaks, who is
+/// gone, and whose boundaries to look at next.
+public struct Stock: Sendable {
+    /// What is remembered of one that lives: about 2 KB.
+    private struct Track: Sendable {
+        var stock: ProcessStock
+        /// The last minutes, and the last hour: each `Stock.window` samples.
+        var recent: [History.Point] = []
+        var hour: [History.Point] = []
+        var samples = 0
+        let seenAt: UInt64
+    }
+
+    private static let window = 60
+    private static let samplesPerHourPoint = 12
+    /// Of those that are gone, so many of the largest keep figures of their own.
+    private static let exitedLimit = 100
+    /// A layout whose count has not changed is looked at again after that long.
+    private static let restTime = 60.0
+
+    private var tracks: [ProcessKey: Track] = [:]
+    /// The largest of those that are gone, largest first, and how many are gone.
+    public private(set) var exited: [ProcessStock] = []
+    public private(set) var exitedCount = 0
+    /// How many were ever seen.
+    public private(set) var seenCount = 0
+
+    public init() {}
+
+    /// Those that live, most VMAs first.
+    public var processes: [ProcessStock] {
+        tracks.values.map(\.stock).sorted { ($1.vmas, $0.pid) < ($0.vmas, $1.pid) }
+    }
+
+    /// - Parameters:
+    ///   - found: all that live and are looked at.
+    ///   - time: CLOCK_MONOTONIC nanoseconds.
+    public mutating func update(_ found: [ProcessStock], at time: UInt64) {
+        var next: [ProcessKey: Track] = [:]
+        next.reserveCapacity(found.count)
+        for process in found {
+            var track = tracks.removeValue(forKey: process.key) ?? Track(stock: process, seenAt: time)
+            if track.samples == 0 { seenCount += 1 }
+            if track.stock.mm != process.mm {
+                // Exec: another address space, whose history begins now.
+                track = Track(stock: process, samples: 1, seenAt: time)
+            }
+            let old = track.stock
+            track.stock = process
+            track.stock.start = old.start
+            track.stock.peak = max(old.peak, process.vmas)
+            track.stock.boundaries = old.boundaries
+            Self.note(process.vmas, at: time, in: &track)
+            track.stock.trend = Self.trend(track, until: time)
+            next[process.key] = track
+        }
+        for track in tracks.values { exit(track.stock) }
+        tracks = next
+    }
+
+    public mutating func note(_ sums: BoundarySums, of key: ProcessKey) { tracks[key]?.stock.boundaries = sums }
+
+    private mutating func exit(_ process: ProcessStock) {
+        exitedCount += 1
+        var process = process
+        process.hasExited = true
+        process.trend = nil
+        let at = exited.firstIndex { $0.peak < process.peak } ?? exited.count
+        exited.insert(process, at: at)
+        if exited.count > Self.exitedLimit { exited.removeLast() }
+    }
+
+    // MARK: growth
+
+    private static func note(_ count: Int, at time: UInt64, in track: inout Track) {
+        func add(_ points: inout [History.Point]) {
+            if points.count >= window { points.removeFirst() }
+            points.append(History.Point(time: time, count: count))
+        }
+        add(&track.recent)
+        if track.samples % samplesPerHourPoint == 0 { add(&track.hour) }
+        track.samples += 1
+    }
+
+    /// Of the last minutes, or else, for what leaks slowly, of the last hour.
+    private static func trend(_ track: Track, until time: UInt64) -> Trend? {
+        for points in [track.recent, track.hour] {
+            // Most rest, and to test them would cost more than to count them.
+            guard let first = points.first, points.contains(where: { $0.count != first.count }) else { continue }
+            if let trend = Trend(points, until: time) { return trend }
+        }
+        return nil
+    }
+
+    // MARK: boundaries
+
+    /// Whose layout to look at next, the most urgent first: who has changed most since it was looked
+    /// at, longest ago, and is nearest to the limit. Those at rest have their turn after a minute.
+    ///
+    /// - Parameter attempts: of each process in the last interval, where they are counted.
+    public func sweepOrder(at time: UInt64, limit: Int?, attempts: (ProcessKey) -> UInt64 = { _ in 0 }) -> [ProcessStock] {
+        var ranked: [(urgency: Double, process: ProcessStock)] = []
+        for track in tracks.values {
+            let process = track.stock
+            let last = process.boundaries
+            let age = Double(time &- min(time, last?.takenAt ?? track.seenAt)) / 1e9
+            let activity = Double(abs(process.vmas - (last?.vmas ?? 0))) + Double(attempts(process.key))
+            guard last == nil || activity > 0 || age >= Self.restTime else { continue }
+            let nearness = Double(process.vmas) / Double(max(1, limit ?? 65_530))
+            ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness), process))
+        }
+        return ranked.sorted { ($1.urgency, $0.process.pid) < ($0.urgency, $1.process.pid) }.map(\.process)
+    }
+}
+
+/// Who comes near the limit: each crossing once, until the process has gone well below again.
+public struct LimitWatch: Sendable {
+    /// Of the limit, above 0 and at most 1.
+    public let share: Double
+    /// How many times any process has come near.
+    public private(set) var crossings = 0
+    public private(set) var near: Set<ProcessKey> = []
+
+    /// One that is near counts as such until it has this part of what it had to reach.
+    private static let release = 0.95
+
+    public init(share: Double) { self.share = share }
+
+    /// Returns those that have come near since the last call.
+    public mutating func update(_ processes: [ProcessStock], limit: Int?) -> [ProcessStock] {
+        guard let limit else { return [] }
+        let threshold = share * Double(limit)
+        var still: Set<ProcessKey> = []
+        var crossed: [ProcessStock] = []
+        for process in processes {
+            let count = Double(process.vmas)
+            if count >= threshold, !near.contains(process.key) { crossed.append(process) }
+            if count >= threshold || near.contains(process.key) && count >= threshold * Self.release {
+                still.insert(process.key)
+            }
+        }
+        near = still
+        crossings += crossed.count
+        return crossed
+    }
+}
