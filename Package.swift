@@ -21,6 +21,8 @@ let package = Package(
         .target(name: "VMACore"),
         .target(name: "VMATrace", dependencies: ["VMACore", "CVMAEvent"]),
         .target(name: "VMAReport", dependencies: ["VMACore"]),
+        // One page over HTTP, for Prometheus.
+        .target(name: "VMAServe"),
 
         // The edge: the only rooms that know BPF, ELF and the operating system.
         .systemLibrary(
@@ -38,7 +40,7 @@ let package = Package(
         .executableTarget(
             name: "vmascope",
             dependencies: [
-                "VMACore", "VMATrace", "VMAReport", "VMAProbe",
+                "VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -51,6 +53,7 @@ let package = Package(
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
         // The HTML report in a browser without a screen.
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
+        .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.

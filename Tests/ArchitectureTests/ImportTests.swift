@@ -44,8 +44,9 @@ struct ImportTests {
         "VMACore": [],
         "VMATrace": ["VMACore", "CVMAEvent"],
         "VMAReport": ["VMACore"],
+        "VMAServe": ["Glibc"],
         "VMAProbe": ["VMACore", "VMATrace", "CVMAEvent", "CLibbpf", "CElf", "CSystem", "Glibc"],
-        "vmascope": ["VMACore", "VMATrace", "VMAReport", "VMAProbe", "ArgumentParser", "CSystem", "Glibc"],
+        "vmascope": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "ArgumentParser", "CSystem", "Glibc"],
         // Runs at build time only.
         "bpfembed": ["Foundation"],
     ]

@@ -1,0 +1,145 @@
+import Glibc
+
+/// Serves one page over HTTP, to whoever comes, without a thread: the one that observes calls `serve`
+/// when one of `polled` is ready, and now and then. No client can make it wait, or have it keep
+/// more than a little: connections, bytes of a request and time are bounded.
+public final class MetricsServer {
+    private final class Connection {
+        let socket: Int32
+        let openedAt: Double
+        var exchange = Exchange()
+        var answer: [UInt8] = []
+        var written = 0
+        var hasAnswered = false
+        var awaits = Int16(POLLIN)
+
+        init(_ socket: Int32, at time: Double) {
+            self.socket = socket
+            openedAt = time
+        }
+    }
+
+    /// More than any number of Prometheus servers, and few enough to be nothing.
+    static let connectionLimit = 64
+    /// Seconds from the first byte to the last, of the slowest client that is served.
+    static let timeLimit = 10.0
+    private static let pause = 0.2
+
+    /// As it is, with the port that was taken.
+    public private(set) var endpoint: Endpoint
+    /// The page.
+    public var text = ""
+
+    private let listener: Int32
+    private var connections: [Int32: Connection] = [:]
+    /// When to accept again, after there was no room for it.
+    private var resumesAt: Double?
+    /// Of answers that went out whole.
+    public private(set) var servedCount = 0
+
+    public init(_ endpoint: Endpoint) throws(Endpoint.Failure) {
+        self.endpoint = endpoint
+        let bound = try endpoint.listen().get()
+        listener = bound.socket
+        self.endpoint.port = bound.port
+    }
+
+    deinit {
+        for socket in connections.keys { close(socket) }
+        close(listener)
+    }
+
+    /// Whether somebody is connected, whose time may run out.
+    public var isBusy: Bool { !connections.isEmpty || resumesAt != nil }
+
+    /// For poll(2).
+    public var polled: [pollfd] {
+        let accepting = resumesAt == nil ? [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] : []
+        return accepting + connections.values.map { pollfd(fd: $0.socket, events: $0.awaits, revents: 0) }
+    }
+
+    /// Does what can be done now.
+    ///
+    /// - Parameter now: seconds on a clock that only goes forward.
+    public func serve(at now: Double) {
+        if let time = resumesAt, now >= time { resumesAt = nil }
+        var ready = polled
+        // Each once: who sends without end shall not keep us here.
+        poll(&ready, nfds_t(ready.count), 0)
+        for one in ready where one.revents != 0 {
+            if one.fd == listener {
+                accept(at: now)
+            } else if let connection = connections[one.fd] {
+                advance(connection)
+            }
+        }
+        for connection in connections.values where now - connection.openedAt > Self.timeLimit { drop(connection) }
+    }
+
+    // MARK: connections
+
+    private func accept(at now: Double) {
+        for _ in 0..<Self.connectionLimit {
+            let socket = Glibc.accept(listener, nil, nil)
+            guard socket >= 0 else {
+                // Out of descriptors or memory: it would be ready again at once, and for ever.
+                if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { resumesAt = now + Self.pause }
+                return
+            }
+            _ = fcntl(socket, F_SETFL, O_NONBLOCK)
+            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+            // Whoever came first and has not finished makes room: a client that does nothing keeps nobody out.
+            if connections.count >= Self.connectionLimit, let oldest = connections.values.min(by: { $0.openedAt < $1.openedAt }) {
+                drop(oldest)
+            }
+            let connection = Connection(socket, at: now)
+            connections[socket] = connection
+            advance(connection)
+        }
+    }
+
+    /// Reads what has come, and writes what can be written.
+    private func advance(_ connection: Connection) {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while !connection.hasAnswered {
+            let got = recv(connection.socket, &buffer, buffer.count, 0)
+            guard got > 0 else { return got < 0 && isTransient ? () : drop(connection) }
+            guard case .answer(let bytes) = connection.exchange.receive(buffer[..<got], page: { text }) else { continue }
+            connection.answer = bytes
+            connection.hasAnswered = true
+        }
+        while connection.written < connection.answer.count {
+            let rest = connection.answer.count - connection.written
+            let wrote = connection.answer.withUnsafeBytes {
+                send(connection.socket, $0.baseAddress! + connection.written, rest, Int32(MSG_NOSIGNAL))
+            }
+            guard wrote > 0 else {
+                connection.awaits = Int16(POLLOUT)
+                return isTransient ? () : drop(connection)
+            }
+            connection.written += wrote
+        }
+        linger(connection, &buffer)
+    }
+
+    /// To close with bytes unread would reset the connection, and the answer with it. So we say that we
+    /// have finished, and let the client be the one that closes.
+    private func linger(_ connection: Connection, _ buffer: inout [UInt8]) {
+        if !connection.answer.isEmpty {
+            connection.answer = []
+            connection.written = 0
+            servedCount += 1
+            shutdown(connection.socket, Int32(SHUT_WR))
+            connection.awaits = Int16(POLLIN)
+        }
+        let got = recv(connection.socket, &buffer, buffer.count, 0)
+        if got == 0 || got < 0 && !isTransient { drop(connection) }
+    }
+
+    private var isTransient: Bool { errno == EAGAIN || errno == EINTR }
+
+    private func drop(_ connection: Connection) {
+        connections[connection.socket] = nil
+        close(connection.socket)
+    }
+}
