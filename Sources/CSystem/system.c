@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -68,7 +69,7 @@ int vms_release(int gate)
 	return error;
 }
 
-int vms_signal_fd(void)
+int vms_signal_fd(bool stays)
 {
 	sigset_t set;
 	int fd;
@@ -77,6 +78,10 @@ int vms_signal_fd(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
+	if (stays) {
+		sigaddset(&set, SIGHUP);
+		sigaddset(&set, SIGWINCH);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
@@ -120,6 +125,17 @@ int vms_temporary_file(char *path)
 	if (fd >= 0)
 		fchmod(fd, 0644 & ~mask);
 	return fd;
+}
+
+int vms_terminal_size(int fd, int *columns, int *rows)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size))
+		return -1;
+	*columns = size.ws_col;
+	*rows = size.ws_row;
+	return 0;
 }
 
 int vms_pidfd_open(int pid)

@@ -20,6 +20,7 @@ public final class Probe {
     private var waiting: [Event] = []
     /// Records left in this round: a busy target could keep us from ever returning.
     private var budget = 0
+    private var isDiscarding = false
     private static let recordsPerRound = 20_000
     /// The first record that could not be read, in words.
     public private(set) var damage: String?
@@ -89,7 +90,7 @@ public final class Probe {
     private func openRing() throws(ProbeError) {
         let callback: ring_buffer_sample_fn = { context, data, size in
             let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
-            probe.receive(UnsafeRawBufferPointer(start: data, count: size))
+            if !probe.isDiscarding { probe.receive(UnsafeRawBufferPointer(start: data, count: size)) }
             probe.budget -= 1
             return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
         }
@@ -134,6 +135,14 @@ public final class Probe {
             isEmpty = budget > 0
         }
         return isEmpty
+    }
+
+    /// Empties the ring of what nobody wants.
+    public func discard() {
+        budget = .max
+        isDiscarding = true
+        ring_buffer__consume(ring)
+        isDiscarding = false
     }
 
     /// Tells of records that were lost before now, when nothing has come since that would show them.

@@ -13,7 +13,7 @@ struct Answer {
     /// Columns beside the label of a line.
     static let room = Fit.width - 12
     /// A rate that brings it to the limit later than this says little of today.
-    private static let horizon = 7 * 86400.0
+    static let horizon = 7 * 86400.0
 
     init(_ report: Report) {
         (trust, isTrusted) = Self.trust(report)

@@ -61,9 +61,11 @@ public struct Figures: Sendable, Equatable {
         return checked - equal
     }
 
-    /// Nil where the report doesn't know: growth without a trend. What was not seen is 0.
+    /// Nil where the report doesn't know: growth without a trend, misses that were not counted one by
+    /// one. What was not seen is 0.
     public func value(_ name: String) -> Double? {
-        values[name] ?? (!Self.fixed.contains(name) && Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
+        if name.hasPrefix("missed."), values["missed"] == nil { return nil }
+        return values[name] ?? (!Self.fixed.contains(name) && Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
     }
 
     private static let open = ["missed.", "boundaries."]

@@ -1,10 +1,11 @@
-/// Writes JSON, two spaces deep: objects and arrays by nesting, commas by itself.
+/// Writes JSON, two spaces deep or on one line: objects and arrays by nesting, commas by itself.
 public struct JSONWriter {
     private var text = ""
     private var depth = 0
     private var isFirst = true
+    private let isOneLine: Bool
 
-    public init() {}
+    public init(oneLine: Bool = false) { isOneLine = oneLine }
 
     /// The document, with the newline at its end.
     public consuming func finish() -> String { text + "\n" }
@@ -58,7 +59,7 @@ public struct JSONWriter {
         isFirst = true
         body(&self)
         depth -= 1
-        if !isFirst { text += "\n" + indentation }
+        if !isFirst, !isOneLine { text += "\n" + indentation }
         text += close
         isFirst = false
     }
@@ -69,8 +70,8 @@ public struct JSONWriter {
     }
 
     private mutating func newLine() {
-        if !isFirst { text += "," }
-        text += "\n" + indentation
+        if !isFirst { text += isOneLine ? ", " : "," }
+        if !isOneLine { text += "\n" + indentation }
         isFirst = false
     }
 

@@ -42,7 +42,7 @@ final class Observation {
         output = try Output(options.output.output)
         recorder = try options.record.map { try Recorder($0, notInto: options.output.output) }
         // From here on a signal ends in a report.
-        signals = vms_signal_fd()
+        signals = vms_signal_fd(false)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
         let started = Clock.now
         startTime = vms_monotonic_ns()

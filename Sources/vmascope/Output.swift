@@ -28,11 +28,16 @@ struct Output {
             place = .stream(fd, name: path)
         } else {
             let file = try Self.resolve(path)
-            let part = try Self.part(of: file)
-            close(part.fd)
-            unlink(part.path)
+            try Self.check(file)
             place = .file(file)
         }
+    }
+
+    /// Throws if no file could take the place of the one at `path`.
+    static func check(_ path: String) throws {
+        let part = try part(of: path)
+        close(part.fd)
+        unlink(part.path)
     }
 
     /// A file is replaced only by a whole one. If the text can't be written, it goes to stdout, so
@@ -72,10 +77,14 @@ struct Output {
         return String(cString: target)
     }
 
-    private static func replace(_ path: String, _ text: String) throws {
+    /// - Parameter durably: whoever finds it after a crash finds one of the two whole.
+    static func replace(_ path: String, _ text: String, durably: Bool = false) throws {
         let part = try part(of: path)
         do {
-            let written = Result { try Console.write(part.fd, text, to: path) }
+            let written = Result {
+                try Console.write(part.fd, text, to: path)
+                if durably, fsync(part.fd) != 0 { throw failure(path) }
+            }
             let closed = close(part.fd)  // where a network's file system says that it is full
             try written.get()
             guard closed == 0, rename(part.path, path) == 0 else { throw failure(path) }

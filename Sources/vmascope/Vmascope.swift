@@ -23,7 +23,8 @@ struct Vmascope: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Attach.self, Run.self, LayoutCommand.self, ReportCommand.self, Diff.self, ExplainCommand.self, Doctor.self,
+            Attach.self, Run.self, SystemCommand.self, LayoutCommand.self, ReportCommand.self, Diff.self,
+            ExplainCommand.self, Doctor.self,
         ])
 
     static func main() {

@@ -13,8 +13,9 @@ int vms_spawn(char *const argv[], int *pid, int *gate);
 // Lets it go. Returns 0, or the errno with which exec failed (the child is gone then).
 int vms_release(int gate);
 
-// SIGINT, SIGTERM and SIGCHLD come through the returned descriptor from now on, or -errno.
-int vms_signal_fd(void);
+// SIGINT, SIGTERM and SIGCHLD come through the returned descriptor from now on, or -errno. With
+// `stays`, so do SIGHUP and SIGWINCH, of which the first would end us.
+int vms_signal_fd(bool stays);
 // The next pending signal of a descriptor from vms_signal_fd, or 0 if there is none.
 int vms_next_signal(int fd);
 // SIGINT and SIGTERM do again what they did before. Those that came until now have been obeyed.
@@ -25,6 +26,9 @@ void vms_restore_signals(void);
 void vms_hold_standard_streams(void);
 // mkstemp(3) with the mode that open(2) would give a file. Returns a descriptor, or -1 and errno.
 int vms_temporary_file(char *path);
+
+// Of the terminal that `fd` is. Returns 0, or -1 and errno.
+int vms_terminal_size(int fd, int *columns, int *rows);
 
 int vms_pidfd_open(int pid);
 // fork(2), for a process of one thread.

@@ -1,0 +1,216 @@
+import VMACore
+
+/// `vmascope.system.v1`, one object an interval, and the report (docs/system.md).
+public enum SystemJSON {
+    /// On one line.
+    ///
+    /// - Parameter time: ISO 8601, at the end of the interval.
+    public static func interval(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
+        var json = JSONWriter(oneLine: true)
+        json.object { json in
+            json.field("schema", "vmascope.system.v1")
+            json.object("tool") { $0.field("version", host.version) }
+            json.object("host") { $0.host(host) }
+            json.field("time", time)
+            json.field("interval", interval.number)
+            json.field("seconds", thousandths: interval.seconds)
+            json.field("limit", interval.limit)
+            let whole = interval.whole
+            json.object("total") { json in
+                json.field("processes", whole.count)
+                json.field("vmas", whole.vmas)
+                json.field("near_limit", interval.warned.count)
+                json.field("warnings", interval.warnings)
+                json.field("swept", interval.sweptCount)
+                json.boundaries(whole.boundaries, at: interval.time)
+            }
+            json.array("processes") { json in
+                for process in interval.processes.prefix(top) {
+                    json.object { json in
+                        json.process(process, limit: interval.limit, at: interval.time)
+                        json.field("near_limit", interval.warned.contains(process.key))
+                        json.sums("flow", interval.flow.map { $0.processes[process.key] ?? Flow.Sums() })
+                    }
+                }
+            }
+            json.others("others", SystemOthers(interval.processes.dropFirst(top)), at: interval.time)
+            json.flow("flow", interval.flow)
+            json.own(interval.own)
+        }
+        return json.finish()
+    }
+
+    /// `vmascope.report.v1`; what a system is not asked for, or only estimated, is null.
+    public static func report(_ report: SystemReport) -> String {
+        let (host, last) = (report.host, report.last)
+        let flow = last.flowSinceStart
+        var json = JSONWriter()
+        json.object { json in
+            json.field("schema", "vmascope.report.v1")
+            json.object("tool") { $0.field("version", host.version) }
+            json.object("host") { $0.host(host) }
+            json.object("window") { json in
+                json.field("started", host.started)
+                json.field("seconds", thousandths: report.seconds)
+            }
+            json.object("events") { json in
+                json.field("received", flow?.received)
+                json.field("lost", flow?.lost)
+                json.field("sample_one_in", flow?.sampleOneIn.upperBound)
+            }
+            json.object("agreement") { json in
+                json.field("checked", flow?.checked)
+                json.field("agreed", flow?.agreed)
+                json.field("unexplained", flow.map { $0.checked - $0.agreed })
+            }
+            json.null("layout_audit")
+            json.object("totals") { $0.totals(flow?.total) }
+            json.array("processes") { json in
+                for process in report.processes {
+                    json.object { json in
+                        json.process(process, limit: last.limit, at: last.time)
+                        json.totals(flow.map { $0.processes[process.key] ?? Flow.Sums() })
+                    }
+                }
+            }
+            json.array("missed") { _ in }
+            json.array("standing") { _ in }
+            json.object("system") { json in
+                json.field("intervals", last.number)
+                json.field("seen", report.seenCount)
+                json.field("exited", report.exitedCount)
+                json.field("warnings", last.warnings)
+                json.others("others", report.others, at: last.time)
+                json.flow("flow", flow)
+                json.own(last.own)
+            }
+        }
+        return json.finish()
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func null(_ key: String) { field(key, String?.none) }
+
+    fileprivate mutating func host(_ host: SystemHost) {
+        field("kernel", host.kernel)
+        field("source", host.source)
+        field("merge_rules", host.mergeRules)
+        field("stock", host.stock)
+    }
+
+    fileprivate mutating func process(_ process: ProcessStock, limit: Int?, at time: UInt64) {
+        field("pid", process.pid)
+        field("namespace_pid", process.namespacePID)
+        field("comm", process.command)
+        field("uid", process.uid)
+        field("cgroup", process.cgroup)
+        field("threads", process.threads)
+        field("exited", process.hasExited)
+        object("vmas") { json in
+            json.field("start", process.start)
+            json.field("now", process.vmas)
+            json.field("peak", process.peak)
+            json.field("limit", limit)
+        }
+        field("growth_per_minute", thousandths: process.trend?.perMinute)
+        field("seconds_to_limit", thousandths: process.secondsToLimit(limit))
+        boundaries(process.boundaries, at: time)
+    }
+
+    /// Null if nobody has looked.
+    fileprivate mutating func boundaries(_ sums: BoundarySums?, at time: UInt64) {
+        guard let sums else { return null("boundaries") }
+        object("boundaries") { json in
+            json.field("total", sums.total)
+            json.object("blocked_by") { json in
+                for (blockers, count) in sums.blockedBy.ranked { json.field(blockers.key, count) }
+            }
+            json.field("recoverable", sums.recoverable)
+            json.field("age_seconds", thousandths: time > sums.takenAt ? Double(time - sums.takenAt) / 1e9 : 0)
+        }
+    }
+
+    fileprivate mutating func others(_ key: String, _ others: SystemOthers, at time: UInt64) {
+        object(key) { json in
+            json.field("processes", others.count)
+            json.field("vmas", others.vmas)
+            json.boundaries(others.boundaries, at: time)
+        }
+    }
+
+    /// What is counted; sides are estimated, so there is no count of them.
+    fileprivate mutating func totals(_ sums: Flow.Sums?) {
+        field("attempts", sums?.attempts)
+        field("merged", sums?.attempts(.merged))
+        for key in ["missed", "missed_by", "what_if"] { null(key) }
+    }
+
+    fileprivate mutating func flow(_ key: String, _ flow: Flow?) {
+        guard let flow else { return null(key) }
+        object(key) { json in
+            json.object("sample_one_in") { json in
+                json.field("least", flow.sampleOneIn.lowerBound)
+                json.field("most", flow.sampleOneIn.upperBound)
+            }
+            json.object("events") { json in
+                json.field("received", flow.received)
+                json.field("lost", flow.lost)
+            }
+            json.object("agreement") { json in
+                json.field("checked", flow.checked)
+                json.field("agreed", flow.agreed)
+                json.field("unexplained", flow.checked - flow.agreed)
+            }
+            json.sums("total", flow.total)
+        }
+    }
+
+    /// Counts are integers, estimates are objects.
+    fileprivate mutating func sums(_ key: String, _ sums: Flow.Sums?) {
+        guard let sums else { return null(key) }
+        object(key) { json in
+            json.object("attempts") { json in
+                for operation in Operation.allCases {
+                    let counts = Flow.Outcome.allCases.compactMap { outcome in
+                        sums.counts[Flow.Count(operation, outcome)].map { (outcome, $0) }
+                    }
+                    guard !counts.isEmpty else { continue }
+                    json.object(operation.rawValue) { json in
+                        for (outcome, count) in counts { json.field(outcome.rawValue, count) }
+                    }
+                }
+            }
+            json.estimate("missed", sums.missed)
+            json.estimate("recoverable", sums.recoverable)
+            json.array("missed_by") { json in
+                for (miss, estimate) in sums.missedBy.ranked {
+                    json.object { json in
+                        json.field("op", miss.operation.rawValue)
+                        json.field("blockers", miss.blockers.slugs)
+                        json.estimate("missed", estimate)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func estimate(_ key: String, _ estimate: Estimate?) {
+        guard let estimate else { return null(key) }
+        object(key) { json in
+            json.field("estimate", thousandths: estimate.value)
+            json.field("low", thousandths: estimate.low)
+            json.field("high", thousandths: estimate.high)
+        }
+    }
+
+    fileprivate mutating func own(_ own: Own) {
+        object("own") { json in
+            json.field("cpu_seconds", thousandths: own.cpuSeconds)
+            json.field("bpf_seconds", thousandths: own.bpfSeconds)
+            json.field("cpu_percent", thousandths: 100 * own.share)
+            json.field("budget_percent", thousandths: 100 * own.budget)
+            json.field("resident_bytes", own.residentBytes)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import VMACore
+
+/// Prometheus's text exposition format (0.0.4), which node_exporter reads from files, too.
+///
+/// Cardinality is bounded: the processes that have most VMAs by themselves, all others as one.
+public enum SystemMetrics {
+    /// - Parameters:
+    ///   - time: seconds since 1970, at the end of the interval.
+    ///   - top: how many processes have series of their own.
+    public static func render(_ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int) -> String {
+        var page = Page()
+        page.family("vmascope_build_info", .gauge, "What observes: always 1.") {
+            $0.add(
+                1, [("version", host.version), ("kernel", host.kernel), ("source", host.source ?? "none"), ("merge_rules", host.mergeRules)])
+        }
+        page.gauge("vmascope_last_interval_timestamp_seconds", "When these figures were taken.", time)
+        page.gauge("vmascope_interval_seconds", "How long the last interval was.", interval.seconds)
+        stock(interval, time, top, &page)
+        if let flow = interval.flowSinceStart { self.flow(flow, &page) }
+        own(interval.own, &page)
+        return page.text
+    }
+
+    private static func stock(_ interval: SystemInterval, _ time: Double, _ top: Int, _ page: inout Page) {
+        let listed = interval.processes.prefix(top)
+        let others = SystemOthers(interval.processes.dropFirst(top))
+        let whole = interval.whole
+        if let limit = interval.limit {
+            page.gauge("vmascope_process_vmas_limit", "VMAs that a process can have at most (vm.max_map_count).", Double(limit))
+        }
+        page.gauge("vmascope_processes", "Processes that are looked at.", Double(whole.count))
+        page.gauge("vmascope_processes_near_limit", "Processes that are near the limit (--warn-at).", Double(interval.warned.count))
+        page.counter("vmascope_limit_warnings_total", "Times that a process has come near the limit.", Double(interval.warnings))
+        page.gauge("vmascope_vmas", "VMAs of all processes together.", Double(whole.vmas))
+        page.family("vmascope_process_vmas", .gauge, "VMAs of each of the processes that have most; all others are one, without a pid.") {
+            for process in listed { $0.add(Double(process.vmas), process.labels) }
+            if others.count > 0 { $0.add(Double(others.vmas), ProcessStock.othersLabels) }
+        }
+        guard let sums = whole.boundaries else { return }
+        page.gauge("vmascope_processes_swept", "Processes whose boundaries are known.", Double(interval.sweptCount))
+        page.family("vmascope_boundaries", .gauge, "Adjacent VMAs of all processes, by what keeps them apart.") {
+            for (blockers, count) in sums.blockedBy.ranked { $0.add(Double(count), [("blockers", blockers.key)]) }
+            let free = sums.total - sums.blockedBy.values.reduce(0, +)
+            $0.add(Double(free), [("blockers", "none")])
+        }
+        page.gauge("vmascope_boundaries_recoverable", "Boundaries that only the kernel's own limits keep.", Double(sums.recoverable))
+        func each(_ name: String, _ help: String, _ value: (BoundarySums) -> Int) {
+            page.family(name, .gauge, help) {
+                for process in listed {
+                    if let sums = process.boundaries { $0.add(Double(value(sums)), process.labels) }
+                }
+                if let sums = others.boundaries { $0.add(Double(value(sums)), ProcessStock.othersLabels) }
+            }
+        }
+        each("vmascope_process_boundaries", "Adjacent VMAs of a process, when it was looked at last.") { $0.total }
+        each("vmascope_process_boundaries_recoverable", "Of these, those that only the kernel's own limits keep.") { $0.recoverable }
+        page.family("vmascope_process_boundaries_timestamp_seconds", .gauge, "When a process was looked at last.") {
+            for process in listed {
+                guard let sums = process.boundaries else { continue }
+                $0.add(time - Double(interval.time - min(interval.time, sums.takenAt)) / 1e9, process.labels)
+            }
+        }
+    }
+
+    private static func flow(_ flow: Flow, _ page: inout Page) {
+        page.family("vmascope_merge_attempts_total", .counter, "Merge attempts, counted, by operation and outcome.") {
+            for (count, value) in flow.total.counts.sorted(by: { ($0.key.operation.rawValue, $0.key.outcome.rawValue) < ($1.key.operation.rawValue, $1.key.outcome.rawValue) }) {
+                $0.add(Double(value), [("operation", count.operation.rawValue), ("outcome", count.outcome.rawValue)])
+            }
+        }
+        let bounds: [(String, String, KeyPath<Estimate, Double>)] = [
+            ("", "Sides missed since the start, estimated from a sample", \.value),
+            ("_low", "The least that this estimate allows for, at 95%", \.low),
+            ("_high", "The most that this estimate allows for, at 95%", \.high),
+        ]
+        // Gauges: an estimate may come down when more is known.
+        for (suffix, help, bound) in bounds {
+            page.family("vmascope_missed_sides_estimate\(suffix)", .gauge, "\(help), by operation and blockers.") {
+                for (miss, estimate) in flow.total.missedBy.ranked {
+                    $0.add(estimate[keyPath: bound], [("operation", miss.operation.rawValue), ("blockers", miss.blockers.key)])
+                }
+            }
+            guard let recoverable = flow.total.recoverable else { continue }
+            page.gauge("vmascope_recoverable_sides_estimate\(suffix)", "\(help): those that only the kernel's limits refused.", recoverable[keyPath: bound])
+        }
+        page.family("vmascope_sample_one_in", .gauge, "One in so many attempts is looked at in full.") {
+            $0.add(Double(flow.sampleOneIn.lowerBound), [("bound", "least")])
+            $0.add(Double(flow.sampleOneIn.upperBound), [("bound", "most")])
+        }
+        page.counter("vmascope_events_total", "Records received.", Double(flow.received))
+        page.counter("vmascope_events_lost_total", "Records lost.", Double(flow.lost))
+        page.counter("vmascope_attempts_checked_total", "Attempts on which the rules were compared with the kernel.", Double(flow.checked))
+        page.counter("vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.", Double(flow.checked - flow.agreed))
+    }
+
+    private static func own(_ own: Own, _ page: inout Page) {
+        page.family("vmascope_cpu_seconds_total", .counter, "Processor time of vmascope, and of its BPF programs in others.") {
+            $0.add(own.cpuSeconds, [("in", "process")])
+            if let seconds = own.bpfSeconds { $0.add(seconds, [("in", "bpf")]) }
+        }
+        page.gauge("vmascope_cpu_ratio", "Of one processor, in the last interval.", own.share)
+        page.gauge("vmascope_cpu_budget_ratio", "Of one processor, what --budget allows.", own.budget)
+        if let bytes = own.residentBytes { page.gauge("vmascope_resident_memory_bytes", "Resident memory of vmascope.", Double(bytes)) }
+    }
+}
+
+/// Families of samples, each with its help and type before it.
+private struct Page {
+    enum Kind: String { case gauge, counter }
+
+    private(set) var text = ""
+
+    mutating func gauge(_ name: String, _ help: String, _ value: Double) { family(name, .gauge, help) { $0.add(value, []) } }
+    mutating func counter(_ name: String, _ help: String, _ value: Double) { family(name, .counter, help) { $0.add(value, []) } }
+
+    /// Nothing at all if it has no samples.
+    mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
+        var samples = Samples(name: name)
+        body(&samples)
+        if !samples.text.isEmpty { text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n" + samples.text }
+    }
+
+    struct Samples {
+        let name: String
+        fileprivate(set) var text = ""
+
+        mutating func add(_ value: Double, _ labels: [(String, String)]) {
+            let list = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
+            text += "\(name)\(list.isEmpty ? "" : "{\(list)}") \(Self.number(value))\n"
+        }
+
+        private static func number(_ value: Double) -> String {
+            guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf" }
+            return value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+        }
+
+        /// What nobody sees is spelt out first, as everywhere; then as the format wants it.
+        private static func escaped(_ text: String) -> String {
+            var escaped = ""
+            for character in Fit.printable(text) {
+                switch character {
+                case "\\": escaped += "\\\\"
+                case "\"": escaped += "\\\""
+                case "\n": escaped += "\\n"
+                default: escaped.append(character)
+                }
+            }
+            return escaped
+        }
+    }
+}
+
+extension ProcessStock {
+    fileprivate var labels: [(String, String)] {
+        [("pid", "\(pid)"), ("comm", command), ("cgroup", cgroup ?? "")]
+    }
+
+    fileprivate static let othersLabels = [("pid", ""), ("comm", "(others)"), ("cgroup", "")]
+}

@@ -1,0 +1,89 @@
+import VMACore
+
+/// What holds for a whole `vmascope system`, beside its intervals.
+public struct SystemHost: Sendable {
+    public var version: String
+    /// Release, for people.
+    public var kernel: String
+    /// `hooks` or `tracepoints`; nil where merge attempts are not counted.
+    public var source: String?
+    public var mergeRules: String
+    /// Where counts of VMAs come from: `iter/task` or `/proc`.
+    public var stock: String
+    /// ISO 8601.
+    public var started: String
+
+    public init(version: String, kernel: String, source: String?, mergeRules: String, stock: String, started: String) {
+        self.version = version
+        self.kernel = kernel
+        self.source = source
+        self.mergeRules = mergeRules
+        self.stock = stock
+        self.started = started
+    }
+}
+
+/// What all intervals together have shown.
+public struct SystemReport: Sendable {
+    public var host: SystemHost
+    /// In seconds.
+    public var seconds: Double
+    public var last: SystemInterval
+    /// Those that are listed: living ones, most VMAs first, and then the largest of those that have gone.
+    public var processes: [ProcessStock]
+    /// The living ones that are not.
+    public var others: SystemOthers
+    public var seenCount: Int
+    public var exitedCount: Int
+
+    /// - Parameter top: how many processes are listed, of each kind.
+    public init(_ host: SystemHost, _ last: SystemInterval, _ stock: Stock, seconds: Double, top: Int) {
+        self.host = host
+        self.seconds = seconds
+        self.last = last
+        processes = Array(last.processes.prefix(top)) + stock.exited.prefix(top)
+        others = SystemOthers(last.processes.dropFirst(top))
+        seenCount = stock.seenCount
+        exitedCount = stock.exitedCount
+    }
+}
+
+/// Those that are not listed one by one, added up.
+public struct SystemOthers: Sendable {
+    public var count = 0
+    public var vmas = 0
+    /// Of those that were swept; nil if none was.
+    public var boundaries: BoundarySums?
+
+    public init(_ processes: some Sequence<ProcessStock>) {
+        for process in processes {
+            count += 1
+            vmas += process.vmas
+            guard let sums = process.boundaries else { continue }
+            boundaries?.add(sums)
+            boundaries = boundaries ?? sums
+        }
+    }
+}
+
+extension SystemInterval {
+    /// All that are looked at.
+    var whole: SystemOthers { SystemOthers(processes) }
+    var sweptCount: Int { processes.count { $0.boundaries != nil } }
+}
+
+extension Own {
+    /// `0.42% of a CPU (budget 1%), 12 MB`
+    var text: String {
+        let memory = residentBytes.map { ", \(($0 >> 20).grouped) MB" } ?? ""
+        return "\(Self.percent(share)) of a CPU (budget \(Self.percent(budget)))\(memory)"
+    }
+
+    static func percent(_ share: Double) -> String {
+        guard share.isFinite, abs(share) < 1e6 else { return "?" }
+        let hundredths = Int((share * 10_000).rounded())
+        let fraction = hundredths % 100
+        if fraction == 0 { return "\(hundredths / 100)%" }
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)%"
+    }
+}

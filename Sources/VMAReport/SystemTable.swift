@@ -1,0 +1,123 @@
+import VMACore
+
+/// What the table of `vmascope system` is sorted by.
+public enum SystemSort: String, CaseIterable, Sendable {
+    case vmas, growth, time, boundaries, recoverable, misses, pid, comm
+
+    /// The key that asks for it, which is the first letter of its name.
+    public var key: Character { rawValue.first! }
+
+    public static func of(_ key: Character) -> SystemSort? { allCases.first { $0.key == key } }
+
+    /// Largest first, or for names and times smallest; what is not known comes last.
+    public func sorted(_ interval: SystemInterval) -> [ProcessStock] {
+        func by(_ value: (ProcessStock) -> Double?) -> [ProcessStock] {
+            let ranked = interval.processes.enumerated().map { (value($0.element) ?? -.infinity, $0.offset, $0.element) }
+            return ranked.sorted { ($1.0, $0.1) < ($0.0, $1.1) }.map(\.2)
+        }
+        return switch self {
+        case .vmas: by { Double($0.vmas) }
+        case .growth: by { $0.trend?.perMinute }
+        case .time: by { $0.secondsToLimit(interval.limit).map { -$0 } }
+        case .boundaries: by { $0.boundaries.map { Double($0.total) } }
+        case .recoverable: by { $0.boundaries.map { Double($0.recoverable) } }
+        case .misses: by { interval.flow?.processes[$0.key]?.missed?.value }
+        case .pid: by { -Double($0.pid) }
+        case .comm: interval.processes.sorted { ($0.command, $0.pid) < ($1.command, $1.pid) }
+        }
+    }
+}
+
+/// Processes in columns, as many as there is room for: for a terminal that is being looked at, for
+/// lines that are piped, and for the report.
+struct SystemTable {
+    private struct Column {
+        var head: String
+        var isRight: Bool
+        /// Those with the highest go first when there is no room.
+        var expendable: Int
+        var widest = Int.max
+        var cell: (ProcessStock) -> String
+    }
+
+    let interval: SystemInterval
+    let style: TextStyle
+    var sort = SystemSort.vmas
+    var width = Fit.width
+    /// The report has those that are gone, too.
+    var showsPeaks = false
+
+    /// The head, and a line for each process.
+    func lines(_ processes: [ProcessStock]) -> [String] {
+        var columns = self.columns
+        // Columns that nobody has anything in tell nothing.
+        var cells = columns.map { column in processes.map { Fit.middle(column.cell($0), column.widest) } }
+        func keep(_ isKept: (Int) -> Bool) {
+            let kept = columns.indices.filter(isKept)
+            (columns, cells) = (kept.map { columns[$0] }, kept.map { cells[$0] })
+        }
+        keep { index in columns[index].expendable == 0 || processes.isEmpty || cells[index].contains { $0 != "–" } }
+        func widths() -> [Int] {
+            zip(columns, cells).map { column, cells in max(column.head.count, cells.map(\.count).max() ?? 0) }
+        }
+        func isTooWide() -> Bool { widths().dropLast().reduce(0) { $0 + $1 + 2 } + Self.least > width }
+        while isTooWide(), let worst = columns.indices.dropLast().max(by: { columns[$0].expendable < columns[$1].expendable }),
+            columns[worst].expendable > 0
+        { keep { $0 != worst } }
+        var table = TextTable(columns.map(\.head), right: Set(columns.indices.filter { columns[$0].isRight }), width: width)
+        for row in processes.indices { table.add(cells.map { $0[row] }) }
+        return table.lines
+    }
+
+    /// Columns that the last one needs to say anything.
+    private static let least = 12
+
+    private var columns: [Column] {
+        var columns = [
+            Column(head: "pid", isRight: true, expendable: 0) { $0.pidText },
+            Column(head: "comm", isRight: false, expendable: 0, widest: 16) { Fit.printable($0.command) },
+            Column(head: "cgroup", isRight: false, expendable: 4, widest: max(16, width / 5)) {
+                $0.cgroup.map(Fit.printable) ?? "–"
+            },
+            Column(head: "VMAs", isRight: true, expendable: 0) { $0.hasExited ? "exited" : $0.vmas.grouped },
+        ]
+        if showsPeaks { columns.append(Column(head: "peak", isRight: true, expendable: 1) { $0.peak.grouped }) }
+        columns += [
+            Column(head: "limit", isRight: true, expendable: 1) { process in
+                interval.limit.map { "\(100 * process.peakOrNow(showsPeaks) / max(1, $0))%" } ?? "–"
+            },
+            Column(head: "a minute", isRight: true, expendable: 2) { process in
+                process.trend.map { "\(Answer.perMinute($0.perMinute).prefix { $0 != " " })" } ?? "–"
+            },
+            Column(head: "ENOMEM in", isRight: true, expendable: 2) {
+                $0.secondsToLimit(interval.limit).map(Answer.duration) ?? "–"
+            },
+            Column(head: "misses/s", isRight: true, expendable: 3) { process in
+                guard let missed = interval.flow?.processes[process.key]?.missed, interval.seconds > 0 else { return "–" }
+                return "\(missed / interval.seconds)"
+            },
+            Column(head: "recoverable", isRight: true, expendable: 5) { $0.boundaries?.recoverable.grouped ?? "–" },
+            Column(head: "between the VMAs", isRight: false, expendable: 0) { between($0) },
+        ]
+        return columns
+    }
+
+    /// `1,203: 800 prot, 300 file, …`, and how long ago that was if it is not of this interval.
+    private func between(_ process: ProcessStock) -> String {
+        guard let sums = process.boundaries else { return "–" }
+        let age = interval.time > sums.takenAt ? Double(interval.time - sums.takenAt) / 1e9 : 0
+        let when = age > max(2 * interval.seconds, 1) ? " (\(Answer.duration(age)) ago)" : ""
+        guard sums.total > 0 else { return "nothing touches\(when)" }
+        return "\(sums.total.grouped)\(when): \(Answer.list(sums.blockedBy, 3))"
+    }
+}
+
+extension ProcessStock {
+    /// `1234`, or in a pid namespace of its own `1234/7`.
+    var pidText: String { namespacePID == pid ? "\(pid)" : "\(pid)/\(namespacePID)" }
+
+    /// `redis-server[1234]`
+    var name: String { "\(Fit.middle(Fit.printable(command), 16))[\(pid)]" }
+
+    fileprivate func peakOrNow(_ wantsPeak: Bool) -> Int { wantsPeak ? peak : vmas }
+}

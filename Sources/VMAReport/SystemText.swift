@@ -1,0 +1,168 @@
+import VMACore
+
+/// `vmascope system` for people: a screen, lines, a report, and warnings.
+public struct SystemText {
+    private let style: TextStyle
+
+    public init(colour: Bool) { style = TextStyle(colour: colour) }
+
+    // MARK: a screen
+
+    /// At most `height` lines of at most `width` columns.
+    public func screen(_ host: SystemHost, _ interval: SystemInterval, _ sort: SystemSort, width: Int, height: Int) -> [String] {
+        let head = [
+            style.bold(Fit.end("vmascope \(host.version) on \(host.kernel): \(summary(interval))", width)),
+            Fit.end("merges   \(merges(host, interval.flow, interval.seconds))", width),
+            Fit.end("between  \(between(interval))", width),
+            Fit.end("own      \(interval.own.text)\(warnings(interval))", width),
+            "",
+        ]
+        let room = max(0, height - head.count - 2)
+        let table = SystemTable(interval: interval, style: style, sort: sort, width: width)
+        var rows = table.lines(Array(sort.sorted(interval).prefix(room)))
+        rows[0] = style.bold(rows[0])
+        let filler = [String](repeating: "", count: max(0, room + 1 - rows.count))
+        return Array((head + rows + filler).prefix(max(0, height - 1)) + [footer(sort, width)]).suffix(max(0, height))
+    }
+
+    private func footer(_ sort: SystemSort, _ width: Int) -> String {
+        var text = "sort by "
+        var count = text.count
+        for other in SystemSort.allCases {
+            let name = "[\(other.key)]\(other.rawValue.dropFirst())"
+            if count + name.count + 1 + 6 > width { break }
+            text += (other == sort ? style.bold(name) : name) + " "
+            count += name.count + 1
+        }
+        return count + 6 <= width ? text + "[q]uit" : Fit.end("[q]uit", width)
+    }
+
+    // MARK: lines
+
+    /// A summary, and the largest.
+    public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
+        let table = SystemTable(interval: interval, style: style)
+        let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
+        let head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
+        return (head + table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" } + [""]).map { $0 + "\n" }.joined()
+    }
+
+    // MARK: the report
+
+    public func report(_ report: SystemReport) -> String {
+        let last = report.last
+        func line(_ label: String, _ text: String) -> String {
+            Fit.wrap(text, Fit.width - 12).enumerated().map { ($0.offset == 0 ? label : "").padded(12) + $0.element + "\n" }.joined()
+        }
+        var text = style.bold(line("vmascope", nearest(report)))
+        text += line("merges", merges(report.host, last.flowSinceStart, report.seconds))
+        text += line("between", between(last))
+        text += line("cost", last.own.text) + "\n"
+        text += style.bold("vmascope \(report.host.version)") + " on \(report.host.kernel), from \(report.host.started)"
+        text += " for \(Answer.tenths(report.seconds))\n"
+        text += "\(report.seenCount.of("process", "processes")) seen, \(report.exitedCount.grouped) of them gone; "
+        text += "VMAs counted by \(report.host.stock)\n"
+        text += Fit.wrap("merge rules \(report.host.mergeRules)", Fit.width).joined(separator: "\n") + "\n\n"
+        var table = SystemTable(interval: last, style: style, width: Fit.width - 2)
+        table.showsPeaks = true
+        let limit = last.limit.map { " (of at most \($0.grouped) VMAs each)" } ?? ""
+        text += style.bold("PROCESSES") + limit + "\n" + table.lines(report.processes).map { "  \($0)\n" }.joined()
+        if report.others.count > 0 {
+            text += "  … and \(report.others.count.grouped) more with \(report.others.vmas.of("VMA")) in all: --top lists more\n"
+        }
+        if let sums = last.whole.boundaries, sums.total > 0 {
+            var blockers = TextTable(["boundaries", "by"], right: [0])
+            for (key, count) in sums.blockedBy.ranked { blockers.add([count.grouped, key.key]) }
+            text += "\n" + style.bold("BETWEEN THE VMAS") + "\n" + blockers.lines.map { "  \($0)\n" }.joined()
+        }
+        return text + flow(last.flowSinceStart)
+    }
+
+    private func nearest(_ report: SystemReport) -> String {
+        let soon = report.last.processes.min { one, other in
+            (one.secondsToLimit(report.last.limit) ?? .infinity) < (other.secondsToLimit(report.last.limit) ?? .infinity)
+        }
+        let isSoon = soon?.secondsToLimit(report.last.limit).map { $0 < Answer.horizon } ?? false
+        guard let process = isSoon ? soon : report.last.processes.first else { return "no process was seen" }
+        return near(process, report.last.limit)
+    }
+
+    /// One line on a process that has come near the limit.
+    public func warning(_ process: ProcessStock, _ limit: Int?) -> String {
+        let sums = process.boundaries.map { "; between them \(Answer.list($0.blockedBy, 3))" } ?? ""
+        return near(process, limit) + sums
+    }
+
+    /// `redis[123] has 52,430 of 65,530 VMAs (80%), +312 a minute: ENOMEM in 41 min`
+    private func near(_ process: ProcessStock, _ limit: Int?) -> String {
+        var text = "\(process.name) has \(process.vmas.grouped)"
+        text += limit.map { " of \($0.grouped) VMAs (\(100 * process.vmas / max(1, $0))%)" } ?? " VMAs"
+        guard let trend = process.trend else { return text }
+        text += ", \(Answer.perMinute(trend.perMinute))"
+        return text + (process.secondsToLimit(limit).map { ": ENOMEM in \(Answer.duration($0))" } ?? "")
+    }
+
+    // MARK: parts
+
+    private func summary(_ interval: SystemInterval) -> String {
+        let whole = interval.whole
+        let limit = interval.limit.map { ", at most \($0.grouped) each" } ?? ""
+        return "\(whole.count.of("process", "processes")), \(whole.vmas.of("VMA"))\(limit)"
+    }
+
+    private func merges(_ host: SystemHost, _ flow: Flow?, _ seconds: Double) -> String {
+        guard let flow, seconds > 0 else { return "not counted" }
+        let sums = flow.total
+        var text = "\(sums.attempts.of("attempt")), \(sums.attempts(.merged).grouped) merged"
+        if let missed = sums.missed { text += "; \(missed) sides missed" }
+        if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
+        if flow.sampleOneIn != 1...1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
+        return text + (flow.lost > 0 ? "; \(flow.lost.of("event")) lost" : "")
+    }
+
+    private static func oneIn(_ range: ClosedRange<Int>) -> String {
+        range.lowerBound == range.upperBound
+            ? "one in \(range.lowerBound.grouped)" : "one in \(range.lowerBound.grouped) to \(range.upperBound.grouped)"
+    }
+
+    private func between(_ interval: SystemInterval) -> String {
+        let swept = interval.sweptCount
+        guard swept > 0, let sums = interval.whole.boundaries else { return "no layout was looked at yet" }
+        let of = swept == interval.processes.count ? "" : " of \(swept.grouped) of the processes"
+        return "\(sums.total.of("boundary", "boundaries"))\(of): \(Answer.list(sums.blockedBy, 3)); \(sums.recoverable.grouped) recoverable"
+    }
+
+    private func warnings(_ interval: SystemInterval) -> String {
+        interval.warned.isEmpty ? "" : style.red("; \(interval.warned.count.grouped) near the limit")
+    }
+
+    private func flow(_ flow: Flow?) -> String {
+        guard let flow, !flow.total.counts.isEmpty else { return "" }
+        var table = TextTable(["attempts", "merged", "by"], right: [0, 1])
+        for operation in Operation.allCases {
+            let counts = Flow.Outcome.allCases.map { flow.total.counts[Flow.Count(operation, $0)] ?? 0 }
+            let all = counts.reduce(0, +)
+            if all > 0 { table.add([all.grouped, counts[0].grouped, operation.rawValue]) }
+        }
+        var missed = TextTable(["missed", "op", "by"], right: [0])
+        for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
+        var text = "\n" + style.bold("MERGE ATTEMPTS") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
+        if !flow.total.missedBy.isEmpty {
+            text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()
+        }
+        let unexplained = flow.checked - flow.agreed
+        let verdict = "the kernel did what the rules say in \(flow.agreed.grouped) of \(flow.checked.of("attempt")) of the sample"
+        text += "\n" + (unexplained == 0 ? style.green(verdict) : style.red("\(verdict); \(unexplained.grouped) unexplained")) + "\n"
+        return text
+    }
+}
+
+extension Dictionary where Key == Flow.Miss, Value == Estimate {
+    /// Largest first.
+    var ranked: [(key: Flow.Miss, value: Estimate)] {
+        sorted {
+            ($1.value.value, $0.key.operation.rawValue, $0.key.blockers.rawValue)
+                < ($0.value.value, $1.key.operation.rawValue, $1.key.blockers.rawValue)
+        }
+    }
+}

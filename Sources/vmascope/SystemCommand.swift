@@ -1,0 +1,137 @@
+import ArgumentParser
+import VMACore
+import VMAProbe
+import VMAServe
+
+struct SystemCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "system",
+        abstract: "Observe every process, within a CPU budget.",
+        discussion: """
+            A live table on a terminal, plain lines where it is piped, one JSON object an interval with --format \
+            ndjson. Ctrl-C ends it, and prints the report of the whole. docs/system.md says more.
+            """)
+
+    @OptionGroup var options: SystemOptions
+
+    func run() throws {
+        try Target.requireHostProcessIDs()
+        try SystemObservation(options).run()
+    }
+}
+
+struct SystemOptions: ParsableArguments {
+    @Option(help: "Stop after this time: 10s, 5m, 1h.", transform: Parse.duration)
+    var duration: Double?
+
+    @Option(help: "How often processes are counted, and figures told: 1s, 5m.", transform: Parse.interval)
+    var interval = 5.0
+
+    @Option(help: "How many processes are listed; the others are added up.", transform: Parse.top)
+    var top = 20
+
+    @Option(help: "Only processes in this cgroup, or below it.", transform: Parse.cgroup)
+    var cgroup: String?
+
+    @Option(help: "Only processes whose comm matches this pattern: 'redis*'.")
+    var comm: String?
+
+    @Option(help: "Only processes of this user, by number.", transform: Parse.uid)
+    var uid: UInt32?
+
+    @Option(help: "Warn, once, of a process that has this part of its VMAs: 80%.", transform: Parse.limitShare)
+    var warnAt = 0.8
+
+    @Option(help: "What all of this may cost, of one CPU: 1%, 0.5%.", transform: Parse.budget)
+    var budget = 0.01
+
+    @Option(help: "Look at one in so many merge attempts in full: auto, or a number.", transform: Parse.sample)
+    var sample = SampleChoice.auto
+
+    @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
+    var source: SourceChoice = .auto
+
+    @Option(help: "Format: text, json (the report at the end), ndjson (an object an interval).")
+    var format: SystemFormat?
+
+    @Flag(help: "Short for --format json.")
+    var json = false
+
+    @Option(help: "Write the report, or the objects, to this file, not to stdout.")
+    var output: String?
+
+    @Option(help: "Serve metrics to Prometheus at this address: 127.0.0.1:9464.", transform: Parse.endpoint)
+    var listen: Endpoint?
+
+    @Option(help: "Write vmascope.prom into this folder at each interval, for node_exporter.")
+    var textfile: String?
+
+    mutating func validate() throws {
+        if json, let format, format != .json {
+            throw ValidationError("--json and --format \(format.rawValue) contradict each other")
+        }
+        if comm?.isEmpty == true { throw ValidationError("--comm is empty: write a pattern like 'redis*'") }
+    }
+
+    var chosenFormat: SystemFormat { json ? .json : format ?? .text }
+    var filter: ProcessFilter { ProcessFilter(cgroup: cgroup, command: comm, uid: uid) }
+}
+
+enum SystemFormat: String, CaseIterable, ExpressibleByArgument { case text, json, ndjson }
+
+/// How many attempts are looked at in full.
+enum SampleChoice: Equatable {
+    case auto
+    case oneIn(Int)
+}
+
+extension Parse {
+    /// A share of something: `80%`, above 0.
+    private static func share(_ text: String, upTo most: Double, _ example: String) throws -> Double {
+        guard text.last == "%", let percent = Double(text.dropLast()), percent > 0, percent <= most else {
+            throw ValidationError("write a percentage above 0 and at most \(Int(most))%, like \(example)")
+        }
+        return percent / 100
+    }
+
+    @Sendable static func limitShare(_ text: String) throws -> Double { try share(text, upTo: 100, "80%") }
+    @Sendable static func budget(_ text: String) throws -> Double { try share(text, upTo: 100, "1%") }
+
+    @Sendable static func interval(_ text: String) throws -> Double {
+        let seconds = try duration(text)
+        guard seconds >= 0.1, seconds <= 86_400 else { throw ValidationError("write 0.1s to 24h, like 5s") }
+        return seconds
+    }
+
+    @Sendable static func top(_ text: String) throws -> Int {
+        guard let count = Int(text), (1...100_000).contains(count) else { throw ValidationError("write a number from 1 to 100000") }
+        return count
+    }
+
+    @Sendable static func cgroup(_ text: String) throws -> String {
+        guard text.first == "/" else {
+            throw ValidationError("write a path in the hierarchy, as in /proc/PID/cgroup: /system.slice/nginx.service")
+        }
+        return text
+    }
+
+    @Sendable static func uid(_ text: String) throws -> UInt32 {
+        guard let uid = UInt32(text) else { throw ValidationError("write a number: `id -u NAME` tells it") }
+        return uid
+    }
+
+    @Sendable static func sample(_ text: String) throws -> SampleChoice {
+        if text == "auto" { return .auto }
+        guard let count = Int(text), (1...1_000_000).contains(count) else {
+            throw ValidationError("write auto, or a number from 1 to 1000000")
+        }
+        return .oneIn(count)
+    }
+
+    @Sendable static func endpoint(_ text: String) throws -> Endpoint {
+        guard let endpoint = Endpoint(text) else {
+            throw ValidationError("write an address and a port, like 127.0.0.1:9464 or [::1]:9464")
+        }
+        return endpoint
+    }
+}

@@ -1,0 +1,169 @@
+import CSystem
+import Glibc
+import VMACore
+import VMAProbe
+import VMAReport
+
+/// One `vmascope system` from start to report: the loop that counts, sweeps, and shows.
+final class SystemObservation {
+    private let options: SystemOptions
+    private let output: Output?
+    private let signals: Int32
+    private let kernel: Kernel
+    private let probe: Probe
+    private let system: SystemProbe
+    private let host: SystemHost
+    private let faces: SystemFaces
+    private var stock = Stock()
+    private var watch: LimitWatch
+    private var sweeps: SweepBudget
+    private let limit = Kernel.mapLimit
+
+    /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
+    private var startTime: UInt64 = 0
+    private var startUsage = 0.0
+    private var intervalTime: UInt64 = 0
+    private var intervalUsage = 0.0
+    private var number = 0
+
+    init(_ options: SystemOptions) throws {
+        self.options = options
+        output = options.chosenFormat == .ndjson ? nil : try Output(options.output)
+        // From here on a signal ends in a report.
+        signals = vms_signal_fd(true)
+        guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
+        watch = LimitWatch(share: options.warnAt)
+        sweeps = SweepBudget(options.budget * Self.sweepShare)
+        kernel = Kernel()
+        let model = try Calibration.model(kernel)
+        let counting = SystemProbe.stockSource(kernel)
+        if let problem = counting.problem { Console.warn("VMAs are counted by \(counting.name): \(problem)") }
+        probe = try Probe(snapshotOn: kernel, countsProcesses: true)
+        system = SystemProbe(probe, Judge(model))
+        host = SystemHost(
+            version: Vmascope.version, kernel: kernel.release, source: nil, mergeRules: model.name, stock: counting.name,
+            started: Clock.now)
+        faces = try SystemFaces(options, host)
+    }
+
+    /// Of the budget, what sweeps may take.
+    private static let sweepShare = 1.0 / 3
+    /// Between slices of sweeps, and when somebody's connection may have to end.
+    private static let sliceInterval: UInt64 = 50_000_000
+    private static let idleInterval: UInt64 = 1_000_000_000
+
+    func run() throws {
+        startTime = vms_monotonic_ns()
+        startUsage = SystemProbe.usage.cpuSeconds
+        (intervalTime, intervalUsage) = (startTime, startUsage)
+        let deadline = options.duration.map { startTime &+ UInt64($0 * 1e9) } ?? .max
+        let step = UInt64(options.interval * 1e9)
+        var next = startTime + step
+        var last = try take(step)
+        do {
+            while true {
+                let hasEnded = try wait(until: min(next, deadline))
+                let now = vms_monotonic_ns()
+                guard hasEnded || now >= min(next, deadline) else { continue }
+                last = try take(step)
+                if hasEnded || now >= deadline { break }
+                // After a suspension there is nothing to catch up with.
+                next = max(next + step, now + step / 2)
+            }
+        } catch {
+            faces.close()
+            throw error
+        }
+        faces.close()
+        try report(last)
+    }
+
+    /// Sweeps, serves and listens to signals and keys. Returns true if it is to end.
+    private func wait(until time: UInt64) throws -> Bool {
+        let now = vms_monotonic_ns()
+        let slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
+        let pause = time > now ? min(slice, time - now) : 0
+        var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)] + faces.polled
+        poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
+        var ends = false
+        while case let signal = vms_next_signal(signals), signal != 0 {
+            if signal == SIGINT || signal == SIGTERM { ends = true }
+            if signal == SIGWINCH { try faces.resize() }
+        }
+        if try faces.serve() { ends = true }
+        sweeps.slice(&stock, system)
+        probe.discard()
+        return ends
+    }
+
+    // MARK: an interval
+
+    private func take(_ step: UInt64) throws -> SystemInterval {
+        let found = try system.processes(within: sweeps.share * options.interval)
+        let filter = options.filter
+        let now = vms_monotonic_ns()
+        stock.update(found.filter(filter.matches), at: now)
+        let processes = stock.processes
+        let crossed = watch.update(processes, limit: limit)
+        let usage = SystemProbe.usage
+        let seconds = Double(now - intervalTime) / 1e9
+        let own = Own(
+            cpuSeconds: usage.cpuSeconds, bpfSeconds: nil,
+            share: seconds > 0 ? (usage.cpuSeconds - intervalUsage) / seconds : 0, budget: options.budget,
+            residentBytes: usage.residentBytes)
+        let interval = SystemInterval(
+            number: number, time: now, seconds: seconds, limit: limit, processes: processes, own: own,
+            warnings: watch.crossings, warned: watch.near)
+        (intervalTime, intervalUsage) = (now, usage.cpuSeconds)
+        number += 1
+        for process in crossed { faces.warn(process, limit) }
+        try faces.show(interval)
+        sweeps.refill(Double(step) / 1e9, stock.sweepOrder(at: now, limit: limit))
+        return interval
+    }
+
+    private func report(_ last: SystemInterval) throws {
+        guard let output else { return }
+        var last = last
+        let seconds = Double(last.time - startTime) / 1e9
+        // Of the whole, what it took to load the programs left out.
+        last.own.share = seconds > 0 ? (last.own.cpuSeconds - startUsage) / seconds : 0
+        let report = SystemReport(host, last, stock, seconds: seconds, top: options.top)
+        let toTerminal = options.output == nil && Console.wantsColour
+        try output.write(
+            options.chosenFormat == .json ? SystemJSON.report(report) : SystemText(colour: toTerminal).report(report))
+    }
+}
+
+/// Looks at layouts within a share of one processor, a little at a time: nobody's lock is held for
+/// longer than one reading takes, and the loop goes on in between.
+struct SweepBudget {
+    /// Of one processor.
+    let share: Double
+    /// Seconds that may be spent; below 0 after a large layout, until that is made up for.
+    private var credit = 0.0
+    private var queue: ArraySlice<ProcessStock> = []
+
+    private static let sliceTime = 0.003
+
+    init(_ share: Double) { self.share = share }
+
+    var hasWork: Bool { !queue.isEmpty && credit > 0 }
+
+    /// What is not spent is gone: there is no saving up for a burst.
+    mutating func refill(_ seconds: Double, _ order: [ProcessStock]) {
+        credit = min(credit + share * seconds, share * seconds)
+        queue = order[...]
+    }
+
+    mutating func slice(_ stock: inout Stock, _ system: SystemProbe) {
+        guard hasWork else { return }
+        let start = SystemProbe.usage.cpuSeconds
+        var used = 0.0
+        while used < min(credit, Self.sliceTime), let process = queue.popFirst() {
+            if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
+            used = SystemProbe.usage.cpuSeconds - start
+        }
+        credit -= used
+    }
+}
