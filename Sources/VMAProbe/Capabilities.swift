@@ -1,18 +1,28 @@
+import CSystem
 import Glibc
 
 /// The capabilities of this process that an observation needs.
 public struct Capabilities: Sendable {
-    /// What each is for; bits from include/uapi/linux/capability.h.
-    public static let needed: [(name: String, bit: UInt64, purpose: String)] = [
-        ("CAP_BPF", 39, "to load programs and maps"),
-        ("CAP_PERFMON", 38, "to attach them and to read kernel memory"),
-        ("CAP_SYS_PTRACE", 19, "to read another user's /proc/PID"),
+    public struct Need: Sendable {
+        public var name: String
+        /// include/uapi/linux/capability.h
+        var bit: UInt64
+        public var purpose: String
+        /// Without it nothing works; the others are for some kernels, or for more.
+        public var isVital: Bool
+    }
+
+    /// What each is for; docs/system.md has how that was found.
+    public static let needed = [
+        Need(name: "CAP_BPF", bit: 39, purpose: "to load programs and maps", isVital: true),
+        Need(name: "CAP_PERFMON", bit: 38, purpose: "to attach them and to read kernel memory", isVital: true),
+        Need(name: "CAP_SYS_PTRACE", bit: 19, purpose: "to read symbols in another user's /proc/PID/root", isVital: false),
+        sysResource, sysAdmin,
     ]
-    /// What it does without, if it has to.
-    public static let useful: [(name: String, bit: UInt64, purpose: String)] = [
-        ("CAP_SYS_ADMIN", sysAdmin, "to see which pages are shared, where the anon_vma does not tell")
-    ]
-    private static let sysAdmin: UInt64 = 21
+    private static let sysResource = Need(
+        name: "CAP_SYS_RESOURCE", bit: 24, purpose: "to load maps on 5.10, where they count as locked memory", isVital: false)
+    private static let sysAdmin = Need(
+        name: "CAP_SYS_ADMIN", bit: 21, purpose: "for kprobes where kernel.perf_event_paranoid is above 2, and to see which pages are shared", isVital: false)
 
     public var effective: UInt64
 
@@ -24,11 +34,24 @@ public struct Capabilities: Sendable {
         return Capabilities(effective: effective)
     }
 
-    public func has(_ name: String) -> Bool {
-        guard let bit = (Self.needed + Self.useful).first(where: { $0.name == name })?.bit else { return false }
+    public func has(_ need: Need) -> Bool {
         // Up to 5.8 CAP_SYS_ADMIN was all of BPF, and it still is.
-        return effective & (1 << bit) != 0 || (bit >= 38 && effective & (1 << Self.sysAdmin) != 0)
+        effective & (1 << need.bit) != 0 || (need.bit >= 38 && effective & (1 << Self.sysAdmin.bit) != 0)
     }
 
-    public var missing: [String] { Self.needed.map(\.name).filter { !has($0) } }
+    /// What a BPF call that was refused lacks, in words; nil if the kernel refuses by itself.
+    ///
+    /// - Parameter code: the errno.
+    func lack(_ code: Int32) -> String? {
+        let missing = Self.needed.filter { $0.isVital && !has($0) }.map(\.name)
+        if !missing.isEmpty { return "missing \(missing.joined(separator: ", ")): run as root" }
+        if code == EPERM, !has(Self.sysResource), vms_raise_locked_memory_limit() != 0 {
+            return "missing CAP_SYS_RESOURCE: this kernel counts maps as locked memory (or raise that limit)"
+        }
+        let paranoia = ProcFile.text("/proc/sys/kernel/perf_event_paranoid").flatMap { Int($0) } ?? 0
+        if code == EACCES, !has(Self.sysAdmin), paranoia > 2 {
+            return "missing CAP_SYS_ADMIN, which kernel.perf_event_paranoid=\(paranoia) asks for (2 does not)"
+        }
+        return nil
+    }
 }

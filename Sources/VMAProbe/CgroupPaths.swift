@@ -9,6 +9,8 @@ import VMACore
 struct CgroupPaths {
     private var paths: [UInt64: String] = [:]
     private var own: [ProcessKey: String] = [:]
+    private var round = 0
+    private static let rounds = 16
 
     /// - Parameter id: 0 where there is none.
     mutating func path(_ id: UInt64, of key: ProcessKey) -> String? {
@@ -20,10 +22,12 @@ struct CgroupPaths {
         return path
     }
 
-    /// Forgets those that nobody is in any more.
+    /// Forgets those that nobody is in any more, and of what one process said by itself a part each
+    /// time, since it may be moved.
     mutating func keep(_ ids: Set<UInt64>, _ keys: Set<ProcessKey>) {
+        round = (round + 1) % Self.rounds
         paths = paths.filter { ids.contains($0.key) }
-        own = own.filter { keys.contains($0.key) }
+        own = own.filter { keys.contains($0.key) && Int($0.key.pid) % Self.rounds != round }
     }
 
     static func path(_ lines: [Substring]) -> String? {

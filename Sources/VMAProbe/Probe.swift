@@ -10,6 +10,8 @@ public final class Probe {
     public let source: Source
     public let kernel: Kernel
     public let plan: AttachPlan
+    /// Whether `tasks` can be asked for.
+    let countsProcesses: Bool
     private let loader: BPFLoader
     private let snapshots: SnapshotReader
     private var ring: OpaquePointer?
@@ -57,8 +59,9 @@ public final class Probe {
         configuration.read_before = source == .tracepoints ? 1 : 0
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
+        countsProcesses = options.countsProcesses && StockReader.exists(kernel)
         loader = try BPFLoader.load(
-            plan.programs + Self.readers(kernel, options.countsProcesses), on: kernel, configuration: configuration,
+            plan.programs + Self.readers(kernel, countsProcesses), on: kernel, configuration: configuration,
             ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
         for point in plan.points {
@@ -72,8 +75,9 @@ public final class Probe {
         source = .tracepoints
         self.kernel = kernel
         plan = AttachPlan(.tracepoints, kernel)
+        self.countsProcesses = countsProcesses && StockReader.exists(kernel)
         // Only the paths of files come through the ring.
-        loader = try BPFLoader.load(Self.readers(kernel, countsProcesses), on: kernel, ringBytes: 1 << 20)
+        loader = try BPFLoader.load(Self.readers(kernel, self.countsProcesses), on: kernel, ringBytes: 1 << 20)
         snapshots = SnapshotReader(loader: loader)
         try openRing()
     }
@@ -84,7 +88,7 @@ public final class Probe {
 
     /// What is run from outside, and not attached.
     private static func readers(_ kernel: Kernel, _ countsProcesses: Bool) -> [String] {
-        [SnapshotReader.program(kernel)] + (countsProcesses && StockReader.exists(kernel) ? [StockReader.program] : [])
+        [SnapshotReader.program(kernel)] + (countsProcesses ? [StockReader.program] : [])
     }
 
     private func openRing() throws(ProbeError) {

@@ -26,13 +26,12 @@ public enum ProbeError: Error, Sendable {
         }
     }
 
-    /// From an errno of a BPF call: EPERM is a missing capability unless we have them all, in
-    /// which case the kernel is locked down.
+    /// From an errno of a BPF call: EPERM and EACCES are a missing capability unless we have all that are
+    /// needed here, in which case the kernel is locked down.
     static func bpf(_ doing: String, _ code: Int32) -> ProbeError {
         let reason = "\(doing): \(String(cString: strerror(code)))"
         guard code == EPERM || code == EACCES else { return .failed(reason) }
-        let missing = Capabilities.current.missing
-        if missing.isEmpty { return .unsupported("\(reason) (this kernel forbids it)") }
-        return .forbidden("\(reason); missing \(missing.joined(separator: ", ")): run as root")
+        if let lack = Capabilities.current.lack(code) { return .forbidden("\(reason); \(lack)") }
+        return .unsupported("\(reason) (this kernel forbids it)")
     }
 }

@@ -11,23 +11,24 @@ public final class SystemProbe {
     private var cgroups = CgroupPaths()
     private var fallback: ProcStock?
 
-    /// - Parameter probe: with `countsProcesses`, where the kernel has that.
+    /// - Parameter probe: best one that `countsProcesses`; /proc is read without.
     public init(_ probe: Probe, _ judge: Judge) {
         self.probe = probe
         self.judge = judge
-        fallback = StockReader.exists(probe.kernel) ? nil : ProcStock()
+        fallback = probe.countsProcesses ? nil : ProcStock()
     }
 
-    /// What counts VMAs here, for `doctor`, and why it is not the better one.
-    public static func stockSource(_ kernel: Kernel) -> (name: String, problem: String?) {
-        guard StockReader.exists(kernel) else {
-            return ("/proc", "this kernel has no BPF iterator over tasks: maps are read line by line, as time allows")
-        }
+    /// What counts VMAs: `iter/task` or `/proc`.
+    public var counter: String { fallback == nil ? "iter/task" : "/proc" }
+
+    /// Why not the iterator, for `doctor`; nil if it works.
+    public static func counterProblem(_ kernel: Kernel) -> String? {
+        guard StockReader.exists(kernel) else { return "this kernel has no BPF iterator over tasks" }
         do throws(ProbeError) {
             _ = try StockReader(loader: try BPFLoader.load([StockReader.program], on: kernel, ringBytes: 4096)).read()
-            return ("iter/task", nil)
+            return nil
         } catch {
-            return ("/proc", error.message)
+            return error.message
         }
     }
 
@@ -36,11 +37,13 @@ public final class SystemProbe {
     /// - Parameter seconds: for how long counting may take, where each map has to be read.
     public func processes(within seconds: Double) throws(ProbeError) -> [ProcessStock] {
         if fallback != nil {
-            return fallback!.read(within: seconds).map { process in
+            let processes = fallback!.read(within: seconds).map { process in
                 var process = process
                 process.cgroup = cgroups.path(0, of: process.key)
                 return process
             }
+            cgroups.keep([], Set(processes.map(\.key)))
+            return processes
         }
         let tasks = try probe.tasks()
         let now = vms_monotonic_ns()

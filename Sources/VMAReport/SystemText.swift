@@ -41,7 +41,7 @@ public struct SystemText {
 
     /// A summary, and the largest.
     public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
-        let table = SystemTable(interval: interval, style: style)
+        let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
         let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
         let head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
         return (head + table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" } + [""]).map { $0 + "\n" }.joined()

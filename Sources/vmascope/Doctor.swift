@@ -29,11 +29,13 @@ struct Doctor: ParsableCommand {
             }
         }
         text += "\ncapabilities\n"
-        for need in Capabilities.needed + Capabilities.useful {
-            let has = Capabilities.current.has(need.name)
-            text += "  \(need.name.padded(16)) \(has ? "yes" : "missing")  \(need.purpose)\n"
+        for need in Capabilities.needed {
+            let has = Capabilities.current.has(need) ? "yes" : need.isVital ? "missing" : "no"
+            text += "  \(need.name.padded(17)) \(has.padded(8)) \(need.purpose)\n"
         }
-        if let limit = Kernel.mapLimit { text += "\nvm.max_map_count \(limit)\n" }
+        let problem = SystemProbe.counterProblem(kernel)
+        text += "\nsystem counts VMAs by \(problem.map { "/proc: \($0)" } ?? "iter/task")\n"
+        if let limit = Kernel.mapLimit { text += "vm.max_map_count \(limit)\n" }
         return text
     }
 
@@ -60,8 +62,13 @@ struct Doctor: ParsableCommand {
                     }
                 }
             }
+            json.object("stock") { json in
+                let problem = SystemProbe.counterProblem(kernel)
+                json.field("usable", problem == nil)
+                json.field("why", problem)
+            }
             json.object("capabilities") { json in
-                for need in Capabilities.needed + Capabilities.useful { json.field(need.name, Capabilities.current.has(need.name)) }
+                for need in Capabilities.needed { json.field(need.name, Capabilities.current.has(need)) }
             }
         }
         return json.finish()

@@ -36,14 +36,22 @@ final class SystemObservation {
         sweeps = SweepBudget(options.budget * Self.sweepShare)
         kernel = Kernel()
         let model = try Calibration.model(kernel)
-        let counting = SystemProbe.stockSource(kernel)
-        if let problem = counting.problem { Console.warn("VMAs are counted by \(counting.name): \(problem)") }
-        probe = try Probe(snapshotOn: kernel, countsProcesses: true)
+        probe = try Self.open(kernel)
         system = SystemProbe(probe, Judge(model))
         host = SystemHost(
-            version: Vmascope.version, kernel: kernel.release, source: nil, mergeRules: model.name, stock: counting.name,
+            version: Vmascope.version, kernel: kernel.release, source: nil, mergeRules: model.name, stock: system.counter,
             started: Clock.now)
         faces = try SystemFaces(options, host)
+    }
+
+    private static func open(_ kernel: Kernel) throws -> Probe {
+        do {
+            return try Probe(snapshotOn: kernel, countsProcesses: true)
+        } catch ProbeError.failed(let reason) {
+            let probe = try Probe(snapshotOn: kernel)
+            Console.warn("VMAs are counted in /proc: \(reason)")
+            return probe
+        }
     }
 
     /// Of the budget, what sweeps may take.

@@ -1,0 +1,73 @@
+import Foundation
+
+/// An interval as its readers see it: `vmascope.system.v1`.
+struct SystemFile: Decodable, Sendable {
+    struct Boundaries: Decodable, Sendable {
+        var total: Int
+        var blocked_by: [String: Int]
+        var recoverable: Int
+        var age_seconds: Double
+    }
+    struct Process: Decodable, Sendable {
+        struct Count: Decodable, Sendable {
+            var start: Int
+            var now: Int
+            var peak: Int
+            var limit: Int
+        }
+        var pid: Int
+        var namespace_pid: Int
+        var comm: String
+        var uid: Int
+        var cgroup: String?
+        var threads: Int
+        var exited: Bool
+        var vmas: Count
+        var growth_per_minute: Double?
+        var seconds_to_limit: Double?
+        var boundaries: Boundaries?
+        var near_limit: Bool?
+    }
+    struct Total: Decodable, Sendable {
+        var processes: Int
+        var vmas: Int
+        var near_limit: Int
+        var warnings: Int
+        var swept: Int
+        var boundaries: Boundaries?
+    }
+    struct Others: Decodable, Sendable {
+        var processes: Int
+        var vmas: Int
+    }
+    struct Own: Decodable, Sendable {
+        var cpu_seconds: Double
+        var cpu_percent: Double
+        var budget_percent: Double
+        var resident_bytes: Int
+    }
+
+    var schema: String
+    var interval: Int
+    var seconds: Double
+    var limit: Int
+    var total: Total
+    var processes: [Process]
+    var others: Others
+    var own: Own
+
+    /// One of each line.
+    static func all(_ text: String) throws -> [SystemFile] {
+        try text.split(separator: "\n").map { try JSONDecoder().decode(SystemFile.self, from: Data($0.utf8)) }
+    }
+
+    func process(_ pid: String) -> Process? { processes.first { "\($0.pid)" == pid } }
+}
+
+/// The report at the end.
+struct SystemReportFile: Decodable, Sendable {
+    var schema: String
+    var processes: [SystemFile.Process]
+
+    init(_ json: String) throws { self = try JSONDecoder().decode(SystemReportFile.self, from: Data(json.utf8)) }
+}

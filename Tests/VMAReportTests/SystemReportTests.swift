@@ -1,0 +1,136 @@
+import Testing
+import VMACore
+
+@testable import VMAReport
+
+@Suite("the whole system, printed")
+struct SystemReportTests {
+    private func object(_ flow: Flow?, top: Int = 2) throws -> JSONValue {
+        let text = SystemJSON.interval(SystemSample.host, SystemSample.interval(flow), time: "2026-01-01T00:00:06Z", top: top)
+        #expect(text.hasSuffix("}\n") && text.count { $0 == "\n" } == 1)
+        return try JSONValue(text)
+    }
+
+    @Test("an interval is one object on one line; those listed and the others are all")
+    func interval() throws {
+        let object = try object(nil)
+        #expect(object["schema"]?.string == "vmascope.system.v1" && object["interval"]?.number == 3)
+        #expect(object["total"]?["vmas"]?.number == 5600 && object["total"]?["swept"]?.number == 2)
+        #expect(object["others"]?["vmas"]?.number == 300 && object["others"]?["processes"]?.number == 2)
+        #expect(object["total"]?["boundaries"]?["total"]?.number == 4100)
+        let first = try #require(object["processes"]?.array?.first)
+        #expect(first["pid"]?.number == 7 && first["namespace_pid"]?.number == 1 && first["near_limit"] == .bool(true))
+        #expect(first["boundaries"]?["blocked_by"]?["pgoff"]?.number == 3999 && first["boundaries"]?["age_seconds"]?.number == 6)
+    }
+
+    @Test("what is not known is null")
+    func unknown() throws {
+        let object = try object(nil)
+        #expect(object["flow"] == .null && object["own"]?["bpf_seconds"] == .null)
+        let second = try #require(object["processes"]?.array?.last)
+        #expect(second["boundaries"] == .null && second["flow"] == .null && second["growth_per_minute"] == .null)
+        let report = try JSONValue(SystemJSON.report(SystemSample.report()))
+        #expect(report["totals"]?["attempts"] == .null && report["events"]?["lost"] == .null)
+        #expect(report["processes"]?.array?.first?["attempts"] == .null)
+        for text in [SystemText(colour: false).report(SystemSample.report()), lines(nil), screen(nil).joined(separator: "\n")] {
+            #expect(!text.contains("0 attempts") && !text.contains("merged"))
+        }
+        let metrics = metrics(nil)
+        #expect(!metrics.contains("vmascope_merge_attempts_total") && !metrics.contains("vmascope_events"))
+        #expect(!metrics.contains("in=\"bpf\""))
+    }
+
+    @Test("counts are integers and estimates are not")
+    func estimates() throws {
+        let flow = try #require(try object(SystemSample.flow)["flow"])
+        #expect(flow["total"]?["attempts"]?["mmap"]?["merged"]?.number == 900)
+        #expect(flow["total"]?["missed"]?.number == nil && flow["total"]?["missed"]?["low"]?.number == 100)
+        #expect(flow["sample_one_in"]?["most"]?.number == 10)
+        let report = try JSONValue(SystemJSON.report(SystemSample.report(SystemSample.flow)))
+        #expect(report["totals"]?["attempts"]?.number == 1000 && report["totals"]?["merged"]?.number == 910)
+        #expect(report["totals"]?["missed"] == .null && report["totals"]?["missed_by"] == .null)
+        let text = SystemText(colour: false).report(SystemSample.report(SystemSample.flow))
+        #expect(text.contains("120 ± 20 sides missed") && text.contains("one in 1 to 10 looked at") && text.contains("1 unexplained"))
+        #expect(text.contains("80 ± 20  mmap  pgoff"))
+        #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
+    }
+
+    @Test("conditions don't take what was not counted for 0")
+    func figures() throws {
+        let figures = try Figures(SystemJSON.report(SystemSample.report()))
+        #expect(figures.value("missed.pgoff") == nil && figures.value("attempts") == nil && figures.value("lost") == nil)
+        #expect(figures.value("vmas.now") == 5000)
+    }
+
+    @Test("the report lists those that live and those that are gone, and says how many more there are")
+    func report() {
+        let text = SystemText(colour: false).report(SystemSample.report())
+        #expect(text.hasPrefix("vmascope    redis[7] has 5,000 of 65,530 VMAs (7%)\n"))
+        #expect(text.contains("5 processes seen, 1 of them gone"))
+        #expect(text.contains("7/1  redis") && text.contains("exited") && text.contains("… and 2 more with 300 VMAs in all"))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= Fit.width })
+    }
+
+    private func screen(_ flow: Flow?, _ sort: SystemSort = .vmas, width: Int = 120, height: Int = 20) -> [String] {
+        SystemText(colour: false).screen(SystemSample.host, SystemSample.interval(flow), sort, width: width, height: height)
+    }
+
+    private func lines(_ flow: Flow?) -> String {
+        SystemText(colour: false).lines(SystemSample.host, SystemSample.interval(flow), time: "now", top: 3)
+    }
+
+    @Test("a screen has just the size of the terminal, however small")
+    func sizes() {
+        for (width, height) in [(120, 20), (80, 24), (40, 10), (20, 6), (10, 3), (1, 1), (300, 100)] {
+            let lines = screen(SystemSample.flow, width: width, height: height)
+            #expect(lines.count == height && lines.allSatisfy { $0.count <= width }, "\(width)x\(height)")
+        }
+        #expect(screen(nil).last?.hasSuffix("[q]uit") == true)
+    }
+
+    @Test("a key sorts by what begins with it; what is not known comes last")
+    func sorting() {
+        #expect(Set(SystemSort.allCases.map(\.key)).count == SystemSort.allCases.count && SystemSort.of("q") == nil)
+        func order(_ sort: SystemSort) -> [UInt32] { sort.sorted(SystemSample.interval(SystemSample.flow)).map(\.pid) }
+        #expect(order(.vmas) == [7, 8, 9, 10] && order(.pid) == [7, 8, 9, 10])
+        #expect(order(.boundaries) == [7, 9, 8, 10] && order(.misses).first == 7)
+    }
+
+    // MARK: metrics
+
+    private func metrics(_ flow: Flow?, _ processes: [ProcessStock] = SystemSample.processes, top: Int = 2) -> String {
+        SystemMetrics.render(SystemSample.host, SystemSample.interval(flow, processes), time: 1000, top: top)
+    }
+
+    @Test("metrics of those that are not listed are one series")
+    func cardinality() {
+        let many = (1...5000).map { SystemSample.process(UInt32($0), 10, boundaries: 5) }
+        let text = metrics(SystemSample.flow, many, top: 20)
+        #expect(text.split(separator: "\n").count < 200)
+        #expect(text.contains("vmascope_process_vmas{pid=\"\",comm=\"(others)\",cgroup=\"\"} 49800\n"))
+        #expect(metrics(nil).contains("vmascope_process_vmas{pid=\"7\",comm=\"redis\",cgroup=\"\"} 5000\n"))
+        #expect(metrics(nil).contains("vmascope_process_boundaries_timestamp_seconds{pid=\"7\",comm=\"redis\",cgroup=\"\"} 994\n"))
+        #expect(metrics(nil).contains("vmascope_boundaries{blockers=\"none\"} 2\n"))
+    }
+
+    @Test("labels hold whatever a process calls itself")
+    func labels() {
+        let evil = "a\"b\\c\nd\u{1b}e\u{202e}"
+        let text = metrics(nil, [SystemSample.process(8, 10, evil)])
+        #expect(text.contains(#"comm="a\"b\\c\\x0ad\\x1be\\u{202e}""#))
+        #expect(!text.contains("\u{1b}") && !text.contains("\u{202e}"))
+        for face in [lines(nil), SystemText(colour: false).report(SystemSample.report(nil, [SystemSample.process(8, 10, evil)]))] {
+            #expect(!face.unicodeScalars.contains { $0 != "\n" && Fit.isUnseen($0) })
+        }
+    }
+
+    @Test("estimates are gauges with their bounds, and counts are counters")
+    func kinds() {
+        let text = metrics(SystemSample.flow)
+        #expect(text.contains("# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"brk\",outcome=\"merged\"} 10\n"))
+        #expect(text.contains("# TYPE vmascope_missed_sides_estimate gauge\n"))
+        #expect(text.contains("vmascope_missed_sides_estimate_low{operation=\"mmap\",blockers=\"pgoff\"} 60\n"))
+        #expect(text.contains("vmascope_missed_sides_estimate_high{operation=\"mmap\",blockers=\"pgoff\"} 100\n"))
+        #expect(text.contains("vmascope_cpu_seconds_total{in=\"bpf\"} 0.25\n"))
+    }
+}
