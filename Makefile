@@ -26,7 +26,7 @@ help:
 	@echo "make clean              what was built; downloaded kernels stay in .cache"
 
 deps:
-	@tools/install-dependencies $(if $(KERNEL),guests) $(BROWSER)
+	@tools/install-dependencies $(if $(KERNEL),guests) $(TESTS)
 
 # The linker's warnings are about functions of the C library that nothing here calls.
 build: deps
@@ -46,7 +46,7 @@ endif
 
 # The tests need root, for BPF, and the static executable, for guests.
 test: KERNEL := any
-test: BROWSER := browser
+test: TESTS := tests
 test: KERNELS ?= 5.10 6.1 6.12 7.3
 test: build
 	@kernels/fetch $(KERNELS) > /dev/null

@@ -62,9 +62,10 @@ final class Screen {
         var (columns, rows): (Int32, Int32) = (0, 0)
         if vms_terminal_size(1, &columns, &rows) != 0 || columns < 1 || rows < 1 { (columns, rows) = (80, 24) }
         let lines = text.screen(host, interval, sort, width: Int(columns), height: Int(rows))
-        // Each line ends by clearing what was there; no newline after the last, which would scroll.
-        let frame = lines.joined(separator: "\u{1b}[K\r\n")
-        try Console.write(1, "\u{1b}[H\(frame)\u{1b}[K\u{1b}[J", to: "stdout")
+        // Each line begins by clearing what was there: at its end the cursor may stand on its last
+        // character. No newline after the last, which would scroll.
+        let frame = lines.map { "\u{1b}[K\($0)" }.joined(separator: "\r\n")
+        try Console.write(1, "\u{1b}[H\(frame)", to: "stdout")
     }
 
     // MARK: keys

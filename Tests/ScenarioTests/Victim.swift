@@ -5,7 +5,9 @@ final class Victim {
     let process = Process()
     private let folder: TemporaryFolder
 
-    init(_ program: String, _ arguments: String...) throws {
+    convenience init(_ program: String, _ arguments: String...) throws { try self.init(program, arguments) }
+
+    init(_ program: String, _ arguments: [String]) throws {
         folder = try TemporaryFolder()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [program] + arguments
