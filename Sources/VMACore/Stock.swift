@@ -107,7 +107,9 @@ public struct Stock: Sendable {
             let activity = Double(abs(process.vmas - (last?.vmas ?? 0))) + Double(attempts(process.key))
             guard last == nil || activity > 0 || age >= Self.restTime else { continue }
             let nearness = Double(process.vmas) / Double(max(1, limit ?? 65_530))
-            ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness), process))
+            // One large layout costs as much as many small ones, which shall not all wait for it.
+            let cost = Double(process.vmas + 100).squareRoot()
+            ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness) / cost, process))
         }
         return ranked.sorted { ($1.urgency, $0.process.pid) < ($0.urgency, $1.process.pid) }.map(\.process)
     }

@@ -16,7 +16,7 @@ final class SystemObservation {
     private let faces: SystemFaces
     private var stock = Stock()
     private var watch: LimitWatch
-    private var sweeps: SweepBudget
+    private var sweeps = SweepBudget()
     private let limit = Kernel.mapLimit
 
     /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
@@ -25,6 +25,8 @@ final class SystemObservation {
     private var intervalTime: UInt64 = 0
     private var intervalUsage = 0.0
     private var number = 0
+    /// Seconds from one interval to the next.
+    private var pace = 0.0
 
     init(_ options: SystemOptions) throws {
         self.options = options
@@ -33,7 +35,6 @@ final class SystemObservation {
         signals = vms_signal_fd(true)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
         watch = LimitWatch(share: options.warnAt)
-        sweeps = SweepBudget(options.budget * Self.sweepShare)
         kernel = Kernel()
         let model = try Calibration.model(kernel)
         probe = try Self.open(kernel)
@@ -54,8 +55,9 @@ final class SystemObservation {
         }
     }
 
-    /// Of the budget, what sweeps may take.
+    /// Of the budget, what sweeps may take at most, and what counting and telling may.
     private static let sweepShare = 1.0 / 3
+    private static let countShare = 2.0 / 3
     /// Between slices of sweeps, and when somebody's connection may have to end.
     private static let sliceInterval: UInt64 = 50_000_000
     private static let idleInterval: UInt64 = 1_000_000_000
@@ -65,17 +67,17 @@ final class SystemObservation {
         startUsage = SystemProbe.usage.cpuSeconds
         (intervalTime, intervalUsage) = (startTime, startUsage)
         let deadline = options.duration.map { startTime &+ UInt64($0 * 1e9) } ?? .max
-        let step = UInt64(options.interval * 1e9)
-        var next = startTime + step
-        var last = try take(step)
+        var last = try take()
+        var next = startTime + UInt64(pace * 1e9)
         do {
             while true {
                 let hasEnded = try wait(until: min(next, deadline))
                 let now = vms_monotonic_ns()
                 guard hasEnded || now >= min(next, deadline) else { continue }
-                last = try take(step)
+                last = try take()
                 if hasEnded || now >= deadline { break }
                 // After a suspension there is nothing to catch up with.
+                let step = UInt64(pace * 1e9)
                 next = max(next + step, now + step / 2)
             }
         } catch {
@@ -106,8 +108,9 @@ final class SystemObservation {
 
     // MARK: an interval
 
-    private func take(_ step: UInt64) throws -> SystemInterval {
-        let found = try system.processes(within: sweeps.share * options.interval)
+    private func take() throws -> SystemInterval {
+        let before = SystemProbe.usage.cpuSeconds
+        let found = try system.processes(within: options.budget * Self.countShare * options.interval)
         let filter = options.filter
         let now = vms_monotonic_ns()
         stock.update(found.filter(filter.matches), at: now)
@@ -126,7 +129,11 @@ final class SystemObservation {
         number += 1
         for process in crossed { faces.warn(process, limit) }
         try faces.show(interval)
-        sweeps.refill(Double(step) / 1e9, stock.sweepOrder(at: now, limit: limit))
+        let order = stock.sweepOrder(at: now, limit: limit)
+        // Where there is so much to count that the budget would not do, it is done less often.
+        let cost = SystemProbe.usage.cpuSeconds - before
+        pace = max(options.interval, cost / (options.budget * Self.countShare))
+        sweeps.refill(options.budget * pace * Self.sweepShare, order)
         return interval
     }
 
@@ -146,21 +153,18 @@ final class SystemObservation {
 /// Looks at layouts within a share of one processor, a little at a time: nobody's lock is held for
 /// longer than one reading takes, and the loop goes on in between.
 struct SweepBudget {
-    /// Of one processor.
-    let share: Double
-    /// Seconds that may be spent; below 0 after a large layout, until that is made up for.
+    /// Seconds of processor time that may be spent; below 0 after a large layout, until that is made
+    /// up for.
     private var credit = 0.0
     private var queue: ArraySlice<ProcessStock> = []
 
     private static let sliceTime = 0.003
 
-    init(_ share: Double) { self.share = share }
-
     var hasWork: Bool { !queue.isEmpty && credit > 0 }
 
     /// What is not spent is gone: there is no saving up for a burst.
     mutating func refill(_ seconds: Double, _ order: [ProcessStock]) {
-        credit = min(credit + share * seconds, share * seconds)
+        credit = max(0, seconds) + min(credit, 0)
         queue = order[...]
     }
 

@@ -93,7 +93,7 @@ struct PrometheusTests {
         let found = try #require(query("vmascope_process_vmas{pid=\"\(victim.pid)\"}").first)
         #expect(found.value == "\(count)" && found.labels["comm"] == "victim" && found.labels["job"] == "vmascope")
         #expect(query("up{job=\"vmascope\"}").map(\.value) == ["1"])
-        #expect(query("vmascope_process_vmas / on() group_left() vmascope_process_vmas_limit > 0.05").count == 1)
+        #expect(query("vmascope_process_vmas{pid=\"\(victim.pid)\"} / on() vmascope_process_vmas_limit > 0.05").count == 1)
         #expect(query("vmascope_build_info").first?.labels["version"] == "0.1.0")
         #expect(observer.process.isRunning)
     }

@@ -129,7 +129,7 @@ struct SystemTests {
         try source.write(toFile: folder.path("grower.c"), atomically: true, encoding: .utf8)
         try Shell.must("clang", "-O1", "-o", folder.path("grower"), folder.path("grower.c"))
         let grower = try Victim(folder.path("grower"))
-        let outcome = try system("--duration", "7s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower")
+        let outcome = try system("--duration", "7s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower", "--budget", "50%")
         let process = try #require(try SystemFile.all(outcome.output).last?.process(grower.pid))
         let rate = try #require(process.growth_per_minute)
         #expect(rate > 100)
@@ -156,7 +156,7 @@ struct SystemTests {
     @Test("is plain lines where it is piped, and then the report; other tools read the report, too")
     func piped() throws {
         let folder = try TemporaryFolder()
-        let text = try system("--duration", "1s", "--interval", "0.3s", "--top", "3")
+        let text = try system("--duration", "1s", "--interval", "0.3s", "--top", "3", "--budget", "50%")
         #expect(text.status == 0 && !text.output.contains("\u{1b}"))
         #expect(text.output.components(separatedBy: "Z ").count >= 3 && text.output.contains("\nPROCESSES"))
         #expect(text.output.split(separator: "\n").allSatisfy { $0.count <= 100 })
