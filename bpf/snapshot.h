@@ -13,6 +13,7 @@ struct {
 	__type(value, struct vme_row);
 } snapshot_rows SEC(".maps");
 
+#ifndef WITHOUT_KFUNCS
 struct bpf_iter_task_vma {
 	u64 opaque[1];
 } __attribute__((aligned(8)));
@@ -71,6 +72,7 @@ int snapshot_task(struct vme_snapshot *r)
 	bpf_task_release(task);
 	return 0;
 }
+#endif
 
 // Kernels without the iterator as a kfunc (before 6.7): read(2) on this one gives the rows.
 SEC("?iter/task_vma")

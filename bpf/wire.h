@@ -136,8 +136,15 @@ struct scratch {
 	struct vme_calls stack;
 };
 
+// The object is built without kfuncs, too: where the kernel lacks one, libbpf looks for it in the
+// modules, and without CAP_SYS_ADMIN it fails at that (before 1.4), however weak the symbol.
+#ifndef WITHOUT_KFUNCS
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
+#else
+#define bpf_preempt_disable()
+#define bpf_preempt_enable()
+#endif
 
 // Since 7.2 a program at a tracepoint may be preempted, by another one that would write to the
 // same scratch memory. A kprobe's may not.

@@ -13,25 +13,30 @@ struct CompileBPF: BuildToolPlugin {
             .contentsOfDirectory(at: sources, includingPropertiesForKeys: nil)
             .filter { $0.pathExtension == "h" }
         let work = context.pluginWorkDirectoryURL
-        let object = work.appending(path: "vmascope.bpf.o")
+        // With and without kfuncs: bpf/wire.h says why.
+        let objects = [("vmascope.bpf.o", []), ("vmascope-plain.bpf.o", ["-DWITHOUT_KFUNCS"])]
+            .map { (path: work.appending(path: $0.0), flags: $0.1) }
         let swift = work.appending(path: "BPFObject.swift")
-        return [
-            .buildCommand(
-                displayName: "Compiling vmascope.bpf.c",
-                executable: try context.tool(named: "clang").url,
+        let clang = try context.tool(named: "clang").url
+        let compile = objects.map { object in
+            Command.buildCommand(
+                displayName: "Compiling \(object.path.lastPathComponent)",
+                executable: clang,
                 // v2: newer instruction sets have atomics that Linux 5.10 refuses.
                 arguments: [
                     "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Werror",
-                    "-I\(sources.path)", "-I\(wire.path)", "-c", main.path, "-o", object.path,
-                ],
+                    "-I\(sources.path)", "-I\(wire.path)", "-c", main.path, "-o", object.path.path,
+                ] + object.flags,
                 inputFiles: [main, wire.appending(path: "vma_event.h")] + headers,
-                outputFiles: [object]),
+                outputFiles: [object.path])
+        }
+        return try compile + [
             .buildCommand(
-                displayName: "Embedding vmascope.bpf.o",
-                executable: try context.tool(named: "bpfembed").url,
-                arguments: [try context.tool(named: "llvm-objcopy").url.path, object.path, swift.path],
-                inputFiles: [object],
-                outputFiles: [swift]),
+                displayName: "Embedding BPF objects",
+                executable: context.tool(named: "bpfembed").url,
+                arguments: [context.tool(named: "llvm-objcopy").url.path, swift.path] + objects.map(\.path.path),
+                inputFiles: objects.map(\.path),
+                outputFiles: [swift])
         ]
     }
 }

@@ -18,11 +18,11 @@ final class BPFLoader {
     /// - Parameter explains: have the verifier say what it does not like. Not at first: older
     ///   kernels refuse what is right, too, when all they have to say does not fit.
     private init(
-        programs: [String], configuration: vme_config, ringBytes: UInt32?, explains: Bool
+        programs: [String], on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?, explains: Bool
     ) throws(ProbeError) {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
-        let bytes = Self.embedded
+        let bytes = kernel.takesKfuncs ? Self.full : Self.withoutKfuncs
         guard let object = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
             throw .bpf("opening the BPF object", errno)
         }
@@ -73,12 +73,14 @@ final class BPFLoader {
         if kernel.hasFunction("bpf_preempt_disable") {
             var held = configuration
             held.hold_cpu = 1
-            if let loader = try? BPFLoader(programs: programs, configuration: held, ringBytes: ringBytes, explains: false) { return loader }
+            let loader = try? BPFLoader(
+                programs: programs, on: kernel, configuration: held, ringBytes: ringBytes, explains: false)
+            if let loader { return loader }
         }
         do {
-            return try BPFLoader(programs: programs, configuration: configuration, ringBytes: ringBytes, explains: false)
+            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: false)
         } catch {
-            return try BPFLoader(programs: programs, configuration: configuration, ringBytes: ringBytes, explains: true)
+            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: true)
         }
     }
 
@@ -171,7 +173,12 @@ final class BPFLoader {
     /// struct number in bpf/wire.h.
     private static let numberSize = 64
 
-    private static let embedded: [UInt8] = BPFObject.base64.withUTF8Buffer { text in
+    private static let full = decoded(BPFObject.full)
+    private static let withoutKfuncs = decoded(BPFObject.withoutKfuncs)
+
+    private static func decoded(_ base64: StaticString) -> [UInt8] { base64.withUTF8Buffer(decoded) }
+
+    private static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 4 * 3)
         var bits: UInt32 = 0

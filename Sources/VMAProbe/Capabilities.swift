@@ -39,6 +39,8 @@ public struct Capabilities: Sendable {
         effective & (1 << need.bit) != 0 || (need.bit >= 38 && effective & (1 << Self.sysAdmin.bit) != 0)
     }
 
+    var isAdmin: Bool { has(Self.sysAdmin) }
+
     /// What a BPF call that was refused lacks, in words; nil if the kernel refuses by itself.
     ///
     /// - Parameter code: the errno.

@@ -37,6 +37,16 @@ public struct Kernel {
         return btf__find_by_name_kind(btf, name, Kind.function) > 0
     }
 
+    /// Whether an object that asks for kfuncs can be loaded: the kernel has them all, or libbpf may look
+    /// for them in modules.
+    var takesKfuncs: Bool {
+        let all = [
+            "bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy", "bpf_task_from_pid", "bpf_task_release",
+            "bpf_preempt_disable", "bpf_preempt_enable",
+        ]
+        return all.allSatisfy(hasFunction) || Capabilities.current.isAdmin
+    }
+
     /// Locked-down kernels have none.
     public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }
 

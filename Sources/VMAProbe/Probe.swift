@@ -14,6 +14,8 @@ public final class Probe {
     let countsProcesses: Bool
     private let loader: BPFLoader
     private let snapshots: SnapshotReader
+    /// Snapshots come through the ring. Asked once: to look something up in BTF takes a millisecond.
+    private let walks: Bool
     private var ring: OpaquePointer?
     private var decoder = WireDecoder()
     private var deliver: (Event) -> Void = { _ in }
@@ -64,6 +66,7 @@ public final class Probe {
             plan.programs + Self.readers(kernel, countsProcesses), on: kernel, configuration: configuration,
             ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
         for point in plan.points {
             for program in point.programs { try loader.attach(program, counts: program == point.program) }
         }
@@ -79,6 +82,7 @@ public final class Probe {
         // Only the paths of files come through the ring.
         loader = try BPFLoader.load(Self.readers(kernel, self.countsProcesses), on: kernel, ringBytes: 1 << 20)
         snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
         try openRing()
     }
 
@@ -211,7 +215,7 @@ public final class Probe {
     /// looks at all processes for months does not keep a name for all that it has seen. Does not wait
     /// for a process that holds its mmap_lock.
     func vmas(_ pid: Int32) throws(ProbeError) -> [VMA]? {
-        if SnapshotReader.program(kernel) == SnapshotReader.walk { return try read(pid)?.vmas }
+        if walks { return try read(pid)?.vmas }
         var interners = Interners()
         var found = try snapshots.read(pid, patience: 2)
         if found.mm == 0 {
@@ -238,7 +242,7 @@ public final class Probe {
     }
 
     private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
-        if SnapshotReader.program(kernel) == SnapshotReader.walk { return try walk(tid) }
+        if walks { return try walk(tid) }
         let found = try snapshots.read(tid)
         guard found.mm != 0 else { return nil }
         return (found.mm, Self.ordered(found.rows).map { decoder.interners.vma($0) }, found.isQuiet)

@@ -9,7 +9,7 @@ struct SnapshotReader {
     /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
     /// target (since 6.7); read(2) on the iterator holds its lock all the time.
     static func program(_ kernel: Kernel) -> String {
-        if kernel.hasFunction("bpf_iter_task_vma_new"), kernel.hasFunction("bpf_task_from_pid") {
+        if kernel.takesKfuncs, kernel.hasFunction("bpf_iter_task_vma_new"), kernel.hasFunction("bpf_task_from_pid") {
             return "snapshot_task"
         }
         return kernel.hasStruct("bpf_iter__task_vma") ? "snapshot_iter" : walk
