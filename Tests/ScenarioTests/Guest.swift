@@ -82,6 +82,7 @@ struct Guest: Sendable {
         try Shell.must("make", "build", "KERNEL=any")
         let programs = try Programs.folder.get()
         try Demo.compile(programs.path("workload"))
+        try OrdinaryUser.compile(programs.path("asuser"))
         return programs
     }
 
@@ -145,7 +146,7 @@ struct Guest: Sendable {
             unset VMASCOPE_DUMP_LAYOUTS SCENARIO_MAPS
             $vmascope run --source $source --json -- /root/programs/baseline > $source.baseline
         done
-        """ + (machine.preemption == nil ? "\n" + everythingElse : "") + "\nexit 0\n"
+        """ + (machine.preemption == nil ? "\n" + everythingElse + "\n" + OrdinaryUser.script(machine.kernel) : "") + "\nexit 0\n"
     }
 
     private static let everythingElse = """

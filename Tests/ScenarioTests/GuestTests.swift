@@ -58,6 +58,20 @@ struct GuestTests {
         #expect(layout.vmas.contains { $0.name == "[stack]" })
     }
 
+    @Test("system counts and sweeps, for root and for an ordinary user; without CAP_BPF it says so", arguments: Machine.plain)
+    func system(_ machine: Machine) async throws {
+        let guest = try await Guest.of(machine)
+        for name in ["root", "user"] {
+            let intervals = try SystemFile.all(try guest.text("\(name).ndjson"))
+            let last = try #require(intervals.last, "\(guest.messages("\(name).err"))")
+            #expect(last.host.stock == "iter/task")
+            let sleeper = try #require(last.processes.first { $0.comm == "sleep" })
+            let layout = try LayoutFile(try guest.text("layout.json"))
+            #expect(sleeper.vmas.now == layout.vmas.count && sleeper.boundaries?.total == layout.boundaries.count)
+        }
+        #expect(guest.messages("refused.err").contains("CAP_BPF") && guest.messages("refused.err").hasSuffix("status 77\n"))
+    }
+
     @Test("nothing of an observer that is killed stays in the kernel", arguments: Station.plain)
     func cleanEnd(_ station: Station) async throws {
         let guest = try await Guest.of(station.machine)

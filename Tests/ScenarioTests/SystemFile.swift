@@ -36,6 +36,7 @@ struct SystemFile: Decodable, Sendable {
         var swept: Int
         var boundaries: Boundaries?
     }
+    struct Host: Decodable, Sendable { var stock: String }
     struct Others: Decodable, Sendable {
         var processes: Int
         var vmas: Int
@@ -48,6 +49,7 @@ struct SystemFile: Decodable, Sendable {
     }
 
     var schema: String
+    var host: Host
     var interval: Int
     var seconds: Double
     var limit: Int
