@@ -10,8 +10,8 @@ public enum SystemMetrics {
     public static func render(_ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int) -> String {
         var page = Page()
         page.family("vmascope_build_info", .gauge, "What observes: always 1.") {
-            $0.add(
-                1, [("version", host.version), ("kernel", host.kernel), ("source", host.source ?? "none"), ("merge_rules", host.mergeRules)])
+            let source = host.source ?? "none"
+            $0.add(1, [("version", host.version), ("kernel", host.kernel), ("source", source), ("merge_rules", host.mergeRules)])
         }
         page.gauge("vmascope_last_interval_timestamp_seconds", "When these figures were taken.", time)
         page.gauge("vmascope_interval_seconds", "How long the last interval was.", interval.seconds)
@@ -26,13 +26,14 @@ public enum SystemMetrics {
         let others = SystemOthers(interval.processes.dropFirst(top))
         let whole = interval.whole
         if let limit = interval.limit {
-            page.gauge("vmascope_process_vmas_limit", "VMAs that a process can have at most (vm.max_map_count).", Double(limit))
+            page.gauge(
+                "vmascope_process_vmas_limit", "VMAs that a process can have at most (vm.max_map_count).", Double(limit))
         }
         page.gauge("vmascope_processes", "Processes that are looked at.", Double(whole.count))
         page.gauge("vmascope_processes_near_limit", "Processes that are near the limit (--warn-at).", Double(interval.warned.count))
         page.counter("vmascope_limit_warnings_total", "Times that a process has come near the limit.", Double(interval.warnings))
         page.gauge("vmascope_vmas", "VMAs of all processes together.", Double(whole.vmas))
-        page.family("vmascope_process_vmas", .gauge, "VMAs of each of the processes that have most; all others are one, without a pid.") {
+        page.family("vmascope_process_vmas", .gauge, "VMAs of the processes that have most; all others are one, without a pid.") {
             for process in listed { $0.add(Double(process.vmas), process.labels) }
             if others.count > 0 { $0.add(Double(others.vmas), ProcessStock.othersLabels) }
         }
@@ -43,7 +44,8 @@ public enum SystemMetrics {
             let free = sums.total - sums.blockedBy.values.reduce(0, +)
             $0.add(Double(free), [("blockers", "none")])
         }
-        page.gauge("vmascope_boundaries_recoverable", "Boundaries that only the kernel's own limits keep.", Double(sums.recoverable))
+        page.gauge(
+            "vmascope_boundaries_recoverable", "Boundaries that only the kernel's own limits keep.", Double(sums.recoverable))
         func each(_ name: String, _ help: String, _ value: (BoundarySums) -> Int) {
             page.family(name, .gauge, help) {
                 for process in listed {
@@ -53,7 +55,7 @@ public enum SystemMetrics {
             }
         }
         each("vmascope_process_boundaries", "Adjacent VMAs of a process, when it was looked at last.") { $0.total }
-        each("vmascope_process_boundaries_recoverable", "Of these, those that only the kernel's own limits keep.") { $0.recoverable }
+        each("vmascope_process_boundaries_recoverable", "Those that only the kernel's own limits keep.") { $0.recoverable }
         page.family("vmascope_process_boundaries_timestamp_seconds", .gauge, "When a process was looked at last.") {
             for process in listed {
                 guard let sums = process.boundaries else { continue }
@@ -64,8 +66,11 @@ public enum SystemMetrics {
 
     private static func flow(_ flow: Flow, _ page: inout Page) {
         page.family("vmascope_merge_attempts_total", .counter, "Merge attempts, counted, by operation and outcome.") {
-            for (count, value) in flow.total.counts.sorted(by: { ($0.key.operation.rawValue, $0.key.outcome.rawValue) < ($1.key.operation.rawValue, $1.key.outcome.rawValue) }) {
-                $0.add(Double(value), [("operation", count.operation.rawValue), ("outcome", count.outcome.rawValue)])
+            for operation in Operation.allCases {
+                for outcome in Flow.Outcome.allCases {
+                    guard let count = flow.total.counts[Flow.Count(operation, outcome)] else { continue }
+                    $0.add(Double(count), [("operation", operation.rawValue), ("outcome", outcome.rawValue)])
+                }
             }
         }
         let bounds: [(String, String, KeyPath<Estimate, Double>)] = [
@@ -81,7 +86,9 @@ public enum SystemMetrics {
                 }
             }
             guard let recoverable = flow.total.recoverable else { continue }
-            page.gauge("vmascope_recoverable_sides_estimate\(suffix)", "\(help): those that only the kernel's limits refused.", recoverable[keyPath: bound])
+            page.gauge(
+                "vmascope_recoverable_sides_estimate\(suffix)", "\(help): those that only the kernel's limits refused.",
+                recoverable[keyPath: bound])
         }
         page.family("vmascope_sample_one_in", .gauge, "One in so many attempts is looked at in full.") {
             $0.add(Double(flow.sampleOneIn.lowerBound), [("bound", "least")])
@@ -89,8 +96,11 @@ public enum SystemMetrics {
         }
         page.counter("vmascope_events_total", "Records received.", Double(flow.received))
         page.counter("vmascope_events_lost_total", "Records lost.", Double(flow.lost))
-        page.counter("vmascope_attempts_checked_total", "Attempts on which the rules were compared with the kernel.", Double(flow.checked))
-        page.counter("vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.", Double(flow.checked - flow.agreed))
+        page.counter(
+            "vmascope_attempts_checked_total", "Attempts on which the rules were compared with the kernel.", Double(flow.checked))
+        page.counter(
+            "vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.",
+            Double(flow.checked - flow.agreed))
     }
 
     private static func own(_ own: Own, _ page: inout Page) {
@@ -100,7 +110,9 @@ public enum SystemMetrics {
         }
         page.gauge("vmascope_cpu_ratio", "Of one processor, in the last interval.", own.share)
         page.gauge("vmascope_cpu_budget_ratio", "Of one processor, what --budget allows.", own.budget)
-        if let bytes = own.residentBytes { page.gauge("vmascope_resident_memory_bytes", "Resident memory of vmascope.", Double(bytes)) }
+        if let bytes = own.residentBytes {
+            page.gauge("vmascope_resident_memory_bytes", "Resident memory of vmascope.", Double(bytes))
+        }
     }
 }
 

@@ -70,7 +70,7 @@ struct SystemTable {
     }
 
     /// Columns that the last one needs to say anything.
-    private static let least = 12
+    private static let least = 30
 
     private var columns: [Column] {
         var columns = [

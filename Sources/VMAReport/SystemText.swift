@@ -44,7 +44,8 @@ public struct SystemText {
         let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
         let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
         let head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
-        return (head + table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" } + [""]).map { $0 + "\n" }.joined()
+        let rows = table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" }
+        return (head + rows + [""]).map { $0 + "\n" }.joined()
     }
 
     // MARK: the report
@@ -129,7 +130,8 @@ public struct SystemText {
         let swept = interval.sweptCount
         guard swept > 0, let sums = interval.whole.boundaries else { return "no layout was looked at yet" }
         let of = swept == interval.processes.count ? "" : " of \(swept.grouped) of the processes"
-        return "\(sums.total.of("boundary", "boundaries"))\(of): \(Answer.list(sums.blockedBy, 3)); \(sums.recoverable.grouped) recoverable"
+        let blockers = "\(Answer.list(sums.blockedBy, 3)); \(sums.recoverable.grouped) recoverable"
+        return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers)"
     }
 
     private func warnings(_ interval: SystemInterval) -> String {
@@ -145,7 +147,9 @@ public struct SystemText {
             if all > 0 { table.add([all.grouped, counts[0].grouped, operation.rawValue]) }
         }
         var missed = TextTable(["missed", "op", "by"], right: [0])
-        for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
+        for (miss, estimate) in flow.total.missedBy.ranked {
+            missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key])
+        }
         var text = "\n" + style.bold("MERGE ATTEMPTS") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
         if !flow.total.missedBy.isEmpty {
             text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()

@@ -51,7 +51,9 @@ struct Exchange {
         200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large",
     ]
 
-    private static func answer(_ status: Int, _ body: String, type: String = "text/plain; charset=utf-8", extra: String = "") -> [UInt8] {
+    private static func answer(
+        _ status: Int, _ body: String, type: String = "text/plain; charset=utf-8", extra: String = ""
+    ) -> [UInt8] {
         let head = "HTTP/1.1 \(status) \(reasons[status]!)\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n"
         return Array((head + extra + "Cache-Control: no-store\r\nConnection: close\r\n\r\n").utf8) + Array(body.utf8)
     }

@@ -38,12 +38,15 @@ final class SystemFaces {
         do {
             let server = try MetricsServer(endpoint)
             Console.warn("metrics at http://\(server.endpoint.text)/metrics")
-            if !endpoint.isLoopback { Console.warn("warning: others can reach \(server.endpoint.text), and read names of processes there") }
+            if !endpoint.isLoopback {
+                Console.warn("warning: others can reach \(server.endpoint.text), and read names of processes there")
+            }
             return server
         } catch {
             let reason = String(cString: strerror(error.code))
             if error.code == EACCES {
-                throw Failure(message: "--listen \(endpoint.text): \(reason); missing CAP_NET_BIND_SERVICE: take a port from 1024 on", status: 77)
+                let advice = "missing CAP_NET_BIND_SERVICE: take a port from 1024 on"
+                throw Failure(message: "--listen \(endpoint.text): \(reason); \(advice)", status: 77)
             }
             throw Failure.output("--listen \(endpoint.text): \(reason)")
         }

@@ -127,7 +127,7 @@ struct SystemReportTests {
     @Test("estimates are gauges with their bounds, and counts are counters")
     func kinds() {
         let text = metrics(SystemSample.flow)
-        #expect(text.contains("# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"brk\",outcome=\"merged\"} 10\n"))
+        #expect(text.contains("# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"mmap\",outcome=\"merged\"} 900\n"))
         #expect(text.contains("# TYPE vmascope_missed_sides_estimate gauge\n"))
         #expect(text.contains("vmascope_missed_sides_estimate_low{operation=\"mmap\",blockers=\"pgoff\"} 60\n"))
         #expect(text.contains("vmascope_missed_sides_estimate_high{operation=\"mmap\",blockers=\"pgoff\"} 100\n"))
