@@ -17,7 +17,6 @@ final class SystemObservation {
     private var stock = Stock()
     private var watch: LimitWatch
     private var sweeps = SweepBudget()
-    private let limit = Kernel.mapLimit
 
     /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
     private var startTime: UInt64 = 0
@@ -112,6 +111,7 @@ final class SystemObservation {
         let before = SystemProbe.usage.cpuSeconds
         let found = try system.processes(within: options.budget * Self.countShare * options.interval)
         let filter = options.filter
+        let limit = Kernel.mapLimit  // somebody may raise it
         let now = vms_monotonic_ns()
         stock.update(found.filter(filter.matches), at: now)
         let processes = stock.processes

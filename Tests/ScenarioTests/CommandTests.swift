@@ -211,7 +211,7 @@ struct CommandTests {
         #expect(folder.text("both").hasPrefix("first\nvmascope "))
     }
 
-    @Test("surroundings in which it can't work are named", arguments: ["run -- true", "attach 1", "layout 1"])
+    @Test("surroundings in which it can't work are named", arguments: ["run -- true", "attach 1", "layout 1", "system"])
     func surroundings(_ arguments: String) throws {
         let closed = try shell("$VMASCOPE \(arguments) >&-", try TemporaryFolder())
         #expect(closed.status == 74 && closed.errors == "vmascope: error: stdout is closed\n")
