@@ -21,14 +21,13 @@ final class SystemFaces {
     init(_ options: SystemOptions, _ host: SystemHost) throws {
         self.options = options
         self.host = host
-        text = SystemText(colour: options.output == nil && Console.wantsColour)
+        text = SystemText(colour: Console.wantsColour)
         server = try options.listen.map(Self.listen)
         textfile = try options.textfile.map(Textfile.init)
-        let isText = options.chosenFormat == .text && options.output == nil
-        screen = isText ? Screen(host, text) : nil
+        screen = options.chosenFormat == .text ? Screen(host, text) : nil
         if options.chosenFormat == .ndjson {
             stream = try Self.stream(options.output)
-        } else if isText, screen == nil, server == nil, textfile == nil {
+        } else if options.chosenFormat == .text, options.output == nil, screen == nil, server == nil, textfile == nil {
             // Who reads metrics does not read lines as well.
             stream = (1, "stdout")
         }
