@@ -5,13 +5,6 @@
 #ifndef VMASCOPE_HOOKS_H
 #define VMASCOPE_HOOKS_H
 
-static __always_inline u64 current_mm(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return (u64)BPF_CORE_READ(task, mm);
-}
-
 // The write sections. The tracepoints' own programs may be preempted, and then others skipped,
 // so the functions that fire them are hooked, which are called while somebody listens.
 SEC("?tp_btf/mmap_lock_acquire_returned")

@@ -121,6 +121,7 @@ static __always_inline void section_end(void *ctx, u64 mm, struct owner *o)
 		stack = user_stack(ctx);
 		begin(s, &s->section.h, VME_SECTION, mm, c->tgid);
 		s->section.nr = c->nr;
+		s->section.one_in = c->one_in;
 		s->section.stack = stack;
 		__builtin_memcpy(s->section.args, c->args, sizeof(c->args));
 		s->section.lo = c->lo;
@@ -171,10 +172,17 @@ static __always_inline void mm_exit(u64 mm, struct owner *o)
 	bpf_map_delete_elem(&tracked, &mm);
 }
 
+#include "flow.h"
+
 static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success)
 {
-	struct owner *o = success ? owner_of(mm) : 0;
+	struct owner *o;
 
+	if (!success)
+		return;
+	if (config.everyone)
+		return flow_acquired(ctx, as_number((void *)mm), write);
+	o = owner_of(mm);
 	if (!o)
 		return;
 	mm = as_number((void *)mm);
@@ -188,9 +196,14 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 
 static __always_inline void released(void *ctx, u64 mm, bool write)
 {
-	struct owner *o = write ? owner_of(mm) : 0;
+	struct owner *o;
 	struct section *c;
 
+	if (!write)
+		return;
+	if (config.everyone)
+		return flow_released(ctx, as_number((void *)mm));
+	o = owner_of(mm);
 	if (!o)
 		return;
 	mm = as_number((void *)mm);

@@ -112,6 +112,8 @@ struct section {
 	u32 tgid;
 	u32 writes;
 	u32 flags;
+	u32 one_in;
+	u32 reserved;
 };
 
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
@@ -134,6 +136,8 @@ struct scratch {
 	struct vme_life life;
 	struct vme_name name;
 	struct vme_calls stack;
+	struct vme_tally tally;
+	struct vme_flow flow;
 };
 
 // The object is built without kfuncs, too: where the kernel lacks one, libbpf looks for it in the
@@ -175,8 +179,24 @@ static __always_inline struct scratch *scratch(void)
 	return bpf_map_lookup_elem(&scratches, &zero);
 }
 
+// All address spaces, where everyone is watched: mm pointer to what is counted of it.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct vme_flow);
+} flows SEC(".maps");
+
+static __always_inline struct vme_flow *flow_of(u64 mm)
+{
+	return bpf_map_lookup_elem(&flows, &mm);
+}
+
 static __always_inline struct owner *owner_of(u64 mm)
 {
+	if (config.everyone)
+		return (struct owner *)flow_of(mm);
 	return bpf_map_lookup_elem(&tracked, &mm);
 }
 

@@ -119,10 +119,12 @@ public struct Section: Sendable {
     public var ranges: [AddressRange]
     public var writes: UInt32
     public var incomplete: Bool
+    /// It was chosen by a chance of 1 in so many; 0 where every section is told.
+    public var oneIn: UInt32
 
     public init(
         _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: [AddressRange], writes: UInt32,
-        incomplete: Bool
+        incomplete: Bool, oneIn: UInt32 = 0
     ) {
         self.origin = origin
         self.syscall = syscall
@@ -130,6 +132,7 @@ public struct Section: Sendable {
         self.ranges = ranges
         self.writes = writes
         self.incomplete = incomplete
+        self.oneIn = oneIn
     }
 }
 

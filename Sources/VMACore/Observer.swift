@@ -206,12 +206,12 @@ public final class Observer {
         let open = image.open.removeValue(forKey: section.origin.tid) ?? Image.Open()
         if section.incomplete { stale.insert(image.mm) }
         if isHooked {
-            note(hooks.end(section.origin, after: Self.sorted(open.after)))
+            note(hooks.end(section.origin, after: open.after.uniqued()))
         } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
             note(
                 SectionAttempts(
-                    model: judge.model, section: section, before: Self.sorted(open.before),
-                    after: Self.sorted(open.after)
+                    model: judge.model, section: section, before: open.before.uniqued(),
+                    after: open.after.uniqued()
                 ).attempts)
         }
         charge(section, image)
@@ -223,14 +223,6 @@ public final class Observer {
     private func charge(_ section: Section, _ image: Image) {
         let cause = causes.id(Cause(section.syscall.isNative ? section.syscall.operation : .other, stack: section.stack))
         for range in section.ranges { image.layout.charge(range, to: cause) }
-    }
-
-    /// Two ranges of one section may have been read with a neighbour in common.
-    private static func sorted(_ vmas: [VMA]) -> [VMA] {
-        let sorted = vmas.sorted { $0.start < $1.start }
-        var unique: [VMA] = []
-        for vma in sorted where unique.last.map({ $0.end <= vma.start }) ?? true { unique.append(vma) }
-        return unique
     }
 
     private func exit(_ life: Life) {

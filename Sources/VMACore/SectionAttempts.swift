@@ -227,3 +227,14 @@ extension Syscall {
         }
     }
 }
+
+extension [VMA] {
+    /// In order of address. Two ranges of one section may have been read with a neighbour in common.
+    func uniqued() -> [VMA] {
+        var unique: [VMA] = []
+        for vma in sorted(by: { $0.start < $1.start }) where unique.last.map({ $0.end <= vma.start }) ?? true {
+            unique.append(vma)
+        }
+        return unique
+    }
+}

@@ -1,22 +1,19 @@
-/// Merge attempts of a whole system over some time: what was counted one by one in the kernel, and
-/// what was estimated from a sample.
+/// Merges of a whole system over some time: what was counted one by one in the kernel, and what was
+/// estimated from a sample of it.
 public struct Flow: Sendable {
-    /// What the kernel is seen to do without looking at any VMA.
-    public enum Outcome: String, CaseIterable, Sendable {
-        /// At least one side merged.
-        case merged
-        /// None did.
-        case apart
+    /// What a write section of the mmap_lock leaves, as far as it can be counted without a look at a VMA.
+    public enum Change: Int, CaseIterable, Sendable {
+        case same, fewer, more
     }
 
-    /// What is counted exactly.
+    /// What is counted exactly: sections of one operation that left as many, fewer or more VMAs.
     public struct Count: Hashable, Sendable {
         public var operation: Operation
-        public var outcome: Outcome
+        public var change: Change
 
-        public init(_ operation: Operation, _ outcome: Outcome) {
+        public init(_ operation: Operation, _ change: Change) {
             self.operation = operation
-            self.outcome = outcome
+            self.change = change
         }
     }
 
@@ -33,33 +30,46 @@ public struct Flow: Sendable {
 
     /// Of one process, or of all.
     public struct Sums: Sendable {
-        /// Exact.
+        /// Exact: write sections, by operation and by what they left.
         public var counts: [Count: UInt64] = [:]
-        /// Sides missed, from full records; those of all processes are estimated together, since
-        /// intervals do not add up.
+        /// Sections that were looked at in full.
+        public var told: UInt64 = 0
+        /// From those: attempts, those of them that merged, and sides missed. Those of all processes are
+        /// estimated together, since intervals do not add up. Nil where nothing was looked at.
+        public var attempts: Estimate?
+        public var merged: Estimate?
         public var missed: Estimate?
         public var missedBy: [Miss: Estimate] = [:]
         public var recoverable: Estimate?
 
         public init() {}
 
-        public var attempts: UInt64 { counts.values.reduce(0, &+) }
+        public var sections: UInt64 { counts.values.reduce(0, &+) }
 
-        public func attempts(_ outcome: Outcome) -> UInt64 {
-            counts.reduce(0) { $1.key.outcome == outcome ? $0 &+ $1.value : $0 }
+        public func sections(_ operation: Operation) -> UInt64 {
+            Change.allCases.reduce(0) { $0 &+ counts[Count(operation, $1), default: 0] }
         }
     }
 
     public var total = Sums()
     /// Those that had any; of those gone long ago only the sums are kept, in `total`.
     public var processes: [ProcessKey: Sums] = [:]
-    /// One in so many attempts was looked at in full, where it was rarest and where it was commonest.
+    /// One in so many sections was looked at in full, where it was most and where it was fewest.
     public var sampleOneIn: ClosedRange<Int> = 1...1
+    /// For which part of the time sections were counted at all: the budget may not allow all of it. What
+    /// is counted is exact for that part, and never scaled up.
+    public var watched = 1.0
     public var received: UInt64 = 0
     public var lost: UInt64 = 0
+    /// Sections of the sample that could not be judged: more than could be read, or lost in part.
+    public var unjudged: UInt64 = 0
+    /// Sections of address spaces for which there was no room.
+    public var unseen: UInt64 = 0
     /// Attempts of the sample on which the rules' prediction was compared with what the kernel did.
     public var checked = 0
     public var agreed = 0
+    /// The first that disagreed, in words.
+    public var disagreements: [String] = []
 
     public init() {}
 }

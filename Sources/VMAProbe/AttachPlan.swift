@@ -174,11 +174,21 @@ public struct AttachPlan: Sendable {
     ]
 
     public init(_ source: Source, _ kernel: Kernel) {
+        self.init(source, kernel, Self.roles(source, kernel))
+    }
+
+    /// Where all address spaces are watched: by tracepoints, at which a section tells all that it needs by
+    /// itself.
+    public init(everyoneOn kernel: Kernel) {
+        self.init(.tracepoints, kernel, [.lockAcquired, .lockReleased, .treeWrite])
+    }
+
+    private init(_ source: Source, _ kernel: Kernel, _ roles: [AttachPoint.Role]) {
         self.source = source
         var points: [AttachPoint] = []
         var missing: [String] = []
         if source == .hooks, !kernel.allowsKprobes { missing.append(Self.kprobes) }
-        for role in Self.roles(source, kernel) {
+        for role in roles {
             let candidates = Self.table.filter { $0.role == role && ($0.source ?? source) == source }
             if let point = candidates.first(where: { $0.exists(kernel) }) {
                 points.append(point)

@@ -9,6 +9,7 @@ final class BPFLoader {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
     private var numbers: UnsafeRawPointer?
+    private var mapped: [String: (start: UnsafeMutableRawPointer, bytes: Int)] = [:]
     private var detachedMisses: UInt64 = 0
     /// Programs that were ever attached: what was skipped of them counts after that, too.
     private var attached: [String] = []
@@ -87,6 +88,7 @@ final class BPFLoader {
     deinit {
         for link in links { bpf_link__destroy(link) }
         if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.processors * Self.numberSize) }
+        for (start, bytes) in mapped.values { munmap(start, bytes) }
         bpf_object__close(object)
     }
 
@@ -106,11 +108,11 @@ final class BPFLoader {
         }
         guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
         links.append(link)
-        if counts { attached.append(name) }
+        if counts, !attached.contains(name) { attached.append(name) }
     }
 
     func detach() {
-        detachedMisses = links.reduce(0) { $0 + Self.missedHits($1) }
+        detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
         for link in links { bpf_link__destroy(link) }
         links = []
     }
@@ -140,6 +142,16 @@ final class BPFLoader {
         return missed
     }
 
+    /// Nanoseconds in attached programs, where the kernel counts them.
+    var runTime: UInt64 {
+        attached.reduce(0) { sum, name in
+            guard let (_, fd) = program(name) else { return sum }
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? sum + info.run_time_ns : sum
+        }
+    }
+
     /// `nmissed` of a kprobe, where the kernel tells it (since 6.7); 0 of any other link.
     private static func missedHits(_ link: OpaquePointer) -> UInt64 {
         // struct bpf_link_info, whose newer members libbpf's header may not have: `perf_event.type`
@@ -159,6 +171,15 @@ final class BPFLoader {
         return (0..<Self.processors).map { cpu in
             numbers!.loadUnaligned(fromByteOffset: cpu * Self.numberSize, as: UInt32.self)
         }
+    }
+
+    /// The memory of an array map that can be mapped, for reading and writing.
+    func memory(of name: String, bytes: Int) throws(ProbeError) -> UnsafeMutableRawPointer {
+        if let known = mapped[name] { return known.start }
+        guard let found = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, try map(name), 0), found != MAP_FAILED
+        else { throw .bpf("mapping \(name)", errno) }
+        mapped[name] = (found, bytes)
+        return found
     }
 
     private func mapNumbers() throws(ProbeError) -> UnsafeRawPointer {

@@ -12,12 +12,12 @@ public final class Probe {
     public let plan: AttachPlan
     /// Whether `tasks` can be asked for.
     let countsProcesses: Bool
-    private let loader: BPFLoader
+    let loader: BPFLoader
     private let snapshots: SnapshotReader
     /// Snapshots come through the ring. Asked once: to look something up in BTF takes a millisecond.
     private let walks: Bool
     private var ring: OpaquePointer?
-    private var decoder = WireDecoder()
+    var decoder = WireDecoder()
     private var deliver: (Event) -> Void = { _ in }
     private var missedRuns: UInt64 = 0
     /// Events that came while a snapshot was read.
@@ -25,7 +25,11 @@ public final class Probe {
     /// Records left in this round: a busy target could keep us from ever returning.
     private var budget = 0
     private var isDiscarding = false
+    /// What was counted of address spaces that are gone (`takeTallies`).
+    var tallies: [(mm: MMID, counts: SectionCounts)] = []
     private static let recordsPerRound = 20_000
+    /// Of all records so far.
+    public private(set) var receivedBytes = 0
     /// The first record that could not be read, in words.
     public private(set) var damage: String?
 
@@ -73,6 +77,21 @@ public final class Probe {
         try openRing()
     }
 
+    /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts
+    /// processes.
+    public init(everyoneOn kernel: Kernel, ringBytes: UInt32? = nil) throws(ProbeError) {
+        source = .tracepoints
+        self.kernel = kernel
+        plan = AttachPlan(everyoneOn: kernel)
+        countsProcesses = StockReader.exists(kernel)
+        if let text = plan.missingText { throw .unsupported(text) }
+        loader = try BPFLoader.load(
+            plan.programs + Self.readers(kernel, true), on: kernel, configuration: Self.everyone(kernel), ringBytes: ringBytes)
+        snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
+        try openRing()
+    }
+
     /// Loads what reads one layout, and attaches nothing.
     public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false) throws(ProbeError) {
         source = .tracepoints
@@ -110,8 +129,10 @@ public final class Probe {
     // MARK: events
 
     private func receive(_ record: UnsafeRawBufferPointer) {
+        receivedBytes += record.count
         let missing = decoder.missing(before: record)
         if missing > 0 { deliver(.lost(missing)) }
+        if let tally = decoder.tally(record) { return tallies.append(tally) }
         do {
             deliver(try decoder.decode(record))
         } catch {
@@ -227,8 +248,13 @@ public final class Probe {
     }
 
     /// Each process with its address space.
-    func tasks() throws(ProbeError) -> [(task: vme_task, mm: MMID)] {
-        try StockReader(loader: loader).read().map { ($0, decoder.interners.mms.id($0.mm)) }
+    ///
+    /// - Parameter settle: takes in what has come until they were read. Who had an address space's place
+    ///   before has to be known to be gone, before its number stands for another.
+    func tasks(_ settle: () -> Void) throws(ProbeError) -> [(task: vme_task, mm: MMID)] {
+        let tasks = try StockReader(loader: loader).read()
+        settle()
+        return tasks.map { ($0, decoder.interners.mms.id($0.mm)) }
     }
 
     private typealias Found = (mm: UInt64, vmas: [VMA], isQuiet: Bool)

@@ -34,8 +34,10 @@ public final class SystemProbe {
 
     /// Every process that has an address space.
     ///
-    /// - Parameter seconds: for how long counting may take, where each map has to be read.
-    public func processes(within seconds: Double) throws(ProbeError) -> [ProcessStock] {
+    /// - Parameters:
+    ///   - seconds: for how long counting may take, where each map has to be read.
+    ///   - settle: takes in the records that have come until processes were counted.
+    public func processes(within seconds: Double, _ settle: () -> Void = {}) throws(ProbeError) -> [ProcessStock] {
         if fallback != nil {
             let processes = fallback!.read(within: seconds).map { process in
                 var process = process
@@ -45,7 +47,7 @@ public final class SystemProbe {
             cgroups.keep([], Set(processes.map(\.key)))
             return processes
         }
-        let tasks = try probe.tasks()
+        let tasks = try probe.tasks(settle)
         let now = vms_monotonic_ns()
         let processes = tasks.map { task, mm in
             let key = ProcessKey(pid: task.tgid, started: task.started)

@@ -64,12 +64,13 @@ public enum SystemJSON {
                 json.field("unexplained", flow.map { $0.checked - $0.agreed })
             }
             json.null("layout_audit")
-            json.object("totals") { $0.totals(flow?.total) }
+            json.object("totals") { $0.totals() }
             json.array("processes") { json in
                 for process in report.processes {
                     json.object { json in
                         json.process(process, limit: last.limit, at: last.time)
-                        json.totals(flow.map { $0.processes[process.key] ?? Flow.Sums() })
+                        json.totals()
+                        json.sums("flow", flow?.processes[process.key])
                     }
                 }
             }
@@ -139,11 +140,9 @@ extension JSONWriter {
         }
     }
 
-    /// What is counted; sides are estimated, so there is no count of them.
-    fileprivate mutating func totals(_ sums: Flow.Sums?) {
-        field("attempts", sums?.attempts)
-        field("merged", sums?.attempts(.merged))
-        for key in ["missed", "missed_by", "what_if"] { null(key) }
+    /// All of these are estimated, so there is no count of them.
+    fileprivate mutating func totals() {
+        for key in ["attempts", "merged", "missed", "missed_by", "what_if"] { null(key) }
     }
 
     fileprivate mutating func flow(_ key: String, _ flow: Flow?) {
@@ -161,7 +160,10 @@ extension JSONWriter {
                 json.field("checked", flow.checked)
                 json.field("agreed", flow.agreed)
                 json.field("unexplained", flow.checked - flow.agreed)
+                json.field("unjudged", flow.unjudged)
             }
+            json.field("watched", thousandths: flow.watched)
+            json.field("unseen", flow.unseen)
             json.sums("total", flow.total)
         }
     }
@@ -170,17 +172,18 @@ extension JSONWriter {
     fileprivate mutating func sums(_ key: String, _ sums: Flow.Sums?) {
         guard let sums else { return null(key) }
         object(key) { json in
-            json.object("attempts") { json in
-                for operation in Operation.allCases {
-                    let counts = Flow.Outcome.allCases.compactMap { outcome in
-                        sums.counts[Flow.Count(operation, outcome)].map { (outcome, $0) }
-                    }
-                    guard !counts.isEmpty else { continue }
+            json.object("sections") { json in
+                for operation in Operation.allCases where sums.sections(operation) > 0 {
                     json.object(operation.rawValue) { json in
-                        for (outcome, count) in counts { json.field(outcome.rawValue, count) }
+                        for change in Flow.Change.allCases {
+                            json.field("\(change)", sums.counts[Flow.Count(operation, change), default: 0])
+                        }
                     }
                 }
             }
+            json.field("told", sums.told)
+            json.estimate("attempts", sums.attempts)
+            json.estimate("merged", sums.merged)
             json.estimate("missed", sums.missed)
             json.estimate("recoverable", sums.recoverable)
             json.array("missed_by") { json in

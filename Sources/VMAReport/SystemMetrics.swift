@@ -65,35 +65,42 @@ public enum SystemMetrics {
     }
 
     private static func flow(_ flow: Flow, _ page: inout Page) {
-        page.family("vmascope_merge_attempts_total", .counter, "Merge attempts, counted, by operation and outcome.") {
-            for operation in Operation.allCases {
-                for outcome in Flow.Outcome.allCases {
-                    guard let count = flow.total.counts[Flow.Count(operation, outcome)] else { continue }
-                    $0.add(Double(count), [("operation", operation.rawValue), ("outcome", outcome.rawValue)])
+        page.family("vmascope_sections_total", .counter, "Times that an mmap_lock was held for writing, by operation and by the number of VMAs it left.") {
+            for operation in Operation.allCases where flow.total.sections(operation) > 0 {
+                for change in Flow.Change.allCases {
+                    let count = flow.total.counts[Flow.Count(operation, change), default: 0]
+                    $0.add(Double(count), [("operation", operation.rawValue), ("vmas", "\(change)")])
                 }
             }
         }
-        let bounds: [(String, String, KeyPath<Estimate, Double>)] = [
-            ("", "Sides missed since the start, estimated from a sample", \.value),
-            ("_low", "The least that this estimate allows for, at 95%", \.low),
-            ("_high", "The most that this estimate allows for, at 95%", \.high),
-        ]
         // Gauges: an estimate may come down when more is known.
-        for (suffix, help, bound) in bounds {
-            page.family("vmascope_missed_sides_estimate\(suffix)", .gauge, "\(help), by operation and blockers.") {
+        let bounds: [(suffix: String, what: String, value: KeyPath<Estimate, Double>)] = [
+            ("", "estimated from a sample", \.value), ("_low", "the least that the estimate allows for, at 95%", \.low),
+            ("_high", "the most that the estimate allows for, at 95%", \.high),
+        ]
+        for bound in bounds {
+            page.family(
+                "vmascope_missed_sides_estimate\(bound.suffix)", .gauge,
+                "Sides missed since the start, by operation and blockers: \(bound.what)."
+            ) {
                 for (miss, estimate) in flow.total.missedBy.ranked {
-                    $0.add(estimate[keyPath: bound], [("operation", miss.operation.rawValue), ("blockers", miss.blockers.key)])
+                    $0.add(estimate[keyPath: bound.value], [("operation", miss.operation.rawValue), ("blockers", miss.blockers.key)])
                 }
             }
-            guard let recoverable = flow.total.recoverable else { continue }
-            page.gauge(
-                "vmascope_recoverable_sides_estimate\(suffix)", "\(help): those that only the kernel's limits refused.",
-                recoverable[keyPath: bound])
+            let sums: [(name: String, help: String, estimate: Estimate?)] = [
+                ("merge_attempts", "Merge attempts", flow.total.attempts), ("merges", "Attempts that merged", flow.total.merged),
+                ("recoverable_sides", "Missed sides that only the kernel's limits refused", flow.total.recoverable),
+            ]
+            for (name, help, estimate) in sums {
+                guard let estimate else { continue }
+                page.gauge("vmascope_\(name)_estimate\(bound.suffix)", "\(help) since the start: \(bound.what).", estimate[keyPath: bound.value])
+            }
         }
-        page.family("vmascope_sample_one_in", .gauge, "One in so many attempts is looked at in full.") {
+        page.family("vmascope_sample_one_in", .gauge, "One in so many sections is looked at in full.") {
             $0.add(Double(flow.sampleOneIn.lowerBound), [("bound", "least")])
             $0.add(Double(flow.sampleOneIn.upperBound), [("bound", "most")])
         }
+        page.gauge("vmascope_watched_ratio", "For which part of the time sections were counted.", flow.watched)
         page.counter("vmascope_events_total", "Records received.", Double(flow.received))
         page.counter("vmascope_events_lost_total", "Records lost.", Double(flow.lost))
         page.counter(

@@ -114,7 +114,10 @@ public struct SystemText {
     private func merges(_ host: SystemHost, _ flow: Flow?, _ seconds: Double) -> String {
         guard let flow, seconds > 0 else { return "not counted" }
         let sums = flow.total
-        var text = "\(sums.attempts.of("attempt")), \(sums.attempts(.merged).grouped) merged"
+        var text = sums.sections.of("section")
+        if flow.watched < 1 { text += " in the \(Int((100 * flow.watched).rounded()))% of the time that the budget allows" }
+        if let attempts = sums.attempts { text += "; \(attempts) attempts" }
+        if let merged = sums.merged { text += ", \(merged) of them merged" }
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
         if flow.sampleOneIn != 1...1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
@@ -140,17 +143,14 @@ public struct SystemText {
 
     private func flow(_ flow: Flow?) -> String {
         guard let flow, !flow.total.counts.isEmpty else { return "" }
-        var table = TextTable(["attempts", "merged", "by"], right: [0, 1])
-        for operation in Operation.allCases {
-            let counts = Flow.Outcome.allCases.map { flow.total.counts[Flow.Count(operation, $0)] ?? 0 }
-            let all = counts.reduce(0, +)
-            if all > 0 { table.add([all.grouped, counts[0].grouped, operation.rawValue]) }
+        var table = TextTable(["sections", "fewer VMAs", "more VMAs", "by"], right: [0, 1, 2])
+        for operation in Operation.allCases where flow.total.sections(operation) > 0 {
+            func count(_ change: Flow.Change) -> String { flow.total.counts[Flow.Count(operation, change), default: 0].grouped }
+            table.add([flow.total.sections(operation).grouped, count(.fewer), count(.more), operation.rawValue])
         }
         var missed = TextTable(["missed", "op", "by"], right: [0])
-        for (miss, estimate) in flow.total.missedBy.ranked {
-            missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key])
-        }
-        var text = "\n" + style.bold("MERGE ATTEMPTS") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
+        for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
+        var text = "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
         if !flow.total.missedBy.isEmpty {
             text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()
         }

@@ -40,6 +40,12 @@ public struct Interners {
 
     public init() {}
 
+    public mutating func forgetAllButAddressSpaces() {
+        let mms = mms
+        self = Interners()
+        self.mms = mms
+    }
+
     public mutating func vma(_ row: vme_row) -> VMA {
         VMA(
             AddressRange(row.start, row.end), pgoff: row.pgoff, flags: VMAFlags(rawValue: row.flags),

@@ -71,6 +71,31 @@ public struct WireDecoder {
         }
     }
 
+    /// What was counted of an address space that is gone, if the record is that; it is no event, for
+    /// it tells nothing that has happened.
+    public mutating func tally(_ record: UnsafeRawBufferPointer) -> (mm: MMID, counts: SectionCounts)? {
+        guard let tally = try? load(record, vme_tally.self, kind: UInt16(VME_TALLY.rawValue)),
+            tally.h.kind == VME_TALLY.rawValue
+        else { return nil }
+        defer { interners.mms.forget(tally.h.mm) }
+        return (interners.mms.id(tally.h.mm), Self.counts(tally.counts, born: tally.born))
+    }
+
+    public static func counts(_ counts: vme_counts, born: UInt64) -> SectionCounts {
+        var found = SectionCounts()
+        found.born = born
+        found.told = counts.told
+        withUnsafeBytes(of: counts.sections) { bytes in
+            let all = bytes.bindMemory(to: UInt64.self)
+            for operation in Operation.allCases.indices {
+                for change in Flow.Change.allCases {
+                    found[operation, change.rawValue] = all[operation * Int(VME_OUTCOMES.rawValue) + change.rawValue]
+                }
+            }
+        }
+        return found
+    }
+
     private func load<T: BitwiseCopyable>(
         _ record: UnsafeRawBufferPointer, _ type: T.Type, kind: UInt16
     ) throws(Failure) -> T {
@@ -128,7 +153,7 @@ public struct WireDecoder {
         return Section(
             origin, Syscall(number: section.nr, arguments: arguments(section.args), isNative: isNative),
             stack: interners.stacks.id(section.stack), ranges: ranges.filter { !$0.isEmpty }, writes: section.writes,
-            incomplete: flags & VME_INCOMPLETE.rawValue != 0)
+            incomplete: flags & VME_INCOMPLETE.rawValue != 0, oneIn: section.one_in)
     }
 
     private mutating func attempt(

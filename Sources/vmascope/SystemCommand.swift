@@ -66,7 +66,13 @@ struct SystemOptions: ParsableArguments {
     @Option(help: "Write vmascope.prom into this folder at each interval, for node_exporter.")
     var textfile: String?
 
+    // What `attach` and `run` have, too.
+    @Flag(help: .hidden) var children = false
+    @Flag(help: .hidden) var noStacks = false
+    @Option(help: .hidden) var record: String?
+
     mutating func validate() throws {
+        if record != nil { throw ValidationError("--record is for attach and run: a system is told of in samples") }
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) contradict each other")
         }

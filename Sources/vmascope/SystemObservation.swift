@@ -12,6 +12,8 @@ final class SystemObservation {
     private let kernel: Kernel
     private let probe: Probe
     private let system: SystemProbe
+    /// Nil where sections can't be counted.
+    private let flow: FlowWatch?
     private let host: SystemHost
     private let faces: SystemFaces
     private var stock = Stock()
@@ -36,10 +38,12 @@ final class SystemObservation {
         watch = LimitWatch(share: options.warnAt)
         kernel = Kernel()
         let model = try Calibration.model(kernel)
-        probe = try Self.open(kernel)
-        system = SystemProbe(probe, Judge(model))
+        let judge = Judge(model)
+        (probe, flow) = try Self.open(options, kernel, judge)
+        system = SystemProbe(probe, judge)
         host = SystemHost(
-            version: Vmascope.version, kernel: kernel.release, source: nil, mergeRules: model.name, stock: system.counter,
+            version: Vmascope.version, kernel: kernel.release, source: flow == nil ? nil : probe.source.rawValue,
+            mergeRules: model.name, stock: system.counter,
             started: Clock.now)
         faces = try SystemFaces(options, host)
     }
@@ -51,6 +55,20 @@ final class SystemObservation {
             let probe = try Probe(snapshotOn: kernel)
             Console.warn("VMAs are counted in /proc: \(reason)")
             return probe
+        }
+    }
+
+    /// Where sections can't be counted the stock can, still.
+    private static func open(_ options: SystemOptions, _ kernel: Kernel, _ judge: Judge) throws -> (Probe, FlowWatch?) {
+        do {
+            guard options.source != .hooks else {
+                throw ProbeError.unsupported("a whole system is watched by tracepoints: leave out --source hooks")
+            }
+            let probe = try Probe(everyoneOn: kernel, ringBytes: Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample))
+            return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget))
+        } catch ProbeError.unsupported(let reason) where options.source == .auto {
+            Console.warn("merges are not counted: \(reason)")
+            return (try open(kernel), nil)
         }
     }
 
@@ -72,9 +90,11 @@ final class SystemObservation {
             while true {
                 let hasEnded = try wait(until: min(next, deadline))
                 let now = vms_monotonic_ns()
-                guard hasEnded || now >= min(next, deadline) else { continue }
+                let isLast = hasEnded || now >= deadline
+                guard isLast || now >= next else { continue }
+                if isLast { try flow?.finish() }
                 last = try take()
-                if hasEnded || now >= deadline { break }
+                if isLast { break }
                 // After a suspension there is nothing to catch up with.
                 let step = UInt64(pace * 1e9)
                 next = max(next + step, now + step / 2)
@@ -90,7 +110,8 @@ final class SystemObservation {
     /// Sweeps, serves and listens to signals and keys. Returns true if it is to end.
     private func wait(until time: UInt64) throws -> Bool {
         let now = vms_monotonic_ns()
-        let slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
+        var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
+        if let flow { slice = min(slice, flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
         var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)] + faces.polled
         poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
@@ -101,7 +122,11 @@ final class SystemObservation {
         }
         if try faces.serve() { ends = true }
         sweeps.slice(&stock, system)
-        probe.discard()
+        if let flow {
+            try flow.advance(vms_monotonic_ns())
+        } else {
+            probe.discard()
+        }
         return ends
     }
 
@@ -109,30 +134,34 @@ final class SystemObservation {
 
     private func take() throws -> SystemInterval {
         let before = SystemProbe.usage.cpuSeconds
-        let found = try system.processes(within: options.budget * Self.countShare * options.interval)
+        let found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
         let filter = options.filter
         let limit = Kernel.mapLimit  // somebody may raise it
         let now = vms_monotonic_ns()
         stock.update(found.filter(filter.matches), at: now)
         let processes = stock.processes
         let crossed = watch.update(processes, limit: limit)
+        let flows = try flow?.endInterval(processes, isFiltered: !filter.isEmpty, now)
         let usage = SystemProbe.usage
+        let programs = flow?.programSeconds
+        let cost = usage.cpuSeconds + (programs ?? 0)
         let seconds = Double(now - intervalTime) / 1e9
         let own = Own(
-            cpuSeconds: usage.cpuSeconds, bpfSeconds: nil,
-            share: seconds > 0 ? (usage.cpuSeconds - intervalUsage) / seconds : 0, budget: options.budget,
+            cpuSeconds: usage.cpuSeconds, bpfSeconds: programs,
+            share: seconds > 0 ? (cost - intervalUsage) / seconds : 0, budget: options.budget,
             residentBytes: usage.residentBytes)
         let interval = SystemInterval(
-            number: number, time: now, seconds: seconds, limit: limit, processes: processes, own: own,
+            number: number, time: now, seconds: seconds, limit: limit, processes: processes, flow: flows?.interval,
+            flowSinceStart: flows?.sinceStart, own: own,
             warnings: watch.crossings, warned: watch.near)
-        (intervalTime, intervalUsage) = (now, usage.cpuSeconds)
+        (intervalTime, intervalUsage) = (now, cost)
         number += 1
         for process in crossed { faces.warn(process, limit) }
         try faces.show(interval)
         let order = stock.sweepOrder(at: now, limit: limit)
         // Where there is so much to count that the budget would not do, it is done less often.
-        let cost = SystemProbe.usage.cpuSeconds - before
-        pace = max(options.interval, cost / (options.budget * Self.countShare))
+        let counting = SystemProbe.usage.cpuSeconds - before
+        pace = max(options.interval, counting / (options.budget * Self.countShare))
         sweeps.refill(options.budget * pace * Self.sweepShare, order)
         return interval
     }
@@ -142,7 +171,7 @@ final class SystemObservation {
         var last = last
         let seconds = Double(last.time - startTime) / 1e9
         // Of the whole, what it took to load the programs left out.
-        last.own.share = seconds > 0 ? (last.own.cpuSeconds - startUsage) / seconds : 0
+        last.own.share = seconds > 0 ? (last.own.cpuSeconds + (last.own.bpfSeconds ?? 0) - startUsage) / seconds : 0
         let report = SystemReport(host, last, stock, seconds: seconds, top: options.top)
         let toTerminal = options.output == nil && Console.wantsColour
         try output.write(

@@ -41,6 +41,41 @@ struct SystemFile: Decodable, Sendable {
         var processes: Int
         var vmas: Int
     }
+    struct Estimate: Decodable, Sendable {
+        var estimate: Double
+        var low: Double
+        var high: Double
+    }
+    struct Sums: Decodable, Sendable {
+        struct Miss: Decodable, Sendable {
+            var op: String
+            var blockers: [String]
+            var missed: Estimate
+        }
+        var sections: [String: [String: Int]]
+        var told: Int
+        var attempts: Estimate?
+        var missed: Estimate?
+        var missed_by: [Miss]
+
+        func sections(_ operations: String...) -> Int {
+            operations.reduce(0) { $0 + (sections[$1]?.values.reduce(0, +) ?? 0) }
+        }
+    }
+    struct Flow: Decodable, Sendable {
+        struct Agreement: Decodable, Sendable {
+            var checked: Int
+            var unexplained: Int
+            var unjudged: Int
+        }
+        struct Events: Decodable, Sendable {
+            var lost: Int
+        }
+        var events: Events
+        var agreement: Agreement
+        var watched: Double
+        var total: Sums
+    }
     struct Own: Decodable, Sendable {
         var cpu_seconds: Double
         var cpu_percent: Double
@@ -68,7 +103,12 @@ struct SystemFile: Decodable, Sendable {
 
 /// The report at the end.
 struct SystemReportFile: Decodable, Sendable {
+    struct System: Decodable, Sendable {
+        var flow: SystemFile.Flow?
+        var own: SystemFile.Own
+    }
     var schema: String
+    var system: System
     var processes: [SystemFile.Process]
 
     init(_ json: String) throws { self = try JSONDecoder().decode(SystemReportFile.self, from: Data(json.utf8)) }

@@ -7,10 +7,11 @@ final class Victim {
 
     convenience init(_ program: String, _ arguments: String...) throws { try self.init(program, arguments) }
 
-    init(_ program: String, _ arguments: [String]) throws {
+    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         folder = try TemporaryFolder()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [program] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try folder.handle("out")
         process.standardError = try folder.handle("err")

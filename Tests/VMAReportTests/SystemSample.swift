@@ -23,7 +23,9 @@ enum SystemSample {
 
     static var sums: Flow.Sums {
         var sums = Flow.Sums()
-        sums.counts = [Flow.Count(.mmap, .merged): 900, Flow.Count(.mmap, .apart): 90, Flow.Count(.brk, .merged): 10]
+        sums.counts = [Flow.Count(.mmap, .same): 900, Flow.Count(.mmap, .more): 90, Flow.Count(.brk, .fewer): 10]
+        sums.attempts = Estimate(700, low: 650, high: 760)
+        sums.merged = Estimate(500, low: 450, high: 560)
         sums.missed = Estimate(120, low: 100, high: 140)
         sums.recoverable = Estimate(40, low: 30, high: 50)
         sums.missedBy = [Flow.Miss(.mmap, .pgoff): Estimate(80, low: 60, high: 100), Flow.Miss(.mmap, .flags): Estimate(40, low: 0, high: 90)]

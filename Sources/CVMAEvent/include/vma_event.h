@@ -38,6 +38,7 @@ enum vme_kind {
 	VME_FILE = 8,     // struct vme_file: the path of a file seen for the first time
 	VME_NAME = 9,     // struct vme_name: the text of an anonymous VMA name
 	VME_CALLS = 10,   // struct vme_calls: a user stack seen for the first time
+	VME_TALLY = 11,   // struct vme_tally: what was counted of `mm`, which is gone
 };
 
 // Every record begins so. `seq` counts the records of one CPU and is taken before space in
@@ -109,7 +110,7 @@ struct vme_rows {
 struct vme_section {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_u32 reserved;
+	vme_u32 one_in;       // it was chosen with a chance of 1 in so many; 0 if all are told
 	vme_u64 stack;        // key of a struct vme_calls told before, or 0
 	vme_u64 args[6];
 	vme_u64 lo, hi;       // first range that was read before and after; empty if lo >= hi
@@ -205,6 +206,54 @@ struct vme_calls {
 	vme_u64 addresses[VME_CALLS_MAX];
 };
 
+// What is counted of an address space where all are watched and few sections are told: exact,
+// for it is counted under the mmap_lock itself.
+enum vme_outcome {
+	VME_SAME = 0,   // as many VMAs as before the section
+	VME_FEWER = 1,
+	VME_MORE = 2,
+	VME_OUTCOMES = 3,
+};
+
+#define VME_OPERATIONS 16  // by their place in VMACore's Operation
+
+struct vme_counts {
+	vme_u64 sections[VME_OPERATIONS][VME_OUTCOMES];
+	vme_u64 told;  // those that have a record, struct vme_section
+};
+
+struct vme_tally {
+	struct vme_header h;
+	vme_u64 born;  // tells it from others that had the same `mm`
+	struct vme_counts counts;
+};
+
+// An address space where all are watched.
+struct vme_flow {
+	vme_u32 tgid;
+	vme_u32 watch;     // of the section that is open
+	vme_u64 sections;  // up to here it is struct owner
+	vme_u32 writer;    // the thread that holds the mmap_lock for writing, or 0
+	vme_u32 one_in;    // the section that is open is told, and was chosen so; or 0
+	vme_s32 map_count; // when it began
+	vme_u32 epoch;     // of `seen` and `base`
+	vme_u32 seen;      // sections in this epoch
+	vme_u32 base;      // what the last epoch's number makes of one_in
+	vme_u64 born;
+	struct vme_counts counts;
+};
+
+// Set by the loader at any time.
+struct vme_control {
+	vme_u32 epoch;   // counts the intervals
+	vme_u32 target;  // sections that each address space may tell in an epoch, about
+	vme_u32 one_in;  // if not 0, for all, whatever they do
+	vme_u32 watch;   // counts the times that programs were attached: what began before is not known
+	vme_u32 unseen;  // out: sections of address spaces for which there was no room
+};
+
+#define VME_SYSCALLS 512
+
 // Not records, but shared all the same: what the loader sets, and what it asks for.
 
 struct vme_config {
@@ -213,6 +262,10 @@ struct vme_config {
 	vme_u8 want_stacks;
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
+	vme_u8 everyone;     // all address spaces are watched: flow.h
+	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
+	vme_u8 other;                     // that of all beyond
+	vme_u8 stack;                     // that of what is no syscall
 };
 
 #define VME_SNAPSHOT_ROWS 4096
@@ -261,6 +314,7 @@ _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
 _Static_assert(sizeof(struct vme_task) == 64, "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");

@@ -1,0 +1,260 @@
+/// What was counted of one address space in the kernel, since it was first seen (bpf/flow.h).
+public struct SectionCounts: Sendable, Equatable {
+    /// When that was, CLOCK_MONOTONIC nanoseconds: tells it from others that had the same number.
+    public var born: UInt64 = 0
+    /// By operation (its place in `Operation.allCases`) and by change.
+    public var sections = [UInt64](repeating: 0, count: Operation.allCases.count * Flow.Change.allCases.count)
+    public var told: UInt64 = 0
+
+    public init() {}
+
+    public subscript(operation: Int, change: Int) -> UInt64 {
+        get { sections[operation * Flow.Change.allCases.count + change] }
+        set { sections[operation * Flow.Change.allCases.count + change] = newValue }
+    }
+
+    mutating func add(_ other: SectionCounts, minus old: SectionCounts? = nil) {
+        for index in sections.indices { sections[index] &+= other.sections[index] &- (old?.sections[index] ?? 0) }
+        told &+= other.told &- (old?.told ?? 0)
+    }
+}
+
+/// From sampled write sections and the kernel's own counts to a `Flow`. A section tells what it found
+/// and what it left, so it is judged by itself: no layout is kept.
+public struct FlowMeter {
+    /// What is known of one process, or of all.
+    fileprivate struct Sample {
+        var counts = SectionCounts()
+        /// Of those that were told, so many could be judged.
+        var judged: UInt64 = 0
+        var attempts = SampledSum()
+        var merged = SampledSum()
+        var missed = SampledSum()
+        var recoverable = SampledSum()
+        var missedBy: [Flow.Miss: SampledSum] = [:]
+        /// The largest weight there was, of each operation.
+        var rarest: [Operation: UInt32] = [:]
+        var isEmpty: Bool { counts.sections.allSatisfy { $0 == 0 } && rarest.isEmpty }
+    }
+
+    private struct Period {
+        var total = Sample()
+        var processes: [MMID: Sample] = [:]
+        var watched: UInt64 = 0
+        var (received, lost, unjudged) = (UInt64(0), UInt64(0), UInt64(0))
+        var (checked, agreed) = (0, 0)
+        var weights: ClosedRange<Int>?
+        var disagreements: [String] = []
+    }
+
+    private let judge: Judge
+    private var interval = Period()
+    private var whole = Period()
+    /// By when they were born: what was read last, and how often it was not there since.
+    private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
+    private var living: Set<MMID> = []
+    private var open: [UInt32: Image.Open] = [:]
+    private static let disagreementLimit = 20
+
+    public init(judge: Judge) { self.judge = judge }
+
+    /// Of all processes since the start, whoever asks for which.
+    public private(set) var counted = SectionCounts()
+
+    /// Whether a part of a section has come, and others may.
+    public var isUnderWay: Bool { !open.isEmpty }
+
+    // MARK: what comes in
+
+    public mutating func feed(_ event: Event) {
+        if event.isRecord { interval.received += 1 }
+        switch event {
+        case .rows(let rows): note(rows)
+        case .section(let section): judge(section)
+        case .lost(let count):
+            interval.lost += count
+            // What was under way may have lost a part.
+            open = [:]
+        default: break
+        }
+    }
+
+    /// What the kernel has counted of all address spaces that live, until now.
+    public mutating func count(_ all: [(mm: MMID, counts: SectionCounts)]) {
+        for (born, entry) in known {
+            // One that is not there has ended, and says so; if that is lost, so is what it did last.
+            known[born] = entry.missing < 2 ? (entry.counts, entry.missing + 1) : nil
+        }
+        for (mm, counts) in all { count(mm, counts) }
+        living = Set(all.map(\.mm))
+    }
+
+    private mutating func count(_ mm: MMID, _ counts: SectionCounts) {
+        let old = known.updateValue((counts, 0), forKey: counts.born)?.counts
+        guard counts != old else { return }
+        counted.add(counts, minus: old)
+        interval.total.counts.add(counts, minus: old)
+        interval.processes[mm, default: Sample()].counts.add(counts, minus: old)
+    }
+
+    /// The same in the end: the address space is gone, and its number may be another's.
+    public mutating func end(_ mm: MMID, _ counts: SectionCounts) {
+        count(mm, counts)
+        known[counts.born] = nil
+    }
+
+    private mutating func note(_ rows: Rows) {
+        let part: WritableKeyPath<Image.Open, [VMA]>
+        switch rows.reason {
+        case .before: part = \.before
+        case .after: part = \.after
+        default: return
+        }
+        var open = open[rows.origin.tid] ?? Image.Open()
+        if rows.reason == .before { open.hasBegun = true }
+        open[keyPath: part].append(contentsOf: rows.vmas.prefix(Image.Open.limit - open[keyPath: part].count))
+        self.open[rows.origin.tid] = open
+    }
+
+    private mutating func judge(_ section: Section) {
+        let open = open.removeValue(forKey: section.origin.tid) ?? Image.Open()
+        let weight = max(section.oneIn, 1)
+        let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
+        interval.weights = interval.weights.map { min($0.lowerBound, Int(weight))...max($0.upperBound, Int(weight)) }
+            ?? Int(weight)...Int(weight)
+        note(in: mm) { $0.rarest[operation] = max($0.rarest[operation] ?? 0, weight) }
+        guard open.hasBegun, !section.incomplete, section.syscall.isNative else {
+            interval.unjudged += 1
+            return
+        }
+        let attempts = SectionAttempts(
+            model: judge.model, section: section, before: open.before.uniqued(), after: open.after.uniqued()
+        ).attempts
+        note(in: mm) { $0.judged += 1 }
+        guard !attempts.isEmpty else { return }
+        var (merged, missed, recoverable) = (0, 0, 0)
+        var missedBy: [Flow.Miss: Int] = [:]
+        for attempt in attempts {
+            let verdict = judge.judge(attempt)
+            interval.checked += 1
+            if verdict.agreed {
+                interval.agreed += 1
+            } else if interval.disagreements.count < Self.disagreementLimit {
+                interval.disagreements.append("[\(section.origin.tgid)] \(attempt.disagreement(verdict))")
+            }
+            if attempt.outcome.merged { merged += 1 }
+            for side in verdict.sides where side.missed {
+                missed += 1
+                if side.whatIf == .recoverable { recoverable += 1 }
+                missedBy[Flow.Miss(attempt.operation, side.blockers), default: 0] += 1
+            }
+        }
+        note(in: mm) { sample in
+            sample.attempts.add(attempts.count, weight: weight)
+            sample.merged.add(merged, weight: weight)
+            sample.missed.add(missed, weight: weight)
+            sample.recoverable.add(recoverable, weight: weight)
+            for (miss, count) in missedBy { sample.missedBy[miss, default: SampledSum()].add(count, weight: weight) }
+        }
+    }
+
+    private mutating func note(in mm: MMID, _ body: (inout Sample) -> Void) {
+        body(&interval.total)
+        body(&interval.processes[mm, default: Sample()])
+    }
+
+    // MARK: what comes out
+
+    /// Ends an interval.
+    ///
+    /// - Parameters:
+    ///   - watched: for how long sections were counted in it, in nanoseconds; of how many.
+    ///   - isFiltered: the sums are those of processes that have a key, and no others'.
+    ///   - key: the process that has an address space; nil if that is not known, or nobody asks.
+    /// - Returns: what came in it, and since the start.
+    public mutating func endInterval(
+        watched: (UInt64, of: UInt64), since: (UInt64, of: UInt64), isFiltered: Bool = false, _ key: (MMID) -> ProcessKey?
+    ) -> (interval: Flow, sinceStart: Flow) {
+        if isFiltered {
+            interval.total = Sample()
+            for (mm, sample) in interval.processes where key(mm) != nil { interval.total.take(sample) }
+        }
+        whole.total.take(interval.total)
+        for (mm, sample) in interval.processes {
+            guard key(mm) != nil else { continue }
+            whole.processes[mm, default: Sample()].take(sample)
+        }
+        // Of those that are gone the sums remain, in the total.
+        whole.processes = whole.processes.filter { key($0.key) != nil }
+        whole.received += interval.received
+        whole.lost += interval.lost
+        whole.unjudged += interval.unjudged
+        whole.checked += interval.checked
+        whole.agreed += interval.agreed
+        whole.weights = whole.weights.flatMap { all in
+            interval.weights.map { min(all.lowerBound, $0.lowerBound)...max(all.upperBound, $0.upperBound) } ?? all
+        } ?? interval.weights
+        whole.disagreements.append(
+            contentsOf: interval.disagreements.prefix(Self.disagreementLimit - whole.disagreements.count))
+        defer {
+            // One that was born since processes were counted is known the next time.
+            let new = interval.processes.filter { living.contains($0.key) && key($0.key) == nil }
+            interval = Period()
+            interval.processes = new
+        }
+        return (Self.flow(interval, watched, key), Self.flow(whole, since, key))
+    }
+
+    private static func flow(_ period: Period, _ watched: (UInt64, of: UInt64), _ key: (MMID) -> ProcessKey?) -> Flow {
+        var flow = Flow()
+        let isWhole = period.lost == 0 && period.unjudged == 0
+        flow.total = period.total.sums(isWhole: isWhole)
+        for (mm, sample) in period.processes where !sample.isEmpty {
+            if let key = key(mm) { flow.processes[key] = sample.sums(isWhole: isWhole) }
+        }
+        flow.sampleOneIn = period.weights ?? 1...1
+        flow.watched = watched.of == 0 ? 1 : Double(watched.0) / Double(watched.of)
+        (flow.received, flow.lost, flow.unjudged) = (period.received, period.lost, period.unjudged)
+        (flow.checked, flow.agreed) = (period.checked, period.agreed)
+        flow.disagreements = period.disagreements
+        return flow
+    }
+}
+
+extension FlowMeter.Sample {
+    fileprivate mutating func take(_ other: FlowMeter.Sample) {
+        counts.add(other.counts)
+        judged += other.judged
+        attempts.add(other.attempts)
+        merged.add(other.merged)
+        missed.add(other.missed)
+        recoverable.add(other.recoverable)
+        missedBy.merge(other.missedBy) { sum, new in
+            var sum = sum
+            sum.add(new)
+            return sum
+        }
+        rarest.merge(other.rarest, uniquingKeysWith: max)
+    }
+
+    /// - Parameter isWhole: all that was told has arrived, and could be judged. Else what did stands for the
+    ///   rest, too.
+    fileprivate func sums(isWhole: Bool) -> Flow.Sums {
+        let factor = isWhole || judged == 0 ? 1 : max(1, Double(counts.told) / Double(judged))
+        func estimate(_ sum: SampledSum, _ weight: UInt32) -> Estimate { sum.scaled(by: factor).estimate(rarest: weight) }
+        var sums = Flow.Sums()
+        for (index, operation) in Operation.allCases.enumerated() {
+            for change in Flow.Change.allCases where counts[index, change.rawValue] > 0 {
+                sums.counts[Flow.Count(operation, change)] = counts[index, change.rawValue]
+            }
+        }
+        sums.told = counts.told
+        guard let most = rarest.values.max() else { return sums }
+        sums.attempts = estimate(attempts, most)
+        sums.merged = estimate(merged, most)
+        sums.missed = estimate(missed, most)
+        sums.recoverable = estimate(recoverable, most)
+        for (miss, sum) in missedBy { sums.missedBy[miss] = estimate(sum, rarest[miss.operation] ?? most) }
+        return sums
+    }
+}

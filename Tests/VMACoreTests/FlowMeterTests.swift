@@ -1,0 +1,110 @@
+import Testing
+
+@testable import VMACore
+
+@Suite("The flow of a whole system")
+struct FlowMeterTests {
+    private static func origin(_ mm: MMID, tid: UInt32 = 1) -> Origin { Origin(time: 1, mm: mm, tgid: 100 + mm, tid: tid) }
+
+    /// An mmap that found one picture and left another.
+    private func feed(
+        _ meter: inout FlowMeter, _ mm: MMID, _ before: String, _ after: String, oneIn: UInt32, tid: UInt32 = 1,
+        loses: Bool = false
+    ) {
+        let notes: [Character: Note] = ["A": .readOnly]
+        func rows(_ reason: Rows.Reason, _ picture: String) {
+            meter.feed(
+                .rows(Rows(Self.origin(mm, tid: tid), pages(0, 6), reason, truncated: false, Drawing(picture, notes).vmas)))
+        }
+        rows(.before, before)
+        if loses { meter.feed(.lost(1)) }
+        rows(.after, after)
+        meter.feed(
+            .section(
+                Section(
+                    Self.origin(mm, tid: tid), .mmap(pages(2, 4)), stack: 0, ranges: [pages(0, 6)], writes: 1,
+                    incomplete: false, oneIn: oneIn)))
+    }
+
+    private func end(_ meter: inout FlowMeter, of gone: Set<MMID> = []) -> (interval: Flow, sinceStart: Flow) {
+        meter.endInterval(watched: (3, of: 4), since: (1, of: 1)) { mm in
+            gone.contains(mm) ? nil : ProcessKey(pid: 100 + mm, started: 5)
+        }
+    }
+
+    @Test("is estimated from what was looked at, each for as many as it was chosen from")
+    func estimates() throws {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 1)
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 1)
+        feed(&meter, 2, "AA....", "AABB..", oneIn: 10)
+        feed(&meter, 2, "BB....", "BBBB..", oneIn: 10)
+        let flow = end(&meter).interval
+        #expect(flow.checked == 4 && flow.agreed == 4 && flow.unjudged == 0)
+        #expect(flow.sampleOneIn == 1...10 && flow.watched == 0.75)
+        #expect(flow.total.attempts?.value == 22 && flow.total.merged?.value == 10)
+        #expect(flow.total.missedBy.map { "\($0.key.operation) \($0.key.blockers.slugs.joined())" } == ["mmap prot"])
+        #expect(flow.total.missedBy.first?.value.value == 12)
+        let exact = try #require(flow.processes[ProcessKey(pid: 101, started: 5)])
+        #expect(exact.missed == Estimate(2, low: 2, high: 2) && exact.merged == Estimate(0, low: 0, high: 0))
+    }
+
+    @Test("is counted by what the kernel says, and not twice")
+    func counts() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        func counts(_ born: UInt64, _ mmap: UInt64, _ munmap: UInt64) -> SectionCounts {
+            var counts = SectionCounts()
+            counts.born = born
+            counts[Operation.allCases.firstIndex(of: .mmap)!, Flow.Change.more.rawValue] = mmap
+            counts[Operation.allCases.firstIndex(of: .munmap)!, Flow.Change.fewer.rawValue] = munmap
+            return counts
+        }
+        meter.count([(1, counts(10, 5, 1)), (2, counts(20, 1, 0))])
+        let first = end(&meter)
+        #expect(first.interval.total.counts == [Flow.Count(.mmap, .more): 6, Flow.Count(.munmap, .fewer): 1])
+        // The address of one that is gone is another's now, and that is told before the end is.
+        meter.count([(1, counts(10, 7, 1)), (2, counts(30, 1, 0))])
+        meter.end(2, counts(20, 3, 2))
+        let second = end(&meter)
+        #expect(second.interval.total.counts == [Flow.Count(.mmap, .more): 5, Flow.Count(.munmap, .fewer): 2])
+        #expect(second.sinceStart.total.sections == 14)
+        #expect(second.sinceStart.processes[ProcessKey(pid: 101, started: 5)]?.sections == 8)
+        let last = end(&meter, of: [1, 2])
+        #expect(last.interval.total.sections == 0 && last.interval.total.attempts == nil)
+        #expect(last.sinceStart.processes.isEmpty && last.sinceStart.total.sections == 14)
+    }
+
+    @Test("of one that nobody had counted yet is told when it is known, where others are left out")
+    func newcomer() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 1)
+        feed(&meter, 2, "AA....", "AABB..", oneIn: 1)
+        meter.count([(1, SectionCounts())])
+        func end(_ known: Bool) -> Flow {
+            meter.endInterval(watched: (1, of: 1), since: (1, of: 1), isFiltered: true) { mm in
+                known && mm == 1 ? ProcessKey(pid: 101, started: 5) : nil
+            }.sinceStart
+        }
+        #expect(end(false).total.missed == nil)
+        let flow = end(true)
+        #expect(flow.total.missed?.value == 1 && flow.processes.count == 1)
+    }
+
+    @Test("judges nothing of which a part was lost")
+    func lost() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 4, loses: true)
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 4)
+        let flow = end(&meter).interval
+        #expect(flow.lost == 1 && flow.unjudged == 1 && flow.checked == 1 && !meter.isUnderWay)
+    }
+
+    @Test("tells a disagreement in words")
+    func disagreement() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        feed(&meter, 1, "BB....", "BBCC..", oneIn: 1)
+        let flow = end(&meter).interval
+        #expect(flow.checked == 1 && flow.agreed == 0)
+        #expect(flow.disagreements.first?.hasPrefix("[101] mmap: predicted prev merged, next apart; the kernel: prev apart") == true)
+    }
+}

@@ -1,0 +1,36 @@
+import CVMAEvent
+import Testing
+import VMACore
+
+@testable import VMATrace
+
+@Suite("Where all are watched")
+struct WireFlowTests {
+    @Test("a section tells by what chance it was chosen")
+    func chosen() throws {
+        var decoder = WireDecoder()
+        guard case .section(let all) = try decoder.decode(sectionRecord()),
+            case .section(let some) = try decoder.decode(sectionRecord(oneIn: 40))
+        else { throw Unexpected() }
+        #expect(all.oneIn == 0 && some.oneIn == 40)
+    }
+
+    @Test("what was counted of an address space that is gone is no event, and its number is free")
+    func tally() throws {
+        var tally = vme_tally()
+        tally.h = header(VME_TALLY)
+        tally.counts.told = 9
+        tally.born = 77
+        withUnsafeMutableBytes(of: &tally.counts.sections) { bytes in
+            // mprotect, which is the fourth operation, leaving more VMAs.
+            bytes.storeBytes(of: 7, toByteOffset: (3 * 3 + 2) * 8, as: UInt64.self)
+        }
+        var decoder = WireDecoder()
+        let id = decoder.interners.mms.id(tally.h.mm)
+        let found = try #require(bytes(tally).withUnsafeBytes { decoder.tally($0) })
+        #expect(found.mm == id && found.counts.told == 9 && found.counts.born == 77)
+        #expect(found.counts.sections.reduce(0, +) == 7 && found.counts[3, 2] == 7)
+        #expect(decoder.interners.mms.id(tally.h.mm) != id)
+        #expect(sectionRecord().withUnsafeBytes { decoder.tally($0) } == nil)
+    }
+}

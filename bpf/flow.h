@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Where every address space is watched: all write sections are counted, few are told.
+//
+// What is counted is in the address space's own entry and changes under its own mmap_lock only, so
+// the counts are exact without an atomic. A section is told whole, as sections.h does it, with a
+// chance that its address space's own number of sections decides: one busy process hides no other.
+// The chance is known when the section begins, and goes with it.
+#ifndef VMASCOPE_FLOW_H
+#define VMASCOPE_FLOW_H
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct vme_control);
+} control SEC(".maps");
+
+static __always_inline struct vme_control *flow_control(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline struct vme_flow *new_flow(u64 mm)
+{
+	struct scratch *s = scratch();
+	struct vme_control *control = flow_control();
+
+	if (!s || !control)
+		return 0;
+	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	s->flow.epoch = control->epoch;
+	s->flow.born = bpf_ktime_get_ns();
+	s->flow.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+	if (bpf_map_update_elem(&flows, &mm, &s->flow, BPF_NOEXIST))
+		__sync_fetch_and_add(&control->unseen, 1);
+	return flow_of(mm);
+}
+
+// How many sections, this one among them, one is told of; 0 if it is not this one.
+static __always_inline u32 choose_section(struct vme_flow *f)
+{
+	struct vme_control *control = flow_control();
+	u32 one_in;
+
+	if (!control)
+		return 0;
+	if (f->epoch != control->epoch) {
+		f->base = control->target ? f->seen / control->target : 0;
+		f->seen = 0;
+		f->epoch = control->epoch;
+	}
+	one_in = control->one_in;
+	if (!one_in) {
+		if (!control->target)
+			return 0;
+		one_in = f->seen / control->target;
+		one_in = 1 + (one_in > f->base ? one_in : f->base);
+	}
+	f->seen++;
+	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0 ? one_in : 0;
+}
+
+static __always_inline u32 syscall_operation(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	s32 nr;
+
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return config.other;
+	if (bpf_core_field_exists(task->thread_info.status) &&
+	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+		return config.other;
+	nr = (s32)BPF_CORE_READ(entry_registers(task), orig_ax);
+	if (nr < 0)
+		return config.stack;
+	asm volatile("" : "+r"(nr));
+	return (u32)nr < VME_SYSCALLS ? config.operations[(u32)nr] : config.other;
+}
+
+// Whether the current thread holds the lock of `f` for writing, and we have seen it take that.
+static __always_inline bool is_writer(struct vme_flow *f)
+{
+	struct vme_control *control = flow_control();
+
+	return f->writer == (u32)bpf_get_current_pid_tgid() && control && f->watch == control->watch;
+}
+
+// A fork's child is copied in a section of its parent's. Nothing merges in it.
+static __always_inline bool is_nested(u64 mm)
+{
+	struct section *c = open_section();
+	struct vme_flow *outer = c && c->mm != mm ? flow_of(c->mm) : 0;
+
+	return outer && is_writer(outer);
+}
+
+static __always_inline u64 current_mm(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return (u64)BPF_CORE_READ(task, mm);
+}
+
+static __always_inline void flow_opens(u64 mm, struct vme_flow *f)
+{
+	struct vme_control *control = flow_control();
+	struct section *c;
+
+	f->writer = (u32)bpf_get_current_pid_tgid();
+	f->watch = control ? control->watch : 0;
+	f->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	f->one_in = choose_section(f);
+	// What exec builds, or somebody else changes, says nothing by the syscall's arguments.
+	if (f->one_in && (current_mm() != mm || is_nested(mm)))
+		f->one_in = 0;
+	if (!f->one_in)
+		return;
+	section_begin(mm, (struct owner *)f);
+	c = open_section();
+	if (c)
+		c->one_in = f->one_in;
+}
+
+static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
+{
+	s32 now = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	u32 count = VME_OUTCOMES * syscall_operation() +
+		    (now == f->map_count ? VME_SAME : now < f->map_count ? VME_FEWER : VME_MORE);
+
+	// By now it is known whose it is: a fork's child has no number of its own while it is copied.
+	if (current_mm() == mm)
+		f->tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+	asm volatile("" : "+r"(count));  // the bound is to be tested on the register that is used
+	if (count < VME_OPERATIONS * VME_OUTCOMES)
+		(&f->counts.sections[0][0])[count]++;
+	f->writer = 0;
+	if (f->one_in) {
+		struct section *c = open_section();
+
+		if (c && c->mm == mm && (c->lo < c->hi || c->lo2 < c->hi2))
+			f->counts.told++;
+		section_end(ctx, mm, (struct owner *)f);
+	}
+	f->one_in = 0;
+}
+
+static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
+{
+	struct scratch *s = scratch();
+
+	if (s) {
+		begin(s, &s->tally.h, VME_TALLY, mm, f->tgid);
+		s->tally.born = f->born;
+		s->tally.counts = f->counts;
+		emit(s, &s->tally, sizeof(s->tally));
+	}
+	bpf_map_delete_elem(&flows, &mm);
+}
+
+static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
+{
+	struct vme_flow *f = flow_of(mm);
+
+	// exit_mmap() takes the lock of what nobody uses any more.
+	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter)) {
+		if (f)
+			flow_ends(mm, f);
+		return;
+	}
+	if (write) {
+		// One that has no VMA yet begins: it is not the one that was there before.
+		if (f && !BPF_CORE_READ((struct mm_struct *)mm, map_count)) {
+			flow_ends(mm, f);
+			f = 0;
+		}
+		if (!f)
+			f = new_flow(mm);
+		if (f)
+			flow_opens(mm, f);
+	} else if (f && is_writer(f)) {
+		flow_closes(ctx, mm, f);  // a writer is about to become a reader
+	}
+}
+
+static __always_inline void flow_released(void *ctx, u64 mm)
+{
+	struct vme_flow *f = flow_of(mm);
+
+	if (f && is_writer(f))
+		flow_closes(ctx, mm, f);
+}
+
+#endif
