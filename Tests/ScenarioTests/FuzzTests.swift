@@ -37,7 +37,7 @@ struct FuzzTests {
         let outcome = try Vmascope.run(
             [
                 "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
-                "-p", "5000:300", "-x", "fork,vfork,outside,share", "9", "20000", "2",
+                "-p", "5000:800", "-x", "fork,vfork,exec,outside,share", "9", "20000", "2",
             ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50", "VMASCOPE_RING": "8192"])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let found = try ReportFile(folder.text("small"))
