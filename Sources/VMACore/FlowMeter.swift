@@ -40,7 +40,6 @@ public struct FlowMeter {
     private struct Period {
         var total = Sample()
         var processes: [MMID: Sample] = [:]
-        var watched: UInt64 = 0
         var (received, lost, unjudged) = (UInt64(0), UInt64(0), UInt64(0))
         var (checked, agreed) = (0, 0)
         var weights: ClosedRange<Int>?

@@ -16,9 +16,6 @@ public struct ProcessFilter: Sendable {
         self.uid = uid
     }
 
-    /// All fulfil it.
-    public var isEmpty: Bool { cgroup == nil && command == nil && uid == nil }
-
     public func matches(_ process: ProcessStock) -> Bool {
         if let uid, process.uid != uid { return false }
         if let command, !Self.matches(process.command, command) { return false }

@@ -27,6 +27,8 @@ public final class Probe {
     private var isDiscarding = false
     /// What was counted of address spaces that are gone (`takeTallies`).
     var tallies: [(mm: MMID, counts: SectionCounts)] = []
+    /// The kernel's pointers to what `counts` has found.
+    var flowKeys: [MMID: UInt64] = [:]
     private static let recordsPerRound = 20_000
     /// Of all records so far.
     public private(set) var receivedBytes = 0

@@ -64,6 +64,7 @@ extension Probe {
         var keys = [UInt64](repeating: 0, count: batch)
         var values = [vme_flow](repeating: vme_flow(), count: batch)
         var found: [(MMID, SectionCounts)] = []
+        flowKeys = [:]
         var (position, isFirst) = (UInt64(0), true)
         while true {
             var count = UInt32(batch)
@@ -75,10 +76,21 @@ extension Probe {
             guard result == 0 || errno == ENOENT else { throw .bpf("reading what was counted", errno) }
             for index in 0..<Int(count) {
                 let value = values[index]
+                flowKeys[decoder.interners.mms.id(keys[index])] = keys[index]
                 found.append((decoder.interners.mms.id(keys[index]), WireDecoder.counts(value.counts, born: value.born)))
             }
             if result != 0 { return found }
             (position, isFirst) = (next, false)
+        }
+    }
+
+    /// Lets go of what was counted of address spaces that ended while nobody watched.
+    public func forget(_ ended: Set<MMID>) throws(ProbeError) {
+        let map = try loader.map("flows")
+        for mm in ended {
+            guard var key = flowKeys[mm] else { continue }
+            bpf_map_delete_elem(map, &key)
+            decoder.interners.mms.forget(key)
         }
     }
 

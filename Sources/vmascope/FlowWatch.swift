@@ -19,6 +19,8 @@ final class FlowWatch {
     /// At the last step: when, and what all of it had cost until then.
     private var last: (time: UInt64, cost: Double)
     private var epochTime: UInt64 = 0
+    /// Address spaces of no process, as it was at the last interval.
+    private var nobodys: Set<MMID> = []
     /// Nanoseconds in which sections were counted, and in which they might have been.
     private var watched: (interval: UInt64, all: UInt64, of: UInt64, ofAll: UInt64) = (0, 0, 0, 0)
 
@@ -121,18 +123,27 @@ final class FlowWatch {
     /// What came in the interval that ends, and since the start.
     ///
     /// - Parameters:
-    ///   - processes: those that live.
-    ///   - isFiltered: others are left out.
-    func endInterval(_ processes: [ProcessStock], isFiltered: Bool, _ now: UInt64) throws -> (interval: Flow, sinceStart: Flow) {
+    ///   - processes: those that live, and are asked for.
+    ///   - all: those that live; others than `processes` are left out.
+    func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (interval: Flow, sinceStart: Flow) {
         drain()
         account(now)
-        meter.count(try probe.counts())
+        let counts = try probe.counts()
+        meter.count(counts)
+        try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         var flow = meter.endInterval(
-            watched: (watched.interval, of: watched.of), since: (watched.all, of: watched.ofAll), isFiltered: isFiltered) { keys[$0] }
+            watched: (watched.interval, of: watched.of), since: (watched.all, of: watched.ofAll),
+            isFiltered: processes.count < all.count) { keys[$0] }
         (watched.interval, watched.of) = (0, 0)
         flow.sinceStart.unseen = try probe.unseenSections()
         return flow
+    }
+
+    /// An end that came during a pause is not told: what no process has had for two intervals has ended.
+    private func forget(_ nobodys: Set<MMID>) throws {
+        try probe.forget(nobodys.intersection(self.nobodys))
+        self.nobodys = nobodys.subtracting(self.nobodys)
     }
 
     /// Nothing is counted after this. What has been told arrives, and what was lost at the end shows.

@@ -141,7 +141,7 @@ final class SystemObservation {
         stock.update(found.filter(filter.matches), at: now)
         let processes = stock.processes
         let crossed = watch.update(processes, limit: limit)
-        let flows = try flow?.endInterval(processes, isFiltered: !filter.isEmpty, now)
+        let flows = try flow?.endInterval(processes, of: found, now)
         let usage = SystemProbe.usage
         let programs = flow?.programSeconds
         let cost = usage.cpuSeconds + (programs ?? 0)
