@@ -59,6 +59,7 @@ static __always_inline u32 choose_section(struct vme_flow *f)
 			return 0;
 		one_in = f->seen / control->target;
 		one_in = 1 + (one_in > f->base ? one_in : f->base);
+		one_in = one_in > control->least ? one_in : control->least;
 	}
 	f->seen++;
 	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0 ? one_in : 0;

@@ -45,6 +45,9 @@ extension Probe {
         }
     }
 
+    /// From now on no address space tells more than one in so many, unless the chance is fixed.
+    public func limit(to least: UInt32) throws(ProbeError) { try control { $0.pointee.least = least } }
+
     /// Sections of address spaces for which there was no room.
     public func unseenSections() throws(ProbeError) -> UInt64 {
         var unseen: UInt32 = 0

@@ -16,6 +16,11 @@ final class FlowWatch {
     private var credit: Double
     /// Sections that each address space may tell in a second.
     private var target = 100.0
+    /// Nobody tells more than one in so many: a thousand processes that each do little are much, too.
+    private var least: UInt32 = 1
+    private static let mostLeast: UInt32 = 4096
+    /// So much came that the ring might not hold it.
+    private var isCrowded = false
     /// At the last step: when, and what all of it had cost until then.
     private var last: (time: UInt64, cost: Double)
     private var epochTime: UInt64 = 0
@@ -79,6 +84,9 @@ final class FlowWatch {
         guard now - last.time >= step else { return }
         drain()
         account(now)
+        let limit = isCrowded ? min(least * 4, Self.mostLeast) : max(least / 2, 1)
+        if limit != least { try probe.limit(to: limit) }
+        least = limit
         if isWatching, credit < 0 {
             probe.pause()
             isWatching = false
@@ -114,8 +122,8 @@ final class FlowWatch {
         let before = probe.receivedBytes
         probe.countSkippedRuns { meter.feed($0) }
         while !probe.drain({ meter.feed($0) }) {}
-        let isBusy = probe.receivedBytes - before > Int(Self.ringBytes(sample) / 16)
-        step = isBusy ? max(step / 4, Self.steps.lowerBound) : min(step * 2, Self.steps.upperBound)
+        isCrowded = probe.receivedBytes - before > Int(Self.ringBytes(sample) / 16)
+        step = isCrowded ? max(step / 4, Self.steps.lowerBound) : min(step * 2, Self.steps.upperBound)
         for (mm, counts) in probe.takeTallies() { meter.end(mm, counts) }
         if !meter.isUnderWay { probe.forgetNames() }
     }

@@ -248,6 +248,7 @@ struct vme_control {
 	vme_u32 epoch;   // counts the intervals
 	vme_u32 target;  // sections that each address space may tell in an epoch, about
 	vme_u32 one_in;  // if not 0, for all, whatever they do
+	vme_u32 least;   // else nobody tells more than one in so many: there may be many who do little
 	vme_u32 watch;   // counts the times that programs were attached: what began before is not known
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 };
