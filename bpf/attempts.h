@@ -125,7 +125,7 @@ int on_vma_merge(struct pt_regs *ctx)
 	row->uffd = stack_arg(ctx, 6 + 4);
 	if (bpf_core_field_exists(struct vm_area_struct, anon_name))
 		row->name = name_key(stack_arg(ctx, 6 + 5));
-	file_key(row->file);
+	name_file(row);
 	tell_attempt(ctx, mm, VME_SITE_VMA_MERGE);
 	return 0;
 }
@@ -145,7 +145,7 @@ int on_mmap_region(struct pt_regs *ctx)
 	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, dx));
 	row->flags = BPF_CORE_READ(ctx, cx);
 	row->pgoff = BPF_CORE_READ(ctx, r8);
-	file_key(row->file);
+	name_file(row);
 	tell_attempt(ctx, mm, VME_SITE_MMAP_REGION);
 	return 0;
 }
@@ -213,7 +213,8 @@ static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 	else
 		row->flags = BPF_CORE_READ((struct vma_merge_struct___flags *)vmg, flags);
 	row->anon_vma = (u64)BPF_CORE_READ(vmg, anon_vma);
-	row->file = file_key((u64)BPF_CORE_READ(vmg, file));
+	row->file = (u64)BPF_CORE_READ(vmg, file);
+	name_file(row);
 	row->policy = policy_key((u64)BPF_CORE_READ(vmg, policy));
 	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
 		row->uffd = (u64)BPF_CORE_READ(vmg, uffd_ctx.ctx);

@@ -122,14 +122,7 @@ struct anon_vma {
 	unsigned long num_active_vmas;  // and in stable kernels before
 };
 
-struct super_block {
-	u32 s_dev;
-};
-
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-};
+struct inode;
 
 struct qstr {
 	u32 len;

@@ -48,6 +48,11 @@ __noinline int path_step(void)
 	return 0;
 }
 
+static __always_inline u32 inode_key(u64 inode)
+{
+	return (u32)(inode >> 3);
+}
+
 // The path as the host sees it, a container's own prefix included.
 __noinline int tell_file(u64 file, u64 inode)
 {
@@ -59,8 +64,7 @@ __noinline int tell_file(u64 file, u64 inode)
 		return 0;
 	begin(s, &s->file.h, VME_FILE, 0, 0);
 	s->file.file = file;
-	s->file.inode = BPF_CORE_READ((struct inode *)inode, i_ino);
-	s->file.dev = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
+	s->file.inode = inode_key(inode);
 	s->file.path[VME_PATH_MAX - 1] = 0;
 	s->walk.at = VME_PATH_MAX - 1;
 	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
@@ -120,17 +124,19 @@ __noinline u64 name_key(u64 anon_name)
 	return hash;
 }
 
-static __always_inline u64 file_key(u64 file)
+// Sets what tells a row's file from others, and tells its path once.
+static __always_inline void name_file(struct vme_row *row)
 {
-	u64 inode, *seen;
+	u64 file = row->file, inode, *seen;
 
+	row->inode = 0;
 	if (!file)
-		return 0;
+		return;
 	inode = (u64)BPF_CORE_READ((struct file *)file, f_inode);
+	row->inode = inode_key(inode);
 	seen = bpf_map_lookup_elem(&told, &file);
 	if (!seen || *seen != inode)  // new, or another file where a closed one was
 		tell_file(file, inode);
-	return file;
 }
 
 // anon_vma is set if and only if the chain is not empty, so two equal ends mean one entry.
@@ -190,7 +196,6 @@ __noinline int row_fill(u64 vma)
 	chain.prev = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.prev);
 
 	row->traits = anon_traits(s, row->anon_vma, &chain);
-	row->reserved = 0;
 	row->anon_pgoff = 0;
 	if (bpf_core_field_exists(struct vm_area_struct, __vm_anon_pgoff_lo)) {
 		row->anon_pgoff = (u64)READ_AT(s->vma, struct vm_area_struct, __vm_anon_pgoff_hi) << 32 |
@@ -212,7 +217,7 @@ __noinline int row_fill(u64 vma)
 	}
 	row->policy = policy_key(policy);
 	row->name = name_key(anon_name);
-	row->file = file_key(row->file);
+	name_file(row);
 	return 1;
 }
 

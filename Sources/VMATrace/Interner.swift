@@ -30,13 +30,6 @@ public struct Interners {
     var contexts = Interner()
     var names = Interner()
     var stacks = Interner()
-    /// What a file pointer stood for when its path was told last.
-    var identity: [UInt64: FileIdentity] = [:]
-
-    struct FileIdentity: Equatable {
-        var inode: UInt64
-        var device: UInt32
-    }
 
     public init() {}
 
@@ -46,10 +39,16 @@ public struct Interners {
         self.mms = mms
     }
 
+    /// A file by its pointer, and its inode's: a closed one leaves its place to others, and what tells
+    /// the path may be lost.
+    mutating func file(_ pointer: UInt64, _ inode: UInt32) -> UInt32 {
+        pointer == 0 ? 0 : files.id(pointer ^ UInt64(inode) &* 0x9e37_79b9_7f4a_7c15)
+    }
+
     public mutating func vma(_ row: vme_row) -> VMA {
         VMA(
             AddressRange(row.start, row.end), pgoff: row.pgoff, flags: VMAFlags(rawValue: row.flags),
-            anonVMA: anonVMAs.id(row.anon_vma), file: files.id(row.file), policy: policies.id(row.policy),
+            anonVMA: anonVMAs.id(row.anon_vma), file: file(row.file, row.inode), policy: policies.id(row.policy),
             uffd: contexts.id(row.uffd), name: names.id(row.name), anonPgoff: row.anon_pgoff,
             traits: VMA.Traits(rawValue: UInt16(truncatingIfNeeded: row.traits)))
     }

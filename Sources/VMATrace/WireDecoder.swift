@@ -181,12 +181,8 @@ public struct WireDecoder {
 
     private mutating func file(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
         let file = try load(record, vme_file.self, kind: 8)
-        let identity = Interners.FileIdentity(inode: file.inode, device: file.dev)
-        if let known = interners.identity.updateValue(identity, forKey: file.file), known != identity {
-            interners.files.forget(file.file)
-        }
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
-        return .file(interners.files.id(file.file), path: withUnsafeBytes(of: file.path) { text($0[at...]) })
+        return .file(interners.file(file.file, file.inode), path: withUnsafeBytes(of: file.path) { text($0[at...]) })
     }
 
     private mutating func stack(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {

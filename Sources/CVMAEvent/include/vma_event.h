@@ -79,7 +79,7 @@ struct vme_row {
 	vme_u64 name;       // hash of the anonymous name, or 0
 	vme_u64 anon_pgoff; // where private pages are found, on kernels that keep it apart
 	vme_u32 traits;     // enum vme_traits
-	vme_u32 reserved;
+	vme_u32 inode;      // of the file's inode pointer: tells it from a file that had the same one before
 };
 
 enum vme_reason {
@@ -181,8 +181,7 @@ struct vme_life {
 struct vme_file {
 	struct vme_header h;
 	vme_u64 file;
-	vme_u64 inode;      // number
-	vme_u32 dev;
+	vme_u32 inode;      // as in its rows
 	vme_u32 at;
 	char path[VME_PATH_MAX];
 };
@@ -314,7 +313,7 @@ _Static_assert(sizeof(struct vme_section) == 144, "wire");
 _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
-_Static_assert(sizeof(struct vme_file) == 56 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_file) == 48 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
 _Static_assert(sizeof(struct vme_task) == 64, "wire");
