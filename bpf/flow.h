@@ -106,14 +106,14 @@ static __always_inline u64 current_mm(void)
 	return (u64)BPF_CORE_READ(task, mm);
 }
 
-static __always_inline void flow_opens(u64 mm, struct vme_flow *f)
+static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count)
 {
 	struct vme_control *control = flow_control();
 	struct section *c;
 
 	f->writer = (u32)bpf_get_current_pid_tgid();
 	f->watch = control ? control->watch : 0;
-	f->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	f->map_count = map_count;
 	f->one_in = choose_section(f);
 	// What exec builds, or somebody else changes, says nothing by the syscall's arguments.
 	if (f->one_in && (current_mm() != mm || is_nested(mm)))
@@ -173,15 +173,17 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 		return;
 	}
 	if (write) {
+		s32 map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+
 		// One that has no VMA yet begins: it is not the one that was there before.
-		if (f && !BPF_CORE_READ((struct mm_struct *)mm, map_count)) {
+		if (f && !map_count) {
 			flow_ends(mm, f);
 			f = 0;
 		}
 		if (!f)
 			f = new_flow(mm);
 		if (f)
-			flow_opens(mm, f);
+			flow_opens(mm, f, map_count);
 	} else if (f && is_writer(f)) {
 		flow_closes(ctx, mm, f);  // a writer is about to become a reader
 	}

@@ -44,6 +44,11 @@ public struct FlowMeter {
         var (checked, agreed) = (0, 0)
         var weights: ClosedRange<Int>?
         var disagreements: [String] = []
+
+        mutating func include(_ more: ClosedRange<Int>) {
+            let all = weights ?? more
+            weights = min(all.lowerBound, more.lowerBound)...max(all.upperBound, more.upperBound)
+        }
     }
 
     private let judge: Judge
@@ -68,7 +73,8 @@ public struct FlowMeter {
     public mutating func feed(_ event: Event) {
         if event.isRecord { interval.received += 1 }
         switch event {
-        case .rows(let rows): note(rows)
+        case .rows(let rows) where rows.reason == .before || rows.reason == .after:
+            open[rows.origin.tid, default: Image.Open()].take(rows)
         case .section(let section): judge(section)
         case .lost(let count):
             interval.lost += count
@@ -102,25 +108,11 @@ public struct FlowMeter {
         known[counts.born] = nil
     }
 
-    private mutating func note(_ rows: Rows) {
-        let part: WritableKeyPath<Image.Open, [VMA]>
-        switch rows.reason {
-        case .before: part = \.before
-        case .after: part = \.after
-        default: return
-        }
-        var open = open[rows.origin.tid] ?? Image.Open()
-        if rows.reason == .before { open.hasBegun = true }
-        open[keyPath: part].append(contentsOf: rows.vmas.prefix(Image.Open.limit - open[keyPath: part].count))
-        self.open[rows.origin.tid] = open
-    }
-
     private mutating func judge(_ section: Section) {
         let open = open.removeValue(forKey: section.origin.tid) ?? Image.Open()
         let weight = max(section.oneIn, 1)
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
-        interval.weights = interval.weights.map { min($0.lowerBound, Int(weight))...max($0.upperBound, Int(weight)) }
-            ?? Int(weight)...Int(weight)
+        interval.include(Int(weight)...Int(weight))
         note(in: mm) { $0.rarest[operation] = max($0.rarest[operation] ?? 0, weight) }
         guard open.hasBegun, !section.incomplete, section.syscall.isNative else {
             interval.unjudged += 1
@@ -179,8 +171,7 @@ public struct FlowMeter {
             for (mm, sample) in interval.processes where key(mm) != nil { interval.total.take(sample) }
         }
         whole.total.take(interval.total)
-        for (mm, sample) in interval.processes {
-            guard key(mm) != nil else { continue }
+        for (mm, sample) in interval.processes where key(mm) != nil {
             whole.processes[mm, default: Sample()].take(sample)
         }
         // Of those that are gone the sums remain, in the total.
@@ -190,9 +181,7 @@ public struct FlowMeter {
         whole.unjudged += interval.unjudged
         whole.checked += interval.checked
         whole.agreed += interval.agreed
-        whole.weights = whole.weights.flatMap { all in
-            interval.weights.map { min(all.lowerBound, $0.lowerBound)...max(all.upperBound, $0.upperBound) } ?? all
-        } ?? interval.weights
+        if let weights = interval.weights { whole.include(weights) }
         whole.disagreements.append(
             contentsOf: interval.disagreements.prefix(Self.disagreementLimit - whole.disagreements.count))
         defer {

@@ -28,7 +28,14 @@ public final class Image {
         var before: [VMA] = []
         var after: [VMA] = []
         /// More than a section can have (bpf/rows.h) are of a recording that lies.
-        static let limit = 20_000
+        private static let limit = 20_000
+
+        /// Rows of what it found, or of what it left.
+        mutating func take(_ rows: Rows) {
+            if rows.reason == .before { hasBegun = true }
+            let part = rows.reason == .before ? \Self.before : \Self.after
+            self[keyPath: part].append(contentsOf: rows.vmas.prefix(Self.limit - self[keyPath: part].count))
+        }
     }
     var open: [UInt32: Open] = [:]
     /// What the kernel had at exit, to compare with.

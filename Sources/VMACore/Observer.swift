@@ -173,23 +173,16 @@ public final class Observer {
             image.auditedRange = image.auditedRange.union(rows.range)
             return
         case .before:
-            note(rows, \.before, image)
-            image.open[rows.origin.tid]?.hasBegun = true
+            image.open[rows.origin.tid, default: Image.Open()].take(rows)
             expect(image, rows)
         case .after:
-            note(rows, \.after, image)
+            image.open[rows.origin.tid, default: Image.Open()].take(rows)
         case .forked, .image, .snapshot, .grown:
             break
         }
         image.layout.overwrite(rows.range, with: rows.vmas)
         if rows.reason == .image { begin(image, at: rows.origin.time) }
         if rows.truncated { stale.insert(image.mm) }
-    }
-
-    private func note(_ rows: Rows, _ part: WritableKeyPath<Image.Open, [VMA]>, _ image: Image) {
-        let known = image.open[rows.origin.tid]?[keyPath: part].count ?? 0
-        let new = rows.vmas.prefix(Image.Open.limit - known)
-        image.open[rows.origin.tid, default: Image.Open()][keyPath: part].append(contentsOf: new)
     }
 
     /// What a section finds is what the last one left, or we missed something.

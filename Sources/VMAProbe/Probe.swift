@@ -62,10 +62,8 @@ public final class Probe {
             throw .unsupported("this kernel has no BTF (/sys/kernel/btf/vmlinux): rebuild with CONFIG_DEBUG_INFO_BTF")
         }
         if let text = plan.missingText { throw .unsupported("no \(source.rawValue) here: \(text)") }
-        var configuration = vme_config()
+        var configuration = Self.configuration(source, kernel)
         configuration.follow_children = options.followsChildren ? 1 : 0
-        configuration.read_before = source == .tracepoints ? 1 : 0
-        configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         countsProcesses = options.countsProcesses && StockReader.exists(kernel)
         loader = try BPFLoader.load(
@@ -73,10 +71,23 @@ public final class Probe {
             ringBytes: options.ringBytes)
         snapshots = SnapshotReader(loader: loader)
         walks = SnapshotReader.program(kernel) == SnapshotReader.walk
+        try attach()
+        try openRing()
+    }
+
+    /// What a source needs whoever is observed.
+    static func configuration(_ source: Source, _ kernel: Kernel) -> vme_config {
+        var configuration = vme_config()
+        configuration.read_before = source == .tracepoints ? 1 : 0
+        configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
+        return configuration
+    }
+
+    /// All of the plan.
+    func attach() throws(ProbeError) {
         for point in plan.points {
             for program in point.programs { try loader.attach(program, counts: program == point.program) }
         }
-        try openRing()
     }
 
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts

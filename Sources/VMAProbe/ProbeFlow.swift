@@ -8,10 +8,8 @@ import VMATrace
 /// counted.
 extension Probe {
     static func everyone(_ kernel: Kernel) -> vme_config {
-        var configuration = vme_config()
+        var configuration = configuration(.tracepoints, kernel)
         configuration.everyone = 1
-        configuration.read_before = 1
-        configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         func place(_ operation: VMACore.Operation) -> UInt8 { UInt8(VMACore.Operation.allCases.firstIndex(of: operation)!) }
         configuration.other = place(.other)
         configuration.stack = place(.stack)
@@ -26,9 +24,7 @@ extension Probe {
     /// Counts from now on.
     public func watch() throws(ProbeError) {
         try control { $0.pointee.watch &+= 1 }
-        for point in plan.points {
-            for program in point.programs { try loader.attach(program, counts: program == point.program) }
-        }
+        try attach()
     }
 
     /// Counts nothing more, and costs nobody anything.
@@ -79,8 +75,9 @@ extension Probe {
             guard result == 0 || errno == ENOENT else { throw .bpf("reading what was counted", errno) }
             for index in 0..<Int(count) {
                 let value = values[index]
-                flowKeys[decoder.interners.mms.id(keys[index])] = keys[index]
-                found.append((decoder.interners.mms.id(keys[index]), WireDecoder.counts(value.counts, born: value.born)))
+                let mm = decoder.interners.mms.id(keys[index])
+                flowKeys[mm] = keys[index]
+                found.append((mm, WireDecoder.counts(value.counts, born: value.born)))
             }
             if result != 0 { return found }
             (position, isFirst) = (next, false)
@@ -107,7 +104,7 @@ extension Probe {
     /// is under way.
     public func forgetNames() { decoder.interners.forgetAllButAddressSpaces() }
 
-    /// Time spent in our programs so far, in seconds, if the kernel counts it (`countRunTime`).
+    /// Time spent in our programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
     public var programSeconds: Double { Double(loader.runTime) / 1e9 }
 }
 

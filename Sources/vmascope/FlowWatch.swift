@@ -56,7 +56,7 @@ final class FlowWatch {
     /// In our programs, in seconds; nil where the kernel does not count that.
     var programSeconds: Double? { statistics.map { _ in probe.programSeconds } }
 
-    private var cost: Double { SystemProbe.usage.cpuSeconds + (programSeconds ?? assumed) }
+    private var cost: Double { SystemProbe.cpuSeconds + (programSeconds ?? assumed) }
 
     /// Where the kernel does not let us count the time in our programs (it takes CAP_SYS_ADMIN): what a
     /// section was measured to cost on a slow machine, and one that is told.

@@ -81,7 +81,7 @@ final class SystemObservation {
 
     func run() throws {
         startTime = vms_monotonic_ns()
-        startUsage = SystemProbe.usage.cpuSeconds
+        startUsage = SystemProbe.cpuSeconds
         (intervalTime, intervalUsage) = (startTime, startUsage)
         let deadline = options.duration.map { startTime &+ UInt64($0 * 1e9) } ?? .max
         var last = try take()
@@ -133,7 +133,7 @@ final class SystemObservation {
     // MARK: an interval
 
     private func take() throws -> SystemInterval {
-        let before = SystemProbe.usage.cpuSeconds
+        let before = SystemProbe.cpuSeconds
         let found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
         let filter = options.filter
         let limit = Kernel.mapLimit  // somebody may raise it
@@ -142,14 +142,14 @@ final class SystemObservation {
         let processes = stock.processes
         let crossed = watch.update(processes, limit: limit)
         let flows = try flow?.endInterval(processes, of: found, now)
-        let usage = SystemProbe.usage
+        let cpuSeconds = SystemProbe.cpuSeconds
         let programs = flow?.programSeconds
-        let cost = usage.cpuSeconds + (programs ?? 0)
+        let cost = cpuSeconds + (programs ?? 0)
         let seconds = Double(now - intervalTime) / 1e9
         let own = Own(
-            cpuSeconds: usage.cpuSeconds, bpfSeconds: programs,
+            cpuSeconds: cpuSeconds, bpfSeconds: programs,
             share: seconds > 0 ? (cost - intervalUsage) / seconds : 0, budget: options.budget,
-            residentBytes: usage.residentBytes)
+            residentBytes: SystemProbe.residentBytes)
         let interval = SystemInterval(
             number: number, time: now, seconds: seconds, limit: limit, processes: processes, flow: flows?.interval,
             flowSinceStart: flows?.sinceStart, own: own,
@@ -160,7 +160,7 @@ final class SystemObservation {
         try faces.show(interval)
         let order = stock.sweepOrder(at: now, limit: limit)
         // Where there is so much to count that the budget would not do, it is done less often.
-        let counting = SystemProbe.usage.cpuSeconds - before
+        let counting = SystemProbe.cpuSeconds - before
         pace = max(options.interval, counting / (options.budget * Self.countShare))
         sweeps.refill(options.budget * pace * Self.sweepShare, order)
         return interval
@@ -199,11 +199,11 @@ struct SweepBudget {
 
     mutating func slice(_ stock: inout Stock, _ system: SystemProbe) {
         guard hasWork else { return }
-        let start = SystemProbe.usage.cpuSeconds
+        let start = SystemProbe.cpuSeconds
         var used = 0.0
         while used < min(credit, Self.sliceTime), let process = queue.popFirst() {
             if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
-            used = SystemProbe.usage.cpuSeconds - start
+            used = SystemProbe.cpuSeconds - start
         }
         credit -= used
     }
