@@ -9,38 +9,34 @@
 // Without the maple tree nothing tells when the lock was taken: a section begins with its first
 // change, or with its end. One that is of another syscall was left open: munmap goes on after it
 // has downgraded the lock.
-static __always_inline struct section *ensure_section(u64 mm, struct owner *o)
+static __always_inline void ensure_section(u64 mm, struct vme_owner *o)
 {
-	struct section *c = open_section();
+	struct vme_section *c = &o->section;
 	u64 args[6] = {};
 	u32 flags = 0;
 	s32 nr;
 
 	read_syscall(&nr, args, &flags);
-	if (c && c->mm == mm && c->nr == nr && c->args[0] == args[0] && c->args[1] == args[1] &&
+	if (is_writer(o) && c->nr == nr && c->args[0] == args[0] && c->args[1] == args[1] &&
 	    c->args[2] == args[2] && c->args[3] == args[3] && c->args[4] == args[4])
-		return c;
-	section_begin(mm, o);
-	return open_section();
+		return;
+	section_begin(mm, o, 0);
 }
 
-static __always_inline void adjusted(struct vm_area_struct *vma, u64 start, u64 end, u64 mm, struct owner *o)
+static __always_inline void adjusted(struct vm_area_struct *vma, u64 start, u64 end, u64 mm, struct vme_owner *o)
 {
-	struct section *c = ensure_section(mm, o);
 	u64 old_start = BPF_CORE_READ(vma, vm_start), old_end = BPF_CORE_READ(vma, vm_end);
 
-	if (c)
-		note_write(c, start < old_start ? start : old_start, end > old_end ? end : old_end);
+	ensure_section(mm, o);
+	note_write(mm, o, start < old_start ? start : old_start, end > old_end ? end : old_end);
 }
 
-static __always_inline void tell_commit(struct scratch *s, u64 mm, u32 tgid)
+static __always_inline void tell_commit(struct scratch *s, u64 mm, struct vme_owner *o)
 {
-	struct section *c = open_section();
-
-	if (c && c->mm == mm)
-		note_write(c, s->commit.start, s->commit.end);
-	begin(s, &s->commit.h, VME_COMMIT, mm, tgid);
-	emit(s, &s->commit, sizeof(s->commit));
+	if (is_writer(o))
+		note_write(mm, o, s->commit.start, s->commit.end);
+	begin(&s->commit.h, VME_COMMIT, mm, o->tgid);
+	emit(&s->commit, sizeof(s->commit));
 }
 
 // The 7th and later arguments, which x86-64 passes on the stack above the return address.
@@ -65,7 +61,7 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 // The row of an attempt to fill in, all zero; 0 if the mm is not observed.
 static __always_inline struct vme_row *propose(u64 mm)
 {
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 
 	if (!o || !s)
@@ -90,6 +86,7 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 	if (flags & VME_COMPAT)  // its numbers mean something else
 		a->nr = NR_other;
 	a->stack = user_stack(ctx);
+	look_at(s, mm);
 	a->site = site;
 	a->flags = neighbour(mm, a->proposed.start - 1, &a->prev, VME_HAS_PREV);
 	a->flags |= neighbour(mm, a->proposed.end, &a->next, VME_HAS_NEXT);
@@ -101,8 +98,8 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 			origin += a->proposed.start - PAGE_DOWN(a->args[4]);
 	}
 	a->flags |= neighbour(mm, origin, &a->middle, VME_HAS_MIDDLE);
-	begin(s, &a->h, VME_ATTEMPT, mm, a->h.tgid);
-	emit(s, a, sizeof(*a));
+	begin(&a->h, VME_ATTEMPT, mm, a->h.tgid);
+	emit(a, sizeof(*a));
 }
 
 // vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy, uffd_ctx[, anon_name])
@@ -176,7 +173,7 @@ int on_vma_adjust(struct pt_regs *ctx)
 	struct vm_area_struct *expand = (void *)BPF_CORE_READ(ctx, r9);
 	u64 insert = BPF_CORE_READ(ctx, r8);
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 
 	if (!o || !s)
@@ -192,7 +189,7 @@ int on_vma_adjust(struct pt_regs *ctx)
 		s->commit.start = s->commit.end;
 		s->commit.end = BPF_CORE_READ(expand, vm_end);
 	}
-	tell_commit(s, mm, o->tgid);
+	tell_commit(s, mm, o);
 	return 0;
 }
 
@@ -248,14 +245,14 @@ int on_commit_merge(struct pt_regs *ctx)
 {
 	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
 	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 
 	if (!o || !s)
 		return 0;
 	s->commit.start = BPF_CORE_READ(vmg, start);
 	s->commit.end = BPF_CORE_READ(vmg, end);
-	tell_commit(s, mm, o->tgid);
+	tell_commit(s, mm, o);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 	__builtin_memset(&s->flow, 0, sizeof(s->flow));
 	s->flow.epoch = control->epoch;
 	s->flow.born = bpf_ktime_get_ns();
-	s->flow.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+	s->flow.owner.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 	if (bpf_map_update_elem(&flows, &mm, &s->flow, BPF_NOEXIST))
 		__sync_fetch_and_add(&control->unseen, 1);
 	return flow_of(mm);
@@ -83,47 +83,25 @@ static __always_inline u32 syscall_operation(void)
 }
 
 // Whether the current thread holds the lock of `f` for writing, and we have seen it take that.
-static __always_inline bool is_writer(struct vme_flow *f)
+static __always_inline bool is_open(struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
 
-	return f->writer == (u32)bpf_get_current_pid_tgid() && control && f->watch == control->watch;
-}
-
-// A fork's child is copied in a section of its parent's. Nothing merges in it.
-static __always_inline bool is_nested(u64 mm)
-{
-	struct section *c = open_section();
-	struct vme_flow *outer = c && c->mm != mm ? flow_of(c->mm) : 0;
-
-	return outer && is_writer(outer);
-}
-
-static __always_inline u64 current_mm(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return (u64)BPF_CORE_READ(task, mm);
+	return is_writer(&f->owner) && control && f->watch == control->watch;
 }
 
 static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count)
 {
 	struct vme_control *control = flow_control();
-	struct section *c;
+	u32 one_in = choose_section(f);
 
-	f->writer = (u32)bpf_get_current_pid_tgid();
 	f->watch = control ? control->watch : 0;
 	f->map_count = map_count;
-	f->one_in = choose_section(f);
-	// What exec builds, or somebody else changes, says nothing by the syscall's arguments.
-	if (f->one_in && (current_mm() != mm || is_nested(mm)))
-		f->one_in = 0;
-	if (!f->one_in)
-		return;
-	section_begin(mm, (struct owner *)f);
-	c = open_section();
-	if (c)
-		c->one_in = f->one_in;
+	f->owner.writer = current_tid();
+	f->owner.section.one_in = 0;
+	// What exec or fork builds, or somebody else changes, says nothing by the syscall's arguments.
+	if (one_in && current_mm() == mm)
+		section_begin(mm, &f->owner, one_in);
 }
 
 static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
@@ -134,19 +112,13 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 
 	// By now it is known whose it is: a fork's child has no number of its own while it is copied.
 	if (current_mm() == mm)
-		f->tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
+		f->owner.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 	asm volatile("" : "+r"(count));  // the bound is to be tested on the register that is used
 	if (count < VME_OPERATIONS * VME_OUTCOMES)
 		(&f->counts.sections[0][0])[count]++;
-	f->writer = 0;
-	if (f->one_in) {
-		struct section *c = open_section();
-
-		if (c && c->mm == mm && (c->lo < c->hi || c->lo2 < c->hi2))
-			f->counts.told++;
-		section_end(ctx, mm, (struct owner *)f);
-	}
-	f->one_in = 0;
+	if (f->owner.section.one_in && section_end(ctx, mm, &f->owner))
+		f->counts.told++;
+	f->owner.writer = 0;
 }
 
 static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
@@ -154,10 +126,10 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 	struct scratch *s = scratch();
 
 	if (s) {
-		begin(s, &s->tally.h, VME_TALLY, mm, f->tgid);
+		begin(&s->tally.h, VME_TALLY, mm, f->owner.tgid);
 		s->tally.born = f->born;
 		s->tally.counts = f->counts;
-		emit(s, &s->tally, sizeof(s->tally));
+		emit(&s->tally, sizeof(s->tally));
 	}
 	bpf_map_delete_elem(&flows, &mm);
 }
@@ -184,7 +156,7 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 			f = new_flow(mm);
 		if (f)
 			flow_opens(mm, f, map_count);
-	} else if (f && is_writer(f)) {
+	} else if (f && is_open(f)) {
 		flow_closes(ctx, mm, f);  // a writer is about to become a reader
 	}
 }
@@ -193,7 +165,7 @@ static __always_inline void flow_released(void *ctx, u64 mm)
 {
 	struct vme_flow *f = flow_of(mm);
 
-	if (f && is_writer(f))
+	if (f && is_open(f))
 		flow_closes(ctx, mm, f);
 }
 

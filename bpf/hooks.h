@@ -42,17 +42,13 @@ int on_mapped(struct pt_regs *ctx)
 {
 	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	struct section *c = open_section();
-	struct owner *o;
+	u64 lo = BPF_CORE_READ(vma, vm_start), hi = BPF_CORE_READ(vma, vm_end);
+	struct vme_owner *o = owner_of(mm);
 
-	if (c) {
-		if (mm == c->mm)
-			note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
-		return 0;
-	}
-	o = owner_of(mm);
-	if (o)
-		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid, VME_GROWN);
+	if (o && is_writer(o))
+		note_write(mm, o, lo, hi);
+	else if (o)
+		emit_rows(mm, lo, hi, o->tgid, VME_GROWN);
 	return 0;
 }
 
@@ -61,10 +57,11 @@ SEC("?kprobe/vma_link")
 int on_linked(struct pt_regs *ctx)
 {
 	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, si);
-	struct section *c = open_section();
+	u64 mm = BPF_CORE_READ(ctx, di);
+	struct vme_owner *o = writer_of(mm);
 
-	if (c && BPF_CORE_READ(ctx, di) == c->mm)
-		note_write(c, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	if (o)
+		note_write(mm, o, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
 	return 0;
 }
 

@@ -11,20 +11,19 @@ static __always_inline void tell_life(u16 kind, struct task_struct *task, u64 mm
 
 	if (!s)
 		return;
-	begin(s, &s->life.h, kind, mm, BPF_CORE_READ(task, tgid));
+	begin(&s->life.h, kind, mm, BPF_CORE_READ(task, tgid));
 	s->life.other_mm = other;
 	s->life.other_tgid = other_tgid;
 	s->life.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 	bpf_probe_read_kernel(s->life.comm, sizeof(s->life.comm),
 			      (void *)task + bpf_core_field_offset(struct task_struct, comm));
-	emit(s, &s->life, sizeof(s->life));
+	emit(&s->life, sizeof(s->life));
 }
 
 static __always_inline void fork_of(struct task_struct *parent, struct task_struct *child)
 {
 	u64 mm = (u64)BPF_CORE_READ(child, mm), parent_mm = (u64)BPF_CORE_READ(parent, mm);
 	u32 tgid = BPF_CORE_READ(child, tgid);
-	struct owner o = { .tgid = tgid };
 	u8 one = 1;
 
 	if (BPF_CORE_READ(child, pid) != tgid || !config.follow_children || !owner_of(parent_mm))
@@ -32,7 +31,7 @@ static __always_inline void fork_of(struct task_struct *parent, struct task_stru
 	bpf_map_update_elem(&targets, &tgid, &one, BPF_ANY);
 	if (mm == parent_mm)  // vfork: it shows itself at its exec
 		return;
-	bpf_map_update_elem(&tracked, &mm, &o, BPF_ANY);
+	observe(mm, tgid);
 	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_FORKED);  // it does not run yet
 	tell_life(VME_FORK, child, mm, parent_mm, BPF_CORE_READ(parent, tgid));
 }
@@ -81,11 +80,10 @@ static __always_inline void exec_of(struct task_struct *task)
 {
 	u64 mm = (u64)BPF_CORE_READ(task, mm);
 	u32 tgid = BPF_CORE_READ(task, tgid);
-	struct owner o = { .tgid = tgid };
 
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return;
-	bpf_map_update_elem(&tracked, &mm, &o, BPF_ANY);
+	observe(mm, tgid);
 	tell_life(VME_EXEC, task, mm, 0, 0);
 	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_IMAGE);
 }

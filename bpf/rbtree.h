@@ -8,10 +8,12 @@
 static __always_inline void lock_let_go(void *ctx, u64 lock)
 {
 	u64 mm = lock - bpf_core_field_offset(struct mm_struct, mmap_lock);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 
-	if (o && ensure_section(mm, o))
-		section_end(ctx, mm, o);
+	if (!o)
+		return;
+	ensure_section(mm, o);
+	section_end(ctx, mm, o);
 }
 
 // up_write(semaphore), of all that there are: the mm's is known by its address.
@@ -31,11 +33,12 @@ int on_downgrade_write(struct pt_regs *ctx)
 
 static __always_inline void changed(u64 mm, u64 lo, u64 hi)
 {
-	struct owner *o = owner_of(mm);
-	struct section *c = o ? ensure_section(mm, o) : 0;
+	struct vme_owner *o = owner_of(mm);
 
-	if (c)
-		note_write(c, lo, hi);
+	if (!o)
+		return;
+	ensure_section(mm, o);
+	note_write(mm, o, lo, hi);
 }
 
 // vma_link(mm, vma, …)
@@ -53,9 +56,9 @@ int on_rb_linked(struct pt_regs *ctx)
 SEC("?kprobe/unmap_region")
 int on_rb_unmapped(struct pt_regs *ctx)
 {
-	bool is_open = open_section();
 	u64 mm = BPF_CORE_READ(ctx, di);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
+	bool is_open = o && is_writer(o);
 
 	changed(mm, BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
 	if (!is_open && o)
@@ -69,7 +72,7 @@ int on_stack_grown(u64 *ctx)
 {
 	struct vm_area_struct *vma = (void *)as_number((void *)ctx[0]);
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 
 	if (o)
 		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid, VME_GROWN);
@@ -81,7 +84,7 @@ SEC("?kprobe/exit_mmap")
 int on_mm_exit(struct pt_regs *ctx)
 {
 	u64 mm = BPF_CORE_READ(ctx, di);
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 
 	if (o)
 		mm_exit(mm, o);

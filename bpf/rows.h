@@ -62,7 +62,7 @@ __noinline int tell_file(u64 file, u64 inode)
 
 	if (!s)
 		return 0;
-	begin(s, &s->file.h, VME_FILE, 0, 0);
+	begin(&s->file.h, VME_FILE, 0, 0);
 	s->file.file = file;
 	s->file.inode = inode_key(inode);
 	s->file.path[VME_PATH_MAX - 1] = 0;
@@ -73,7 +73,7 @@ __noinline int tell_file(u64 file, u64 inode)
 		if (path_step())
 			break;
 	s->file.at = s->walk.at;
-	if (emit(s, &s->file, sizeof(s->file)))  // or it is told the next time
+	if (emit(&s->file, sizeof(s->file)))  // or it is told the next time
 		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
 	return 0;
 }
@@ -116,9 +116,9 @@ __noinline u64 name_key(u64 anon_name)
 		hash = mix(hash, s->name.text[i]);
 	}
 	if (!bpf_map_lookup_elem(&told, &hash)) {
-		begin(s, &s->name.h, VME_NAME, 0, 0);
+		begin(&s->name.h, VME_NAME, 0, 0);
 		s->name.name = hash;
-		if (emit(s, &s->name, sizeof(s->name)))
+		if (emit(&s->name, sizeof(s->name)))
 			bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
 	}
 	return hash;
@@ -162,13 +162,24 @@ static __always_inline u32 anon_traits(struct scratch *s, u64 anon_vma, struct l
 	return traits;
 }
 
-// Fills `row` in. One read for the whole struct: twenty field reads cost ten times as much.
+// What row_fill() needs to know of `mm`, as it stands now.
+static __always_inline void look_at(struct scratch *s, u64 mm)
+{
+	struct mm_struct *owner = (void *)mm;
+
+	forget_leaf(&s->place);
+	s->areas.start_brk = BPF_CORE_READ(owner, start_brk);
+	s->areas.brk = BPF_CORE_READ(owner, brk);
+	s->areas.start_stack = BPF_CORE_READ(owner, start_stack);
+}
+
+// Fills `row` in, of a VMA of what was looked at. One read for the whole struct: twenty field reads cost ten times as much.
 __noinline int row_fill(u64 vma)
 {
 	struct scratch *s = scratch();
 	struct list_head chain;
 	struct vme_row *row;
-	u64 mm, vm_ops, policy = 0, anon_name = 0;
+	u64 vm_ops, policy = 0, anon_name = 0;
 
 	if (!s)
 		return 0;
@@ -190,7 +201,6 @@ __noinline int row_fill(u64 vma)
 	    !(row->file && bpf_core_field_offset(struct vm_area_struct, anon_name) ==
 				   bpf_core_field_offset(struct vm_area_struct, shared.rb)))
 		anon_name = (u64)READ_AT(s->vma, struct vm_area_struct, anon_name);
-	mm = (u64)READ_AT(s->vma, struct vm_area_struct, vm_mm);
 	vm_ops = (u64)READ_AT(s->vma, struct vm_area_struct, vm_ops);
 	chain.next = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.next);
 	chain.prev = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.prev);
@@ -207,12 +217,9 @@ __noinline int row_fill(u64 vma)
 	if (row->flags & VM_HUGETLB)
 		row->traits |= VME_HUGETLB;
 	if (!row->file) {
-		struct mm_struct *owner = (void *)mm;
-		u64 stack = BPF_CORE_READ(owner, start_stack);
-
-		if (row->start <= BPF_CORE_READ(owner, brk) && row->end >= BPF_CORE_READ(owner, start_brk))
+		if (row->start <= s->areas.brk && row->end >= s->areas.start_brk)
 			row->traits |= VME_HEAP;
-		if (row->start <= stack && stack <= row->end)
+		if (row->start <= s->areas.start_stack && s->areas.start_stack <= row->end)
 			row->traits |= VME_STACK;
 	}
 	row->policy = policy_key(policy);
@@ -283,7 +290,7 @@ __noinline int emit_chunk(void)
 	}
 	if (!done)
 		hi = p->addr;
-	begin(s, &s->rows.h, VME_ROWS, span->mm, span->tgid);
+	begin(&s->rows.h, VME_ROWS, span->mm, span->tgid);
 	s->rows.lo = lo;
 	s->rows.hi = hi;
 	s->rows.count = n;
@@ -291,7 +298,7 @@ __noinline int emit_chunk(void)
 	s->rows.truncated = span->truncated;
 	if (n > VME_ROWS_MAX)
 		return 1;
-	emit(s, &s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
+	emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
 	span->lo = p->addr;
 	span->first = 0;
 	return done;
@@ -312,6 +319,7 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.reason = reason;
 	s->span.truncated = 0;
 	s->span.first = 1;
+	look_at(s, mm);
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
 		if (emit_chunk())
 			return !s->span.truncated;

@@ -11,21 +11,17 @@
 #ifndef VMASCOPE_SECTIONS_H
 #define VMASCOPE_SECTIONS_H
 
-// The open sections, by thread. A thread holds one mmap_lock for writing at a time, but for
-// fork, whose child's is nested. Not task storage: on newer kernels that can't be had where
-// the processor has no cmpxchg16b.
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32);
-	__type(value, struct section);
-} sections SEC(".maps");
-
-static __always_inline struct section *open_section(void)
+static __always_inline bool is_writer(struct vme_owner *o)
 {
-	u32 tid = (u32)bpf_get_current_pid_tgid();
+	return o->writer == current_tid();
+}
 
-	return bpf_map_lookup_elem(&sections, &tid);
+// The owner of `mm`, if the current thread has a section of it open that is told.
+static __always_inline struct vme_owner *writer_of(u64 mm)
+{
+	struct vme_owner *o = owner_of(mm);
+
+	return o && is_writer(o) && (!config.everyone || o->section.one_in) ? o : 0;
 }
 
 // Sends the stack in the scratch memory unless it has been; returns its key.
@@ -47,9 +43,9 @@ __noinline u64 tell_stack(void)
 	}
 	if (bpf_map_lookup_elem(&told, &key))
 		return key;
-	begin(s, &s->stack.h, VME_CALLS, 0, 0);
+	begin(&s->stack.h, VME_CALLS, 0, 0);
 	s->stack.key = key;
-	if (emit(s, &s->stack, sizeof(s->stack) - (VME_CALLS_MAX - count) * sizeof(u64)))
+	if (emit(&s->stack, sizeof(s->stack) - (VME_CALLS_MAX - count) * sizeof(u64)))
 		bpf_map_update_elem(&told, &key, &one, BPF_ANY);
 	return key;
 }
@@ -71,91 +67,66 @@ static __always_inline u64 user_stack(void *ctx)
 	return tell_stack();
 }
 
-static __always_inline void read_section(struct section *c, u32 reason)
+static __always_inline void read_section(u64 mm, struct vme_owner *o, u32 reason)
 {
-	if (c->lo < c->hi && !emit_rows(c->mm, c->lo, c->hi, c->tgid, reason))
+	struct vme_section *c = &o->section;
+
+	if (c->lo < c->hi && !emit_rows(mm, c->lo, c->hi, o->tgid, reason))
 		c->flags |= VME_INCOMPLETE;
-	if (c->lo2 < c->hi2 && !emit_rows(c->mm, c->lo2, c->hi2, c->tgid, reason))
+	if (c->lo2 < c->hi2 && !emit_rows(mm, c->lo2, c->hi2, o->tgid, reason))
 		c->flags |= VME_INCOMPLETE;
 }
 
-static __always_inline void section_begin(u64 mm, struct owner *o)
+static __always_inline void clear_section(struct vme_section *c)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u32 tid = (u32)bpf_get_current_pid_tgid();
-	struct scratch *s = scratch();
-	struct section *c;
+	__builtin_memset((void *)c + sizeof(c->h), 0, sizeof(*c) - sizeof(c->h));
+}
+
+// `one_in`: how many sections it was chosen from, 0 where all are told.
+static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_in)
+{
+	struct vme_section *c = &o->section;
 
 	section_opens(o);
-	if (!s)
-		return;
-	// Not on the stack, which older kernels want to be smaller than this and what it calls need.
-	__builtin_memset(&s->opening, 0, sizeof(s->opening));
-	s->opening.mm = mm;
-	s->opening.tgid = o->tgid;
-	bpf_map_update_elem(&sections, &tid, &s->opening, BPF_ANY);
-	c = bpf_map_lookup_elem(&sections, &tid);
-	if (!c) {
-		take_number();  // a gap: the loader counts a loss
-		return;
-	}
-	c->flags = (u64)BPF_CORE_READ(task, mm) == mm ? 0 : VME_FOREIGN;
+	clear_section(c);
+	c->one_in = one_in;
+	c->flags = current_mm() == mm ? 0 : VME_FOREIGN;
 	read_syscall(&c->nr, c->args, &c->flags);
-	expected_range(c);
+	expected_range(mm, c);
 	if (config.read_before)
-		read_section(c, VME_BEFORE);
+		read_section(mm, o, VME_BEFORE);
 }
 
-static __always_inline void section_end(void *ctx, u64 mm, struct owner *o)
+// Returns whether there was anything to tell.
+static __always_inline bool section_end(void *ctx, u64 mm, struct vme_owner *o)
 {
-	struct section *c = open_section();
-	struct scratch *s = scratch();
-	u32 tid;
+	struct vme_section *c = &o->section;
+	bool is_told = c->lo < c->hi || c->lo2 < c->hi2;
 
-	if (!c || c->mm != mm || !s)
-		return;
-	if (c->lo < c->hi || c->lo2 < c->hi2) {
-		u64 stack;
-
-		read_section(c, VME_AFTER);
-		stack = user_stack(ctx);
-		begin(s, &s->section.h, VME_SECTION, mm, c->tgid);
-		s->section.nr = c->nr;
-		s->section.one_in = c->one_in;
-		s->section.stack = stack;
-		__builtin_memcpy(s->section.args, c->args, sizeof(c->args));
-		s->section.lo = c->lo;
-		s->section.hi = c->hi;
-		s->section.lo2 = c->lo2;
-		s->section.hi2 = c->hi2;
-		s->section.writes = c->writes;
-		s->section.flags = c->flags;
-		s->section.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
-		emit(s, &s->section, sizeof(s->section));
+	if (is_told) {
+		read_section(mm, o, VME_AFTER);
+		c->stack = user_stack(ctx);
+		c->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		begin(&c->h, VME_SECTION, mm, o->tgid);
+		emit(c, sizeof(*c));
 	}
 	section_closes(o);
-	tid = (u32)bpf_get_current_pid_tgid();
-	bpf_map_delete_elem(&sections, &tid);
+	return is_told;
 }
 
-// The lock had been taken before its mm was observed, or the section found no room: what it
-// changed is not known.
-static __always_inline void section_unseen(u64 mm, struct owner *o)
+// The lock had been taken before its mm was observed: what it changed is not known.
+static __always_inline void section_unseen(u64 mm, struct vme_owner *o)
 {
-	struct scratch *s = scratch();
-
 	section_closes(o);
-	if (!s)
-		return;
-	begin(s, &s->section.h, VME_SECTION, mm, o->tgid);
-	__builtin_memset((void *)&s->section + sizeof(s->section.h), 0, sizeof(s->section) - sizeof(s->section.h));
-	s->section.nr = -1;
-	s->section.flags = VME_INCOMPLETE;
-	emit(s, &s->section, sizeof(s->section));
+	clear_section(&o->section);
+	o->section.nr = -1;
+	o->section.flags = VME_INCOMPLETE;
+	begin(&o->section.h, VME_SECTION, mm, o->tgid);
+	emit(&o->section, sizeof(o->section));
 }
 
 // The last user of an mm is gone: its VMAs stand as they are until exit_mmap() frees them.
-static __always_inline void mm_exit(u64 mm, struct owner *o)
+static __always_inline void mm_exit(u64 mm, struct vme_owner *o)
 {
 	struct scratch *s = scratch();
 	u32 tgid = o->tgid;
@@ -163,12 +134,12 @@ static __always_inline void mm_exit(u64 mm, struct owner *o)
 	if (!s)
 		return;
 	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_AUDIT);
-	begin(s, &s->life.h, VME_EXIT, mm, tgid);
+	begin(&s->life.h, VME_EXIT, mm, tgid);
 	s->life.other_mm = 0;
 	s->life.other_tgid = 0;
 	s->life.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 	bpf_get_current_comm(s->life.comm, sizeof(s->life.comm));
-	emit(s, &s->life, sizeof(s->life));
+	emit(&s->life, sizeof(s->life));
 	bpf_map_delete_elem(&tracked, &mm);
 }
 
@@ -176,7 +147,7 @@ static __always_inline void mm_exit(u64 mm, struct owner *o)
 
 static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success)
 {
-	struct owner *o;
+	struct vme_owner *o;
 
 	if (!success)
 		return;
@@ -189,15 +160,14 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter))
 		mm_exit(mm, o);
 	else if (write)
-		section_begin(mm, o);
-	else  // also told when a writer is about to become a reader
+		section_begin(mm, o, 0);
+	else if (is_writer(o))  // also told when a writer is about to become a reader
 		section_end(ctx, mm, o);
 }
 
 static __always_inline void released(void *ctx, u64 mm, bool write)
 {
-	struct owner *o;
-	struct section *c;
+	struct vme_owner *o;
 
 	if (!write)
 		return;
@@ -207,8 +177,7 @@ static __always_inline void released(void *ctx, u64 mm, bool write)
 	if (!o)
 		return;
 	mm = as_number((void *)mm);
-	c = open_section();
-	if (c && c->mm == mm)
+	if (is_writer(o))
 		section_end(ctx, mm, o);
 	else
 		section_unseen(mm, o);
@@ -244,8 +213,9 @@ int lock_released_memcg(u64 *ctx)
 }
 
 // The section stores to [lo, hi).
-static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
+static __always_inline void note_write(u64 mm, struct vme_owner *o, u64 lo, u64 hi)
 {
+	struct vme_section *c = &o->section;
 	struct scratch *s = scratch();
 
 	c->writes++;
@@ -263,7 +233,7 @@ static __always_inline void note_write(struct section *c, u64 lo, u64 hi)
 			return;
 		// __vma_adjust() moves the start, stores, and then sets the offset.
 		s->late_pgoff = config.late_pgoff && c->nr == NR_mremap;
-		if (!emit_rows(c->mm, lo, hi, c->tgid, VME_BEFORE))
+		if (!emit_rows(mm, lo, hi, o->tgid, VME_BEFORE))
 			c->flags |= VME_INCOMPLETE;
 		s->late_pgoff = 0;
 	}
@@ -274,10 +244,11 @@ SEC("?tp_btf/ma_write")
 int tree_write(u64 *ctx)
 {
 	struct ma_state *mas = (void *)ctx[1];
-	struct section *c = open_section();
+	u64 mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
+	struct vme_owner *o = writer_of(mm);
 
-	if (c && (u64)BPF_CORE_READ(mas, tree) == c->mm + bpf_core_field_offset(struct mm_struct, mm_mt))
-		note_write(c, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
+	if (o)
+		note_write(mm, o, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
 	return 0;
 }
 
@@ -302,12 +273,12 @@ int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
 SEC("?tp/maple_tree/ma_write")
 int tree_write_perf(struct trace_event_raw_ma_write *ctx)
 {
-	struct section *c = open_section();
 	struct vm_area_struct *vma = BPF_CORE_READ(ctx, val);
-	u64 lo = BPF_CORE_READ(ctx, index), hi = BPF_CORE_READ(ctx, last) + 1;
+	u64 lo = BPF_CORE_READ(ctx, index), hi = BPF_CORE_READ(ctx, last) + 1, mm = vma ? (u64)BPF_CORE_READ(vma, vm_mm) : current_mm();
+	struct vme_owner *o = writer_of(mm);
 
-	if (c && !((lo | hi) & (PAGE_SIZE - 1)) && (!vma || (u64)BPF_CORE_READ(vma, vm_mm) == c->mm))
-		note_write(c, lo, hi);
+	if (o && !((lo | hi) & (PAGE_SIZE - 1)))
+		note_write(mm, o, lo, hi);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ int snapshot_task(struct vme_snapshot *r)
 				break;
 			}
 			hold_cpu();
+			look_at(s, mm);
 			if (row_fill(as_number(vma)))
 				*row = s->row;
 			let_cpu_go();
@@ -86,6 +87,7 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 	if (!task || !vma || !s)
 		return 0;
 	mm = (u64)BPF_CORE_READ(vma, vm_mm);
+	look_at(s, mm);
 	if (!row_fill(as_number(vma)))
 		return 0;
 	bpf_seq_write(ctx->meta->seq, &mm, sizeof(mm));

@@ -35,22 +35,22 @@ static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct pt_regs *regs;
+	struct scratch *s = scratch();
 
 	*nr = -1;
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!s || BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
-	regs = entry_registers(task);
-	*nr = (s32)BPF_CORE_READ(regs, orig_ax);  // -1 after an exception: not a syscall
+	bpf_probe_read_kernel(s->registers, sizeof(s->registers), entry_registers(task));
+	*nr = (s32)READ_AT(s->registers, struct pt_regs, orig_ax);  // -1 after an exception: not a syscall
 	if (bpf_core_field_exists(task->thread_info.status) &&
 	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
 		*flags |= VME_COMPAT;
-	args[0] = BPF_CORE_READ(regs, di);
-	args[1] = BPF_CORE_READ(regs, si);
-	args[2] = BPF_CORE_READ(regs, dx);
-	args[3] = BPF_CORE_READ(regs, r10);
-	args[4] = BPF_CORE_READ(regs, r8);
-	args[5] = BPF_CORE_READ(regs, r9);
+	args[0] = READ_AT(s->registers, struct pt_regs, di);
+	args[1] = READ_AT(s->registers, struct pt_regs, si);
+	args[2] = READ_AT(s->registers, struct pt_regs, dx);
+	args[3] = READ_AT(s->registers, struct pt_regs, r10);
+	args[4] = READ_AT(s->registers, struct pt_regs, r8);
+	args[5] = READ_AT(s->registers, struct pt_regs, r9);
 }
 
 // Where the VMA behind that which holds `addr` begins, or `addr`.
@@ -60,6 +60,7 @@ static __always_inline u64 next_vma(u64 mm, u64 addr)
 
 	if (!s)
 		return addr;
+	forget_leaf(&s->place);
 	s->place.addr = addr;
 	if (tree_find(mm) && s->place.vma)
 		s->place.addr = s->place.last + 1;
@@ -67,9 +68,8 @@ static __always_inline u64 next_vma(u64 mm, u64 addr)
 }
 
 // What the syscall may change, as far as its arguments tell: lo >= hi if they don't.
-static __always_inline void expected_range(struct section *c)
+static __always_inline void expected_range(u64 mm, struct vme_section *c)
 {
-	struct mm_struct *mm = (void *)c->mm;  // by itself: CO-RE would relocate c->mm, too
 	u64 start = PAGE_DOWN(c->args[0]), brk, range[2];
 
 	c->lo = c->hi = c->lo2 = c->hi2 = 0;
@@ -119,7 +119,7 @@ static __always_inline void expected_range(struct section *c)
 		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_brk:
-		brk = BPF_CORE_READ(mm, brk);
+		brk = BPF_CORE_READ((struct mm_struct *)mm, brk);
 		c->lo = PAGE_UP(brk < c->args[0] ? brk : c->args[0]);
 		c->hi = PAGE_UP(brk < c->args[0] ? c->args[0] : brk);
 		return;
@@ -133,7 +133,7 @@ static __always_inline void expected_range(struct section *c)
 		// Up to 6.0 what is behind the source's VMA is taken for a rest of that, and accounted for
 		// (move_vma, VM_ACCOUNT).
 		if (c->args[3] & MREMAP_DONTUNMAP && !bpf_core_field_exists(struct mm_struct, mm_mt))
-			c->hi = next_vma(c->mm, c->hi);
+			c->hi = next_vma(mm, c->hi);
 		return;
 	case NR_prctl:
 		if (c->args[0] == PR_SET_MEMORY_MERGE)

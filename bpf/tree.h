@@ -8,24 +8,21 @@
 
 #define MAPLE_LEAF_64 1
 #define MAPLE_ARANGE_64 3
+#define ARANGE_PIVOTS 9
+#define LEAF_PIVOTS 15
 #define MAPLE_LEVELS 12
 #define RB_LEVELS 40
 
-// One level down: returns 1 at a leaf, 0 to go on, -1 if the node can't be read.
-__noinline int node_step(void)
+// The slot of the node in the scratch memory that holds `place.addr`; the node spans [lo, last].
+__noinline int node_search(u32 pivots)
 {
 	struct scratch *s = scratch();
 	struct place *p;
-	u32 i, type, pivots, slots;
+	u32 i, slots = 1 + pivots;
 
 	if (!s)
-		return -1;
+		return 0;
 	p = &s->place;
-	type = (p->node >> 3) & 15;
-	if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)(p->node & ~0xffULL)))
-		return -1;
-	pivots = type == MAPLE_ARANGE_64 ? 9 : 15;
-	slots = 1 + pivots;
 	for (i = 0; i < 15; i++) {
 		u64 pivot;
 
@@ -41,19 +38,56 @@ __noinline int node_step(void)
 		p->lo = pivot + 1;
 	}
 	p->node = s->node[(slots + i) & (TREE_NODE_WORDS - 1)];
+	return 0;
+}
+
+// One level down: returns 1 at a leaf, 0 to go on, -1 if the node can't be read.
+__noinline int node_step(void)
+{
+	struct scratch *s = scratch();
+	struct place *p;
+	u32 type;
+
+	if (!s)
+		return -1;
+	p = &s->place;
+	type = (p->node >> 3) & 15;
+	if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)(p->node & ~0xffULL)))
+		return -1;
+	if (type == MAPLE_LEAF_64) {
+		p->leaf_lo = p->lo;
+		p->leaf_last = p->last;
+	}
+	node_search(type == MAPLE_ARANGE_64 ? ARANGE_PIVOTS : LEAF_PIVOTS);
 	return type <= MAPLE_LEAF_64;
+}
+
+// What follows looks into the tree as it stands now.
+static __always_inline void forget_leaf(struct place *p)
+{
+	p->leaf_lo = 1;
+	p->leaf_last = 0;
 }
 
 static __always_inline int maple_find(struct place *p, u64 mm)
 {
 	int level, step = 0;
 
-	bpf_probe_read_kernel(&p->node, sizeof(p->node),
-			      (void *)mm + bpf_core_field_offset(struct mm_struct, mm_mt.ma_root));
-	if ((p->node & 3) != 2 || p->node <= 4096)  // xa_is_node
-		return 0;
-	for (level = 0; level < MAPLE_LEVELS && !step; level++)
-		step = node_step();
+	// Neighbours are in one leaf, mostly.
+	if (p->leaf_lo <= p->addr && p->addr <= p->leaf_last) {
+		p->lo = p->leaf_lo;
+		p->last = p->leaf_last;
+		node_search(LEAF_PIVOTS);
+		step = 1;
+	} else {
+		forget_leaf(p);
+		bpf_probe_read_kernel(&p->node, sizeof(p->node),
+				      (void *)mm + bpf_core_field_offset(struct mm_struct, mm_mt.ma_root));
+		if ((p->node & 3) != 2 || p->node <= 4096)  // xa_is_node
+			return 0;
+		for (level = 0; level < MAPLE_LEVELS && !step; level++)
+			step = node_step();
+	}
 	if (step == 1 && !(p->node & 3) && p->node > 4096)  // not a gap, nor an internal entry
 		p->vma = p->node;
 	return step == 1;

@@ -11,20 +11,27 @@
 // Set by the loader before the programs are loaded; the verifier removes what it turns off.
 const volatile struct vme_config config SEC(".rodata.config") = {};
 
-struct owner {
-	u32 tgid;
-	u32 reserved;
-	// Odd while a write section is open, and never the same again: written under the mmap_lock.
-	u64 sections;
-};
-
-static __always_inline void section_opens(struct owner *o)
+static __always_inline u32 current_tid(void)
 {
+	return (u32)bpf_get_current_pid_tgid();
+}
+
+static __always_inline u64 current_mm(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return (u64)BPF_CORE_READ(task, mm);
+}
+
+static __always_inline void section_opens(struct vme_owner *o)
+{
+	o->writer = current_tid();
 	o->sections |= 1;
 }
 
-static __always_inline void section_closes(struct owner *o)
+static __always_inline void section_closes(struct vme_owner *o)
 {
+	o->writer = 0;
 	o->sections = (o->sections | 1) + 1;
 }
 
@@ -33,7 +40,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
 	__type(key, u64);
-	__type(value, struct owner);
+	__type(value, struct vme_owner);
 } tracked SEC(".maps");
 
 // Processes whose next exec is observed, too.
@@ -82,6 +89,9 @@ struct place {
 	u64 lo;
 	u64 last;
 	u64 vma;
+	// What the leaf spans that scratch.node is a copy of; nothing if there is none.
+	u64 leaf_lo;
+	u64 leaf_last;
 };
 
 struct path_walk {
@@ -89,6 +99,11 @@ struct path_walk {
 	u64 mnt;
 	u32 at;  // the path so far is file.path + at
 	u32 reserved;
+};
+
+// Where an address space has its heap and stack.
+struct areas {
+	u64 start_brk, brk, start_stack;
 };
 
 // A range whose rows are being sent.
@@ -102,20 +117,6 @@ struct span {
 	u32 first;
 };
 
-// What a thread does while it holds an mmap_lock for writing.
-struct section {
-	u64 mm;
-	u64 lo, hi;         // from the arguments, grown by the stores that touch it
-	u64 lo2, hi2;       // stores elsewhere
-	u64 args[6];
-	s32 nr;
-	u32 tgid;
-	u32 writes;
-	u32 flags;
-	u32 one_in;
-	u32 reserved;
-};
-
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
 // numbers only.
 struct scratch {
@@ -123,20 +124,22 @@ struct scratch {
 	struct place place;
 	struct path_walk walk;
 	struct span span;
-	struct section opening;
+	struct areas areas;
 	struct vme_row row;
+	u8 registers[PT_REGS_SIZE];
 	u64 node[TREE_NODE_WORDS];
 	u8 vma[VMA_BYTES];
 	u8 anon_vma[ANON_VMA_BYTES];
 	struct vme_file file;  // not last: the verifier lets a path component end 255 bytes beyond
 	struct vme_rows rows;
-	struct vme_section section;
+	struct vme_section unseen;
 	struct vme_attempt attempt;
 	struct vme_commit commit;
 	struct vme_life life;
 	struct vme_name name;
 	struct vme_calls stack;
 	struct vme_tally tally;
+	struct vme_owner newcomer;
 	struct vme_flow flow;
 };
 
@@ -193,17 +196,29 @@ static __always_inline struct vme_flow *flow_of(u64 mm)
 	return bpf_map_lookup_elem(&flows, &mm);
 }
 
-static __always_inline struct owner *owner_of(u64 mm)
+static __always_inline struct vme_owner *owner_of(u64 mm)
 {
 	if (config.everyone)
-		return (struct owner *)flow_of(mm);
+		return (struct vme_owner *)flow_of(mm);
 	return bpf_map_lookup_elem(&tracked, &mm);
+}
+
+// Observes `mm` from now on.
+static __always_inline void observe(u64 mm, u32 tgid)
+{
+	struct scratch *s = scratch();
+
+	if (!s)
+		return;
+	__builtin_memset(&s->newcomer, 0, sizeof(s->newcomer));
+	s->newcomer.tgid = tgid;
+	bpf_map_update_elem(&tracked, &mm, &s->newcomer, BPF_ANY);
 }
 
 // VME_BUSY while a write section is open.
 static __always_inline u64 sections_of(u64 mm)
 {
-	struct owner *o = owner_of(mm);
+	struct vme_owner *o = owner_of(mm);
 	u64 sections = o ? *(volatile u64 *)&o->sections : 0;
 
 	return sections & 1 ? VME_BUSY : sections;
@@ -218,7 +233,7 @@ static __always_inline u32 take_number(void)
 }
 
 // The number is taken before space is asked for, so a record that finds none leaves a gap.
-static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 kind, u64 mm, u32 tgid)
+static __always_inline void begin(struct vme_header *h, u16 kind, u64 mm, u32 tgid)
 {
 	h->kind = kind;
 	h->cpu = bpf_get_smp_processor_id();
@@ -226,12 +241,12 @@ static __always_inline void begin(struct scratch *s, struct vme_header *h, u16 k
 	h->time = bpf_ktime_get_ns();
 	h->mm = mm;
 	h->tgid = tgid;
-	h->tid = (u32)bpf_get_current_pid_tgid();
+	h->tid = current_tid();
 }
 
 // No wake-up per record (5 us each): the loader looks every few milliseconds.
 // Returns false if there was no space.
-static __always_inline bool emit(struct scratch *s, void *record, u64 size)
+static __always_inline bool emit(void *record, u64 size)
 {
 	return !bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP);
 }

@@ -229,7 +229,8 @@ public final class Probe {
         }
         try expect(UInt32(pid))
         var mm = found.mm
-        var owner: (tgid: UInt32, reserved: UInt32, sections: UInt64) = (UInt32(pid), 0, 0)
+        var owner = vme_owner()
+        owner.tgid = UInt32(pid)
         guard bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0 else {
             throw .bpf("naming the address space to observe", errno)
         }

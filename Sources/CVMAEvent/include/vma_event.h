@@ -127,6 +127,17 @@ enum vme_section_flags {
 	VME_INCOMPLETE = 1 << 2, // not seen from its beginning, or more rows than could be read: resync
 };
 
+// An address space that is observed. The write section that a thread holds open is in it, and changes
+// under the mmap_lock only.
+struct vme_owner {
+	vme_u32 tgid;
+	vme_u32 writer;   // the thread that holds the lock for writing and was seen to take it, or 0
+	vme_u64 sections; // odd while one is open, and never the same again
+	// Its ranges are from the arguments at first, and grow by its stores. `one_in` is 0 if all sections
+	// are told, and if this one is not where only some are.
+	struct vme_section section;
+};
+
 // Which function considered the merge. Append only.
 enum vme_site {
 	VME_SITE_VMA_MERGE = 1,    // vma_merge(), up to 6.4
@@ -229,11 +240,8 @@ struct vme_tally {
 
 // An address space where all are watched.
 struct vme_flow {
-	vme_u32 tgid;
+	struct vme_owner owner;
 	vme_u32 watch;     // of the section that is open
-	vme_u64 sections;  // up to here it is struct owner
-	vme_u32 writer;    // the thread that holds the mmap_lock for writing, or 0
-	vme_u32 one_in;    // the section that is open is told, and was chosen so; or 0
 	vme_s32 map_count; // when it began
 	vme_u32 epoch;     // of `seen` and `base`
 	vme_u32 seen;      // sections in this epoch
