@@ -44,7 +44,7 @@ static __always_inline u64 stack_arg(struct pt_regs *ctx, int nth)
 {
 	u64 value = 0;
 
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)BPF_CORE_READ(ctx, sp) + 8 * (nth - 6));
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx->sp + 8 * (nth - 6));
 	return value;
 }
 
@@ -107,15 +107,15 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 SEC("?kprobe/vma_merge")
 int on_vma_merge(struct pt_regs *ctx)
 {
-	u64 mm = BPF_CORE_READ(ctx, di);
+	u64 mm = ctx->di;
 	struct vme_row *row = propose(mm);
 
 	if (!row)
 		return 0;
-	row->start = BPF_CORE_READ(ctx, dx);
-	row->end = BPF_CORE_READ(ctx, cx);
-	row->flags = BPF_CORE_READ(ctx, r8);
-	row->anon_vma = BPF_CORE_READ(ctx, r9);
+	row->start = ctx->dx;
+	row->end = ctx->cx;
+	row->flags = ctx->r8;
+	row->anon_vma = ctx->r9;
 	row->file = stack_arg(ctx, 6 + 1);
 	row->pgoff = stack_arg(ctx, 6 + 2);
 	row->policy = policy_key(stack_arg(ctx, 6 + 3));
@@ -137,11 +137,11 @@ int on_mmap_region(struct pt_regs *ctx)
 
 	if (!row)
 		return 0;
-	row->file = BPF_CORE_READ(ctx, di);
-	row->start = BPF_CORE_READ(ctx, si);
-	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, dx));
-	row->flags = BPF_CORE_READ(ctx, cx);
-	row->pgoff = BPF_CORE_READ(ctx, r8);
+	row->file = ctx->di;
+	row->start = ctx->si;
+	row->end = row->start + PAGE_UP(ctx->dx);
+	row->flags = ctx->cx;
+	row->pgoff = ctx->r8;
 	name_file(row);
 	tell_attempt(ctx, mm, VME_SITE_MMAP_REGION);
 	return 0;
@@ -156,9 +156,9 @@ int on_brk(struct pt_regs *ctx)
 
 	if (!row)
 		return 0;
-	row->start = BPF_CORE_READ(ctx, dx);
-	row->end = row->start + PAGE_UP(BPF_CORE_READ(ctx, cx));
-	row->flags = BPF_CORE_READ(ctx, r8);
+	row->start = ctx->dx;
+	row->end = row->start + PAGE_UP(ctx->cx);
+	row->flags = ctx->r8;
 	row->pgoff = row->start >> PAGE_SHIFT;
 	tell_attempt(ctx, mm, VME_SITE_BRK);
 	return 0;
@@ -169,9 +169,9 @@ int on_brk(struct pt_regs *ctx)
 SEC("?kprobe/__vma_adjust")
 int on_vma_adjust(struct pt_regs *ctx)
 {
-	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
-	struct vm_area_struct *expand = (void *)BPF_CORE_READ(ctx, r9);
-	u64 insert = BPF_CORE_READ(ctx, r8);
+	struct vm_area_struct *vma = (void *)ctx->di;
+	struct vm_area_struct *expand = (void *)ctx->r9;
+	u64 insert = ctx->r8;
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
@@ -179,11 +179,11 @@ int on_vma_adjust(struct pt_regs *ctx)
 	if (!o || !s)
 		return 0;
 	if (!bpf_core_field_exists(struct mm_struct, mm_mt))
-		adjusted(vma, BPF_CORE_READ(ctx, si), BPF_CORE_READ(ctx, dx), mm, o);
+		adjusted(vma, ctx->si, ctx->dx, mm, o);
 	if (insert || !expand)
 		return 0;
-	s->commit.start = BPF_CORE_READ(ctx, si);
-	s->commit.end = BPF_CORE_READ(ctx, dx);
+	s->commit.start = ctx->si;
+	s->commit.end = ctx->dx;
 	if (expand != vma && s->commit.end < BPF_CORE_READ(vma, vm_end)) {
 		// Case 4: vma gives its tail to the one after it.
 		s->commit.start = s->commit.end;
@@ -196,30 +196,34 @@ int on_vma_adjust(struct pt_regs *ctx)
 // Since 6.12 one struct holds the proposal.
 static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 {
-	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
-	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
 	struct vme_row *row = propose(mm);
+	struct scratch *s = scratch();
+	struct vma_merge_struct *vmg;
 
-	if (!row)
+	if (!row || !s)
 		return;
-	row->start = BPF_CORE_READ(vmg, start);
-	row->end = BPF_CORE_READ(vmg, end);
-	row->pgoff = BPF_CORE_READ(vmg, pgoff);
+	vmg = OBJECT(struct vma_merge_struct, ctx->di, s->vma);
+	if (!vmg)
+		return;
+	row->start = vmg->start;
+	row->end = vmg->end;
+	row->pgoff = vmg->pgoff;
 	if (bpf_core_field_exists(vmg->vm_flags))
-		row->flags = BPF_CORE_READ(vmg, vm_flags);
+		row->flags = vmg->vm_flags;
 	else
-		row->flags = BPF_CORE_READ((struct vma_merge_struct___flags *)vmg, flags);
-	row->anon_vma = (u64)BPF_CORE_READ(vmg, anon_vma);
-	row->file = (u64)BPF_CORE_READ(vmg, file);
-	name_file(row);
-	row->policy = policy_key((u64)BPF_CORE_READ(vmg, policy));
+		row->flags = ((struct vma_merge_struct___flags *)vmg)->flags;
 	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
-		row->uffd = (u64)BPF_CORE_READ(vmg, uffd_ctx.ctx);
-	row->name = name_key((u64)BPF_CORE_READ(vmg, anon_name));
+		row->uffd = number_of(s, vmg->uffd_ctx.ctx);
 	if (bpf_core_field_exists(vmg->anon_pgoff)) {
-		row->anon_pgoff = BPF_CORE_READ(vmg, anon_pgoff);
+		row->anon_pgoff = vmg->anon_pgoff;
 		row->traits |= VME_ANON_PGOFF;
 	}
+	row->anon_vma = number_of(s, vmg->anon_vma);
+	row->file = number_of(s, vmg->file);
+	name_file(row);
+	row->policy = policy_key(number_of(s, vmg->policy));
+	row->name = name_key(number_of(s, vmg->anon_name));
 	tell_attempt(ctx, mm, site);
 }
 
@@ -243,15 +247,14 @@ int on_modify(struct pt_regs *ctx)
 SEC("?kprobe/commit_merge")
 int on_commit_merge(struct pt_regs *ctx)
 {
-	struct vma_merge_struct *vmg = (void *)BPF_CORE_READ(ctx, di);
-	u64 mm = (u64)BPF_CORE_READ(vmg, mm);
+	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
 	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
 
 	if (!o || !s)
 		return 0;
-	s->commit.start = BPF_CORE_READ(vmg, start);
-	s->commit.end = BPF_CORE_READ(vmg, end);
+	s->commit.start = FIELD(struct vma_merge_struct, ctx->di, start);
+	s->commit.end = FIELD(struct vma_merge_struct, ctx->di, end);
 	tell_commit(s, mm, o);
 	return 0;
 }

@@ -70,10 +70,10 @@ static __always_inline u32 syscall_operation(void)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	s32 nr;
 
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (FIELD(struct task_struct, task, flags) & PF_KTHREAD)
 		return config.other;
 	if (bpf_core_field_exists(task->thread_info.status) &&
-	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+	    FIELD(struct task_struct, task, thread_info.status) & TS_COMPAT)
 		return config.other;
 	nr = (s32)BPF_CORE_READ(entry_registers(task), orig_ax);
 	if (nr < 0)
@@ -106,7 +106,7 @@ static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count
 
 static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 {
-	s32 now = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	s32 now = FIELD(struct mm_struct, mm, map_count);
 	u32 count = VME_OUTCOMES * syscall_operation() +
 		    (now == f->map_count ? VME_SAME : now < f->map_count ? VME_FEWER : VME_MORE);
 
@@ -139,13 +139,13 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 	struct vme_flow *f = flow_of(mm);
 
 	// exit_mmap() takes the lock of what nobody uses any more.
-	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter)) {
+	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
 		if (f)
 			flow_ends(mm, f);
 		return;
 	}
 	if (write) {
-		s32 map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		s32 map_count = FIELD(struct mm_struct, mm, map_count);
 
 		// One that has no VMA yet begins: it is not the one that was there before.
 		if (f && !map_count) {

@@ -22,14 +22,14 @@ int lock_released_on(u64 *ctx)
 SEC("?kprobe/__mmap_lock_do_trace_acquire_returned")
 int on_lock_acquired(struct pt_regs *ctx)
 {
-	acquired(ctx, BPF_CORE_READ(ctx, di), (bool)BPF_CORE_READ(ctx, si), (bool)BPF_CORE_READ(ctx, dx));
+	acquired(ctx, ctx->di, (bool)ctx->si, (bool)ctx->dx);
 	return 0;
 }
 
 SEC("?kprobe/__mmap_lock_do_trace_released")
 int on_lock_released(struct pt_regs *ctx)
 {
-	released(ctx, BPF_CORE_READ(ctx, di), (bool)BPF_CORE_READ(ctx, si));
+	released(ctx, ctx->di, (bool)ctx->si);
 	return 0;
 }
 
@@ -40,7 +40,7 @@ int on_lock_released(struct pt_regs *ctx)
 SEC("?kprobe/perf_event_mmap")
 int on_mapped(struct pt_regs *ctx)
 {
-	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, di);
+	struct vm_area_struct *vma = (void *)ctx->di;
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	u64 lo = BPF_CORE_READ(vma, vm_start), hi = BPF_CORE_READ(vma, vm_end);
 	struct vme_owner *o = owner_of(mm);
@@ -56,8 +56,8 @@ int on_mapped(struct pt_regs *ctx)
 SEC("?kprobe/vma_link")
 int on_linked(struct pt_regs *ctx)
 {
-	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, si);
-	u64 mm = BPF_CORE_READ(ctx, di);
+	struct vm_area_struct *vma = (void *)ctx->si;
+	u64 mm = ctx->di;
 	struct vme_owner *o = writer_of(mm);
 
 	if (o)
@@ -77,7 +77,7 @@ int on_exec(struct pt_regs *ctx)
 SEC("?kprobe/wake_up_new_task")
 int on_fork(struct pt_regs *ctx)
 {
-	fork_of((void *)bpf_get_current_task(), (void *)BPF_CORE_READ(ctx, di));
+	fork_of((void *)bpf_get_current_task(), (void *)ctx->di);
 	return 0;
 }
 

@@ -66,6 +66,10 @@ struct maple_tree {
 	void *ma_root;
 };
 
+struct maple_range_64 {
+	void *parent;
+};
+
 struct ma_state {
 	struct maple_tree *tree;
 	unsigned long index;

@@ -64,7 +64,7 @@ SEC("?tp/sched/sched_process_fork")
 int task_forked_perf(struct trace_event_raw_sched_process_fork *ctx)
 {
 	struct task_struct *parent = (void *)bpf_get_current_task();
-	int pid = BPF_CORE_READ(ctx, child_pid);
+	int pid = ctx->child_pid;
 	struct task_struct *child = child_of(parent, pid);
 
 	if (!child)  // CLONE_PARENT

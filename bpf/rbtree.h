@@ -20,14 +20,14 @@ static __always_inline void lock_let_go(void *ctx, u64 lock)
 SEC("?kprobe/up_write")
 int on_up_write(struct pt_regs *ctx)
 {
-	lock_let_go(ctx, BPF_CORE_READ(ctx, di));
+	lock_let_go(ctx, ctx->di);
 	return 0;
 }
 
 SEC("?kprobe/downgrade_write")
 int on_downgrade_write(struct pt_regs *ctx)
 {
-	lock_let_go(ctx, BPF_CORE_READ(ctx, di));
+	lock_let_go(ctx, ctx->di);
 	return 0;
 }
 
@@ -45,9 +45,9 @@ static __always_inline void changed(u64 mm, u64 lo, u64 hi)
 SEC("?kprobe/vma_link")
 int on_rb_linked(struct pt_regs *ctx)
 {
-	struct vm_area_struct *vma = (void *)BPF_CORE_READ(ctx, si);
+	struct vm_area_struct *vma = (void *)ctx->si;
 
-	changed(BPF_CORE_READ(ctx, di), BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
+	changed(ctx->di, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end));
 	return 0;
 }
 
@@ -56,11 +56,11 @@ int on_rb_linked(struct pt_regs *ctx)
 SEC("?kprobe/unmap_region")
 int on_rb_unmapped(struct pt_regs *ctx)
 {
-	u64 mm = BPF_CORE_READ(ctx, di);
+	u64 mm = ctx->di;
 	struct vme_owner *o = owner_of(mm);
 	bool is_open = o && is_writer(o);
 
-	changed(mm, BPF_CORE_READ(ctx, cx), BPF_CORE_READ(ctx, r8));
+	changed(mm, ctx->cx, ctx->r8);
 	if (!is_open && o)
 		section_end(ctx, mm, o);
 	return 0;
@@ -83,7 +83,7 @@ int on_stack_grown(u64 *ctx)
 SEC("?kprobe/exit_mmap")
 int on_mm_exit(struct pt_regs *ctx)
 {
-	u64 mm = BPF_CORE_READ(ctx, di);
+	u64 mm = ctx->di;
 	struct vme_owner *o = owner_of(mm);
 
 	if (o)

@@ -132,7 +132,7 @@ static __always_inline void name_file(struct vme_row *row)
 	row->inode = 0;
 	if (!file)
 		return;
-	inode = (u64)BPF_CORE_READ((struct file *)file, f_inode);
+	inode = as_number(FIELD(struct file, file, f_inode));
 	row->inode = inode_key(inode);
 	seen = bpf_map_lookup_elem(&told, &file);
 	if (!seen || *seen != inode)  // new, or another file where a closed one was
@@ -140,24 +140,26 @@ static __always_inline void name_file(struct vme_row *row)
 }
 
 // anon_vma is set if and only if the chain is not empty, so two equal ends mean one entry.
-static __always_inline u32 anon_traits(struct scratch *s, u64 anon_vma, struct list_head *chain)
+static __always_inline u32 anon_traits(struct scratch *s, struct vm_area_struct *vma, u64 address)
 {
+	struct anon_vma *anon_vma;
 	u32 traits = 0;
 
-	if (!anon_vma)
+	if (!address)
 		return 0;
-	if (chain->next == chain->prev)
+	if (vma->anon_vma_chain.next == vma->anon_vma_chain.prev)
 		traits |= VME_CHAIN_SINGULAR;
 	if (!bpf_core_field_exists(struct anon_vma, num_children))
 		return traits;
-	if (bpf_probe_read_kernel(s->anon_vma, bpf_core_type_size(struct anon_vma), (void *)anon_vma))
+	anon_vma = OBJECT(struct anon_vma, address, s->anon_vma);
+	if (!anon_vma)
 		return traits;
 	traits |= VME_ANON_KNOWN;
-	if ((u64)READ_AT(s->anon_vma, struct anon_vma, root) == anon_vma)
+	if (number_of(s, anon_vma->root) == address)
 		traits |= VME_ANON_OWN_ROOT;
-	if (READ_AT(s->anon_vma, struct anon_vma, num_children) > 1)
+	if (anon_vma->num_children > 1)
 		traits |= VME_ANON_CHILDREN;
-	if (READ_AT(s->anon_vma, struct anon_vma, num_active_vmas) > 1)
+	if (anon_vma->num_active_vmas > 1)
 		traits |= VME_ANON_SHARED;
 	return traits;
 }
@@ -165,54 +167,51 @@ static __always_inline u32 anon_traits(struct scratch *s, u64 anon_vma, struct l
 // What row_fill() needs to know of `mm`, as it stands now.
 static __always_inline void look_at(struct scratch *s, u64 mm)
 {
-	struct mm_struct *owner = (void *)mm;
-
 	forget_leaf(&s->place);
-	s->areas.start_brk = BPF_CORE_READ(owner, start_brk);
-	s->areas.brk = BPF_CORE_READ(owner, brk);
-	s->areas.start_stack = BPF_CORE_READ(owner, start_stack);
+	s->areas.start_brk = FIELD(struct mm_struct, mm, start_brk);
+	s->areas.brk = FIELD(struct mm_struct, mm, brk);
+	s->areas.start_stack = FIELD(struct mm_struct, mm, start_stack);
 }
 
-// Fills `row` in, of a VMA of what was looked at. One read for the whole struct: twenty field reads cost ten times as much.
-__noinline int row_fill(u64 vma)
+// Fills `row` in, of a VMA of what was looked at.
+__noinline int row_fill(u64 address)
 {
 	struct scratch *s = scratch();
-	struct list_head chain;
+	struct vm_area_struct *vma;
 	struct vme_row *row;
 	u64 vm_ops, policy = 0, anon_name = 0;
 
 	if (!s)
 		return 0;
 	row = &s->row;
-	if (bpf_probe_read_kernel(s->vma, bpf_core_type_size(struct vm_area_struct), (void *)vma))
+	vma = OBJECT(struct vm_area_struct, address, s->vma);
+	if (!vma)
 		return 0;
-	row->start = READ_AT(s->vma, struct vm_area_struct, vm_start);
-	row->end = READ_AT(s->vma, struct vm_area_struct, vm_end);
-	row->pgoff = READ_AT(s->vma, struct vm_area_struct, vm_pgoff);
-	row->flags = READ_AT(s->vma, struct vm_area_struct, vm_flags);
-	row->anon_vma = (u64)READ_AT(s->vma, struct vm_area_struct, anon_vma);
-	row->file = (u64)READ_AT(s->vma, struct vm_area_struct, vm_file);
+	row->start = vma->vm_start;
+	row->end = vma->vm_end;
+	row->pgoff = vma->vm_pgoff;
+	row->flags = vma->vm_flags;
+	row->anon_vma = number_of(s, vma->anon_vma);
+	row->file = number_of(s, vma->vm_file);
 	row->uffd = 0;
 	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
-		row->uffd = (u64)READ_AT(s->vma, struct vm_area_struct, vm_userfaultfd_ctx.ctx);
+		row->uffd = number_of(s, vma->vm_userfaultfd_ctx.ctx);
 	if (bpf_core_field_exists(struct vm_area_struct, vm_policy))
-		policy = (u64)READ_AT(s->vma, struct vm_area_struct, vm_policy);
+		policy = number_of(s, vma->vm_policy);
 	if (bpf_core_field_exists(struct vm_area_struct, anon_name) &&
 	    !(row->file && bpf_core_field_offset(struct vm_area_struct, anon_name) ==
 				   bpf_core_field_offset(struct vm_area_struct, shared.rb)))
-		anon_name = (u64)READ_AT(s->vma, struct vm_area_struct, anon_name);
-	vm_ops = (u64)READ_AT(s->vma, struct vm_area_struct, vm_ops);
-	chain.next = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.next);
-	chain.prev = READ_AT(s->vma, struct vm_area_struct, anon_vma_chain.prev);
+		anon_name = number_of(s, vma->anon_name);
+	vm_ops = number_of(s, vma->vm_ops);
 
-	row->traits = anon_traits(s, row->anon_vma, &chain);
+	row->traits = anon_traits(s, vma, row->anon_vma);
 	row->anon_pgoff = 0;
 	if (bpf_core_field_exists(struct vm_area_struct, __vm_anon_pgoff_lo)) {
-		row->anon_pgoff = (u64)READ_AT(s->vma, struct vm_area_struct, __vm_anon_pgoff_hi) << 32 |
-				  READ_AT(s->vma, struct vm_area_struct, __vm_anon_pgoff_lo);
+		row->anon_pgoff = (u64)vma->__vm_anon_pgoff_hi << 32 |
+				  vma->__vm_anon_pgoff_lo;
 		row->traits |= VME_ANON_PGOFF;
 	}
-	if (vm_ops && BPF_CORE_READ((struct vm_operations_struct *)vm_ops, close))
+	if (vm_ops && FIELD(struct vm_operations_struct, vm_ops, close))
 		row->traits |= VME_HAS_CLOSE;
 	if (row->flags & VM_HUGETLB)
 		row->traits |= VME_HUGETLB;

@@ -106,7 +106,7 @@ static __always_inline bool section_end(void *ctx, u64 mm, struct vme_owner *o)
 	if (is_told) {
 		read_section(mm, o, VME_AFTER);
 		c->stack = user_stack(ctx);
-		c->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		c->map_count = FIELD(struct mm_struct, mm, map_count);
 		begin(&c->h, VME_SECTION, mm, o->tgid);
 		emit(c, sizeof(*c));
 	}
@@ -137,7 +137,7 @@ static __always_inline void mm_exit(u64 mm, struct vme_owner *o)
 	begin(&s->life.h, VME_EXIT, mm, tgid);
 	s->life.other_mm = 0;
 	s->life.other_tgid = 0;
-	s->life.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	s->life.map_count = FIELD(struct mm_struct, mm, map_count);
 	bpf_get_current_comm(s->life.comm, sizeof(s->life.comm));
 	emit(&s->life, sizeof(s->life));
 	bpf_map_delete_elem(&tracked, &mm);
@@ -151,13 +151,13 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 
 	if (!success)
 		return;
+	mm = as_number((void *)mm);
 	if (config.everyone)
-		return flow_acquired(ctx, as_number((void *)mm), write);
+		return flow_acquired(ctx, mm, write);
 	o = owner_of(mm);
 	if (!o)
 		return;
-	mm = as_number((void *)mm);
-	if (!BPF_CORE_READ((struct mm_struct *)mm, mm_users.counter))
+	if (!FIELD(struct mm_struct, mm, mm_users.counter))
 		mm_exit(mm, o);
 	else if (write)
 		section_begin(mm, o, 0);
@@ -171,12 +171,12 @@ static __always_inline void released(void *ctx, u64 mm, bool write)
 
 	if (!write)
 		return;
+	mm = as_number((void *)mm);
 	if (config.everyone)
-		return flow_released(ctx, as_number((void *)mm));
+		return flow_released(ctx, mm);
 	o = owner_of(mm);
 	if (!o)
 		return;
-	mm = as_number((void *)mm);
 	if (is_writer(o))
 		section_end(ctx, mm, o);
 	else
@@ -244,11 +244,11 @@ SEC("?tp_btf/ma_write")
 int tree_write(u64 *ctx)
 {
 	struct ma_state *mas = (void *)ctx[1];
-	u64 mm = (u64)BPF_CORE_READ(mas, tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
+	u64 mm = as_number(mas->tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
 	struct vme_owner *o = writer_of(mm);
 
 	if (o)
-		note_write(mm, o, BPF_CORE_READ(mas, index), BPF_CORE_READ(mas, last) + 1);
+		note_write(mm, o, mas->index, mas->last + 1);
 	return 0;
 }
 
@@ -257,14 +257,14 @@ int tree_write(u64 *ctx)
 SEC("?tp/mmap_lock/mmap_lock_acquire_returned")
 int lock_acquired_perf(struct trace_event_raw_mmap_lock_acquire_returned *ctx)
 {
-	acquired(ctx, (u64)BPF_CORE_READ(ctx, mm), BPF_CORE_READ(ctx, write), BPF_CORE_READ(ctx, success));
+	acquired(ctx, (u64)ctx->mm, ctx->write, ctx->success);
 	return 0;
 }
 
 SEC("?tp/mmap_lock/mmap_lock_released")
 int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
 {
-	released(ctx, (u64)BPF_CORE_READ(ctx, mm), BPF_CORE_READ(ctx, write));
+	released(ctx, (u64)ctx->mm, ctx->write);
 	return 0;
 }
 
@@ -273,8 +273,8 @@ int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
 SEC("?tp/maple_tree/ma_write")
 int tree_write_perf(struct trace_event_raw_ma_write *ctx)
 {
-	struct vm_area_struct *vma = BPF_CORE_READ(ctx, val);
-	u64 lo = BPF_CORE_READ(ctx, index), hi = BPF_CORE_READ(ctx, last) + 1, mm = vma ? (u64)BPF_CORE_READ(vma, vm_mm) : current_mm();
+	struct vm_area_struct *vma = ctx->val;
+	u64 lo = ctx->index, hi = ctx->last + 1, mm = vma ? as_number(FIELD(struct vm_area_struct, vma, vm_mm)) : current_mm();
 	struct vme_owner *o = writer_of(mm);
 
 	if (o && !((lo | hi) & (PAGE_SIZE - 1)))

@@ -36,21 +36,24 @@ static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *s = scratch();
+	struct pt_regs *registers;
 
 	*nr = -1;
-	if (!s || BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!s || FIELD(struct task_struct, task, flags) & PF_KTHREAD)
 		return;
-	bpf_probe_read_kernel(s->registers, sizeof(s->registers), entry_registers(task));
-	*nr = (s32)READ_AT(s->registers, struct pt_regs, orig_ax);  // -1 after an exception: not a syscall
+	registers = OBJECT(struct pt_regs, (u64)entry_registers(task), s->registers);
+	if (!registers)
+		return;
+	*nr = (s32)registers->orig_ax;  // -1 after an exception: not a syscall
 	if (bpf_core_field_exists(task->thread_info.status) &&
-	    BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+	    FIELD(struct task_struct, task, thread_info.status) & TS_COMPAT)
 		*flags |= VME_COMPAT;
-	args[0] = READ_AT(s->registers, struct pt_regs, di);
-	args[1] = READ_AT(s->registers, struct pt_regs, si);
-	args[2] = READ_AT(s->registers, struct pt_regs, dx);
-	args[3] = READ_AT(s->registers, struct pt_regs, r10);
-	args[4] = READ_AT(s->registers, struct pt_regs, r8);
-	args[5] = READ_AT(s->registers, struct pt_regs, r9);
+	args[0] = registers->di;
+	args[1] = registers->si;
+	args[2] = registers->dx;
+	args[3] = registers->r10;
+	args[4] = registers->r8;
+	args[5] = registers->r9;
 }
 
 // Where the VMA behind that which holds `addr` begins, or `addr`.
@@ -119,7 +122,7 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_brk:
-		brk = BPF_CORE_READ((struct mm_struct *)mm, brk);
+		brk = FIELD(struct mm_struct, mm, brk);
 		c->lo = PAGE_UP(brk < c->args[0] ? brk : c->args[0]);
 		c->hi = PAGE_UP(brk < c->args[0] ? c->args[0] : brk);
 		return;

@@ -13,12 +13,17 @@
 #define MAPLE_LEVELS 12
 #define RB_LEVELS 40
 
-// The slot of the node in the scratch memory that holds `place.addr`; the node spans [lo, last].
+static __always_inline u64 node_word(struct scratch *s, u32 i)
+{
+	return HAS_CAST ? ((u64 *)TYPED(struct maple_range_64, s->place.leaf))[i] : s->node[i & (TREE_NODE_WORDS - 1)];
+}
+
+// The slot of `place.leaf` that holds `place.addr`; the node spans [lo, last].
 __noinline int node_search(u32 pivots)
 {
 	struct scratch *s = scratch();
 	struct place *p;
-	u32 i, slots = 1 + pivots;
+	u32 i;
 
 	if (!s)
 		return 0;
@@ -28,8 +33,8 @@ __noinline int node_search(u32 pivots)
 
 		if (i >= pivots)
 			break;
-		pivot = s->node[1 + i];
-		if (i && !pivot)  // unused: this slot ends where the node does
+		pivot = node_word(s, 1 + i);
+		if (!pivot || pivot >= p->last)  // the node's own end
 			break;
 		if (p->addr <= pivot) {
 			p->last = pivot;
@@ -37,7 +42,11 @@ __noinline int node_search(u32 pivots)
 		}
 		p->lo = pivot + 1;
 	}
-	p->node = s->node[(slots + i) & (TREE_NODE_WORDS - 1)];
+	// A constant for each, as loads of the object itself want it.
+	if (pivots == ARANGE_PIVOTS)
+		p->node = node_word(s, 1 + ARANGE_PIVOTS + i);
+	else
+		p->node = node_word(s, 1 + LEAF_PIVOTS + i);
 	return 0;
 }
 
@@ -52,7 +61,8 @@ __noinline int node_step(void)
 		return -1;
 	p = &s->place;
 	type = (p->node >> 3) & 15;
-	if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)(p->node & ~0xffULL)))
+	p->leaf = p->node & ~0xffULL;
+	if (!HAS_CAST && bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)p->leaf))
 		return -1;
 	if (type == MAPLE_LEAF_64) {
 		p->leaf_lo = p->lo;

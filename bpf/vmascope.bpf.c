@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-#include "vma_event.h"
+#include "vma_shared.h"
 
 #include "wire.h"
 #include "tree.h"

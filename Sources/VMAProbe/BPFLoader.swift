@@ -94,9 +94,10 @@ final class BPFLoader {
 
     private static let logSize = 1 << 20
 
-    /// The verifier's complaint: the last line before its statistics.
+    /// The verifier's complaint: what it points at (7.2 on), or the last line before its statistics.
     private static func verdict(_ log: String) -> String {
         let lines = log.split(separator: "\n")
+        if let error = lines.last(where: { $0.contains("-- error: ") }) { return String(error.drop { "| ^-".contains($0) }) }
         let statistics = ["processed ", "verification time", "stack depth", "arg#", "mark_"]
         return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
     }

@@ -231,7 +231,10 @@ public final class Probe {
         var mm = found.mm
         var owner = vme_owner()
         owner.tgid = UInt32(pid)
-        guard bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0 else {
+        var key = vme_sieve_key(mm), passes: UInt64 = 1
+        guard bpf_map_update_elem(try loader.map("sieve"), &key, &passes, 0) == 0,
+            bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0
+        else {
             throw .bpf("naming the address space to observe", errno)
         }
         return decoder.interners.mms.id(mm)
