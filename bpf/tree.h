@@ -91,8 +91,7 @@ static __always_inline int maple_find(struct place *p, u64 mm)
 		step = 1;
 	} else {
 		forget_leaf(p);
-		bpf_probe_read_kernel(&p->node, sizeof(p->node),
-				      (void *)mm + bpf_core_field_offset(struct mm_struct, mm_mt.ma_root));
+		p->node = as_number(FIELD(struct mm_struct, mm, mm_mt.ma_root));
 		if ((p->node & 3) != 2 || p->node <= 4096)  // xa_is_node
 			return 0;
 		for (level = 0; level < MAPLE_LEVELS && !step; level++)
