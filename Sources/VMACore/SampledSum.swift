@@ -3,6 +3,8 @@
 public struct SampledSum: Sendable, Equatable {
     /// Of what was seen.
     public private(set) var seen: UInt64 = 0
+    /// The most that one thing added.
+    public private(set) var largest = 0
     public private(set) var value = 0.0
     /// Unbiased, of `value`: the sum of w (w - 1) y².
     public private(set) var variance = 0.0
@@ -15,12 +17,14 @@ public struct SampledSum: Sendable, Equatable {
     public mutating func add(_ count: Int, weight: UInt32) {
         let (y, w) = (Double(count), Double(max(weight, 1)))
         seen += UInt64(count)
+        largest = max(largest, count)
         value += w * y
         variance += w * (w - 1) * y * y
     }
 
     public mutating func add(_ other: SampledSum) {
         seen += other.seen
+        largest = max(largest, other.largest)
         value += other.value
         variance += other.variance
     }
@@ -38,8 +42,9 @@ public struct SampledSum: Sendable, Equatable {
     ///
     /// - Parameter weight: the largest there was, that of what may have been passed over.
     public func estimate(rarest weight: UInt32) -> Estimate {
-        let w = Double(max(weight, 1))
-        let (x, v) = (value + w, variance + w * (w - 1))
+        // What was passed over last may be as large as the largest that was seen.
+        let (w, y) = (Double(max(weight, 1)), Double(max(largest, 1)))
+        let (x, v) = (value + w * y, variance + w * (w - 1) * y * y)
         let low = variance == 0 ? value : variance / (2 * value) * Self.chiSquare(-Self.z, 2 * value * value / variance)
         let high = v == 0 ? value : v / (2 * x) * Self.chiSquare(Self.z, 2 * x * x / v)
         return Estimate(value, low: min(value, max(low, Double(seen))), high: max(value, high))
