@@ -95,16 +95,20 @@ public struct Stock: Sendable {
     // MARK: boundaries
 
     /// Whose layout to look at next, the most urgent first: who has changed most since it was looked
-    /// at, longest ago, and is nearest to the limit. Those at rest have their turn after a minute.
+    /// at, and is busiest, longest ago, and nearest to the limit. Those at rest have their turn after a minute.
     ///
-    /// - Parameter attempts: of each process in the last interval, where they are counted.
-    public func sweepOrder(at time: UInt64, limit: Int?, attempts: (ProcessKey) -> UInt64 = { _ in 0 }) -> [ProcessStock] {
+    /// - Parameter flow: of the last interval, where sections are counted.
+    public func sweepOrder(at time: UInt64, limit: Int?, flow: Flow?) -> [ProcessStock] {
         var ranked: [(urgency: Double, process: ProcessStock)] = []
         for track in tracks.values {
             let process = track.stock
             let last = process.boundaries
             let age = Double(time &- min(time, last?.takenAt ?? track.seenAt)) / 1e9
-            let activity = Double(abs(process.vmas - (last?.vmas ?? 0))) + Double(attempts(process.key))
+            // Who does nothing else has hundreds of thousands of sections: doublings of them count, so that
+            // others don't wait for hours.
+            let sections = flow?.processes[process.key]?.sections ?? 0
+            let doublings = UInt64.bitWidth - sections.leadingZeroBitCount
+            let activity = Double(abs(process.vmas - (last?.vmas ?? 0)) + doublings)
             guard last == nil || activity > 0 || age >= Self.restTime else { continue }
             let nearness = Double(process.vmas) / Double(max(1, limit ?? 65_530))
             // One large layout costs as much as many small ones, which shall not all wait for it.

@@ -158,7 +158,7 @@ final class SystemObservation {
         number += 1
         for process in crossed { faces.warn(process, limit) }
         try faces.show(interval)
-        let order = stock.sweepOrder(at: now, limit: limit)
+        let order = stock.sweepOrder(at: now, limit: limit, flow: flows?.interval)
         // Where there is so much to count that the budget would not do, it is done less often.
         let counting = SystemProbe.cpuSeconds - before
         pace = max(options.interval, counting / (options.budget * Self.countShare))

@@ -53,13 +53,13 @@ struct StockTests {
         var stock = Stock()
         let all = (1...20 as ClosedRange<UInt32>).map { process($0, Int($0) * 100) }
         stock.update(all, at: Self.second)
-        #expect(stock.sweepOrder(at: Self.second, limit: 65_530).first?.pid == 20)
+        #expect(stock.sweepOrder(at: Self.second, limit: 65_530, flow: nil).first?.pid == 20)
         var swept: Set<UInt32> = []
         // One an interval, while the largest changes all the time.
         for interval in 2...60 as ClosedRange<UInt64> {
             let time = interval * Self.second
             stock.update(all.dropLast() + [process(20, 2000 + Int(interval % 2) * 100)], at: time)
-            guard let next = stock.sweepOrder(at: time, limit: 65_530).first else { continue }
+            guard let next = stock.sweepOrder(at: time, limit: 65_530, flow: nil).first else { continue }
             swept.insert(next.pid)
             stock.note(BoundarySums(vmas: next.vmas, takenAt: time), of: next.key)
         }
@@ -67,14 +67,34 @@ struct StockTests {
         #expect(stock.processes.allSatisfy { $0.boundaries != nil })
     }
 
-    @Test("a process at rest is left alone, unless merges are attempted in it or a minute has passed")
+    @Test("of those that are alike the busiest comes first, and before it one that grows")
+    func busiest() {
+        var stock = Stock()
+        let all = (1...4 as ClosedRange<UInt32>).map { process($0, 1000) }
+        stock.update(all, at: Self.second)
+        for process in all { stock.note(BoundarySums(vmas: 1000, takenAt: Self.second), of: process.key) }
+        stock.update(all.dropLast() + [process(4, 1200)], at: 2 * Self.second)
+        let order = stock.sweepOrder(at: 2 * Self.second, limit: nil, flow: flow([1: 3, 3: 200_000]))
+        #expect(order.map(\.pid) == [4, 3, 1])
+    }
+
+    /// Sections of some processes, in one interval.
+    private func flow(_ sections: [UInt32: UInt64]) -> Flow {
+        var flow = Flow()
+        for (pid, count) in sections {
+            flow.processes[ProcessKey(pid: pid, started: 1), default: Flow.Sums()].counts = [Flow.Count(.mmap, .same): count]
+        }
+        return flow
+    }
+
+    @Test("a process at rest is left alone, unless it holds its lock for writing or a minute has passed")
     func rest() {
         var stock = Stock()
         stock.update([process(1, 10)], at: Self.second)
         stock.note(BoundarySums(vmas: 10, takenAt: Self.second), of: ProcessKey(pid: 1, started: 1))
-        #expect(stock.sweepOrder(at: 2 * Self.second, limit: nil).isEmpty)
-        #expect(stock.sweepOrder(at: 2 * Self.second, limit: nil, attempts: { _ in 3 }).count == 1)
-        #expect(stock.sweepOrder(at: 70 * Self.second, limit: nil).count == 1)
+        #expect(stock.sweepOrder(at: 2 * Self.second, limit: nil, flow: nil).isEmpty)
+        #expect(stock.sweepOrder(at: 2 * Self.second, limit: nil, flow: flow([1: 3])).count == 1)
+        #expect(stock.sweepOrder(at: 70 * Self.second, limit: nil, flow: nil).count == 1)
     }
 
     @Test("a crossing is told once, until it has gone well below")
