@@ -40,7 +40,7 @@ public struct FlowMeter {
     private struct Period {
         var total = Sample()
         var processes: [MMID: Sample] = [:]
-        var (received, lost, unjudged) = (UInt64(0), UInt64(0), UInt64(0))
+        var (received, lost, unjudged, unseen) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         var (checked, agreed) = (0, 0)
         var weights: ClosedRange<Int>?
         var disagreements: [String] = []
@@ -58,6 +58,8 @@ public struct FlowMeter {
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
     private var open: [UInt32: Image.Open] = [:]
+    /// What `unseen` was told last.
+    private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
 
     public init(judge: Judge) { self.judge = judge }
@@ -106,6 +108,12 @@ public struct FlowMeter {
     public mutating func end(_ mm: MMID, _ counts: SectionCounts) {
         count(mm, counts)
         known[counts.born] = nil
+    }
+
+    /// How many sections of address spaces for which there was no room the kernel has seen, until now.
+    public mutating func unseen(_ count: UInt32) {
+        interval.unseen += UInt64(count &- unseenUntilNow)
+        unseenUntilNow = count
     }
 
     private mutating func judge(_ section: Section) {
@@ -179,6 +187,7 @@ public struct FlowMeter {
         whole.received += interval.received
         whole.lost += interval.lost
         whole.unjudged += interval.unjudged
+        whole.unseen += interval.unseen
         whole.checked += interval.checked
         whole.agreed += interval.agreed
         if let weights = interval.weights { whole.include(weights) }
@@ -203,6 +212,7 @@ public struct FlowMeter {
         flow.sampleOneIn = period.weights ?? 1...1
         flow.watched = watched.of == 0 ? 1 : Double(watched.0) / Double(watched.of)
         (flow.received, flow.lost, flow.unjudged) = (period.received, period.lost, period.unjudged)
+        flow.unseen = period.unseen
         (flow.checked, flow.agreed) = (period.checked, period.agreed)
         flow.disagreements = period.disagreements
         return flow

@@ -44,11 +44,11 @@ extension Probe {
     /// From now on no address space tells more than one in so many, unless the chance is fixed.
     public func limit(to least: UInt32) throws(ProbeError) { try control { $0.pointee.least = least } }
 
-    /// Sections of address spaces for which there was no room.
-    public func unseenSections() throws(ProbeError) -> UInt64 {
+    /// Sections of address spaces for which there was no room, until now, modulo 2^32.
+    public func unseenSections() throws(ProbeError) -> UInt32 {
         var unseen: UInt32 = 0
         try control { unseen = $0.pointee.unseen }
-        return UInt64(unseen)
+        return unseen
     }
 
     private func control(_ body: (UnsafeMutablePointer<vme_control>) -> Void) throws(ProbeError) {

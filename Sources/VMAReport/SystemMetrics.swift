@@ -73,6 +73,9 @@ public enum SystemMetrics {
                 }
             }
         }
+        page.counter(
+            "vmascope_sections_unseen_total", "Those of address spaces for which there was no room, in no other figure.",
+            Double(flow.unseen))
         // Gauges: an estimate may come down when more is known.
         let bounds: [(suffix: String, what: String, value: KeyPath<Estimate, Double>)] = [
             ("", "estimated from a sample", \.value), ("_low", "the least that the estimate allows for, at 95%", \.low),

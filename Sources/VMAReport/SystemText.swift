@@ -121,7 +121,9 @@ public struct SystemText {
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
         if flow.sampleOneIn != 1...1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
-        return text + (flow.lost > 0 ? "; \(flow.lost.of("event")) lost" : "")
+        if flow.lost > 0 { text += "; \(flow.lost.of("event")) lost" }
+        if flow.unseen > 0 { text += "; no room for \(flow.unseen.of("more section"))" }
+        return text
     }
 
     private static func oneIn(_ range: ClosedRange<Int>) -> String {

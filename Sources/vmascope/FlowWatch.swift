@@ -140,12 +140,11 @@ final class FlowWatch {
         meter.count(counts)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
-        var flow = meter.endInterval(
+        meter.unseen(try probe.unseenSections())
+        defer { (watched.interval, watched.of) = (0, 0) }
+        return meter.endInterval(
             watched: (watched.interval, of: watched.of), since: (watched.all, of: watched.ofAll),
             isFiltered: processes.count < all.count) { keys[$0] }
-        (watched.interval, watched.of) = (0, 0)
-        flow.sinceStart.unseen = try probe.unseenSections()
-        return flow
     }
 
     /// An end that came during a pause is not told: what no process has had for two intervals has ended.

@@ -74,6 +74,20 @@ struct FlowMeterTests {
         #expect(last.sinceStart.processes.isEmpty && last.sinceStart.total.sections == 14)
     }
 
+    @Test("has what the kernel had no room for in the interval in which that was, though its counter wraps")
+    func unseen() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        meter.unseen(5)
+        #expect(end(&meter).interval.unseen == 5)
+        meter.unseen(5)
+        let second = end(&meter)
+        #expect(second.interval.unseen == 0 && second.sinceStart.unseen == 5)
+        meter.unseen(.max)
+        meter.unseen(2)
+        let third = end(&meter)
+        #expect(third.interval.unseen == (1 << 32) - 3 && third.sinceStart.unseen == (1 << 32) + 2)
+    }
+
     @Test("of one that nobody had counted yet is told when it is known, where others are left out")
     func newcomer() {
         var meter = FlowMeter(judge: Judge(.v6_12))

@@ -56,6 +56,21 @@ struct SystemReportTests {
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
 
+    /// Wherever lines were broken.
+    private func words(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+
+    @Test("what there was no room for is told in each face")
+    func unseen() throws {
+        var flow = SystemSample.flow
+        #expect(!lines(flow).contains("no room") && metrics(flow).contains("vmascope_sections_unseen_total 0\n"))
+        flow.unseen = 12
+        #expect(try object(flow)["flow"]?["unseen"]?.number == 12)
+        #expect(metrics(flow).contains("vmascope_sections_unseen_total 12\n"))
+        for text in [lines(flow), screen(flow, width: 300).joined(), SystemText(colour: false).report(SystemSample.report(flow))] {
+            #expect(words(text).contains("no room for 12 more sections"))
+        }
+    }
+
     @Test("conditions don't take what was not counted for 0")
     func figures() throws {
         let figures = try Figures(SystemJSON.report(SystemSample.report()))
