@@ -70,6 +70,7 @@ public struct Flow: Sendable {
     public var agreed = 0
     /// The first that disagreed, in words.
     public var disagreements: [String] = []
+    public var unexplained: Int { checked - agreed }
 
     public init() {}
 }

@@ -61,7 +61,7 @@ public enum SystemJSON {
             json.object("agreement") { json in
                 json.field("checked", flow?.checked)
                 json.field("agreed", flow?.agreed)
-                json.field("unexplained", flow.map { $0.checked - $0.agreed })
+                json.field("unexplained", flow?.unexplained)
             }
             json.null("layout_audit")
             json.object("totals") { $0.totals() }
@@ -159,8 +159,9 @@ extension JSONWriter {
             json.object("agreement") { json in
                 json.field("checked", flow.checked)
                 json.field("agreed", flow.agreed)
-                json.field("unexplained", flow.checked - flow.agreed)
+                json.field("unexplained", flow.unexplained)
                 json.field("unjudged", flow.unjudged)
+                json.field("disagreements", flow.disagreements)
             }
             json.field("watched", thousandths: flow.watched)
             json.field("unseen", flow.unseen)

@@ -110,7 +110,7 @@ public enum SystemMetrics {
             "vmascope_attempts_checked_total", "Attempts on which the rules were compared with the kernel.", Double(flow.checked))
         page.counter(
             "vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.",
-            Double(flow.checked - flow.agreed))
+            Double(flow.unexplained))
     }
 
     private static func own(_ own: Own, _ page: inout Page) {

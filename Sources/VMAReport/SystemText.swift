@@ -10,13 +10,16 @@ public struct SystemText {
 
     /// At most `height` lines of at most `width` columns.
     public func screen(_ host: SystemHost, _ interval: SystemInterval, _ sort: SystemSort, width: Int, height: Int) -> [String] {
-        let head = [
+        var head = [
             style.bold(Fit.end("vmascope \(host.version) on \(host.kernel): \(summary(interval))", width)),
             Fit.end("merges   \(merges(host, interval.flow, interval.seconds))", width),
             Fit.end("between  \(between(interval))", width),
             Fit.end("own      \(interval.own.text)\(warnings(interval))", width),
             "",
         ]
+        if let flow = interval.flowSinceStart, let doubt = doubt(flow) {
+            head.insert(style.red(Fit.end("doubt    \(doubt)", width)), at: 1)
+        }
         let room = max(0, height - head.count - 2)
         let table = SystemTable(interval: interval, style: style, sort: sort, width: width)
         var rows = table.lines(Array(sort.sorted(interval).prefix(room)))
@@ -43,7 +46,8 @@ public struct SystemText {
     public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
         let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
         let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
-        let head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
+        var head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
+        if let flow = interval.flow, let doubt = doubt(flow) { head += Fit.wrap(doubt, Fit.width).map(style.red) }
         let rows = table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" }
         return (head + rows + [""]).map { $0 + "\n" }.joined()
     }
@@ -139,12 +143,19 @@ public struct SystemText {
         return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers)"
     }
 
+    /// Nil if the rules explain all; else how many attempts they don't, and the last that is told in words.
+    private func doubt(_ flow: Flow) -> String? {
+        guard flow.unexplained > 0 else { return nil }
+        let example = flow.disagreements.last.map { "; \(Fit.printable($0))" } ?? ""
+        return "\(flow.unexplained.grouped) of \(flow.checked.of("attempt")) unexplained\(example)"
+    }
+
     private func warnings(_ interval: SystemInterval) -> String {
         interval.warned.isEmpty ? "" : style.red("; \(interval.warned.count.grouped) near the limit")
     }
 
     private func flow(_ flow: Flow?) -> String {
-        guard let flow, !flow.total.counts.isEmpty else { return "" }
+        guard let flow else { return "" }
         var table = TextTable(["sections", "fewer VMAs", "more VMAs", "by"], right: [0, 1, 2])
         for operation in Operation.allCases where flow.total.sections(operation) > 0 {
             func count(_ change: Flow.Change) -> String { flow.total.counts[Flow.Count(operation, change), default: 0].grouped }
@@ -152,15 +163,31 @@ public struct SystemText {
         }
         var missed = TextTable(["missed", "op", "by"], right: [0])
         for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
-        var text = "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
+        var text = ""
+        if !flow.total.counts.isEmpty {
+            text += "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
+        }
         if !flow.total.missedBy.isEmpty {
             text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()
         }
-        let unexplained = flow.checked - flow.agreed
-        let verdict = "the kernel did what the rules say in \(flow.agreed.grouped) of \(flow.checked.of("attempt")) of the sample"
-        text += "\n" + (unexplained == 0 ? style.green(verdict) : style.red("\(verdict); \(unexplained.grouped) unexplained")) + "\n"
-        return text
+        return text + (flow.checked > 0 ? "\n\(trust(flow))" : "")
     }
+}
+
+extension SystemText {
+    /// A disagreement is printed, never hidden.
+    private func trust(_ flow: Flow) -> String {
+        let verdict = "the kernel did what the rules say in \(flow.agreed.grouped) of \(flow.checked.of("attempt")) of the sample"
+        if flow.unexplained == 0 { return style.green(verdict) + "\n" }
+        var lines = [style.red("\(verdict); \(flow.unexplained.grouped) unexplained")]
+        for line in flow.disagreements { lines += Fit.wrap(Fit.printable(line), Fit.width - 2).map { "  \($0)" } }
+        let more = flow.unexplained - flow.disagreements.count
+        if more > 0 { lines.append("  … and \(more.grouped) more") }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// One line on an attempt that the rules don't explain.
+    public func warning(_ disagreement: String) -> String { "unexplained: \(Fit.printable(disagreement))" }
 }
 
 extension Dictionary where Key == Flow.Miss, Value == Estimate {

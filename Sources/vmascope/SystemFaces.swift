@@ -17,6 +17,8 @@ final class SystemFaces {
     /// Warnings that would be written across the screen.
     private var held: [String] = []
     private static let heldLimit = 100
+    /// How many disagreements have been told.
+    private var disagreementCount = 0
 
     init(_ options: SystemOptions, _ host: SystemHost) throws {
         self.options = options
@@ -72,6 +74,7 @@ final class SystemFaces {
             textfile?.write(page)
         }
         try screen?.show(interval)
+        warn(interval.flowSinceStart)
         // What there was at the start is no interval.
         guard let stream, interval.number > 0 else { return }
         let lines = options.chosenFormat == .ndjson
@@ -82,7 +85,18 @@ final class SystemFaces {
 
     /// One line, once for each time that a process comes near the limit.
     func warn(_ process: ProcessStock, _ limit: Int?) {
-        let line = "warning: \(text.warning(process, limit))"
+        warn(text.warning(process, limit))
+    }
+
+    /// Each that the rules don't explain, once: who reads metrics sees no other words.
+    private func warn(_ flow: Flow?) {
+        guard let all = flow?.disagreements else { return }
+        for disagreement in all.dropFirst(disagreementCount) { warn(text.warning(disagreement)) }
+        disagreementCount = all.count
+    }
+
+    private func warn(_ what: String) {
+        let line = "warning: \(what)"
         guard screen != nil, Console.isInteractive else { return Console.warn(line) }
         if held.count < Self.heldLimit { held.append(line) }
     }

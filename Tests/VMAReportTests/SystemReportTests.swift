@@ -56,6 +56,29 @@ struct SystemReportTests {
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
 
+    @Test("a disagreement is printed in each face, never hidden, and nothing where there is none")
+    func disagreements() throws {
+        let report = { (flow: Flow) in SystemText(colour: false).report(SystemSample.report(flow)) }
+        var flow = SystemSample.flow
+        flow.agreed = 100
+        #expect(!report(flow).contains("unexplained") && !lines(flow).contains("unexplained"))
+        #expect(!screen(flow).joined().contains("doubt"))
+        #expect(metrics(flow).contains("vmascope_attempts_unexplained_total 0\n"))
+        (flow.agreed, flow.disagreements) = (97, ["[7] mmap: predicted apart", "[8] brk: \u{1b}[2J"])
+        #expect(words(report(flow)).contains("3 unexplained [7] mmap: predicted apart [8] brk: \\x1b[2J … and 1 more"))
+        #expect(words(lines(flow)).contains("3 of 100 attempts unexplained; [8] brk: \\x1b[2J"))
+        #expect(screen(flow, width: 40)[1].hasPrefix("doubt    3 of 100 attempts unexplained"))
+        #expect(metrics(flow).contains("# TYPE vmascope_attempts_unexplained_total counter\nvmascope_attempts_unexplained_total 3\n"))
+        let told = try JSONValue(SystemJSON.report(SystemSample.report(flow)))["system"]?["flow"]
+        for found in [try object(flow)["flow"], told] {
+            #expect(found?["agreement"]?["unexplained"]?.number == 3)
+            #expect(found?["agreement"]?["disagreements"]?.array?.map(\.string) == flow.disagreements)
+        }
+        // Of processes that nobody asks for, too.
+        flow.total = Flow.Sums()
+        #expect(report(flow).contains("3 unexplained"))
+    }
+
     /// Wherever lines were broken.
     private func words(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
 
