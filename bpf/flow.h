@@ -4,8 +4,9 @@
 //
 // What is counted is in the address space's own entry and changes under its own mmap_lock only, so
 // the counts are exact without an atomic. A section is told whole, as sections.h does it, with a
-// chance that its address space's own number of sections decides: one busy process hides no other.
-// The chance is known when the section begins, and goes with it.
+// chance that its address space's own number of sections decides: one busy process hides no other,
+// and what is full of the ring: many that begin at once lose nothing. The chance is known when the
+// section begins, and goes with it.
 #ifndef VMASCOPE_FLOW_H
 #define VMASCOPE_FLOW_H
 
@@ -40,11 +41,27 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 	return flow_of(mm);
 }
 
+// Of what would be told one in so many is, doubled with each sixteenth of the ring that is full: of
+// thousands that begin at once none has done much yet. Asked only for what would be told, since
+// the ring's positions are in other CPUs' caches.
+static __always_inline u32 crowd_one_in(void)
+{
+	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+	u64 sixteenths = 16 * bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) / size;
+
+	return 1U << (sixteenths < 10 ? sixteenths : 10);
+}
+
+static __always_inline bool chance(u32 one_in)
+{
+	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0;
+}
+
 // How many sections, this one among them, one is told of; 0 if it is not this one.
 static __always_inline u32 choose_section(struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
-	u32 one_in;
+	u32 one_in, crowd = 1;
 
 	if (!control)
 		return 0;
@@ -62,7 +79,11 @@ static __always_inline u32 choose_section(struct vme_flow *f)
 		one_in = one_in > control->least ? one_in : control->least;
 	}
 	f->seen++;
-	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0 ? one_in : 0;
+	if (!chance(one_in))
+		return 0;
+	if (!control->one_in)
+		crowd = crowd_one_in();
+	return chance(crowd) ? one_in * crowd : 0;
 }
 
 static __always_inline u32 syscall_operation(void)

@@ -56,6 +56,18 @@ struct FlowTests {
         #expect(flow.agreement.unexplained == 0)
     }
 
+    @Test("loses nothing where many begin at once, of whom each tells all at first")
+    func storm() throws {
+        let (flow, sections, known) = try observe(
+            "--sample", "auto", processes: 1000, rounds: 40, environment: ["VMASCOPE_RING": "\(1 << 20)"])
+        #expect(flow.events.lost == 0 && flow.sample_one_in.most > 1)
+        #expect(flow.watched == 1 && flow.total.sections("mmap", "munmap") == sections)
+        let found = try #require(missed(flow))
+        let margin = max(found.high - found.estimate, found.estimate - found.low)
+        #expect(abs(found.estimate - Double(known)) < 2.5 * margin, "\(found), \(known)")
+        #expect(flow.agreement.unexplained == 0)
+    }
+
     @Test("stands by what it counted where most of what was told is lost")
     func lost() throws {
         let (flow, sections, _) = try observe("--sample", "1", processes: 30, rounds: 40, environment: ["VMASCOPE_RING": "4096"])

@@ -71,7 +71,12 @@ struct SystemFile: Decodable, Sendable {
         struct Events: Decodable, Sendable {
             var lost: Int
         }
+        struct Range: Decodable, Sendable {
+            var least: Int
+            var most: Int
+        }
         var events: Events
+        var sample_one_in: Range
         var agreement: Agreement
         var watched: Double
         var total: Sums
