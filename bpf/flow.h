@@ -4,9 +4,9 @@
 //
 // What is counted is in the address space's own entry and changes under its own mmap_lock only, so
 // the counts are exact without an atomic. A section is told whole, as sections.h does it, with a
-// chance that its address space's own number of sections decides: one busy process hides no other,
-// and what is full of the ring: many that begin at once lose nothing. The chance is known when the
-// section begins, and goes with it.
+// chance that its address space's own number of sections decides, so that one busy process hides no
+// other, and how full the ring is, so that many that begin at once lose nothing. The chance is known
+// when the section begins, and goes with it.
 #ifndef VMASCOPE_FLOW_H
 #define VMASCOPE_FLOW_H
 
