@@ -74,7 +74,7 @@ public enum SystemMetrics {
             }
         }
         page.counter(
-            "vmascope_sections_unseen_total", "Those of address spaces for which there was no room, in no other figure.",
+            "vmascope_sections_unseen_total", "Those for whose address spaces there was no room.",
             Double(flow.unseen))
         // Gauges: an estimate may come down when more is known.
         let bounds: [(suffix: String, what: String, value: KeyPath<Estimate, Double>)] = [

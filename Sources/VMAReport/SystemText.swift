@@ -46,7 +46,8 @@ public struct SystemText {
     public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
         let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
         let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
-        var head = Fit.wrap("\(time)  \(summary(interval))\(counted); own \(Own.percent(interval.own.share)) of a CPU", Fit.width)
+        let own = "own \(Own.percent(interval.own.share)) of a CPU"
+        var head = Fit.wrap("\(time)  \(summary(interval))\(counted); \(own)", Fit.width)
         if let flow = interval.flow, let doubt = doubt(flow) { head += Fit.wrap(doubt, Fit.width).map(style.red) }
         let rows = table.lines(Array(interval.processes.prefix(top))).map { "  \($0)" }
         return (head + rows + [""]).map { $0 + "\n" }.joined()
@@ -165,7 +166,8 @@ public struct SystemText {
         for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
         var text = ""
         if !flow.total.counts.isEmpty {
-            text += "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n" + table.lines.map { "  \($0)\n" }.joined()
+            text += "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n"
+            text += table.lines.map { "  \($0)\n" }.joined()
         }
         if !flow.total.missedBy.isEmpty {
             text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()

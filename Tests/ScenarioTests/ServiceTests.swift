@@ -10,7 +10,8 @@ struct ServiceTests {
     private let settings: [String: [String]]
 
     init() throws {
-        unit = try String(contentsOf: Repository.root.appendingPathComponent("packaging/vmascope.service"), encoding: .utf8)
+        let file = Repository.root.appendingPathComponent("packaging/vmascope.service")
+        unit = try String(contentsOf: file, encoding: .utf8)
         settings = unit.split(separator: "\n").reduce(into: [:]) { settings, line in
             let parts = line.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, !line.hasPrefix("#") else { return }
@@ -55,7 +56,9 @@ struct ServiceTests {
     }
 
     /// What it ignores it only warns of, and ends with 0.
-    @Test("is one that systemd has nothing to say about", .enabled(if: FileManager.default.isExecutableFile(atPath: analyze)))
+    @Test(
+        "is one that systemd has nothing to say about",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: analyze)))
     func verified() throws {
         let folder = try TemporaryFolder()
         func verify(_ text: String) throws -> Outcome {

@@ -56,7 +56,8 @@ struct SampledSumTests {
         #expect(coverage(Array(repeating: 1, count: 2000), weights: [1, weight], runs: 1000, seed: 8) >= 0.94)
         // Few were sampled, of which each may miss many sides: what was passed over is as large.
         for (count, size) in [(2, 40), (8, 40), (8, 400), (50, 400)] {
-            #expect(coverage(Array(repeating: count, count: size), weights: [weight], runs: 1000, seed: 10) >= 0.94, "\(size) of \(count)")
+            let population = Array(repeating: count, count: size)
+            #expect(coverage(population, weights: [weight], runs: 1000, seed: 10) >= 0.94, "\(size) of \(count)")
         }
         // One that is looked at seldom, and does much at once, among many that do little.
         #expect(coverage((0..<2000).map { $0 % 2 == 0 ? 1 : 12 }, weights: [1, weight], runs: 1000, seed: 11) >= 0.94)

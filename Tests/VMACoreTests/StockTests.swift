@@ -82,7 +82,9 @@ struct StockTests {
     private func flow(_ sections: [UInt32: UInt64]) -> Flow {
         var flow = Flow()
         for (pid, count) in sections {
-            flow.processes[ProcessKey(pid: pid, started: 1), default: Flow.Sums()].counts = [Flow.Count(.mmap, .same): count]
+            var sums = Flow.Sums()
+            sums.counts = [Flow.Count(.mmap, .same): count]
+            flow.processes[ProcessKey(pid: pid, started: 1)] = sums
         }
         return flow
     }
