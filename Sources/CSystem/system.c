@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -174,6 +176,29 @@ uint64_t vms_monotonic_ns(void)
 void vms_run_first(void)
 {
 	setpriority(PRIO_PROCESS, 0, -20);
+}
+
+// Of a program's segments that nothing writes to: a page that is read again comes from the page cache.
+static int drop_segments(struct dl_phdr_info *program, size_t size, void *page)
+{
+	(void)size;
+	for (int i = 0; i < program->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+		uintptr_t at = program->dlpi_addr + segment->p_vaddr;
+		uintptr_t start = at & -*(uintptr_t *)page;
+
+		if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+			madvise((void *)start, at + segment->p_memsz - start, MADV_DONTNEED);
+	}
+	return 1;  // the first is the executable; others share theirs
+}
+
+void vms_release_memory(void)
+{
+	uintptr_t page = (uintptr_t)getpagesize();
+
+	malloc_trim(0);
+	dl_iterate_phdr(drop_segments, &page);
 }
 
 int vms_raise_locked_memory_limit(void)

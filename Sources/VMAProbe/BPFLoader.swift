@@ -124,6 +124,11 @@ final class BPFLoader {
         return fd
     }
 
+    /// Of a map; of a ring its bytes.
+    func entries(_ name: String) -> Int {
+        bpf_object__find_map_by_name(object, name).map { Int(bpf_map__max_entries($0)) } ?? 0
+    }
+
     func program(_ name: String) -> (program: OpaquePointer, fd: Int32)? {
         guard let program = bpf_object__find_program_by_name(object, name) else { return nil }
         let fd = bpf_program__fd(program)
@@ -195,8 +200,9 @@ final class BPFLoader {
     /// struct number in bpf/wire.h.
     private static let numberSize = 64
 
-    private static let full = decoded(BPFObject.full)
-    private static let withoutKfuncs = decoded(BPFObject.withoutKfuncs)
+    // Not kept: libbpf has its own copy of what it needs, once the object is open.
+    private static var full: [UInt8] { decoded(BPFObject.full) }
+    private static var withoutKfuncs: [UInt8] { decoded(BPFObject.withoutKfuncs) }
 
     private static func decoded(_ base64: StaticString) -> [UInt8] { base64.withUTF8Buffer(decoded) }
 

@@ -1,10 +1,12 @@
 import CLibbpf
+import CSystem
 import Glibc
 
 /// The running kernel's shape: what its BTF says it has. Versions are for people.
 public struct Kernel {
     public let release: String
-    private let btf: OpaquePointer?
+    private let types: KernelTypes
+    private var btf: OpaquePointer? { types.btf }
     /// For tests: functions and tracepoints that this kernel is to do without.
     private let hidden: Set<String>
 
@@ -22,19 +24,24 @@ public struct Kernel {
         release = withUnsafeBytes(of: name.release) {
             String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
         }
-        btf = btf__load_vmlinux_btf()
+        types = KernelTypes()
         let names = getenv("VMASCOPE_WITHOUT").map { String(cString: $0) } ?? ""
         hidden = Set(names.split(separator: ",").map(String.init))
     }
 
     public var hasBTF: Bool { btf != nil }
 
+    /// Lets go of what BTF takes, some megabytes, until something is asked again.
+    public func releaseTypes() {
+        types.release()
+        vms_release_memory()
+    }
+
     /// Sysctl `vm.max_map_count`.
     public static var mapLimit: Int? { ProcFile.text("/proc/sys/vm/max_map_count").flatMap { Int($0) } }
 
     public func hasFunction(_ name: String) -> Bool {
-        guard let btf, !hidden.contains(name) else { return false }
-        return btf__find_by_name_kind(btf, name, Kind.function) > 0
+        !hidden.contains(name) && types.find(name, Kind.function) > 0
     }
 
     /// Whether an object that asks for kfuncs can be loaded: the kernel has them all, or libbpf may look
@@ -51,14 +58,13 @@ public struct Kernel {
     public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }
 
     public func hasStruct(_ name: String) -> Bool {
-        guard let btf, !hidden.contains(name) else { return false }
-        return btf__find_by_name_kind(btf, name, Kind.structure) > 0
+        !hidden.contains(name) && types.find(name, Kind.structure) > 0
     }
 
     /// How many arguments a tracepoint passes on, or nil if there is no such tracepoint.
     public func tracepointArguments(_ name: String) -> Int? {
         guard let btf, !hidden.contains(name) else { return nil }
-        let typedef = btf__find_by_name_kind(btf, "btf_trace_" + name, Kind.typedef)
+        let typedef = types.find("btf_trace_" + name, Kind.typedef)
         guard typedef > 0, let pointer = btf__type_by_id(btf, UInt32(typedef)),
             let target = btf__type_by_id(btf, pointer.pointee.type),
             let prototype = btf__type_by_id(btf, target.pointee.type)
@@ -77,16 +83,14 @@ public struct Kernel {
     /// meanwhile: where the tracepoints' callers are guarded by SRCU (seen since 7.2), in place of
     /// having preemption disabled.
     var preemptsTracepoints: Bool {
-        guard let btf else { return false }
-        return btf__find_by_name_kind(btf, "class_srcu_fast_notrace_t", Kind.typedef) > 0
+        types.find("class_srcu_fast_notrace_t", Kind.typedef) > 0
     }
 
     public var hasMapleTree: Bool { hasField("mm_struct", "mm_mt") }
 
     /// Whether a struct has a member, however deep in anonymous structs and unions.
     public func hasField(_ structure: String, _ field: String) -> Bool {
-        guard let btf else { return false }
-        let id = btf__find_by_name_kind(btf, structure, Kind.structure)
+        let id = types.find(structure, Kind.structure)
         return id > 0 && hasField(UInt32(id), field, depth: 4)
     }
 
@@ -99,5 +103,38 @@ public struct Kernel {
             if name == field || name.isEmpty && hasField(members[index].type, field, depth: depth - 1) { return true }
         }
         return false
+    }
+}
+
+/// The kernel's BTF, while it is needed.
+private final class KernelTypes {
+    private var loaded: OpaquePointer?
+    /// libbpf compares with name after name, for up to a millisecond, and a few are asked for again and again.
+    private var found: [Name: Int32] = [:]
+
+    private struct Name: Hashable {
+        var name: String
+        var kind: UInt32
+    }
+
+    var btf: OpaquePointer? {
+        if loaded == nil { loaded = btf__load_vmlinux_btf() }
+        return loaded
+    }
+
+    deinit { btf__free(loaded) }
+
+    /// The type's number, or nothing above 0.
+    func find(_ name: String, _ kind: UInt32) -> Int32 {
+        let key = Name(name: name, kind: kind)
+        if let id = found[key] { return id }
+        let id = btf.map { btf__find_by_name_kind($0, name, kind) } ?? 0
+        found[key] = id
+        return id
+    }
+
+    func release() {
+        btf__free(loaded)
+        loaded = nil
     }
 }

@@ -119,7 +119,7 @@ public final class Probe {
     }
 
     deinit {
-        if let ring { ring_buffer__free(ring) }
+        if let ring { vms_ring_close(ring) }
     }
 
     /// What is run from outside, and not attached.
@@ -128,14 +128,14 @@ public final class Probe {
     }
 
     private func openRing() throws(ProbeError) {
-        let callback: ring_buffer_sample_fn = { context, data, size in
+        let callback: vms_record_fn = { context, data, size in
             let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
             if !probe.isDiscarding { probe.receive(UnsafeRawBufferPointer(start: data, count: size)) }
             probe.budget -= 1
             return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
         }
         let events = try loader.map("events")
-        ring = ring_buffer__new(events, callback, Unmanaged.passUnretained(self).toOpaque(), nil)
+        ring = vms_ring_open(events, loader.entries("events"), callback, Unmanaged.passUnretained(self).toOpaque())
         guard ring != nil else { throw .bpf("opening the ring buffer", errno) }
     }
 
@@ -172,7 +172,7 @@ public final class Probe {
             waiting.forEach(body)
             waiting = []
             budget = Self.recordsPerRound
-            ring_buffer__consume(ring)
+            vms_ring_consume(ring)
             deliver = { _ in }
             isEmpty = budget > 0
         }
@@ -183,7 +183,7 @@ public final class Probe {
     public func discard() {
         budget = .max
         isDiscarding = true
-        ring_buffer__consume(ring)
+        vms_ring_consume(ring)
         isDiscarding = false
     }
 
@@ -318,7 +318,7 @@ public final class Probe {
                 }
             }
             budget = .max
-            ring_buffer__consume(ring)
+            vms_ring_consume(ring)
             deliver = { _ in }
         } while request.more != 0
         return (request.mm, vmas, SnapshotReader.isQuiet(progress))

@@ -56,6 +56,7 @@ final class Observation {
             model: try Calibration.model(kernel), isHooked: probe.source == .hooks,
             waits: probe.source == .tracepoints, started: started, startTime: startTime, mapLimit: Kernel.mapLimit,
             hasStacks: !options.noStacks)
+        kernel.releaseTypes()
         observer = Findings.observer(header)
         recorder?.begin(header)
     }

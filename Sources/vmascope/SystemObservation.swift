@@ -46,6 +46,7 @@ final class SystemObservation {
             mergeRules: model.name, stock: system.counter,
             started: Clock.now)
         faces = try SystemFaces(options, host)
+        kernel.releaseTypes()
     }
 
     private static func open(_ kernel: Kernel) throws -> Probe {

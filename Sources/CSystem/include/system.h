@@ -41,8 +41,20 @@ int vms_merge_memory(void);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);
+// Gives back to the kernel what was freed, and what of the executable its start alone has read.
+void vms_release_memory(void);
 // From now on this process runs before others that want the processor, if it may.
 void vms_run_first(void);
+
+// A BPF ring buffer's reader. `deliver` gets one record, in memory that is the ring's own and read-only, and
+// ends the round by anything but 0.
+struct vms_ring;
+typedef int (*vms_record_fn)(void *context, void *record, size_t size);
+// `size` is the map's, in bytes. Returns NULL and errno if it can't be mapped.
+struct vms_ring *vms_ring_open(int fd, size_t size, vms_record_fn deliver, void *context);
+void vms_ring_close(struct vms_ring *ring);
+// Delivers what there is. Returns 0, what `deliver` ended it with, or -errno.
+int vms_ring_consume(struct vms_ring *ring);
 
 // The text of a mangled name with all its types, to be freed, or NULL if it is none.
 char *vms_demangle_cxx(const char *name);
