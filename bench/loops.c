@@ -1,7 +1,7 @@
 // loops OPERATION COUNT
 //
 // Does one thing over and over, from when a line comes on stdin, and prints what one of it took: this
-// process's own processor time, in nanoseconds, kernel and observers in it included.
+// process's own processor time, in nanoseconds, kernel and observers in it included. Stays until stdin ends.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +85,9 @@ int main(int argc, char **argv)
 		for (long n = 0; n < count; n++)
 			operations[i].call();
 		printf("%.1f\n", (now() - start) / count);
+		fflush(stdout);
+		while (getchar() != EOF)
+			;
 		return 0;
 	}
 	fprintf(stderr, "usage: loops mmap|mprotect|mremap|brk|getppid COUNT\n");
