@@ -9,6 +9,7 @@ let package = Package(
         .executable(name: "vmascope", targets: ["vmascope"]),
         // For bench/, a package of its own.
         .library(name: "VMACore", targets: ["VMACore"]),
+        .library(name: "VMAProbe", targets: ["VMAProbe"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

@@ -8,8 +8,13 @@ let package = Package(
     dependencies: [.package(name: "vmascope", path: "..")],
     targets: [
         .target(name: "CRBTree"),
+        .target(name: "CMaps"),
         .executableTarget(
-            name: "bench", dependencies: ["CRBTree", .product(name: "VMACore", package: "vmascope")]),
+            name: "bench",
+            dependencies: [
+                "CRBTree", "CMaps",
+                .product(name: "VMACore", package: "vmascope"), .product(name: "VMAProbe", package: "vmascope"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -36,3 +36,10 @@ enum Measure {
 
 /// A row of a Markdown table.
 func row(_ cells: [String]) { print("| " + cells.joined(separator: " | ") + " |") }
+
+/// Says what is wrong, and ends.
+func fail(_ what: String) -> Never {
+    let line = "bench: \(what)\n"
+    write(2, line, line.utf8.count)
+    exit(1)
+}

@@ -1,7 +1,16 @@
 import Glibc
 
 // `bench`: every benchmark; `bench smoke`: once each, tiny, to see that they run.
-let isSmoke = CommandLine.arguments.dropFirst().first == "smoke"
+// `bench snapshot VMAS-PROGRAM VMAS ROUNDS`: what bench/snapshot runs.
+let arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.first == "snapshot" {
+    guard arguments.count == 4, let vmas = Int(arguments[2]), let rounds = Int(arguments[3]), vmas > 0, rounds > 0 else {
+        fail("usage: bench snapshot VMAS-PROGRAM VMAS ROUNDS")
+    }
+    try SnapshotBenchmark(program: arguments[1], vmas: vmas, rounds: rounds).run()
+    exit(0)
+}
+let isSmoke = arguments.first == "smoke"
 
 let sizes = isSmoke ? [100, 1_000] : [1_000, 10_000, 100_000, 1_000_000]
 
