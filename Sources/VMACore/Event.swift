@@ -6,8 +6,9 @@
 public enum Event: Sendable {
     // From the kernel.
     case rows(Rows)
-    case section(Section)
-    case attempt(HookedAttempt)
+    indirect case section(Section)
+    /// Apart, for it is larger than all others.
+    indirect case attempt(HookedAttempt)
     case commit(Origin, AddressRange)
     case fork(Life)
     case exec(Life)
@@ -100,14 +101,54 @@ public struct Rows: Sendable {
 /// A syscall as the task entered it: x86-64 number (below 0 outside a syscall) and arguments.
 public struct Syscall: Sendable, Equatable {
     public var number: Int32
-    public var arguments: [UInt64]  // six
+    public var arguments: Arguments
     /// False for a 32-bit task, or when the address space is another process's.
     public var isNative: Bool
 
-    public init(number: Int32, arguments: [UInt64], isNative: Bool = true) {
+    public init(number: Int32, arguments: Arguments, isNative: Bool = true) {
         self.number = number
         self.arguments = arguments
         self.isNative = isNative
+    }
+
+    /// Six, without memory of their own; those that are not given are 0.
+    public struct Arguments: Sendable, Equatable, ExpressibleByArrayLiteral {
+        public typealias Six = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+        private var all: Six
+
+        public init(_ all: Six = (0, 0, 0, 0, 0, 0)) { self.all = all }
+
+        public init(_ arguments: [UInt64]) {
+            self.init()
+            for (index, argument) in arguments.prefix(6).enumerated() { self[index] = argument }
+        }
+
+        public init(arrayLiteral arguments: UInt64...) { self.init(arguments) }
+
+        public subscript(index: Int) -> UInt64 {
+            get {
+                switch index {
+                case 0: all.0
+                case 1: all.1
+                case 2: all.2
+                case 3: all.3
+                case 4: all.4
+                default: all.5
+                }
+            }
+            set {
+                switch index {
+                case 0: all.0 = newValue
+                case 1: all.1 = newValue
+                case 2: all.2 = newValue
+                case 3: all.3 = newValue
+                case 4: all.4 = newValue
+                default: all.5 = newValue
+                }
+            }
+        }
+
+        public static func == (one: Arguments, other: Arguments) -> Bool { one.all == other.all }
     }
 }
 
@@ -116,14 +157,14 @@ public struct Section: Sendable {
     public var origin: Origin
     public var syscall: Syscall
     public var stack: StackID
-    public var ranges: [AddressRange]
+    public var ranges: Ranges
     public var writes: UInt32
     public var incomplete: Bool
     /// It was chosen by a chance of 1 in so many; 0 where every section is told.
     public var oneIn: UInt32
 
     public init(
-        _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: [AddressRange], writes: UInt32,
+        _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: Ranges, writes: UInt32,
         incomplete: Bool, oneIn: UInt32 = 0
     ) {
         self.origin = origin
@@ -133,6 +174,31 @@ public struct Section: Sendable {
         self.writes = writes
         self.incomplete = incomplete
         self.oneIn = oneIn
+    }
+
+    /// Up to two, without memory of their own: a move has a source and a target.
+    public struct Ranges: Sendable, Equatable, RandomAccessCollection, ExpressibleByArrayLiteral {
+        private var first = AddressRange.empty
+        private var second = AddressRange.empty
+        public private(set) var endIndex = 0
+        public var startIndex: Int { 0 }
+        public static let limit = 2
+
+        public init() {}
+
+        /// More than two are left out.
+        public init(arrayLiteral ranges: AddressRange...) { for range in ranges { append(range) } }
+
+        public mutating func append(_ range: AddressRange) {
+            guard endIndex < Self.limit else { return }
+            endIndex += 1
+            self[endIndex - 1] = range
+        }
+
+        public subscript(index: Int) -> AddressRange {
+            get { index == 0 ? first : second }
+            set { if index == 0 { first = newValue } else { second = newValue } }
+        }
     }
 }
 

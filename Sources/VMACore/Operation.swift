@@ -1,6 +1,9 @@
 /// What a process was doing when a merge was considered.
 public enum Operation: String, CaseIterable, Sendable {
     case mmap, brk, mremap, mprotect, madvise, mlock, mbind, prctl, userfaultfd, munmap, fork, stack, other
+
+    /// In `allCases`.
+    var place: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
 }
 
 extension Syscall {
@@ -40,7 +43,7 @@ extension Syscall {
     /// An mremap that never grows in place.
     var movesAway: Bool { argument(3) & (Self.mremapFixed | Self.mremapDontUnmap) != 0 }
 
-    func argument(_ index: Int) -> UInt64 { index < arguments.count ? arguments[index] : 0 }
+    func argument(_ index: Int) -> UInt64 { arguments[index] }
 
     /// Where an mremap moves from; it is about to be unmapped, so it is nobody's neighbour.
     var vacated: AddressRange {

@@ -65,6 +65,12 @@ struct ByteReader: ByteStream {
     }
 
     mutating func number(_ value: inout UInt64) {
+        // Most take one byte.
+        if next < bytes.count, bytes[next] < 0x80 {
+            value = UInt64(bytes[next])
+            next += 1
+            return
+        }
         value = 0
         var shift: UInt64 = 0
         var part: UInt8 = 0

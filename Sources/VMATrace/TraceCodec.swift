@@ -6,6 +6,9 @@ import VMACore
 struct TraceCodec<Stream: ByteStream> {
     var stream: Stream
     var memory = TraceMemory()
+    /// Those read last, in memory that is used again, if nobody has kept them.
+    private var told: [VMA] = []
+    private static var room: Int { 64 }
 
     init(_ stream: Stream) { self.stream = stream }
 
@@ -31,8 +34,11 @@ struct TraceCodec<Stream: ByteStream> {
         stream.number32(&section.writes)
         stream.number32(&section.stack)
         let count = stream.count(section.ranges.count, bits: 16)
-        if Stream.isReader { section.ranges = Array(repeating: .empty, count: count) }
-        for index in 0..<count { range(&section.ranges[index], of: whose) }
+        guard count <= Section.Ranges.limit else { return stream.fail("a section of \(count) ranges") }
+        for index in 0..<count {
+            if Stream.isReader { section.ranges.append(.empty) }
+            range(&section.ranges[index], of: whose)
+        }
         syscall(&section.syscall, near: section.ranges.first?.start ?? 0)
     }
 
@@ -148,7 +154,7 @@ struct TraceCodec<Stream: ByteStream> {
         syscall.isNative = number & 1 != 0
         syscall.number = Int32(bitPattern: UInt32(truncatingIfNeeded: number >> 1)) &- 1
         let last = memory.arguments(syscall.number)
-        var arguments = (0..<6).map { $0 < syscall.arguments.count ? syscall.arguments[$0] : 0 }
+        var arguments = syscall.arguments
         var changed: UInt8 = 0
         if !Stream.isReader { for index in 0..<6 where arguments[index] != last[index] { changed |= 1 << UInt8(index) } }
         stream.byte(&changed)
@@ -171,15 +177,16 @@ struct TraceCodec<Stream: ByteStream> {
     /// was told last, and those that are not. `place` stands for what is before the first.
     private mutating func vmas(_ vmas: inout [VMA], place: UInt64) {
         let count = stream.count(vmas.count, bits: 1)
-        if Stream.isReader { vmas = [] }
+        if Stream.isReader { told.removeAll(keepingCapacity: told.count <= Self.room) }
+        defer { if Stream.isReader { vmas = told } }
         var place = ~place
+        var before: UInt64 = 0
         var known: UInt8 = 0
         for index in 0..<count {
             if index % 8 == 0 {
                 known = Stream.isReader ? 0 : knownRows(vmas[index..<min(index + 8, count)], place: place)
                 stream.byte(&known)
             }
-            let before = index == 0 ? 0 : Stream.isReader ? vmas.last!.end : vmas[index - 1].end
             var vma = Stream.isReader ? Self.nothing : vmas[index]
             if known & 1 << UInt8(index % 8) == 0 {
                 stream.value(&vma.range.start, near: memory.row(after: place)?.start ?? (index == 0 ? ~place : before))
@@ -194,7 +201,8 @@ struct TraceCodec<Stream: ByteStream> {
             guard !Stream.isReader || vma.start < vma.end && vma.start >= before else {
                 return stream.fail("VMAs out of order")
             }
-            if Stream.isReader { vmas.append(vma) }
+            if Stream.isReader { told.append(vma) }
+            before = vma.end
             place = vma.end
         }
     }

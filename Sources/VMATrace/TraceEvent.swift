@@ -89,7 +89,7 @@ extension TraceCodec where Stream == ByteReader {
 
     private mutating func event(_ kind: TraceKind) -> Event {
         let nobody = Origin(time: 0, mm: 0, tgid: 0, tid: 0)
-        let nothing = Syscall(number: 0, arguments: [])
+        let nothing = Syscall(number: 0, arguments: Syscall.Arguments())
         var id: UInt32 = 0
         var text = ""
         switch kind {

@@ -59,8 +59,10 @@ struct TraceMemory {
     var texts = WordBook<String>(limit: 65_536)
     /// Where the thread's last event was.
     private var ranges: [Whose: AddressRange] = [:]
+    /// The one of them that was noted last, which may be newer here.
+    private var latest: (whose: Whose, range: AddressRange)?
     /// The arguments of the last call of each syscall.
-    private var arguments: [Int32: [UInt64]] = [:]
+    private var arguments: [Int32: Syscall.Arguments] = [:]
     /// The VMAs seen last, by where the one before them ended.
     private var rows: [UInt64: VMA] = [:]
     var lastKind = Kind()
@@ -69,16 +71,25 @@ struct TraceMemory {
     private static let rangeLimit = 4096
     private static let syscallLimit = 1024
 
-    func range(_ whose: Whose) -> AddressRange { ranges[whose] ?? .empty }
+    func range(_ whose: Whose) -> AddressRange {
+        if let latest, latest.whose == whose { return latest.range }
+        return ranges[whose] ?? .empty
+    }
 
     mutating func note(_ range: AddressRange, of whose: Whose) {
-        if ranges.count >= Self.rangeLimit { ranges.removeAll(keepingCapacity: true) }
+        defer { latest = (whose, range) }
+        if ranges.count >= Self.rangeLimit {
+            ranges.removeAll(keepingCapacity: true)
+        } else if let latest {
+            if latest.whose == whose { return }
+            ranges[latest.whose] = latest.range
+        }
         ranges[whose] = range
     }
 
-    func arguments(_ number: Int32) -> [UInt64] { arguments[number] ?? Array(repeating: 0, count: 6) }
+    func arguments(_ number: Int32) -> Syscall.Arguments { arguments[number] ?? Syscall.Arguments() }
 
-    mutating func note(_ last: [UInt64], of number: Int32) {
+    mutating func note(_ last: Syscall.Arguments, of number: Int32) {
         if arguments.count >= Self.syscallLimit { arguments.removeAll(keepingCapacity: true) }
         arguments[number] = last
     }

@@ -12,7 +12,9 @@ public struct WireDecoder {
 
     public var interners = Interners()
     /// The next number expected of each CPU.
-    private var expected: [UInt16: UInt32] = [:]
+    private var expected: [UInt32] = []
+    /// Those of the record before, in memory that is used again, if nobody has kept them.
+    private var vmas: [VMA] = []
 
     public init() {}
 
@@ -20,28 +22,33 @@ public struct WireDecoder {
     public mutating func missing(before record: UnsafeRawBufferPointer) -> UInt64 {
         guard record.count >= MemoryLayout<vme_header>.size else { return 0 }
         let header = record.loadUnaligned(as: vme_header.self)
-        let gap = Int32(bitPattern: header.seq &- expected[header.cpu, default: 0])
+        let cpu = Int(header.cpu)
+        while expected.count <= cpu { expected.append(0) }
+        let gap = Int32(bitPattern: header.seq &- expected[cpu])
         // One that comes late was counted when it was passed over.
         guard gap >= 0 else { return 0 }
-        expected[header.cpu] = header.seq &+ 1
+        expected[cpu] = header.seq &+ 1
         return UInt64(gap)
     }
 
     /// Records missing after the last one: `next` holds the number that each CPU would take.
     public mutating func missing(atEnd next: [UInt32]) -> UInt64 {
         var missing: UInt64 = 0
+        while expected.count < next.count { expected.append(0) }
         for (cpu, next) in next.enumerated() {
-            let gap = Int32(bitPattern: next &- expected[UInt16(cpu), default: 0])
+            let gap = Int32(bitPattern: next &- expected[cpu])
             guard gap > 0 else { continue }
             missing += UInt64(gap)
-            expected[UInt16(cpu)] = next
+            expected[cpu] = next
         }
         return missing
     }
 
     /// Whether any CPU has numbered a record that has not come.
     public func isMissing(before next: [UInt32]) -> Bool {
-        next.enumerated().contains { cpu, next in Int32(bitPattern: next &- expected[UInt16(cpu), default: 0]) > 0 }
+        next.enumerated().contains { cpu, next in
+            Int32(bitPattern: next &- (cpu < expected.count ? expected[cpu] : 0)) > 0
+        }
     }
 
     public mutating func decode(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
@@ -74,8 +81,9 @@ public struct WireDecoder {
     /// What was counted of an address space that is gone, if the record is that; it is no event, for
     /// it tells nothing that has happened.
     public mutating func tally(_ record: UnsafeRawBufferPointer) -> (mm: MMID, counts: SectionCounts)? {
-        guard let tally = try? load(record, vme_tally.self, kind: UInt16(VME_TALLY.rawValue)),
-            tally.h.kind == VME_TALLY.rawValue
+        let kind = UInt16(VME_TALLY.rawValue)
+        guard record.count >= 2, record.loadUnaligned(as: UInt16.self) == kind,
+            let tally = try? load(record, vme_tally.self, kind: kind)
         else { return nil }
         defer { interners.mms.forget(tally.h.mm) }
         return (interners.mms.id(tally.h.mm), Self.counts(tally.counts, born: tally.born))
@@ -121,26 +129,25 @@ public struct WireDecoder {
             throw .invalid("rows for reason \(field(\.reason))")
         }
         var truncated = field(\.truncated) != 0
-        var vmas: [VMA] = []
-        vmas.reserveCapacity(count)
+        var (taken, end) = (0, UInt64(0))
         for index in 0..<count {
             let row = record.loadUnaligned(fromByteOffset: head + index * size, as: vme_row.self)
             // A layout relies on order, and a recording may be damaged.
-            guard row.start < row.end, row.start >= vmas.last?.end ?? 0 else {
+            guard row.start < row.end, row.start >= end else {
                 // Read without the lock, while somebody changed it.
                 guard reason == .snapshot else { throw .invalid("rows out of order") }
                 truncated = true
                 break
             }
-            vmas.append(interners.vma(row))
+            end = row.end
+            let vma = interners.vma(row)
+            if taken < vmas.count { vmas[taken] = vma } else { vmas.append(vma) }
+            taken += 1
         }
+        if taken < vmas.count { vmas.removeLast(vmas.count - taken) }
         return .rows(
             Rows(
                 origin, AddressRange(field(\.lo), field(\.hi)), reason, truncated: truncated, vmas))
-    }
-
-    private func arguments(_ args: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)) -> [UInt64] {
-        [args.0, args.1, args.2, args.3, args.4, args.5]
     }
 
     private mutating func section(
@@ -149,10 +156,12 @@ public struct WireDecoder {
         let section = try load(record, vme_section.self, kind: 2)
         let flags = section.flags
         let isNative = flags & (VME_FOREIGN.rawValue | VME_COMPAT.rawValue) == 0
-        let ranges = [AddressRange(section.lo, section.hi), AddressRange(section.lo2, section.hi2)]
+        var ranges = Section.Ranges()
+        if section.lo < section.hi { ranges.append(AddressRange(section.lo, section.hi)) }
+        if section.lo2 < section.hi2 { ranges.append(AddressRange(section.lo2, section.hi2)) }
         return Section(
-            origin, Syscall(number: section.nr, arguments: arguments(section.args), isNative: isNative),
-            stack: interners.stacks.id(section.stack), ranges: ranges.filter { !$0.isEmpty }, writes: section.writes,
+            origin, Syscall(number: section.nr, arguments: Syscall.Arguments(section.args), isNative: isNative),
+            stack: interners.stacks.id(section.stack), ranges: ranges, writes: section.writes,
             incomplete: flags & VME_INCOMPLETE.rawValue != 0, oneIn: section.one_in)
     }
 
@@ -168,8 +177,8 @@ public struct WireDecoder {
         let after = attempt.flags & VME_HAS_NEXT.rawValue != 0 ? interners.vma(attempt.next) : nil
         let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
         return HookedAttempt(
-            origin, Syscall(number: attempt.nr, arguments: arguments(attempt.args)), stack: interners.stacks.id(attempt.stack),
-            site: site, proposed: proposed, before: before, after: after, middle: middle)
+            origin, Syscall(number: attempt.nr, arguments: Syscall.Arguments(attempt.args)),
+            stack: interners.stacks.id(attempt.stack), site: site, proposed: proposed, before: before, after: after, middle: middle)
     }
 
     private mutating func life(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Life {

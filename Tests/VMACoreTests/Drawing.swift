@@ -192,7 +192,7 @@ extension Blockers {
 
 extension Syscall {
     private init(_ number: Int32, _ arguments: [UInt64]) {
-        self.init(number: number, arguments: arguments + Array(repeating: 0, count: 6 - arguments.count))
+        self.init(number: number, arguments: Arguments(arguments))
     }
 
     private static func length(_ range: AddressRange) -> UInt64 { range.end - range.start }

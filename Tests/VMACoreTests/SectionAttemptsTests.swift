@@ -5,7 +5,7 @@ import Testing
 /// The attempts of one syscall, from what it found and what it left.
 func attempts(
     _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
-    ranges: [AddressRange]? = nil, writes: UInt32 = 1, model: KernelModel = .v6_12
+    ranges: Section.Ranges? = nil, writes: UInt32 = 1, model: KernelModel = .v6_12
 ) -> [MergeAttempt] {
     let section = Section(
         .drawn, syscall, stack: 5, ranges: ranges ?? [pages(0, before.count)], writes: writes, incomplete: false)
@@ -16,7 +16,7 @@ func attempts(
 
 func pictures(
     _ syscall: Syscall, _ before: String, _ after: String, _ notes: [Character: Note] = [:],
-    ranges: [AddressRange]? = nil, writes: UInt32 = 1
+    ranges: Section.Ranges? = nil, writes: UInt32 = 1
 ) -> [String] {
     attempts(syscall, before, after, notes, ranges: ranges, writes: writes).map { picture($0, before.count) }
 }

@@ -35,6 +35,12 @@ struct AddressRangeTests {
     }
 }
 
+@Suite("An operation")
+struct OperationTests {
+    @Test("knows its place among all")
+    func place() { #expect(Operation.allCases.map(\.place) == Array(Operation.allCases.indices)) }
+}
+
 @Suite("A VMA")
 struct VMATests {
     @Test("that is cut takes its offset along")

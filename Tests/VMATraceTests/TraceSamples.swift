@@ -39,7 +39,8 @@ struct EventSource {
             let range = AddressRange(vmas.first?.start ?? 0, vmas.last?.end ?? page())
             return .rows(Rows(origin(), range, reasons[dice.below(7)], truncated: dice.chance(8), vmas))
         case 1:
-            let ranges = (0..<dice.below(3)).map { _ in range() }
+            var ranges = Section.Ranges()
+            for _ in 0..<dice.below(3) { ranges.append(range()) }
             return .section(
                 Section(
                     origin(), syscall(), stack: id(), ranges: ranges, writes: id(), incomplete: dice.chance(8)))
@@ -94,7 +95,7 @@ struct EventSource {
     private mutating func syscall() -> Syscall {
         let numbers: [Int32] = [-1, 9, 10, 11, 12, 25, 28, 30, 157, 237, .min, .max]
         let arguments = (0..<6).map { _ in dice.chance(10) ? dice.next() : dice.chance(2) ? page() : UInt64(dice.below(64)) }
-        return Syscall(number: numbers[dice.below(12)], arguments: arguments, isNative: !dice.chance(8))
+        return Syscall(number: numbers[dice.below(12)], arguments: Syscall.Arguments(arguments), isNative: !dice.chance(8))
     }
 
     private mutating func life() -> Life { Life(origin(), parent: mm(), parentTgid: id(), command: text()) }
