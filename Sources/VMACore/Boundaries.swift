@@ -15,16 +15,18 @@ public struct Causes: Sendable {
     /// The boundary stood when the observation began, or exec made it, or what made it was lost.
     static let unknown = UInt32.max
 
-    private var ids: [Cause: UInt32] = [:]
+    private var ids = NumberTable()
     private var all: [Cause] = []
     private static let limit = 50_000
 
     /// Past the limit, causes are told apart by operation only.
     mutating func id(_ cause: Cause) -> UInt32 {
-        if let id = ids[cause] { return id }
+        let key = UInt64(cause.operation.place + 1) << 32 | UInt64(cause.stack)
+        let known = ids[key]
+        if known != 0 { return known }
         if all.count >= Self.limit, cause.stack != 0 { return id(Cause(cause.operation, stack: 0)) }
         all.append(cause)
-        ids[cause] = UInt32(all.count)
+        ids[key] = UInt32(all.count)
         return UInt32(all.count)
     }
 

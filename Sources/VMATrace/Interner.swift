@@ -3,21 +3,32 @@ import VMACore
 
 /// Kernel pointers and hashes to small ids, in the order of their appearance. 0 stays 0.
 public struct Interner {
-    private var ids: [UInt64: UInt32] = [:]
+    private var ids = NumberTable()
     private var next: UInt32 = 1
+    /// The one asked for last.
+    private var last: (pointer: UInt64, id: UInt32) = (0, 0)
 
     public init() {}
 
     public mutating func id(_ pointer: UInt64) -> UInt32 {
+        if pointer == last.pointer { return last.id }
         if pointer == 0 { return 0 }
-        if let id = ids[pointer] { return id }
-        defer { next += 1 }
-        ids[pointer] = next
-        return next
+        var id = ids[pointer]
+        if id == 0 {
+            id = next
+            ids[pointer] = id
+            next += 1
+        }
+        last = (pointer, id)
+        return id
     }
 
     /// The pointer's memory was freed: what comes there next is something else.
-    public mutating func forget(_ pointer: UInt64) { ids[pointer] = nil }
+    public mutating func forget(_ pointer: UInt64) {
+        guard ids[pointer] != 0 else { return }
+        ids[pointer] = 0
+        last = (0, 0)
+    }
 }
 
 /// The names of a kernel's things. One set for a whole observation, so that the same anon_vma
