@@ -215,14 +215,19 @@ public enum MergeRules {
     /// All that keeps the two apart.
     public static func blockers(_ pair: Pair, _ model: KernelModel) -> Blockers {
         var found: Blockers = []
-        for rule in table where rule.blocks(pair, model) { found.insert(rule.blocker) }
+        // By index: a rule is much to copy.
+        for index in table.indices where table[index].blocks(pair, model) { found.insert(table[index].blocker) }
         return found
     }
 
     /// The details of the given blockers, one after the other, or nil.
     public static func detail(_ blockers: Blockers, _ pair: Pair, _ model: KernelModel) -> String? {
-        let parts = blockers.rules.compactMap { $0.detail(pair, model) }
-        return parts.isEmpty ? nil : parts.joined(separator: "; ")
+        var details: String?
+        for index in table.indices where blockers.contains(table[index].blocker) {
+            guard let detail = table[index].detail(pair, model) else { continue }
+            details = details.map { "\($0); \(detail)" } ?? detail
+        }
+        return details
     }
 
     private static func differingFlags(_ pair: Pair, _ model: KernelModel) -> VMAFlags {

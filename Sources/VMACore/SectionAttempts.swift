@@ -115,8 +115,8 @@ struct SectionAttempts {
 
             // A VMA that the syscall split has its other part beside it, which is no neighbour.
             if previous?.end != piece.start { previous = nil }
-            let prev = piece.start == old.start ? previous ?? adjacent(index - 1, \.end, piece.start) : nil
-            let following = piece.end == old.end ? adjacent(index + 1, \.start, piece.end) : nil
+            let prev = piece.start == old.start ? previous ?? adjacent(index - 1, .prev, piece.start) : nil
+            let following = piece.end == old.end ? adjacent(index + 1, .next, piece.end) : nil
             // The next piece is about to be changed itself, and will look back at this one.
             let nextChanges = following.map { $0.range.overlaps(target) && willChange($0, target) } ?? false
             let next = nextChanges ? nil : following
@@ -170,9 +170,10 @@ struct SectionAttempts {
         return !result.hasAttributes(of: vma)
     }
 
-    private func adjacent(_ index: Int, _ edge: KeyPath<VMA, UInt64>, _ address: UInt64) -> VMA? {
-        guard before.indices.contains(index), before[index][keyPath: edge] == address else { return nil }
-        return before[index]
+    private func adjacent(_ index: Int, _ side: Side, _ address: UInt64) -> VMA? {
+        guard before.indices.contains(index) else { return nil }
+        let vma = before[index]
+        return (side == .prev ? vma.end : vma.start) == address ? vma : nil
     }
 
     func vma(_ vmas: [VMA], _ address: UInt64) -> VMA? {
@@ -231,6 +232,12 @@ extension Syscall {
 extension [VMA] {
     /// In order of address. Two ranges of one section may have been read with a neighbour in common.
     func uniqued() -> [VMA] {
+        var end: UInt64 = 0
+        let isSo = allSatisfy { vma in
+            defer { end = vma.end }
+            return end <= vma.start
+        }
+        if isSo { return self }
         var unique: [VMA] = []
         for vma in sorted(by: { $0.start < $1.start }) where unique.last.map({ $0.end <= vma.start }) ?? true {
             unique.append(vma)
