@@ -57,7 +57,7 @@ public struct FlowMeter {
     /// By when they were born: what was read last, and how often it was not there since.
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
-    private var open: [UInt32: Image.Open] = [:]
+    private var open: [UInt32: OpenSection] = [:]
     /// What `unseen` was told last.
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
@@ -76,7 +76,7 @@ public struct FlowMeter {
         if event.isRecord { interval.received += 1 }
         switch event {
         case .rows(let rows) where rows.reason == .before || rows.reason == .after:
-            open[rows.origin.tid, default: Image.Open()].take(rows)
+            open[rows.origin.tid, default: OpenSection()].take(rows)
         case .section(let section): judge(section)
         case .lost(let count):
             interval.lost += count
@@ -117,7 +117,7 @@ public struct FlowMeter {
     }
 
     private mutating func judge(_ section: Section) {
-        let open = open.removeValue(forKey: section.origin.tid) ?? Image.Open()
+        let open = open.removeValue(forKey: section.origin.tid) ?? OpenSection()
         let weight = max(section.oneIn, 1)
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
         interval.include(Int(weight)...Int(weight))

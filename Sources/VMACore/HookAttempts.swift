@@ -60,9 +60,10 @@ struct HookAttempts {
         pending[origin.tid]?.append(entry)
     }
 
-    /// A thread lets go of the lock; `after` is what the range it worked on holds now.
+    /// A thread lets go of the lock; `after` is what the range it worked on holds now, in any order.
     mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
-        guard let list = pending.removeValue(forKey: origin.tid) else { return [] }
+        guard !pending.isEmpty, let list = pending.removeValue(forKey: origin.tid) else { return [] }
+        let after = after.uniqued()
         return list.compactMap { entry in
             let range = entry.attempt.proposed.range
             if entry.attempt.site.commits {

@@ -21,23 +21,7 @@ public final class Image {
     public var peakCount = 0
     public internal(set) var history = History()
 
-    /// What the open write section of a thread has shown so far.
-    struct Open {
-        /// What it found was told; without that nothing can be read off it.
-        var hasBegun = false
-        var before: [VMA] = []
-        var after: [VMA] = []
-        /// More than a section can have (bpf/rows.h) are of a recording that lies.
-        private static let limit = 20_000
-
-        /// Rows of what it found, or of what it left.
-        mutating func take(_ rows: Rows) {
-            if rows.reason == .before { hasBegun = true }
-            let part = rows.reason == .before ? \Self.before : \Self.after
-            self[keyPath: part].append(contentsOf: rows.vmas.prefix(Self.limit - self[keyPath: part].count))
-        }
-    }
-    var open: [UInt32: Open] = [:]
+    var open = OpenSections()
     /// What the kernel had at exit, to compare with.
     var audited: [VMA] = []
     var auditedRange = AddressRange.empty

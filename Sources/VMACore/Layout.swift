@@ -32,10 +32,7 @@ public struct Layout: Sendable {
             for vma in vmas where !vma.range.isEmpty { overwrite(vma.range, with: [vma]) }
             return
         }
-        var cover = range
-        if let first = vmas.first, let last = vmas.last {
-            cover = cover.union(AddressRange(first.start, last.end))
-        }
+        let cover = Self.cover(range, vmas)
         guard !cover.isEmpty else { return }
         guard tree != nil else {
             if !vmas.isEmpty { tree = LayoutTree(vmas) }
@@ -48,6 +45,11 @@ public struct Layout: Sendable {
         } else if tree!.hasTooManyKinds {
             tree = tree!.copy(isWide: tree!.isWide)
         }
+    }
+
+    private static func cover(_ range: AddressRange, _ vmas: [VMA]) -> AddressRange {
+        guard let first = vmas.first, let last = vmas.last else { return range }
+        return range.union(AddressRange(first.start, last.end))
     }
 
     private static func areInOrder(_ vmas: [VMA]) -> Bool {
@@ -64,6 +66,13 @@ public struct Layout: Sendable {
         let isUnique = isKnownUniquelyReferenced(&tree)
         guard let tree, !isUnique || isWide && !tree.isWide else { return }
         self.tree = tree.copy(isWide: isWide || tree.isWide)
+    }
+
+    /// Whether `overwrite` would change nothing.
+    func holds(_ vmas: [VMA], in range: AddressRange) -> Bool {
+        let cover = Self.cover(range, vmas)
+        guard !cover.isEmpty, let tree else { return vmas.isEmpty }
+        return tree.holds(vmas, in: cover)
     }
 
     /// The VMA that holds `address`, or nil.

@@ -7,6 +7,8 @@ private struct LayoutChange {
     }
 
     var vmas: [VMA]
+    /// So many of them are to be written; those behind stay as they are.
+    var count: Int
     /// What remains of the VMA that reached beyond the end.
     var rest: Rest?
     var stop: UInt64
@@ -16,14 +18,41 @@ private struct LayoutChange {
 
     init(vmas: [VMA], stop: UInt64) {
         self.vmas = vmas
+        count = vmas.count
         self.stop = stop
     }
 
-    var total: Int { vmas.count + (rest == nil ? 0 : 1) }
-    func start(_ index: Int) -> UInt64 { index < vmas.count ? vmas[index].start : stop - 1 }
+    var total: Int { count + (rest == nil ? 0 : 1) }
+    func start(_ index: Int) -> UInt64 { index < count ? vmas[index].start : stop - 1 }
 }
 
 extension LayoutTree {
+    /// Whether `cover` holds exactly `vmas`, which lie in it.
+    func holds(_ vmas: [VMA], in cover: AddressRange) -> Bool {
+        var (leaf, _) = leaf(of: cover.start)
+        var index = leaf.rank(cover.start)
+        if let (node, before) = Self.before(leaf, index), node.row(before).pointee.end > cover.start { return false }
+        func isAtEnd() -> Bool {
+            guard index == leaf.count else { return false }
+            guard let next = leaf.next else { return true }
+            (leaf, index) = (next, 0)
+            return false
+        }
+        for vma in vmas {
+            guard !isAtEnd(), holds(vma, at: leaf, index) else { return false }
+            index += 1
+        }
+        return isAtEnd() || leaf.keys[index] >= cover.end
+    }
+
+    private func holds(_ vma: VMA, at leaf: LayoutNode, _ index: Int) -> Bool {
+        let row = leaf.row(index)
+        return leaf.keys[index] == vma.start && row.pointee.end == vma.end && row.pointee.pgoff == vma.pgoff
+            && row.pointee.anonVMA == vma.anonVMA && row.pointee.file == vma.file
+            && kinds[row.pointee.kind] == LayoutKind(vma)
+            && vma.anonPgoff == (isWide ? leaf.anonPgoff(index).pointee : 0)
+    }
+
     /// Makes `cover` hold exactly `vmas`, which lie in it, sorted and not overlapping.
     func overwrite(_ cover: AddressRange, with vmas: [VMA]) {
         var change = LayoutChange(vmas: vmas, stop: cover.end)
@@ -41,13 +70,28 @@ extension LayoutTree {
         if let (node, index) = last, node.keys[index] >= cover.start, node.row(index).pointee.end > cover.end {
             change.rest = rest(of: node, index, from: cover.end)
         }
+        // The rows in front that stay as they are.
+        while from < to, change.next < change.count, stays(change, change.next, at: leaf, from) {
+            at = vmas[change.next].end
+            change.previousEnd = at
+            change.next += 1
+            from += 1
+        }
+        // And those at the end.
+        var end = cover.end
+        while end <= limit, from < to, change.next < change.count, stays(change, change.count - 1, at: leaf, to - 1) {
+            change.count -= 1
+            end = vmas[change.count].start
+            change.stop = end
+            to -= 1
+        }
         // The rest starts where the cover ends.
         if change.rest != nil { change.stop += 1 }
 
         func seek() {
             (leaf, limit) = self.leaf(of: at)
             from = leaf.rank(at)
-            to = leaf.rank(min(limit, cover.end), from: from)
+            to = leaf.rank(min(limit, end), from: from)
         }
         while true {
             // What of it lies in this leaf, and no more than there is room for.
@@ -67,13 +111,20 @@ extension LayoutTree {
             }
             splice(leaf, from..<to, &change, upTo: upTo)
             if bound == change.stop, change.rest == nil {
-                forget(leaf, from + fresh.count, at: cover.end, unlessTouching: change.previousEnd)
+                forget(leaf, from + fresh.count, at: end, unlessTouching: change.previousEnd)
             }
             if leaf.count <= LayoutNode.sparse, height > 0 { tidy(at) }
             at = bound
             if at == change.stop { return }
             seek()
         }
+    }
+
+    /// Whether a row is what it is to be, and still has a boundary at its start if it had one.
+    private func stays(_ change: LayoutChange, _ number: Int, at leaf: LayoutNode, _ index: Int) -> Bool {
+        let end = number == change.next ? change.previousEnd : change.vmas[number - 1].end
+        guard leaf.row(index).pointee.cause == 0 || leaf.keys[index] == end else { return false }
+        return holds(change.vmas[number], at: leaf, index)
     }
 
     private func rest(of node: LayoutNode, _ index: Int, from start: UInt64) -> LayoutChange.Rest {
@@ -97,7 +148,7 @@ extension LayoutTree {
         fresh.count = upTo - change.next
         for index in 0..<fresh.count {
             let number = change.next + index
-            if number < change.vmas.count {
+            if number < change.count {
                 put(change.vmas[number], into: fresh, index)
             } else if let rest = change.rest {
                 fresh.keys[index] = rest.start

@@ -46,7 +46,7 @@ public final class Observer {
     /// The sums over those that exited long ago, if there were too many to keep.
     public var others: Image? { population.others }
 
-    public func image(_ mm: MMID) -> Image? { population.live[mm] }
+    public func image(_ mm: MMID) -> Image? { population.image(mm) }
 
     public func apply(_ event: Event) {
         if event.isRecord { received += 1 }
@@ -87,7 +87,7 @@ public final class Observer {
         stale = Set(population.live.keys)
         // What was under way may have lost its beginning or its outcome: no attempt of it counts.
         hooks = HookAttempts()
-        for image in population.live.values { image.open = [:] }
+        for image in population.live.values { image.open = OpenSections() }
         waiting = []
         // Nor does a comparison that may have been made without what is missing.
         audit.checked -= unsettled.checked
@@ -162,10 +162,9 @@ public final class Observer {
     private func apply(_ rows: Rows) {
         let isNew = rows.reason == .forked || rows.reason == .image
         if isNew, rows.range.start == 0 { leaveUnseenEnd(of: rows.origin.mm) }
-        let isKnown = image(rows.origin.mm) != nil
-        let image = population.image(for: rows.origin.mm, tgid: rows.origin.tgid)
         // The rows before these were lost before anyone knew whose they are.
-        if isNew, !isKnown, rows.range.start != 0 { stale.insert(image.mm) }
+        if isNew, rows.range.start != 0, image(rows.origin.mm) == nil { stale.insert(rows.origin.mm) }
+        let image = population.image(for: rows.origin.mm, tgid: rows.origin.tgid)
         image.changes += 1
         switch rows.reason {
         case .audit:
@@ -173,10 +172,12 @@ public final class Observer {
             image.auditedRange = image.auditedRange.union(rows.range)
             return
         case .before:
-            image.open[rows.origin.tid, default: Image.Open()].take(rows)
+            image.open.take(rows)
+            // As a rule it is what the last section has left, and nothing is to be done.
+            if image.layout.holds(rows.vmas, in: rows.range), !rows.truncated { return }
             expect(image, rows)
         case .after:
-            image.open[rows.origin.tid, default: Image.Open()].take(rows)
+            image.open.take(rows)
         case .forked, .image, .snapshot, .grown:
             break
         }
@@ -196,16 +197,17 @@ public final class Observer {
 
     private func apply(_ section: Section) {
         let image = population.image(for: section.origin.mm, tgid: section.origin.tgid)
-        let open = image.open.removeValue(forKey: section.origin.tid) ?? Image.Open()
         if section.incomplete { stale.insert(image.mm) }
-        if isHooked {
-            note(hooks.end(section.origin, after: open.after.uniqued()))
-        } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
-            note(
-                SectionAttempts(
-                    model: judge.model, section: section, before: open.before.uniqued(),
-                    after: open.after.uniqued()
-                ).attempts)
+        image.open.end(of: section.origin.tid) { open in
+            if isHooked {
+                note(hooks.end(section.origin, after: open.after))
+            } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
+                note(
+                    SectionAttempts(
+                        model: judge.model, section: section, before: open.before.uniqued(),
+                        after: open.after.uniqued()
+                    ).attempts)
+            }
         }
         charge(section, image)
         image.peakCount = max(image.peakCount, image.layout.count)
@@ -229,7 +231,7 @@ public final class Observer {
         }
         if image.command.isEmpty { image.command = life.command }
         image.audited = []
-        image.open = [:]
+        image.open = OpenSections()
         stale.remove(image.mm)
     }
 

@@ -4,6 +4,8 @@ struct Population {
     /// In the order of their appearance.
     private(set) var images: [Image] = []
     private(set) var live: [MMID: Image] = [:]
+    /// The one that lives and was asked for last.
+    private var latest: Image?
     /// Those that are gone, too: an id is never given twice.
     private var owners: [MMID: Image] = [:]
     /// Gone since it was last settled; settled, but not taken yet; taken, with a layout still.
@@ -19,10 +21,18 @@ struct Population {
     static let goneLimit = 1000
     static let layoutLimit = 16
 
-    func owner(_ mm: MMID) -> Image? { owners[mm] }
+    func owner(_ mm: MMID) -> Image? { latest?.mm == mm ? latest : owners[mm] }
+
+    /// The one that lives, or nil.
+    mutating func image(_ mm: MMID) -> Image? {
+        if let latest, latest.mm == mm { return latest }
+        guard let image = live[mm] else { return nil }
+        latest = image
+        return image
+    }
 
     mutating func image(for mm: MMID, tgid: UInt32) -> Image {
-        if let image = live[mm] {
+        if let image = image(mm) {
             if image.tgid == 0 { image.tgid = tgid }
             return image
         }
@@ -35,6 +45,7 @@ struct Population {
 
     mutating func exit(_ mm: MMID) -> Image? {
         guard let image = live.removeValue(forKey: mm) else { return nil }
+        latest = nil
         image.hasExited = true
         exited.append(image)
         return image
