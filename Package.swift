@@ -19,6 +19,7 @@ let package = Package(
         // For bench/, a package of its own.
         .library(name: "VMACore", targets: ["VMACore"]),
         .library(name: "VMAProbe", targets: ["VMAProbe"]),
+        .library(name: "VMATrace", targets: ["VMATrace", "CVMAEvent"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

@@ -9,11 +9,18 @@ let package = Package(
     targets: [
         .target(name: "CRBTree"),
         .target(name: "CMaps"),
+        .target(name: "CDrain", dependencies: ["CRBTree", .product(name: "VMATrace", package: "vmascope")]),
         .executableTarget(
             name: "bench",
             dependencies: [
-                "CRBTree", "CMaps",
-                .product(name: "VMACore", package: "vmascope"), .product(name: "VMAProbe", package: "vmascope"),
+                "CRBTree", "CMaps", "CDrain", .product(name: "VMACore", package: "vmascope"),
+                .product(name: "VMAProbe", package: "vmascope"), .product(name: "VMATrace", package: "vmascope"),
+            ],
+            // As vmascope's own targets.
+            swiftSettings: [
+                .unsafeFlags(
+                    ["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"],
+                    .when(configuration: .release))
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -13,6 +13,7 @@
 
 #define PAGE 4096UL
 #define RW (PROT_READ | PROT_WRITE)
+#define MANY 40000
 
 static char *area;
 
@@ -36,6 +37,17 @@ static void move(void)
 	mremap(area + 8 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area);
 }
 
+// The process has many VMAs, and any of them changes: one in eight of these joins or parts some.
+static void scatter(void)
+{
+	static unsigned long state = 1;
+	unsigned long page;
+
+	state = state * 6364136223846793005 + 1442695040888963407;
+	page = (state >> 33) % MANY;
+	mprotect(area + page * PAGE, PAGE, state >> 62 ? page % 2 ? RW : PROT_READ : page % 2 ? PROT_READ : RW);
+}
+
 static void move_brk(void)
 {
 	static char *end;
@@ -56,7 +68,7 @@ static const struct {
 	void (*call)(void);
 	int pages;  // of the area that are mapped from the beginning
 } operations[] = {
-	{ "mmap", map_and_unmap, 0 }, { "mprotect", protect, 3 }, { "mremap", move, 1 },
+	{ "mmap", map_and_unmap, 0 }, { "mprotect", protect, 3 }, { "mremap", move, 1 }, { "many", scatter, MANY },
 	{ "brk", move_brk, 0 }, { "getppid", get_ppid, 0 },
 };
 
@@ -76,10 +88,12 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; count > 0 && i < sizeof(operations) / sizeof(*operations); i++) {
 		if (strcmp(argv[1], operations[i].name))
 			continue;
-		area = mmap(0, 32 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		munmap(area, 32 * PAGE);
+		area = mmap(0, (MANY + 32) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		munmap(area, (MANY + 32) * PAGE);
 		if (operations[i].pages)
 			mmap(area, operations[i].pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		for (long page = 0; operations[i].pages == MANY && page < MANY; page += 2)
+			mprotect(area + page * PAGE, PAGE, PROT_READ);
 		getchar();
 		start = now();
 		for (long n = 0; n < count; n++)
@@ -90,6 +104,6 @@ int main(int argc, char **argv)
 			;
 		return 0;
 	}
-	fprintf(stderr, "usage: loops mmap|mprotect|mremap|brk|getppid COUNT\n");
+	fprintf(stderr, "usage: loops mmap|mprotect|mremap|many|brk|getppid COUNT\n");
 	return 2;
 }

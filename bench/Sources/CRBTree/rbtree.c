@@ -171,6 +171,27 @@ struct area *area_find(const struct area_tree *tree, uint64_t address)
 	return found;
 }
 
+struct area *area_next(struct area *area)
+{
+	return following(area);
+}
+
+// The last that starts before `address`, or null.
+static struct area *find_last(const struct area_tree *tree, uint64_t address)
+{
+	struct area *node = tree->root, *found = NULL;
+
+	while (node) {
+		if (node->start < address) {
+			found = node;
+			node = node->right;
+		} else {
+			node = node->left;
+		}
+	}
+	return found;
+}
+
 static struct area *copy(const struct area *from)
 {
 	struct area *made = malloc(sizeof(*made));
@@ -215,6 +236,74 @@ void area_overwrite(struct area_tree *tree, uint64_t start, uint64_t end, const 
 	}
 	if (new_area)
 		insert(tree, copy(new_area));
+}
+
+static void replace_fields(struct area *area, const struct area *with)
+{
+	struct area links = *area;
+
+	*area = *with;
+	area->parent = links.parent;
+	area->left = links.left;
+	area->right = links.right;
+	area->red = links.red;
+}
+
+// What reaches beyond `end` stays there.
+static void keep_tail(struct area_tree *tree, struct area *area, uint64_t end)
+{
+	struct area *tail = copy(area);
+
+	advance_start(tail, end);
+	tail->cause = 0;
+	insert(tree, tail);
+}
+
+void area_replace(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *rows, size_t count)
+{
+	struct area *area, *next;
+	uint64_t previous_end = 0;
+
+	if (count && rows[0].start < start)
+		start = rows[0].start;
+	if (count && rows[count - 1].end > end)
+		end = rows[count - 1].end;
+	area = find_last(tree, start);
+	if (area) {
+		if (area->end > end)
+			keep_tail(tree, area, end);
+		if (area->end > start)
+			area->end = start;
+		previous_end = area->end;
+		area = following(area);
+	} else {
+		area = area_find(tree, start);
+	}
+	while (count || (area && area->start < end)) {
+		if (!area || area->start >= end || (count && rows->start < area->start)) {
+			insert(tree, copy(rows));
+		} else if (count && rows->start == area->start) {
+			uint32_t cause = previous_end == area->start ? area->cause : 0;
+
+			if (area->end > end)
+				keep_tail(tree, area, end);
+			replace_fields(area, rows);
+			area->cause = cause;
+			area = following(area);
+		} else {
+			next = following(area);
+			if (area->end > end)
+				keep_tail(tree, area, end);
+			erase(tree, area);
+			area = next;
+			continue;
+		}
+		previous_end = rows->end;
+		rows++;
+		count--;
+	}
+	if (area && area->start == end && previous_end != end)
+		area->cause = 0;
 }
 
 static void free_all(struct area *area)

@@ -1,7 +1,8 @@
 import Glibc
 
-// `bench`: every benchmark; `bench smoke`: once each, tiny, to see that they run.
-// `bench snapshot VMAS-PROGRAM VMAS ROUNDS`: what bench/snapshot runs.
+// `bench`: every benchmark that needs nothing; `bench smoke`: once each, tiny, to see that they run;
+// `bench snapshot VMAS-PROGRAM VMAS ROUNDS`: what bench/snapshot runs;
+// `bench drain ROUNDS RECORDING…`: what bench/drain has recorded.
 let arguments = Array(CommandLine.arguments.dropFirst())
 if arguments.first == "snapshot" {
     guard arguments.count == 4, let vmas = Int(arguments[2]), let rounds = Int(arguments[3]), vmas > 0, rounds > 0 else {
@@ -9,6 +10,16 @@ if arguments.first == "snapshot" {
     }
     try SnapshotBenchmark(program: arguments[1], vmas: vmas, rounds: rounds).run()
     exit(0)
+}
+if arguments.first == "drain", arguments.count > 2, let rounds = Int(arguments[1]) {
+    do {
+        try DrainBenchmark.run(Array(arguments[2...]), rounds: rounds)
+        exit(0)
+    } catch {
+        let text = "bench: \(error)\n"
+        write(2, text, text.utf8.count)
+        exit(65)
+    }
 }
 let isSmoke = arguments.first == "smoke"
 
