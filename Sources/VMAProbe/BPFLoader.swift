@@ -97,7 +97,8 @@ final class BPFLoader {
     /// The verifier's complaint: what it points at (7.2 on), or the last line before its statistics.
     private static func verdict(_ log: String) -> String {
         let lines = log.split(separator: "\n")
-        if let error = lines.last(where: { $0.contains("-- error: ") }) { return String(error.drop { "| ^-".contains($0) }) }
+        let pointed = lines.map { $0.drop { " |^-".contains($0) } }.last { $0.hasPrefix("error: ") }
+        if let pointed { return String(pointed) }
         let statistics = ["processed ", "verification time", "stack depth", "arg#", "mark_"]
         return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
     }
