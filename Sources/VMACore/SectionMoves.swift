@@ -29,7 +29,7 @@ extension SectionAttempts {
         }
         var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
         attempt.isCopy = !grewInPlace
-        return [attempt]
+        return attempt.hidesOutcome(source: source, result: result) ? [] : [attempt]
     }
 
     /// Several VMAs at once (since 6.17): one after the other, each beside the one before.
@@ -102,6 +102,16 @@ extension SectionAttempts {
             found.isKeptSource = false
         }
         return found
+    }
+}
+
+extension MergeAttempt {
+    /// A userfaultfd without UFFD_FEATURE_EVENT_REMAP lets go of what is moved (`mremap_userfaultfd_prep`).
+    /// Kernels that let go of no more than that (6.12, 7.3) split it off again from what it had merged
+    /// with, under the same lock: whether it had is not to be seen.
+    fileprivate func hidesOutcome(source: VMA, result: VMA) -> Bool {
+        guard source.uffd != 0, result.uffd == 0 else { return false }
+        return !(outcome.prev && prev?.vma.uffd == source.uffd || outcome.next && next?.vma.uffd == source.uffd)
     }
 }
 

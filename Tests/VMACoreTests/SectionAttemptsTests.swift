@@ -172,6 +172,19 @@ struct SectionMremapTests {
         #expect(pictures(.mremap(pages(0, 2), pages: 2), "SSSS..", "..SSTT", part) == ["!!!!**"])
     }
 
+    @Test("is not judged where its userfaultfd has let go of it, which splits off what may have merged")
+    func letGo() {
+        let notes: [Character: Note] = ["S": .uffd(2), "A": .uffd(2), "T": .none, "B": .uffd(2), "C": .uffd(3)]
+        func moved(_ before: String, _ after: String) -> [String] {
+            pictures(.mremap(pages(0, 2), pages: 2), before, after, notes)
+        }
+        #expect(moved("SS..BB", "..TTBB").isEmpty)
+        #expect(moved("SS..BB", "..SSBB") == ["..**>>"], "it has a userfaultfd that is told of moves")
+        // Older kernels let go of the whole VMA that it has merged with.
+        #expect(moved("SS..BB", "..TTTT") == ["..**))"])
+        #expect(moved("SS..CC", "..TTCC").isEmpty)
+    }
+
     @Test("takes the offset of private pages along if there are any, and else begins it afresh")
     func anonPgoff() {
         func offsets(_ note: Note) -> [UInt64] {
