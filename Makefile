@@ -17,7 +17,7 @@ KERNEL ?=
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
-	@echo "make test               every test, those in guests of some kernels included"
+	@echo "make test               every test, those in guests of some kernels included, and the benchmarks, tiny"
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
 	@echo "make bench              what things cost, in tables"
@@ -46,11 +46,12 @@ endif
 
 # The tests need root, for BPF, and the static executable, for guests.
 test: KERNEL := any
-test: TESTS := tests
+test: TESTS := tests bench
 test: KERNELS ?= 5.10 6.1 6.12 7.3
 test: build
 	@kernels/fetch $(KERNELS) > /dev/null
 	@VMASCOPE_KERNELS="$(KERNELS)" swift test
+	@SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md
 
 # Each kernel is booted twice. VMASCOPE_UPDATE_KERNELS=1 writes docs/kernels.md anew.
 kernels: KERNEL := any
@@ -77,10 +78,10 @@ else
 endif
 
 # SMOKE=1: once, tiny, to see that they run.
-bench: deps
-	@mkdir -p .build
-	@swift build -c release --package-path bench > .build/bench.log 2>&1 || { cat .build/bench.log >&2; exit 1; }
-	@bench/.build/release/bench $(if $(SMOKE),smoke)
+bench: KERNEL := any
+bench: TESTS := bench
+bench: build
+	@SMOKE=$(SMOKE) bench/run $(VMASCOPE)
 
 install: build
 	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope
