@@ -109,6 +109,17 @@ struct ImportTests {
         }
     }
 
+    @Test("has one thread, which release builds count references by (Package.swift)")
+    func oneThread() {
+        let others = [
+            "import Dispatch", "DispatchQueue", " Thread(", "Thread.detach", "Task {", "Task.detached", "async ", "pthread_create",
+        ]
+        for path in Package.sources {
+            let text = Package.text(path) ?? ""
+            for word in others { #expect(!text.contains(word), "\(path): \(word)") }
+        }
+    }
+
     @Test("has no source file that wants to be two")
     func size() {
         let longest = 330
