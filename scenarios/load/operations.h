@@ -164,8 +164,11 @@ static int move_back(struct worker *w)
 static int resize(struct worker *w, int grows)
 {
 	long old = some_pages(w), new = grows ? old + some_pages(w) : 1 + (long)number(w, old);
-	char *from = somewhere(w, old > new ? old : new);
+	char *from;
 
+	if (new > area_pages)  // of the smallest area two large numbers can be more than all
+		new = area_pages;
+	from = somewhere(w, old > new ? old : new);
 	// Growing in place stays in the area; where it may move, the kernel says where to.
 	return stray(w, mremap(from, old * PAGE, new * PAGE, number(w, 2) ? MREMAP_MAYMOVE : 0), new * PAGE);
 }
