@@ -18,6 +18,7 @@
 // it writes "ready", and the child's process id, and stays, with its child (alive, child; unseen:
 // by an observer without CAP_SYS_ADMIN).
 #include "fork.h"
+#include "shm.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -89,29 +90,44 @@ static void shift(long page)
 	move(page + 3, page + 2, 1);
 }
 
-static void nothing(void)
+// Forks a child that attaches the segment and then exits or calls exec; returns when its memory is
+// gone. That may be later than its end: whoever reads its /proc/PID/maps meanwhile keeps it
+// alive, and with it what it shares. The segment is let go of after the anon_vmas are.
+static void in_passing_child(void (*leave)(void))
 {
-}
-
-// Forks a child that calls exec, and returns when it has done that.
-static pid_t fork_and_exec(void)
-{
+	int id = shmget(IPC_PRIVATE, PAGE, 0600);
+	struct shmid_ds segment;
 	int pipe[2];
 	char byte;
 	pid_t pid;
 
+	CHECK(id);
 	CHECK(pipe2(pipe, O_CLOEXEC));
 	pid = syscall(SYS_fork);
 	CHECK(pid);
 	if (pid == 0) {
 		CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL));
-		execl("/proc/self/exe", "sharing", "sleep", NULL);
+		CHECK((long)shmat(id, NULL, 0));
+		leave();
 		_exit(1);
 	}
 	close(pipe[1]);
 	CHECK(read(pipe[0], &byte, 1));
 	close(pipe[0]);
-	return pid;
+	do
+		CHECK(shmctl(id, IPC_STAT, &segment));
+	while (segment.shm_nattch);
+	CHECK(shmctl(id, IPC_RMID, NULL));
+}
+
+static void leave_by_exit(void)
+{
+	_exit(0);
+}
+
+static void leave_by_exec(void)
+{
+	execl("/proc/self/exe", "sharing", "sleep", NULL);
 }
 
 // Forks the child that stays, and returns when it has written what it is to write.
@@ -157,9 +173,9 @@ int main(int argc, char **argv)
 			pause();
 	open_area();
 	each(EXITED, begin);
-	in_child(nothing);
+	in_passing_child(leave_by_exit);
 	each(EXECED, begin);
-	fork_and_exec();
+	in_passing_child(leave_by_exec);
 	each(EXITED, keep);
 	each(EXECED, keep);
 	for (int group = SHARED; group < AFTER; group++)
