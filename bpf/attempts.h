@@ -58,12 +58,18 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 	return tree_find(mm) && s->place.vma && row_at(s, row) ? flag : 0;
 }
 
-// The row of an attempt to fill in, all zero; 0 if the mm is not observed.
+// The row of an attempt to fill in, all zero; 0 if the mm is not observed, or all are, and attempts
+// are only counted.
 static __always_inline struct vme_row *propose(u64 mm)
 {
-	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
+	struct vme_owner *o;
 
+	if (config.everyone) {
+		count_attempt(mm, CONSIDERED);
+		return 0;
+	}
+	o = owner_of(mm);
 	if (!o || !s)
 		return 0;
 	s->attempt.h.tgid = o->tgid;
@@ -173,9 +179,15 @@ int on_vma_adjust(struct pt_regs *ctx)
 	struct vm_area_struct *expand = (void *)ctx->r9;
 	u64 insert = ctx->r8;
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
+	struct vme_owner *o;
 
+	if (config.everyone) {
+		if (!insert && expand)
+			count_attempt(mm, CARRIED_OUT);
+		return 0;
+	}
+	o = owner_of(mm);
 	if (!o || !s)
 		return 0;
 	if (!bpf_core_field_exists(struct mm_struct, mm_mt))
@@ -248,9 +260,14 @@ SEC("?kprobe/commit_merge")
 int on_commit_merge(struct pt_regs *ctx)
 {
 	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
-	struct vme_owner *o = owner_of(mm);
 	struct scratch *s = scratch();
+	struct vme_owner *o;
 
+	if (config.everyone) {
+		count_attempt(mm, CARRIED_OUT);
+		return 0;
+	}
+	o = owner_of(mm);
 	if (!o || !s)
 		return 0;
 	s->commit.start = FIELD(struct vma_merge_struct, ctx->di, start);

@@ -3,7 +3,7 @@
 // Where every address space is watched: all write sections are counted, few are told.
 //
 // What is counted is in the address space's own entry and changes under its own mmap_lock only, so
-// the counts are exact without an atomic. A section is told whole, as sections.h does it, with a
+// the counts are exact without an atomic: write sections, and merge attempts where they are hooked. A section is told whole, as sections.h does it, with a
 // chance that its address space's own number of sections decides, so that one busy process hides no
 // other, and how full the ring is, so that many that begin at once lose nothing. The chance is known
 // when the section begins, and goes with it.
@@ -140,6 +140,25 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	if (f->owner.section.one_in && section_end(ctx, mm, &f->owner))
 		f->counts.told++;
 	f->owner.writer = 0;
+}
+
+enum { CONSIDERED, CARRIED_OUT };
+
+// Where the functions that consider a merge are hooked, and the one that carries it out.
+static __always_inline void count_attempt(u64 mm, u32 what)
+{
+	struct vme_flow *f = flow_of(mm);
+	u32 operation;
+
+	if (!f || !is_open(f))
+		return;
+	operation = syscall_operation();
+	if (operation >= VME_OPERATIONS)
+		return;
+	if (what == CONSIDERED)
+		f->counts.attempts[operation]++;
+	else
+		f->counts.merged[operation]++;
 }
 
 static __always_inline void flow_ends(u64 mm, struct vme_flow *f)

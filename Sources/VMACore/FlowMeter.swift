@@ -4,6 +4,9 @@ public struct SectionCounts: Sendable, Equatable {
     public var born: UInt64 = 0
     /// By operation (its place in `Operation.allCases`) and by change.
     public var sections = [UInt64](repeating: 0, count: Operation.allCases.count * Flow.Change.allCases.count)
+    /// By operation: merge attempts, and those that merged; zero where they are not hooked (`Flow.Hooks`).
+    public var attempts = [UInt64](repeating: 0, count: Operation.allCases.count)
+    public var merged = [UInt64](repeating: 0, count: Operation.allCases.count)
     public var told: UInt64 = 0
 
     public init() {}
@@ -14,7 +17,14 @@ public struct SectionCounts: Sendable, Equatable {
     }
 
     mutating func add(_ other: SectionCounts, minus old: SectionCounts? = nil) {
-        for index in sections.indices { sections[index] &+= other.sections[index] &- (old?.sections[index] ?? 0) }
+        func add(_ field: WritableKeyPath<SectionCounts, [UInt64]>) {
+            for index in self[keyPath: field].indices {
+                self[keyPath: field][index] &+= other[keyPath: field][index] &- (old?[keyPath: field][index] ?? 0)
+            }
+        }
+        add(\.sections)
+        add(\.attempts)
+        add(\.merged)
         told &+= other.told &- (old?.told ?? 0)
     }
 }
@@ -52,6 +62,7 @@ public struct FlowMeter {
     }
 
     private let judge: Judge
+    private let hooks: Flow.Hooks
     private var interval = Period()
     private var whole = Period()
     /// By when they were born: what was read last, and how often it was not there since.
@@ -62,7 +73,11 @@ public struct FlowMeter {
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
 
-    public init(judge: Judge) { self.judge = judge }
+    /// - Parameter hooks: which attempts the kernel counts.
+    public init(judge: Judge, hooks: Flow.Hooks = .none) {
+        self.judge = judge
+        self.hooks = hooks
+    }
 
     /// Of all processes since the start, whoever asks for which.
     public private(set) var counted = SectionCounts()
@@ -199,15 +214,15 @@ public struct FlowMeter {
             interval = Period()
             interval.processes = new
         }
-        return (Self.flow(interval, watched, key), Self.flow(whole, since, key))
+        return (flow(interval, watched, key), flow(whole, since, key))
     }
 
-    private static func flow(_ period: Period, _ watched: (UInt64, of: UInt64), _ key: (MMID) -> ProcessKey?) -> Flow {
+    private func flow(_ period: Period, _ watched: (UInt64, of: UInt64), _ key: (MMID) -> ProcessKey?) -> Flow {
         var flow = Flow()
         let isWhole = period.lost == 0 && period.unjudged == 0
-        flow.total = period.total.sums(isWhole: isWhole)
+        flow.total = period.total.sums(isWhole: isWhole, hooks)
         for (mm, sample) in period.processes where !sample.isEmpty {
-            if let key = key(mm) { flow.processes[key] = sample.sums(isWhole: isWhole) }
+            if let key = key(mm) { flow.processes[key] = sample.sums(isWhole: isWhole, hooks) }
         }
         flow.sampleOneIn = period.weights ?? 1...1
         flow.watched = watched.of == 0 ? 1 : Double(watched.0) / Double(watched.of)
@@ -237,7 +252,7 @@ extension FlowMeter.Sample {
 
     /// - Parameter isWhole: all that was told has arrived, and could be judged. Else what did stands for the
     ///   rest, too.
-    fileprivate func sums(isWhole: Bool) -> Flow.Sums {
+    fileprivate func sums(isWhole: Bool, _ hooks: Flow.Hooks) -> Flow.Sums {
         let factor = isWhole || judged == 0 ? 1 : max(1, Double(counts.told) / Double(judged))
         func estimate(_ sum: SampledSum, _ weight: UInt32) -> Estimate { sum.scaled(by: factor).estimate(rarest: weight) }
         var sums = Flow.Sums()
@@ -247,6 +262,7 @@ extension FlowMeter.Sample {
             }
         }
         sums.told = counts.told
+        sums.hooked = hooks.sums(counts)
         guard let most = rarest.values.max() else { return sums }
         sums.attempts = estimate(attempts, most)
         sums.merged = estimate(merged, most)

@@ -17,6 +17,36 @@ public struct Flow: Sendable {
         }
     }
 
+    /// Merge attempts that were counted one by one.
+    public struct Attempts: Sendable, Equatable {
+        /// Calls of the functions that consider a merge.
+        public var count: UInt64
+        /// Calls of the function that carries it out; nil where some merge without it.
+        public var merged: UInt64?
+
+        public init(count: UInt64, merged: UInt64?) {
+            self.count = count
+            self.merged = merged
+        }
+    }
+
+    /// Which attempts can be counted, since the functions that consider them are hooked.
+    public enum Hooks: Sendable {
+        case none, all
+        /// mmap and brk merge by themselves, where nothing can be hooked: 6.1 (vma_expand, inlined).
+        case allButMergesOfNew
+
+        func sums(_ counts: SectionCounts) -> [Operation: Attempts]? {
+            guard self != .none else { return nil }
+            var sums: [Operation: Attempts] = [:]
+            for (index, operation) in Operation.allCases.enumerated() where counts.attempts[index] > 0 {
+                let isKnown = self == .all || (operation != .mmap && operation != .brk)
+                sums[operation] = Attempts(count: counts.attempts[index], merged: isKnown ? counts.merged[index] : nil)
+            }
+            return sums
+        }
+    }
+
     /// Sides missed that are alike.
     public struct Miss: Hashable, Sendable {
         public var operation: Operation
@@ -32,6 +62,8 @@ public struct Flow: Sendable {
     public struct Sums: Sendable {
         /// Exact: write sections, by operation and by what they left.
         public var counts: [Count: UInt64] = [:]
+        /// Exact, too: attempts by operation. Nil where nothing is hooked.
+        public var hooked: [Operation: Attempts]?
         /// Sections that were looked at in full.
         public var told: UInt64 = 0
         /// From those: attempts, those of them that merged, and sides missed. Those of all processes are
@@ -45,6 +77,13 @@ public struct Flow: Sendable {
         public init() {}
 
         public var sections: UInt64 { counts.values.reduce(0, &+) }
+
+        /// Of all operations; of merges nil if any is.
+        public var allHooked: Attempts? {
+            hooked?.values.reduce(Attempts(count: 0, merged: 0)) { sum, new in
+                Attempts(count: sum.count &+ new.count, merged: sum.merged.flatMap { sum in new.merged.map { sum &+ $0 } })
+            }
+        }
 
         public func sections(_ operation: Operation) -> UInt64 {
             Change.allCases.reduce(0) { $0 &+ counts[Count(operation, $1), default: 0] }

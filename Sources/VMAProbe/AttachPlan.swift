@@ -1,3 +1,5 @@
+import VMACore
+
 /// Where merge attempts are learned from.
 public enum Source: String, CaseIterable, Sendable {
     case hooks, tracepoints
@@ -58,7 +60,7 @@ public struct AttachPlan: Sendable {
     public let source: Source
     public let points: [AttachPoint]
     /// What this kernel does not have that the source needs, in words; empty if it can work.
-    public let missing: [String]
+    public private(set) var missing: [String]
 
     /// THE table of candidates; within a role the first that exists is taken.
     ///
@@ -179,8 +181,18 @@ public struct AttachPlan: Sendable {
 
     /// Where all address spaces are watched: by tracepoints, at which a section tells all that it needs by
     /// itself.
-    public init(everyoneOn kernel: Kernel) {
-        self.init(.tracepoints, kernel, [.lockAcquired, .lockReleased, .treeWrite])
+    ///
+    /// - Parameter countsAttempts: the functions that consider a merge are hooked, too, before sections are:
+    ///   an attempt is counted in a section only.
+    public init(everyoneOn kernel: Kernel, countsAttempts: Bool = false) {
+        self.init(.tracepoints, kernel, (countsAttempts ? Self.attempts(kernel) : []) + [.lockAcquired, .lockReleased, .treeWrite])
+        if countsAttempts, !kernel.allowsKprobes { missing.append(Self.kprobes) }
+    }
+
+    /// Which attempts it hooks.
+    var hooks: Flow.Hooks {
+        let roles = Set(points.map(\.role))
+        return !roles.contains(.attempt) ? .none : roles.contains(.mmapAttempt) ? .allButMergesOfNew : .all
     }
 
     private init(_ source: Source, _ kernel: Kernel, _ roles: [AttachPoint.Role]) {
@@ -206,14 +218,16 @@ public struct AttachPlan: Sendable {
         guard source == .hooks else { return [.lockAcquired, .lockReleased, .treeWrite] + lifecycle }
         guard kernel.hasMapleTree else {
             return [.lockReleased, .lockDowngraded, .linked, .unmapped, .stackGrown, .spaceEnds] + lifecycle
-                + [.attempt, .commit]
+                + attempts(kernel)
         }
-        let layout = [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle
-        if kernel.hasFunction("vma_merge") {
-            // With the maple tree, mmap and brk began to merge by themselves.
-            return layout + [.attempt, .commit, .mmapAttempt, .brkAttempt]
-        }
-        return layout + [.attempt, .changeAttempt, .commit]
+        return [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle + attempts(kernel)
+    }
+
+    /// What considers a merge, and what carries it out.
+    private static func attempts(_ kernel: Kernel) -> [AttachPoint.Role] {
+        guard kernel.hasFunction("vma_merge") else { return [.attempt, .changeAttempt, .commit] }
+        // With the maple tree, mmap and brk began to merge by themselves.
+        return [.attempt, .commit] + (kernel.hasMapleTree ? [.mmapAttempt, .brkAttempt] : [])
     }
 
     var programs: [String] { points.flatMap(\.programs) }

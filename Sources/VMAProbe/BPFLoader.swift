@@ -115,7 +115,7 @@ final class BPFLoader {
 
     func detach() {
         detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
-        for link in links { bpf_link__destroy(link) }
+        for link in links.reversed() { bpf_link__destroy(link) }
         links = []
     }
 

@@ -92,10 +92,12 @@ public final class Probe {
 
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts
     /// processes.
-    public init(everyoneOn kernel: Kernel, ringBytes: UInt32? = nil) throws(ProbeError) {
-        source = .tracepoints
+    ///
+    /// - Parameter source: with hooks attempts are counted one by one.
+    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil) throws(ProbeError) {
+        self.source = source
         self.kernel = kernel
-        plan = AttachPlan(everyoneOn: kernel)
+        plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
         countsProcesses = StockReader.exists(kernel)
         if let text = plan.missingText { throw .unsupported(text) }
         loader = try BPFLoader.load(

@@ -21,6 +21,9 @@ extension Probe {
         return configuration
     }
 
+    /// Which merge attempts are counted.
+    public var hooks: Flow.Hooks { plan.hooks }
+
     /// Counts from now on.
     public func watch() throws(ProbeError) {
         try control { $0.pointee.watch &+= 1 }

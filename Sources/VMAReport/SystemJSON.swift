@@ -64,13 +64,14 @@ public enum SystemJSON {
                 json.field("unexplained", flow?.unexplained)
             }
             json.null("layout_audit")
-            json.object("totals") { $0.totals() }
+            json.object("totals") { $0.totals(flow?.wholeCount(flow?.total)) }
             json.array("processes") { json in
                 for process in report.processes {
                     json.object { json in
                         json.process(process, limit: last.limit, at: last.time)
-                        json.totals()
-                        json.sums("flow", flow?.processes[process.key])
+                        let sums = flow?.processes[process.key]
+                        json.totals(flow?.wholeCount(sums))
+                        json.sums("flow", sums)
                     }
                 }
             }
@@ -140,9 +141,11 @@ extension JSONWriter {
         }
     }
 
-    /// All of these are estimated, so there is no count of them.
-    fileprivate mutating func totals() {
-        for key in ["attempts", "merged", "missed", "missed_by", "what_if"] { null(key) }
+    /// What is estimated has no count here.
+    fileprivate mutating func totals(_ attempts: Flow.Attempts?) {
+        field("attempts", attempts?.count)
+        field("merged", attempts?.merged)
+        for key in ["missed", "missed_by", "what_if"] { null(key) }
     }
 
     fileprivate mutating func flow(_ key: String, _ flow: Flow?) {
@@ -182,6 +185,7 @@ extension JSONWriter {
                     }
                 }
             }
+            json.counted(sums.hooked)
             json.field("told", sums.told)
             json.estimate("attempts", sums.attempts)
             json.estimate("merged", sums.merged)
@@ -194,6 +198,20 @@ extension JSONWriter {
                         json.field("blockers", miss.blockers.slugs)
                         json.estimate("missed", estimate)
                     }
+                }
+            }
+        }
+    }
+
+    /// Null where nothing is hooked.
+    private mutating func counted(_ hooked: [Operation: Flow.Attempts]?) {
+        guard let hooked else { return null("counted") }
+        object("counted") { json in
+            for operation in Operation.allCases {
+                guard let attempts = hooked[operation] else { continue }
+                json.object(operation.rawValue) { json in
+                    json.field("attempts", attempts.count)
+                    json.field("merged", attempts.merged)
                 }
             }
         }

@@ -73,6 +73,15 @@ public enum SystemMetrics {
                 }
             }
         }
+        let hooked = Operation.allCases.compactMap { operation in flow.total.hooked?[operation].map { (operation, $0) } }
+        page.family("vmascope_merge_attempts_total", .counter, "Times that the kernel considered a merge, by operation.") {
+            for (operation, attempts) in hooked { $0.add(Double(attempts.count), [("operation", operation.rawValue)]) }
+        }
+        page.family("vmascope_merges_total", .counter, "Times that it carried one out, by operation.") {
+            for (operation, attempts) in hooked {
+                if let merged = attempts.merged { $0.add(Double(merged), [("operation", operation.rawValue)]) }
+            }
+        }
         page.counter(
             "vmascope_sections_unseen_total", "Those for whose address spaces there was no room.",
             Double(flow.unseen))

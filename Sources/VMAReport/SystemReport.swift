@@ -72,6 +72,11 @@ extension SystemInterval {
     var sweptCount: Int { processes.count { $0.boundaries != nil } }
 }
 
+extension Flow {
+    /// All attempts that there were; nil where some were not counted.
+    func wholeCount(_ sums: Sums?) -> Attempts? { watched == 1 && unseen == 0 ? sums?.allHooked : nil }
+}
+
 extension Own {
     /// `0.42% of a CPU (budget 1%), 12 MB`
     var text: String {

@@ -67,7 +67,7 @@ public struct SystemText {
         text += style.bold("vmascope \(report.host.version)") + " on \(report.host.kernel), from \(report.host.started)"
         text += " for \(Answer.tenths(report.seconds))\n"
         text += "\(report.seenCount.of("process", "processes")) seen, \(report.exitedCount.grouped) of them gone; "
-        text += "VMAs counted by \(report.host.stock)\n"
+        text += "VMAs counted by \(report.host.stock)\(report.host.source.map { ", merges by \($0)" } ?? "")\n"
         text += Fit.wrap("merge rules \(report.host.mergeRules)", Fit.width).joined(separator: "\n") + "\n\n"
         var table = SystemTable(interval: last, style: style, width: Fit.width - 2)
         table.showsPeaks = true
@@ -121,8 +121,13 @@ public struct SystemText {
         let sums = flow.total
         var text = sums.sections.of("section")
         if flow.watched < 1 { text += " in the \(Int((100 * flow.watched).rounded()))% of the time that the budget allows" }
-        if let attempts = sums.attempts { text += "; \(attempts) attempts" }
-        if let merged = sums.merged { text += ", \(merged) of them merged" }
+        if let attempts = sums.allHooked {
+            text += "; \(attempts.count.of("attempt"))"
+            if let merged = attempts.merged { text += ", \(merged.grouped) of them merged" }
+        } else {
+            if let attempts = sums.attempts { text += "; \(attempts) attempts" }
+            if let merged = sums.merged { text += ", \(merged) of them merged" }
+        }
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
         if flow.sampleOneIn != 1...1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
@@ -157,10 +162,18 @@ public struct SystemText {
 
     private func flow(_ flow: Flow?) -> String {
         guard let flow else { return "" }
-        var table = TextTable(["sections", "fewer VMAs", "more VMAs", "by"], right: [0, 1, 2])
+        let hooked = flow.total.hooked
+        var table = TextTable(
+            ["sections", "fewer VMAs", "more VMAs"] + (hooked == nil ? [] : ["attempts", "merged"]) + ["by"],
+            right: hooked == nil ? [0, 1, 2] : [0, 1, 2, 3, 4])
         for operation in Operation.allCases where flow.total.sections(operation) > 0 {
             func count(_ change: Flow.Change) -> String { flow.total.counts[Flow.Count(operation, change), default: 0].grouped }
-            table.add([flow.total.sections(operation).grouped, count(.fewer), count(.more), operation.rawValue])
+            var row = [flow.total.sections(operation).grouped, count(.fewer), count(.more)]
+            if let hooked {
+                let attempts = hooked[operation] ?? Flow.Attempts(count: 0, merged: 0)
+                row += [attempts.count.grouped, attempts.merged?.grouped ?? "?"]
+            }
+            table.add(row + [operation.rawValue])
         }
         var missed = TextTable(["missed", "op", "by"], right: [0])
         for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }

@@ -101,6 +101,11 @@ public struct WireDecoder {
                 }
             }
         }
+        func places(_ counts: UnsafeRawBufferPointer) -> [UInt64] {
+            Array(counts.bindMemory(to: UInt64.self).prefix(Operation.allCases.count))
+        }
+        found.attempts = withUnsafeBytes(of: counts.attempts, places)
+        found.merged = withUnsafeBytes(of: counts.merged, places)
         return found
     }
 

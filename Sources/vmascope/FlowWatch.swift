@@ -44,7 +44,7 @@ final class FlowWatch {
         self.probe = probe
         self.sample = sample
         self.budget = budget
-        meter = FlowMeter(judge: judge)
+        meter = FlowMeter(judge: judge, hooks: probe.hooks)
         credit = budget * Self.saved
         last = (vms_monotonic_ns(), 0)
         last.cost = cost

@@ -59,17 +59,24 @@ final class SystemObservation {
         }
     }
 
-    /// Where sections can't be counted the stock can, still.
+    /// Attempts are counted where they can be hooked. Where sections can't be counted the stock can, still.
     private static func open(_ options: SystemOptions, _ kernel: Kernel, _ judge: Judge) throws -> (Probe, FlowWatch?) {
-        do {
-            guard options.source != .hooks else {
-                throw ProbeError.unsupported("a whole system is watched by tracepoints: leave out --source hooks")
-            }
-            let probe = try Probe(everyoneOn: kernel, ringBytes: Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample))
+        func watch(_ source: Source) throws -> (Probe, FlowWatch?) {
+            let ringBytes = Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample)
+            let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes)
             return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget))
-        } catch ProbeError.unsupported(let reason) where options.source == .auto {
-            Console.warn("merges are not counted: \(reason)")
-            return (try open(kernel), nil)
+        }
+        switch options.source {
+        case .hooks: return try watch(.hooks)
+        case .tracepoints: return try watch(.tracepoints)
+        case .auto:
+            if let hooked = try? watch(.hooks) { return hooked }
+            do {
+                return try watch(.tracepoints)
+            } catch ProbeError.unsupported(let reason) {
+                Console.warn("merges are not counted: \(reason)")
+                return (try open(kernel), nil)
+            }
         }
     }
 

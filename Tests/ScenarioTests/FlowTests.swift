@@ -6,9 +6,13 @@ import Testing
 struct FlowTests {
     private static let misses = Result {
         let folder = try TemporaryFolder()
-        let source = Repository.root.appendingPathComponent("scenarios/load/misses.c").path
-        try Shell.must("clang", "-static", "-O1", "-o", folder.path("misses"), source)
+        try compile(folder.path("misses"))
         return folder
+    }
+
+    static func compile(_ path: String) throws {
+        let source = Repository.root.appendingPathComponent("scenarios/load/misses.c").path
+        try Shell.must("clang", "-static", "-O1", "-o", path, source)
     }
 
     /// Observes the load from before it begins until all of it is done.

@@ -83,6 +83,7 @@ struct Guest: Sendable {
         let programs = try Programs.folder.get()
         try Demo.compile(programs.path("workload"))
         try OrdinaryUser.compile(programs.path("asuser"))
+        try FlowTests.compile(programs.path("misses"))
         return programs
     }
 
@@ -146,7 +147,11 @@ struct Guest: Sendable {
             unset VMASCOPE_DUMP_LAYOUTS SCENARIO_MAPS
             $vmascope run --source $source --json -- /root/programs/baseline > $source.baseline
         done
-        """ + (machine.preemption == nil ? "\n" + everythingElse + "\n" + OrdinaryUser.script(machine.kernel) : "") + "\nexit 0\n"
+        """ + (machine.preemption == nil ? rest(machine) : "") + "\nexit 0\n"
+    }
+
+    private static func rest(_ machine: Machine) -> String {
+        "\n" + [everythingElse, OrdinaryUser.script(machine.kernel), IndependentCount.script].joined(separator: "\n")
     }
 
     private static let everythingElse = """

@@ -72,6 +72,23 @@ struct GuestTests {
         #expect(guest.messages("refused.err").contains("CAP_BPF") && guest.messages("refused.err").hasSuffix("status 77\n"))
     }
 
+    @Test("system counts attempts and merges as often as the kernel's own probes do", arguments: Machine.plain)
+    func attempts(_ machine: Machine) async throws {
+        let guest = try await Guest.of(machine)
+        let report = try SystemReportFile(try guest.text("counted.json"))
+        // Sections, in which attempts are, are seen by tracepoints.
+        guard guest.usable.contains("tracepoints") else {
+            #expect(report.system.flow == nil && guest.messages("counted.err").contains("merges are not counted"))
+            return
+        }
+        let flow = try #require(report.system.flow, "\(guest.messages("counted.err"))")
+        let probes = IndependentCount(try guest.text("counted.probes"))
+        let counted = try #require(flow.total.counted).values
+        #expect(report.host.source == "hooks" && flow.watched == 1)
+        #expect(probes.attempts > 4000 && counted.reduce(0) { $0 + $1.attempts } == probes.attempts)
+        #expect(report.totals.attempts == probes.attempts && report.totals.merged == probes.merged)
+    }
+
     @Test("nothing of an observer that is killed stays in the kernel", arguments: Station.plain)
     func cleanEnd(_ station: Station) async throws {
         let guest = try await Guest.of(station.machine)

@@ -52,7 +52,12 @@ struct SystemFile: Decodable, Sendable {
             var blockers: [String]
             var missed: Estimate
         }
+        struct Attempts: Decodable, Sendable {
+            var attempts: Int
+            var merged: Int?
+        }
         var sections: [String: [String: Int]]
+        var counted: [String: Attempts]?
         var told: Int
         var attempts: Estimate?
         var missed: Estimate?
@@ -108,11 +113,18 @@ struct SystemFile: Decodable, Sendable {
 
 /// The report at the end.
 struct SystemReportFile: Decodable, Sendable {
+    struct Host: Decodable, Sendable { var source: String? }
+    struct Totals: Decodable, Sendable {
+        var attempts: Int?
+        var merged: Int?
+    }
     struct System: Decodable, Sendable {
         var flow: SystemFile.Flow?
         var own: SystemFile.Own
     }
     var schema: String
+    var host: Host
+    var totals: Totals
     var system: System
     var processes: [SystemFile.Process]
 

@@ -74,6 +74,30 @@ struct FlowMeterTests {
         #expect(last.sinceStart.processes.isEmpty && last.sinceStart.total.sections == 14)
     }
 
+    @Test("has attempts that were counted one by one, and no merges that nothing tells of", arguments: [
+        (Flow.Hooks.none, Flow.Attempts?.none, UInt64?.none), (.all, Flow.Attempts(count: 10, merged: 6), 4),
+        (.allButMergesOfNew, Flow.Attempts(count: 10, merged: nil), nil),
+    ])
+    func hooked(_ hooks: Flow.Hooks, _ all: Flow.Attempts?, _ merged: UInt64?) {
+        var meter = FlowMeter(judge: Judge(.v6_12), hooks: hooks)
+        var counts = SectionCounts()
+        counts.born = 10
+        for (operation, attempts, merged) in [(Operation.mmap, UInt64(7), UInt64(4)), (.mprotect, 3, 2)] {
+            let place = Operation.allCases.firstIndex(of: operation)!
+            counts[place, Flow.Change.same.rawValue] = attempts
+            (counts.attempts[place], counts.merged[place]) = (attempts, merged)
+        }
+        meter.count([(1, counts)])
+        let flow = end(&meter).sinceStart
+        #expect(flow.total.allHooked == all && flow.processes[ProcessKey(pid: 101, started: 5)]?.allHooked == all)
+        #expect(flow.total.hooked?[.mmap]?.merged == merged)
+        #expect(flow.total.hooked?[.mprotect]?.merged == (hooks == .none ? nil : 2) && flow.total.hooked?[.brk] == nil)
+        // Not again in the next interval.
+        meter.count([(1, counts)])
+        let next = end(&meter)
+        #expect(next.interval.total.allHooked?.count ?? 0 == 0 && next.sinceStart.total.allHooked == all)
+    }
+
     @Test("has what the kernel had no room for in the interval in which that was, though its counter wraps")
     func unseen() {
         var meter = FlowMeter(judge: Judge(.v6_12))

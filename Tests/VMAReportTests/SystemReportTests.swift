@@ -56,6 +56,43 @@ struct SystemReportTests {
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
 
+    @Test("attempts that were counted one by one are integers, in each face")
+    func counted() throws {
+        var flow = SystemSample.flow
+        flow.total.hooked = [.mmap: Flow.Attempts(count: 2500, merged: 1200), .brk: Flow.Attempts(count: 5, merged: 3)]
+        flow.processes[ProcessKey(pid: 7, started: 7)] = flow.total
+        let sums = try #require(try object(flow)["flow"]?["total"])
+        #expect(sums["counted"]?["mmap"]?["attempts"]?.number == 2500 && sums["counted"]?["brk"]?["merged"]?.number == 3)
+        #expect(sums["attempts"]?["estimate"]?.number == 700)
+        let report = try JSONValue(SystemJSON.report(SystemSample.report(flow)))
+        for place in [report["totals"], report["processes"]?.array?.first] {
+            #expect(place?["attempts"]?.number == 2505 && place?["merged"]?.number == 1203 && place?["missed"] == .null)
+        }
+        let text = SystemText(colour: false).report(SystemSample.report(flow))
+        #expect(text.contains("1,000 sections; 2,505 attempts, 1,203 of them merged; 120 ± 20 sides missed"))
+        #expect(words(text).contains("sections fewer VMAs more VMAs attempts merged by 990 0 90 2,500 1,200 mmap"))
+        let page = metrics(flow)
+        #expect(page.contains("# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"mmap\"} 2500\n"))
+        #expect(page.contains("vmascope_merges_total{operation=\"brk\"} 3\n"))
+        #expect(!metrics(SystemSample.flow).contains("vmascope_merges_total"))
+    }
+
+    @Test("they are not all that there were where there was a pause, or merges that nothing tells of")
+    func countedInPart() throws {
+        var flow = SystemSample.flow
+        flow.total.hooked = [.mmap: Flow.Attempts(count: 2500, merged: nil), .mprotect: Flow.Attempts(count: 5, merged: 3)]
+        let report = try JSONValue(SystemJSON.report(SystemSample.report(flow)))
+        #expect(report["totals"]?["attempts"]?.number == 2505 && report["totals"]?["merged"] == .null)
+        let text = SystemText(colour: false).report(SystemSample.report(flow))
+        #expect(text.contains("2,505 attempts; 120") && words(text).contains("2,500 ? mmap"))
+        #expect(metrics(flow).contains("vmascope_merges_total{operation=\"mprotect\"} 3\n"))
+        #expect(!metrics(flow).contains("vmascope_merges_total{operation=\"mmap\"}"))
+        flow.watched = 0.9
+        let paused = try JSONValue(SystemJSON.report(SystemSample.report(flow)))
+        #expect(paused["totals"]?["attempts"] == .null)
+        #expect(paused["system"]?["flow"]?["total"]?["counted"]?["mmap"]?["attempts"]?.number == 2500)
+    }
+
     @Test("a disagreement is printed in each face, never hidden, and nothing where there is none")
     func disagreements() throws {
         let report = { (flow: Flow) in SystemText(colour: false).report(SystemSample.report(flow)) }

@@ -25,11 +25,15 @@ struct WireFlowTests {
             // mprotect, which is the fourth operation, leaving more VMAs.
             bytes.storeBytes(of: 7, toByteOffset: (3 * 3 + 2) * 8, as: UInt64.self)
         }
+        withUnsafeMutableBytes(of: &tally.counts.attempts) { $0.storeBytes(of: 5, toByteOffset: 3 * 8, as: UInt64.self) }
+        withUnsafeMutableBytes(of: &tally.counts.merged) { $0.storeBytes(of: 4, toByteOffset: 3 * 8, as: UInt64.self) }
         var decoder = WireDecoder()
         let id = decoder.interners.mms.id(tally.h.mm)
         let found = try #require(bytes(tally).withUnsafeBytes { decoder.tally($0) })
         #expect(found.mm == id && found.counts.told == 9 && found.counts.born == 77)
         #expect(found.counts.sections.reduce(0, +) == 7 && found.counts[3, 2] == 7)
+        #expect(found.counts.attempts == [0, 0, 0, 5] + Array(repeating: 0, count: Operation.allCases.count - 4))
+        #expect(found.counts.merged.reduce(0, +) == 4 && found.counts.merged[3] == 4)
         #expect(decoder.interners.mms.id(tally.h.mm) != id)
         #expect(sectionRecord().withUnsafeBytes { decoder.tally($0) } == nil)
     }

@@ -218,7 +218,9 @@ enum vme_outcome {
 
 struct vme_counts {
 	vme_u64 sections[VME_OPERATIONS][VME_OUTCOMES];
-	vme_u64 told;  // those that have a record, struct vme_section
+	vme_u64 attempts[VME_OPERATIONS];  // where the functions that consider a merge are hooked
+	vme_u64 merged[VME_OPERATIONS];    // calls of the function that carries it out
+	vme_u64 told;  // those sections that have a record, struct vme_section
 };
 
 struct vme_tally {
