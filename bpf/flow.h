@@ -2,11 +2,11 @@
 //
 // Where every address space is watched: all write sections are counted, few are told.
 //
-// What is counted is in the address space's own entry and changes under its own mmap_lock only, so
-// the counts are exact without an atomic: write sections, and merge attempts where they are hooked. A section is told whole, as sections.h does it, with a
-// chance that its address space's own number of sections decides, so that one busy process hides no
-// other, and how full the ring is, so that many that begin at once lose nothing. The chance is known
-// when the section begins, and goes with it.
+// What is counted, write sections and where they are hooked merge attempts, is in the address space's
+// own entry and changes under its own mmap_lock only, so the counts are exact without an atomic. A
+// section is told whole, as sections.h does it, with a chance that its address space's own number of
+// sections decides, so that one busy process hides no other, and how full the ring is, so that many
+// that begin at once lose nothing. The chance is known when the section begins, and goes with it.
 #ifndef VMASCOPE_FLOW_H
 #define VMASCOPE_FLOW_H
 
