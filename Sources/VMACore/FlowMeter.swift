@@ -101,6 +101,10 @@ public struct FlowMeter {
         }
     }
 
+    /// Nobody has watched for a while: what was under way then has ended unseen, and its rows are not the
+    /// next section's.
+    public mutating func resume() { open = [:] }
+
     /// What the kernel has counted of all address spaces that live, until now.
     public mutating func count(_ all: [(mm: MMID, counts: SectionCounts)]) {
         for (born, entry) in known {

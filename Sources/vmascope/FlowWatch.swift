@@ -91,6 +91,7 @@ final class FlowWatch {
             probe.pause()
             isWatching = false
         } else if !isWatching, credit > budget * Self.restart {
+            meter.resume()
             try beginEpoch(now)
             try probe.watch()
             isWatching = true

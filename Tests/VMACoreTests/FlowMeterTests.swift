@@ -137,6 +137,20 @@ struct FlowMeterTests {
         #expect(flow.lost == 1 && flow.unjudged == 1 && flow.checked == 1 && !meter.isUnderWay)
     }
 
+    @Test("does not take what a pause has cut off for the beginning of the next section")
+    func pause() {
+        for pauses in [false, true] {
+            var meter = FlowMeter(judge: Judge(.v6_12))
+            // An mprotect that makes it read-write; its end comes in the pause.
+            let found = Drawing("A.....", ["A": .readOnly]).vmas
+            meter.feed(.rows(Rows(Self.origin(1), pages(0, 6), .before, truncated: false, found)))
+            if pauses { meter.resume() }
+            feed(&meter, 1, "B.....", "BBB...", oneIn: 1)
+            let flow = end(&meter).interval
+            #expect(flow.checked == 1 && flow.unexplained == (pauses ? 0 : 1), "\(flow.disagreements)")
+        }
+    }
+
     @Test("tells a disagreement in words")
     func disagreement() {
         var meter = FlowMeter(judge: Judge(.v6_12))
