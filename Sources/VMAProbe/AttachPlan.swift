@@ -180,12 +180,11 @@ public struct AttachPlan: Sendable {
     }
 
     /// Where all address spaces are watched: by tracepoints, at which a section tells all that it needs by
-    /// itself.
+    /// itself. What begins one comes last, so that none is half seen.
     ///
-    /// - Parameter countsAttempts: the functions that consider a merge are hooked, too, before sections are:
-    ///   an attempt is counted in a section only.
+    /// - Parameter countsAttempts: the functions that consider a merge are hooked, too.
     public init(everyoneOn kernel: Kernel, countsAttempts: Bool = false) {
-        self.init(.tracepoints, kernel, (countsAttempts ? Self.attempts(kernel) : []) + [.lockAcquired, .lockReleased, .treeWrite])
+        self.init(.tracepoints, kernel, (countsAttempts ? Self.attempts(kernel) : []) + [.treeWrite, .lockReleased, .lockAcquired])
         if countsAttempts, !kernel.allowsKprobes { missing.append(Self.kprobes) }
     }
 

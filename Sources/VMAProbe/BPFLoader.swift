@@ -113,6 +113,7 @@ final class BPFLoader {
         if counts, !attached.contains(name) { attached.append(name) }
     }
 
+    /// In reverse: what was attached last begins what the others end.
     func detach() {
         detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
         for link in links.reversed() { bpf_link__destroy(link) }

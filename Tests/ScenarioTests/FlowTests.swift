@@ -4,9 +4,11 @@ import Testing
 /// What every process does, counted and sampled, against a load that knows its own numbers.
 @Suite("vmascope system and what processes do", .serialized)
 struct FlowTests {
+    /// Nobody else's: others may be at the same at the same time.
+    private static let command = "misses-\(getpid())"
     private static let misses = Result {
         let folder = try TemporaryFolder()
-        try compile(folder.path("misses"))
+        try compile(folder.path(command))
         return folder
     }
 
@@ -20,11 +22,11 @@ struct FlowTests {
         _ arguments: String..., processes: Int, rounds: Int, environment: [String: String] = [:]
     ) throws -> (flow: SystemFile.Flow, sections: Int, missed: Int) {
         let folder = try TemporaryFolder()
-        var all = ["system", "--comm", "misses", "--interval", "0.5s", "--json", "--textfile", folder.url.path]
+        var all = ["system", "--comm", Self.command, "--interval", "0.5s", "--json", "--textfile", folder.url.path]
         all += ["--output", folder.path("report"), "--budget", "100%"] + arguments
         let observer = try Victim(Repository.vmascope.path, all, environment: environment)
         try observer.wait { FileManager.default.fileExists(atPath: folder.path("vmascope.prom")) }
-        let load = try Victim(try Self.misses.get().path("misses"), ["\(processes)", "\(rounds)"])
+        let load = try Victim(try Self.misses.get().path(Self.command), ["\(processes)", "\(rounds)"])
         try load.wait { load.output.contains("missed=") }
         kill(observer.process.processIdentifier, SIGINT)
         observer.process.waitUntilExit()
