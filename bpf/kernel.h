@@ -68,6 +68,7 @@ struct maple_tree {
 
 struct maple_range_64 {
 	void *parent;
+	unsigned long pivot[15];
 };
 
 struct ma_state {
@@ -91,6 +92,15 @@ struct mm_struct___rb {
 
 struct vm_area_struct___rb {
 	struct rb_node vm_rb;
+};
+
+typedef struct seqcount {
+	unsigned int sequence;
+} seqcount_t;
+
+// Odd while the lock is held for writing; a mere number up to 6.13, commit eb449bd96954.
+struct mm_struct___seqcount {
+	seqcount_t mm_lock_seq;
 };
 
 // With CONFIG_ANON_VMA_NAME; since 5.17, commit 9a10064f5625. The text follows the struct.

@@ -5,78 +5,6 @@
 #define VMASCOPE_ROWS_H
 
 #define MAX_CHUNKS 256
-#define PATH_STEPS 32
-
-// One component towards the root, or across a mount point. Returns 1 at the end. A function
-// of its own, so that the verifier looks at one step and not at every sequence of them.
-__noinline int path_step(void)
-{
-	struct scratch *s = scratch();
-	struct path_walk *w;
-	struct dentry *dentry, *parent, *root;
-	struct vfsmount *mnt;
-	u32 len;
-
-	if (!s)
-		return 1;
-	w = &s->walk;
-	dentry = (void *)w->dentry;
-	mnt = (void *)w->mnt;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	root = BPF_CORE_READ(mnt, mnt_root);
-	if (dentry == root) {
-		u32 offset = bpf_core_field_offset(struct mount, mnt);
-		struct mount *mount = (void *)(w->mnt - offset);
-		struct mount *up = BPF_CORE_READ(mount, mnt_parent);
-
-		if (!up || up == mount)
-			return 1;
-		w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
-		w->mnt = (u64)up + offset;
-		return 0;
-	}
-	len = BPF_CORE_READ(dentry, d_name.len);
-	if (dentry == parent || len > 255 || w->at <= len)
-		return 1;
-	w->at -= len;
-	// The masks tell the verifier what the test above made sure of.
-	bpf_probe_read_kernel(&s->file.path[w->at & (VME_PATH_MAX - 1)], len & 255,
-			      BPF_CORE_READ(dentry, d_name.name));
-	w->at--;
-	s->file.path[w->at & (VME_PATH_MAX - 1)] = '/';
-	w->dentry = (u64)parent;
-	return 0;
-}
-
-static __always_inline u32 inode_key(u64 inode)
-{
-	return (u32)(inode >> 3);
-}
-
-// The path as the host sees it, a container's own prefix included.
-__noinline int tell_file(u64 file, u64 inode)
-{
-	struct scratch *s = scratch();
-	u64 seen = inode;
-	int i;
-
-	if (!s)
-		return 0;
-	begin(&s->file.h, VME_FILE, 0, 0);
-	s->file.file = file;
-	s->file.inode = inode_key(inode);
-	s->file.path[VME_PATH_MAX - 1] = 0;
-	s->walk.at = VME_PATH_MAX - 1;
-	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
-	s->walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
-	for (i = 0; i < PATH_STEPS; i++)
-		if (path_step())
-			break;
-	s->file.at = s->walk.at;
-	if (emit(&s->file, sizeof(s->file)))  // or it is told the next time
-		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
-	return 0;
-}
 
 // What mpol_equal() compares, as one number, of the first 64 nodes. Two policies that differ and
 // have the same number would show as an unexplained refusal.
@@ -94,49 +22,6 @@ static __always_inline u64 policy_key(u64 policy)
 	if (bpf_core_field_exists(p->home_node))
 		hash = mix(hash, BPF_CORE_READ(p, home_node));
 	return hash;
-}
-
-__noinline u64 name_key(u64 anon_name)
-{
-	struct scratch *s = scratch();
-	u64 hash = FNV_OFFSET, one = 1;
-	u32 i;
-	long len;
-
-	if (!anon_name || !s || !bpf_core_field_exists(struct anon_vma_name, name))
-		return 0;
-	len = bpf_probe_read_kernel_str(s->name.text, sizeof(s->name.text),
-					(void *)anon_name +
-					bpf_core_field_offset(struct anon_vma_name, name));
-	if (len <= 0)
-		return 0;
-	for (i = 0; i < VME_NAME_MAX; i++) {
-		if (i >= len)
-			break;
-		hash = mix(hash, s->name.text[i]);
-	}
-	if (!bpf_map_lookup_elem(&told, &hash)) {
-		begin(&s->name.h, VME_NAME, 0, 0);
-		s->name.name = hash;
-		if (emit(&s->name, sizeof(s->name)))
-			bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
-	}
-	return hash;
-}
-
-// Sets what tells a row's file from others, and tells its path once.
-static __always_inline void name_file(struct vme_row *row)
-{
-	u64 file = row->file, inode, *seen;
-
-	row->inode = 0;
-	if (!file)
-		return;
-	inode = as_number(FIELD(struct file, file, f_inode));
-	row->inode = inode_key(inode);
-	seen = bpf_map_lookup_elem(&told, &file);
-	if (!seen || *seen != inode)  // new, or another file where a closed one was
-		tell_file(file, inode);
 }
 
 // anon_vma is set if and only if the chain is not empty, so two equal ends mean one entry.
@@ -164,7 +49,7 @@ static __always_inline u32 anon_traits(struct scratch *s, struct vm_area_struct 
 	return traits;
 }
 
-// What row_fill() needs to know of `mm`, as it stands now.
+// What row_read() needs to know of `mm`, as it stands now.
 static __always_inline void look_at(struct scratch *s, u64 mm)
 {
 	forget_leaf(&s->place);
@@ -173,17 +58,18 @@ static __always_inline void look_at(struct scratch *s, u64 mm)
 	s->areas.start_stack = FIELD(struct mm_struct, mm, start_stack);
 }
 
-// Fills `row` in, of a VMA of what was looked at.
-__noinline int row_fill(u64 address)
+// Fills `row` in, of a VMA of what was looked at, but for its name and what tells its file from others.
+__noinline int row_read(u64 address)
 {
 	struct scratch *s = scratch();
 	struct vm_area_struct *vma;
 	struct vme_row *row;
-	u64 vm_ops, policy = 0, anon_name = 0;
+	u64 vm_ops, policy = 0;
 
 	if (!s)
 		return 0;
 	row = &s->row;
+	s->anon_name = 0;
 	vma = OBJECT(struct vm_area_struct, address, s->vma);
 	if (!vma)
 		return 0;
@@ -201,7 +87,7 @@ __noinline int row_fill(u64 address)
 	if (bpf_core_field_exists(struct vm_area_struct, anon_name) &&
 	    !(row->file && bpf_core_field_offset(struct vm_area_struct, anon_name) ==
 				   bpf_core_field_offset(struct vm_area_struct, shared.rb)))
-		anon_name = number_of(s, vma->anon_name);
+		s->anon_name = number_of(s, vma->anon_name);
 	vm_ops = number_of(s, vma->vm_ops);
 
 	row->traits = anon_traits(s, vma, row->anon_vma);
@@ -222,8 +108,21 @@ __noinline int row_fill(u64 address)
 			row->traits |= VME_STACK;
 	}
 	row->policy = policy_key(policy);
-	row->name = name_key(anon_name);
-	name_file(row);
+	row->name = 0;
+	row->inode = 0;
+	return 1;
+}
+
+// And with what has a name, which is sent if it has not been.
+__noinline int row_fill(u64 address)
+{
+	struct scratch *s = scratch();
+
+	if (!s || !row_read(address))
+		return 0;
+	if (s->anon_name)
+		s->row.name = name_key(s->anon_name);
+	name_file(&s->row);
 	return 1;
 }
 

@@ -24,52 +24,174 @@ extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym __wea
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *p) __ksym __weak;
 
-SEC("?syscall")
-int snapshot_task(struct vme_snapshot *r)
+enum stop { GOES_ON, IS_FULL, IS_DONE, NEEDS_LOCKS };
+
+struct reading {
+	u64 task, mm;
+	u64 from;        // address to go on at
+	u64 leaf, last;  // the leaf of the tree that is being read, and its end
+	u64 end;         // of the last row
+	u32 count;       // rows, which are good up to `from`
+	u32 stop;        // enum stop
+};
+
+static __always_inline u32 sequence_of(u64 mm)
 {
-	struct task_struct *task = bpf_task_from_pid(r->pid);
+	return FIELD(struct mm_struct___seqcount, mm, mm_lock_seq.sequence);
+}
+
+// Nobody has held the lock for writing since `sequence` was read, nor has the task left it all.
+static __always_inline bool stood_still(struct reading *r, u32 sequence)
+{
+	return !(sequence & 1) && sequence_of(r->mm) == sequence &&
+	       (u64)FIELD(struct task_struct, r->task, mm) == r->mm;
+}
+
+// A word of the leaf, all of which are mere numbers if they are taken for its first pivot.
+static __always_inline u64 leaf_word(struct reading *r, u32 word)
+{
+	u64 before_first = bpf_core_field_offset(struct maple_range_64, pivot);
+
+	return TYPED(struct maple_range_64, r->leaf + word * sizeof(u64) - before_first)->pivot[0];
+}
+
+// Returns 1 after the leaf's last slot, and where it can't go on: what is told by name has to stay there
+// meanwhile.
+static long read_slot(u32 slot, struct reading *r)
+{
+	u64 pivot = slot < LEAF_PIVOTS ? leaf_word(r, 1 + slot) : 0;
+	u64 entry = leaf_word(r, 1 + LEAF_PIVOTS + slot);
+	struct scratch *s = scratch();
+	struct vme_row *row;
+	u64 inode;
+
+	if (entry && !(pivot && pivot < r->from)) {
+		row = bpf_map_lookup_elem(&snapshot_rows, &r->count);
+		if (!row) {
+			r->stop = IS_FULL;
+			return 1;
+		}
+		if (!s || entry & 3 || !row_read(entry) || s->anon_name || !knows_file(&s->row, &inode)) {
+			r->stop = NEEDS_LOCKS;
+			return 1;
+		}
+		*row = s->row;
+		r->end = row->end;
+		r->count++;
+	}
+	return !pivot || pivot >= r->last;
+}
+
+// Reads the leaf that `from` is in, without a lock: what was read is so if nobody was at work meanwhile.
+static __always_inline void read_leaf(struct scratch *s, struct reading *r)
+{
+	u32 sequence = sequence_of(r->mm), count = r->count;
+
+	look_at(s, r->mm);
+	s->place.addr = r->from;
+	r->stop = NEEDS_LOCKS;
+	if (!tree_find(r->mm) || s->place.leaf_lo > s->place.leaf_last)
+		return;
+	r->leaf = s->place.leaf;
+	r->last = s->place.leaf_last;
+	r->stop = GOES_ON;
+	bpf_loop(LEAF_PIVOTS + 1, read_slot, r, 0);
+	if (!stood_still(r, sequence))
+		r->stop = NEEDS_LOCKS;
+	if (r->stop == NEEDS_LOCKS)
+		r->count = count;
+	else
+		r->from = r->stop == IS_FULL ? r->end : r->last + 1;
+	if (!r->stop && (!r->from || r->from > ADDRESS_LIMIT))
+		r->stop = IS_DONE;
+}
+
+// A function of its own, so that the verifier looks at one leaf and not at every sequence of them.
+__noinline int leaf_step(struct reading *r)
+{
+	struct scratch *s = scratch();
+	struct reading on_stack;  // as bpf_loop() wants it
+
+	if (!r || !s)
+		return NEEDS_LOCKS;
+	on_stack = *r;
+	read_leaf(s, &on_stack);
+	*r = on_stack;
+	return on_stack.stop;
+}
+
+static long read_next(u32 index, struct reading *r)
+{
+	int stop;
+
+	hold_cpu();
+	stop = leaf_step(r);
+	let_cpu_go();
+	return stop != GOES_ON;
+}
+
+// The rows from `from` on, one VMA locked at a time. Returns 0 or a negative errno.
+static __always_inline int read_locked(struct task_struct *task, struct reading *r)
+{
 	struct bpf_iter_task_vma it;
 	struct scratch *s = scratch();
 	struct vm_area_struct *vma;
-	u64 mm, sections, from = r->from;
-	u32 n = 0, more = 0;
+	int error;
 
-	r->error = -3;
+	if (!s)
+		return 0;
+	r->stop = IS_DONE;
+	error = bpf_iter_task_vma_new(&it, task, r->from);
+	while ((vma = bpf_iter_task_vma_next(&it))) {
+		struct vme_row *row = bpf_map_lookup_elem(&snapshot_rows, &r->count);
+
+		if (!row) {
+			r->stop = IS_FULL;
+			break;
+		}
+		hold_cpu();
+		look_at(s, r->mm);
+		if (row_fill(as_number(vma)))
+			*row = s->row;
+		let_cpu_go();
+		r->from = row->end;
+		r->count++;
+	}
+	bpf_iter_task_vma_destroy(&it);
+	if (!error || !r->count)
+		return error;
+	r->stop = IS_FULL;  // of what could be read without the lock
+	return 0;
+}
+
+SEC("?syscall")
+int snapshot_task(struct vme_snapshot *request)
+{
+	struct task_struct *task = bpf_task_from_pid(request->pid);
+	struct reading r = { .from = request->from };
+	u64 sections, mm;
+
+	request->error = -3;
 	if (!task)
 		return 0;
-	if (!s) {
-		bpf_task_release(task);
-		return 0;
-	}
-	r->error = 0;
+	request->error = 0;
+	r.task = as_number(task);
 	mm = (u64)BPF_CORE_READ(task, mm);
-	r->mm = mm;
+	request->mm = mm;
 	if (mm) {
-		r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+		r.mm = mm;
+		request->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 		sections = sections_of(mm);
-		r->error = bpf_iter_task_vma_new(&it, task, from);
-		while ((vma = bpf_iter_task_vma_next(&it))) {
-			struct vme_row *row = bpf_map_lookup_elem(&snapshot_rows, &n);
-
-			if (!row) {
-				more = 1;
-				break;
-			}
-			hold_cpu();
-			look_at(s, mm);
-			if (row_fill(as_number(vma)))
-				*row = s->row;
-			let_cpu_go();
-			from = row->end;
-			n++;
-		}
-		bpf_iter_task_vma_destroy(&it);
-		// It locks single VMAs only, so a writer may be at work.
-		r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
+		if (HAS_CAST && bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq.sequence))
+			bpf_loop(VME_SNAPSHOT_ROWS, read_next, &r, 0);
+		if (r.stop == GOES_ON || r.stop == NEEDS_LOCKS)
+			request->error = read_locked(task, &r);
+		// A writer may have been at work between two rows.
+		request->sections = sections_of(mm) == sections ? sections : VME_BUSY;
 	}
-	r->from = from;
-	r->count = n;
-	r->more = more;
+	request->from = r.from;
+	request->count = r.count;
+	request->more = r.stop == IS_FULL;
 	bpf_task_release(task);
 	return 0;
 }

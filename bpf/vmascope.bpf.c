@@ -11,6 +11,7 @@
 
 #include "wire.h"
 #include "tree.h"
+#include "names.h"
 #include "rows.h"
 #include "syscalls.h"
 #include "sections.h"

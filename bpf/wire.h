@@ -29,13 +29,15 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 // are read by plain loads, and a helper's call for each is saved (25 ns).
 #define TYPED(type, pointer) ((type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
 
+// The pointer is had first: a field that it is read from would be relocated, too.
 #define FIELD(type, pointer, field)                                                      \
 	({                                                                               \
-		typeof(((type *)0)->field) value_;                                       \
+		type *object_ = (type *)(pointer);                                       \
+		typeof(object_->field) value_;                                           \
 		if (HAS_CAST)                                                            \
-			value_ = TYPED(type, pointer)->field;                            \
+			value_ = TYPED(type, object_)->field;                            \
 		else                                                                     \
-			value_ = BPF_CORE_READ((type *)(pointer), field);                \
+			value_ = BPF_CORE_READ(object_, field);                          \
 		value_;                                                                  \
 	})
 
@@ -157,6 +159,7 @@ struct scratch {
 	struct span span;
 	struct areas areas;
 	struct vme_row row;
+	u64 anon_name;  // where the row's name is
 	u8 registers[PT_REGS_SIZE];
 	u64 node[TREE_NODE_WORDS];
 	u8 vma[VMA_BYTES];

@@ -257,13 +257,13 @@ public final class Probe {
     func vmas(_ pid: Int32) throws(ProbeError) -> [VMA]? {
         if walks { return try read(pid)?.vmas }
         var interners = Interners()
-        var found = try snapshots.read(pid, patience: 2)
+        var found = try snapshots.read(pid, patience: 2, &interners)
         if found.mm == 0 {
             let threads = ProcFile.entries("/proc/\(pid)/task").compactMap { Int32($0) }
             guard let thread = threads.first(where: { $0 != pid }) else { return nil }
-            found = try snapshots.read(thread, patience: 2)
+            found = try snapshots.read(thread, patience: 2, &interners)
         }
-        return found.mm == 0 ? nil : Self.ordered(found.rows).map { interners.vma($0) }
+        return found.mm == 0 ? nil : found.vmas
     }
 
     /// Each process with its address space.
@@ -288,18 +288,8 @@ public final class Probe {
 
     private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
         if walks { return try walk(tid) }
-        let found = try snapshots.read(tid)
-        guard found.mm != 0 else { return nil }
-        return (found.mm, Self.ordered(found.rows).map { decoder.interners.vma($0) }, found.isQuiet)
-    }
-
-    /// They are read in parts, between which VMAs may have grown.
-    private static func ordered(_ rows: [vme_row]) -> [vme_row] {
-        var end: UInt64 = 0
-        return rows.filter { row in
-            defer { end = max(end, row.end) }
-            return row.start >= end
-        }
+        let found = try snapshots.read(tid, &decoder.interners)
+        return found.mm == 0 ? nil : (found.mm, found.vmas, found.isQuiet)
     }
 
     /// The rows come through the ring, among other events, which wait for the next drain.

@@ -4,7 +4,7 @@ import Glibc
 import VMACore
 import VMATrace
 
-/// The rows of a running process's address space, read by whatever the kernel has for it.
+/// The VMAs of a running process's address space, read by whatever the kernel has for it.
 struct SnapshotReader {
     /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
     /// target (since 6.7); read(2) on the iterator holds its lock all the time.
@@ -21,9 +21,19 @@ struct SnapshotReader {
     struct Result {
         /// The kernel's pointer, 0 if the task has no address space.
         var mm: UInt64 = 0
-        var rows: [vme_row] = []
+        var vmas: [VMA] = []
         /// Nothing changed while they were read.
         var isQuiet = true
+
+        /// They are read in parts, between which VMAs may have grown: what begins in one that is there
+        /// already is left out.
+        fileprivate mutating func append(_ rows: UnsafeBufferPointer<vme_row>, _ interners: inout Interners) {
+            var end = vmas.last?.end ?? 0
+            for row in rows where row.start >= end {
+                vmas.append(interners.vma(row))
+                end = row.end
+            }
+        }
     }
 
     /// - Parameter progress: how far the address space had come at each reading.
@@ -33,13 +43,15 @@ struct SnapshotReader {
     /// Throws `.notFound` if there is no task with this id.
     ///
     /// - Parameter patience: milliseconds to wait for a process that holds its lock for writing.
-    func read(_ pid: Int32, patience: Int = 1000) throws(ProbeError) -> Result {
-        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid, patience) }
+    func read(_ pid: Int32, patience: Int = 1000, _ interners: inout Interners) throws(ProbeError) -> Result {
+        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid, patience, &interners) }
         guard let (program, _) = loader.program("snapshot_iter") else { throw .failed("no snapshot program is loaded") }
-        return try iterate(program, pid)
+        return try iterate(program, pid, &interners)
     }
 
-    private func run(_ fd: Int32, _ pid: Int32, _ patience: Int) throws(ProbeError) -> Result {
+    private func run(
+        _ fd: Int32, _ pid: Int32, _ patience: Int, _ interners: inout Interners
+    ) throws(ProbeError) -> Result {
         var result = Result()
         let map = try loader.map("snapshot_rows")
         let bytes = Int(VME_SNAPSHOT_ROWS) * MemoryLayout<vme_row>.stride
@@ -71,10 +83,11 @@ struct SnapshotReader {
                 if request.error == -ESRCH { throw Self.absent(pid) }
                 throw .bpf("reading the VMAs of process \(pid)", -request.error)
             }
+            if result.mm == 0 { result.vmas.reserveCapacity(Int(request.map_count)) }
             result.mm = request.mm
             progress.insert(request.sections)
             let rows = array.assumingMemoryBound(to: vme_row.self)
-            result.rows.append(contentsOf: UnsafeBufferPointer(start: rows, count: Int(request.count)))
+            result.append(UnsafeBufferPointer(start: rows, count: Int(request.count)), &interners)
         } while request.more != 0
         result.isQuiet = Self.isQuiet(progress)
         return result
@@ -106,7 +119,9 @@ struct SnapshotReader {
         return .notFound("there is no process \(pid)")
     }
 
-    private func iterate(_ program: OpaquePointer, _ pid: Int32) throws(ProbeError) -> Result {
+    private func iterate(
+        _ program: OpaquePointer, _ pid: Int32, _ interners: inout Interners
+    ) throws(ProbeError) -> Result {
         var target = bpf_iter_link_info()
         target.task.tid = UInt32(pid)
         let link = withUnsafeMutablePointer(to: &target) { target in
@@ -142,9 +157,9 @@ struct SnapshotReader {
             }
             // With a task given, the kernel tells the last buffer again and again, if there was
             // more than one (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
-            guard let first = entries.first, first.row.start > result.rows.last?.start ?? 0 else { break }
+            guard let first = entries.first, first.row.start > result.vmas.last?.start ?? 0 else { break }
             result.mm = first.mm
-            result.rows.append(contentsOf: entries.map(\.row))
+            entries.map(\.row).withUnsafeBufferPointer { result.append($0, &interners) }
         }
         return result
     }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// What is sent once and named by its key from then on: paths of files and names of memory.
+#ifndef VMASCOPE_NAMES_H
+#define VMASCOPE_NAMES_H
+
+#define PATH_STEPS 32
+
+// One component towards the root, or across a mount point. Returns 1 at the end. A function
+// of its own, so that the verifier looks at one step and not at every sequence of them.
+__noinline int path_step(void)
+{
+	struct scratch *s = scratch();
+	struct path_walk *w;
+	struct dentry *dentry, *parent, *root;
+	struct vfsmount *mnt;
+	u32 len;
+
+	if (!s)
+		return 1;
+	w = &s->walk;
+	dentry = (void *)w->dentry;
+	mnt = (void *)w->mnt;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	root = BPF_CORE_READ(mnt, mnt_root);
+	if (dentry == root) {
+		u32 offset = bpf_core_field_offset(struct mount, mnt);
+		struct mount *mount = (void *)(w->mnt - offset);
+		struct mount *up = BPF_CORE_READ(mount, mnt_parent);
+
+		if (!up || up == mount)
+			return 1;
+		w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		w->mnt = (u64)up + offset;
+		return 0;
+	}
+	len = BPF_CORE_READ(dentry, d_name.len);
+	if (dentry == parent || len > 255 || w->at <= len)
+		return 1;
+	w->at -= len;
+	// The masks tell the verifier what the test above made sure of.
+	bpf_probe_read_kernel(&s->file.path[w->at & (VME_PATH_MAX - 1)], len & 255,
+			      BPF_CORE_READ(dentry, d_name.name));
+	w->at--;
+	s->file.path[w->at & (VME_PATH_MAX - 1)] = '/';
+	w->dentry = (u64)parent;
+	return 0;
+}
+
+static __always_inline u32 inode_key(u64 inode)
+{
+	return (u32)(inode >> 3);
+}
+
+// The path as the host sees it, a container's own prefix included.
+__noinline int tell_file(u64 file, u64 inode)
+{
+	struct scratch *s = scratch();
+	u64 seen = inode;
+	int i;
+
+	if (!s)
+		return 0;
+	begin(&s->file.h, VME_FILE, 0, 0);
+	s->file.file = file;
+	s->file.inode = inode_key(inode);
+	s->file.path[VME_PATH_MAX - 1] = 0;
+	s->walk.at = VME_PATH_MAX - 1;
+	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
+	s->walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
+	for (i = 0; i < PATH_STEPS; i++)
+		if (path_step())
+			break;
+	s->file.at = s->walk.at;
+	if (emit(&s->file, sizeof(s->file)))  // or it is told the next time
+		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
+	return 0;
+}
+
+__noinline u64 name_key(u64 anon_name)
+{
+	struct scratch *s = scratch();
+	u64 hash = FNV_OFFSET, one = 1;
+	u32 i;
+	long len;
+
+	if (!anon_name || !s || !bpf_core_field_exists(struct anon_vma_name, name))
+		return 0;
+	len = bpf_probe_read_kernel_str(s->name.text, sizeof(s->name.text),
+					(void *)anon_name +
+					bpf_core_field_offset(struct anon_vma_name, name));
+	if (len <= 0)
+		return 0;
+	for (i = 0; i < VME_NAME_MAX; i++) {
+		if (i >= len)
+			break;
+		hash = mix(hash, s->name.text[i]);
+	}
+	if (!bpf_map_lookup_elem(&told, &hash)) {
+		begin(&s->name.h, VME_NAME, 0, 0);
+		s->name.name = hash;
+		if (emit(&s->name, sizeof(s->name)))
+			bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
+	}
+	return hash;
+}
+
+// Sets what tells a row's file from others. Returns whether its path has been sent: not if it is new,
+// or another file where a closed one was.
+static __always_inline bool knows_file(struct vme_row *row, u64 *inode)
+{
+	u64 file = row->file, *seen;
+
+	row->inode = 0;
+	if (!file)
+		return true;
+	*inode = as_number(FIELD(struct file, file, f_inode));
+	row->inode = inode_key(*inode);
+	seen = bpf_map_lookup_elem(&told, &file);
+	return seen && *seen == *inode;
+}
+
+static __always_inline void name_file(struct vme_row *row)
+{
+	u64 inode;
+
+	if (!knows_file(row, &inode))
+		tell_file(row->file, inode);
+}
+
+#endif
