@@ -164,6 +164,11 @@ static __always_inline int read_locked(struct task_struct *task, struct reading 
 	return 0;
 }
 
+static __always_inline bool leaves_can_be_read(void)
+{
+	return HAS_CAST && bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq.sequence);
+}
+
 SEC("?syscall")
 int snapshot_task(struct vme_snapshot *request)
 {
@@ -182,14 +187,17 @@ int snapshot_task(struct vme_snapshot *request)
 		r.mm = mm;
 		request->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 		sections = sections_of(mm);
-		if (HAS_CAST && bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq.sequence))
+		if (leaves_can_be_read())
 			bpf_loop(VME_SNAPSHOT_ROWS, read_next, &r, 0);
 		if (r.stop == GOES_ON || r.stop == NEEDS_LOCKS)
 			request->error = read_locked(task, &r);
 		// A writer may have been at work between two rows.
 		request->sections = sections_of(mm) == sections ? sections : VME_BUSY;
+		if ((u64)BPF_CORE_READ(task, mm) != mm)
+			request->error = -16;  // the task has left it meanwhile, and may have another one
 	}
-	request->from = r.from;
+	if (!request->error)
+		request->from = r.from;
 	request->count = r.count;
 	request->more = r.stop == IS_FULL;
 	bpf_task_release(task);

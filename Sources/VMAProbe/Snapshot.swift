@@ -83,8 +83,12 @@ struct SnapshotReader {
                 if request.error == -ESRCH { throw Self.absent(pid) }
                 throw .bpf("reading the VMAs of process \(pid)", -request.error)
             }
-            if result.mm == 0 { result.vmas.reserveCapacity(Int(request.map_count)) }
-            result.mm = request.mm
+            if request.mm != result.mm {
+                // After an exec it is another one than that of the parts before.
+                guard result.vmas.isEmpty else { return try run(fd, pid, patience, &interners) }
+                result.mm = request.mm
+                result.vmas.reserveCapacity(Int(request.map_count))
+            }
             progress.insert(request.sections)
             let rows = array.assumingMemoryBound(to: vme_row.self)
             result.append(UnsafeBufferPointer(start: rows, count: Int(request.count)), &interners)
