@@ -4,7 +4,7 @@
 #ifndef VMASCOPE_ROWS_H
 #define VMASCOPE_ROWS_H
 
-#define MAX_CHUNKS 256
+#define MAX_CHUNKS 16  // and that many times
 
 // What mpol_equal() compares, as one number, of the first 64 nodes. Two policies that differ and
 // have the same number would show as an unexplained refusal.
@@ -59,16 +59,11 @@ static __always_inline void look_at(struct scratch *s, u64 mm)
 }
 
 // Fills `row` in, of a VMA of what was looked at, but for its name and what tells its file from others.
-__noinline int row_read(u64 address)
+static __always_inline int row_read(struct scratch *s, u64 address, struct vme_row *row)
 {
-	struct scratch *s = scratch();
 	struct vm_area_struct *vma;
-	struct vme_row *row;
 	u64 vm_ops, policy = 0;
 
-	if (!s)
-		return 0;
-	row = &s->row;
 	s->anon_name = 0;
 	vma = OBJECT(struct vm_area_struct, address, s->vma);
 	if (!vma)
@@ -113,33 +108,82 @@ __noinline int row_read(u64 address)
 	return 1;
 }
 
-// And with what has a name, which is sent if it has not been.
+// And those two, which are sent if they have not been.
+static __always_inline void row_name(struct scratch *s, struct vme_row *row)
+{
+	if (s->anon_name)
+		row->name = name_key(s->anon_name);
+	name_file(row);
+}
+
+// Both, in the scratch memory.
 __noinline int row_fill(u64 address)
 {
 	struct scratch *s = scratch();
 
-	if (!s || !row_read(address))
+	if (!s || !row_read(s, address, &s->row))
 		return 0;
-	if (s->anon_name)
-		s->row.name = name_key(s->anon_name);
-	name_file(&s->row);
+	row_name(s, &s->row);
 	return 1;
 }
 
-// The VMA at `place`, copied to `row`. The tree's range is the truth while a VMA is being
-// changed: the struct is altered before the tree is. An offset goes along with a start that has
-// moved.
-static __always_inline int row_at(struct scratch *s, struct vme_row *row)
+// The tree's range is the truth while a VMA is being changed: the struct is altered before the
+// tree is. An offset goes along with a start that has moved.
+static __always_inline void row_place(struct scratch *s, struct vme_row *row)
 {
-	if (!row_fill(s->place.vma))
-		return 0;
-	*row = s->row;
 	if (!s->late_pgoff)
 		row->pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
 	if (row->traits & VME_ANON_PGOFF)
 		row->anon_pgoff += ((s64)(s->place.lo - row->start)) >> PAGE_SHIFT;
 	row->start = s->place.lo;
 	row->end = s->place.last + 1;
+}
+
+// The VMA at `place`, copied to `row`.
+static __always_inline int row_at(struct scratch *s, struct vme_row *row)
+{
+	if (!row_fill(s->place.vma))
+		return 0;
+	*row = s->row;
+	row_place(s, row);
+	return 1;
+}
+
+// Puts the next row of the span with those to be sent. Returns 1 if none comes after it. A function
+// of its own, so that the verifier looks at one row and not at every sequence of them.
+__noinline int next_row(void)
+{
+	struct scratch *s = scratch();
+	struct vme_row *row;
+	struct place *p;
+	int found;
+
+	if (!s)
+		return 1;
+	p = &s->place;
+	found = tree_next(s->span.mm);
+	if (found <= 0 || p->lo > s->span.hi) {
+		if (found < 0)
+			s->span.truncated = 1;
+		else if (found > 0)
+			s->rows.hi = p->lo;  // there is nothing up to there
+		return 1;
+	}
+	row = &s->rows.rows[s->rows.count & (VME_ROWS_MAX - 1)];
+	if (!row_read(s, p->vma, row)) {
+		s->span.truncated = 1;
+		return 1;
+	}
+	row_name(s, row);
+	row_place(s, row);
+	s->rows.count++;
+	if (p->lo < s->rows.lo)
+		s->rows.lo = p->lo;
+	p->addr = p->last + 1;
+	if (p->addr <= s->span.hi && p->addr)
+		return 0;
+	if (p->addr > s->rows.hi)
+		s->rows.hi = p->addr;
 	return 1;
 }
 
@@ -148,58 +192,41 @@ __noinline int emit_chunk(void)
 {
 	struct scratch *s = scratch();
 	struct span *span;
-	struct place *p;
-	u32 n, done = 0;
-	u64 lo, hi;
-	int found;
+	u32 i, n;
+	int done = 0;
 
 	if (!s)
 		return 1;
 	span = &s->span;
-	p = &s->place;
-	lo = span->lo;
-	hi = span->hi;
-	p->addr = span->first && lo ? lo - 1 : lo;  // the neighbour on the left belongs to it
-	for (n = 0; n < VME_ROWS_MAX; n++) {
-		found = tree_next(span->mm);
-		if (found <= 0 || p->lo > span->hi) {
-			if (found < 0)
-				span->truncated = 1;
-			else if (found > 0)
-				hi = p->lo;  // there is nothing up to there
-			done = 1;
-			break;
-		}
-		if (!row_at(s, &s->rows.rows[n & (VME_ROWS_MAX - 1)])) {
-			done = 1;
-			span->truncated = 1;
-			break;
-		}
-		if (p->lo < lo)
-			lo = p->lo;
-		p->addr = p->last + 1;
-		if (p->addr > span->hi || !p->addr) {
-			if (p->addr > hi)
-				hi = p->addr;
-			n++;
-			done = 1;
-			break;
-		}
-	}
+	s->place.addr = span->first && span->lo ? span->lo - 1 : span->lo;  // the neighbour on the left belongs to it
+	s->rows.lo = span->lo;
+	s->rows.hi = span->hi;
+	s->rows.count = 0;
+	for (i = 0; i < VME_ROWS_MAX && !done; i++)
+		done = next_row();
 	if (!done)
-		hi = p->addr;
+		s->rows.hi = s->place.addr;
 	begin(&s->rows.h, VME_ROWS, span->mm, span->tgid);
-	s->rows.lo = lo;
-	s->rows.hi = hi;
-	s->rows.count = n;
 	s->rows.reason = span->reason;
 	s->rows.truncated = span->truncated;
+	n = s->rows.count;
 	if (n > VME_ROWS_MAX)
 		return 1;
 	emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
-	span->lo = p->addr;
+	span->lo = s->place.addr;
 	span->first = 0;
 	return done;
+}
+
+// Two loops of few rounds for one of many: the verifier goes through each.
+__noinline int emit_chunks(void)
+{
+	int chunk;
+
+	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
+		if (emit_chunk())
+			return 1;
+	return 0;
 }
 
 // Sends what fills [lo, hi), its two neighbours included. Returns 0 if that was too much.
@@ -219,7 +246,7 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.first = 1;
 	look_at(s, mm);
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
-		if (emit_chunk())
+		if (emit_chunks())
 			return !s->span.truncated;
 	return 0;
 }

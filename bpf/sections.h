@@ -24,27 +24,37 @@ static __always_inline struct vme_owner *writer_of(u64 mm)
 	return o && is_writer(o) && (!config.everyone || o->section.one_in) ? o : 0;
 }
 
+// A function of its own, so that the verifier does not look at what follows for each count.
+__noinline u64 hash_stack(void)
+{
+	struct scratch *s = scratch();
+	u64 key = FNV_OFFSET;
+	u32 i;
+
+	if (!s)
+		return 0;
+	for (i = 0; i < VME_CALLS_MAX; i++) {
+		if (i >= s->stack.count)
+			break;
+		key = mix(key, s->stack.addresses[i]);
+	}
+	return key;
+}
+
 // Sends the stack in the scratch memory unless it has been; returns its key.
 __noinline u64 tell_stack(void)
 {
 	struct scratch *s = scratch();
-	u64 key = FNV_OFFSET, one = 1;
-	u32 i, count;
+	u64 key = hash_stack(), one = 1;
+	u32 count;
 
-	if (!s)
-		return 0;
-	count = s->stack.count;
-	if (count > VME_CALLS_MAX)
-		return 0;
-	for (i = 0; i < VME_CALLS_MAX; i++) {
-		if (i >= count)
-			break;
-		key = mix(key, s->stack.addresses[i]);
-	}
-	if (bpf_map_lookup_elem(&told, &key))
+	if (!s || s->stack.count > VME_CALLS_MAX || bpf_map_lookup_elem(&told, &key))
 		return key;
 	begin(&s->stack.h, VME_CALLS, 0, 0);
 	s->stack.key = key;
+	count = s->stack.count;
+	if (count > VME_CALLS_MAX)
+		return key;
 	if (emit(&s->stack, sizeof(s->stack) - (VME_CALLS_MAX - count) * sizeof(u64)))
 		bpf_map_update_elem(&told, &key, &one, BPF_ANY);
 	return key;

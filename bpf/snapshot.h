@@ -47,23 +47,21 @@ static __always_inline bool stood_still(struct reading *r, u32 sequence)
 	       (u64)FIELD(struct task_struct, r->task, mm) == r->mm;
 }
 
-// A word of the leaf, all of which are mere numbers if they are taken for its first pivot.
-static __always_inline u64 leaf_word(struct reading *r, u32 word)
+// The row of a VMA, if nothing of it is to be told by name: what is told has to stay there meanwhile.
+__noinline int read_row(struct vme_row *row, u64 vma)
 {
-	u64 before_first = bpf_core_field_offset(struct maple_range_64, pivot);
+	struct scratch *s = scratch();
+	u64 inode;
 
-	return TYPED(struct maple_range_64, r->leaf + word * sizeof(u64) - before_first)->pivot[0];
+	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode);
 }
 
-// Returns 1 after the leaf's last slot, and where it can't go on: what is told by name has to stay there
-// meanwhile.
+// Returns 1 after the leaf's last slot, and where it can't go on.
 static long read_slot(u32 slot, struct reading *r)
 {
-	u64 pivot = slot < LEAF_PIVOTS ? leaf_word(r, 1 + slot) : 0;
-	u64 entry = leaf_word(r, 1 + LEAF_PIVOTS + slot);
-	struct scratch *s = scratch();
+	u64 pivot = slot < LEAF_PIVOTS ? word_at(r->leaf + (1 + slot) * sizeof(u64)) : 0;
+	u64 entry = word_at(r->leaf + (1 + LEAF_PIVOTS + slot) * sizeof(u64));
 	struct vme_row *row;
-	u64 inode;
 
 	if (entry && !(pivot && pivot < r->from)) {
 		row = bpf_map_lookup_elem(&snapshot_rows, &r->count);
@@ -71,11 +69,10 @@ static long read_slot(u32 slot, struct reading *r)
 			r->stop = IS_FULL;
 			return 1;
 		}
-		if (!s || entry & 3 || !row_read(entry) || s->anon_name || !knows_file(&s->row, &inode)) {
+		if (entry & 3 || !read_row(row, entry)) {
 			r->stop = NEEDS_LOCKS;
 			return 1;
 		}
-		*row = s->row;
 		r->end = row->end;
 		r->count++;
 	}

@@ -13,9 +13,15 @@
 #define MAPLE_LEVELS 12
 #define RB_LEVELS 40
 
+// A word of a node, all of which are mere numbers if they are taken for its first pivot.
+static __always_inline u64 word_at(u64 address)
+{
+	return TYPED(struct maple_range_64, address - bpf_core_field_offset(struct maple_range_64, pivot))->pivot[0];
+}
+
 static __always_inline u64 node_word(struct scratch *s, u32 i)
 {
-	return HAS_CAST ? ((u64 *)TYPED(struct maple_range_64, s->place.leaf))[i] : s->node[i & (TREE_NODE_WORDS - 1)];
+	return HAS_CAST ? word_at(s->place.leaf + i * sizeof(u64)) : s->node[i & (TREE_NODE_WORDS - 1)];
 }
 
 // The slot of `place.leaf` that holds `place.addr`; the node spans [lo, last].
@@ -42,11 +48,7 @@ __noinline int node_search(u32 pivots)
 		}
 		p->lo = pivot + 1;
 	}
-	// A constant for each, as loads of the object itself want it.
-	if (pivots == ARANGE_PIVOTS)
-		p->node = node_word(s, 1 + ARANGE_PIVOTS + i);
-	else
-		p->node = node_word(s, 1 + LEAF_PIVOTS + i);
+	p->node = node_word(s, 1 + pivots + i);
 	return 0;
 }
 
@@ -157,7 +159,7 @@ __noinline int tree_find(u64 mm)
 
 // The first VMA that ends above `place.addr`. Returns 0 if there is none, -1 if the tree can't
 // be read.
-__noinline int tree_next(u64 mm)
+static __always_inline int tree_next(u64 mm)
 {
 	struct scratch *s = scratch();
 	int gap;
