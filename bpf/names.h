@@ -68,6 +68,7 @@ __noinline int tell_file(u64 file, u64 inode)
 	s->walk.at = VME_PATH_MAX - 1;
 	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
 	s->walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
+	ROLLED
 	for (i = 0; i < PATH_STEPS; i++)
 		if (path_step())
 			break;

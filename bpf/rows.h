@@ -223,6 +223,7 @@ __noinline int emit_chunks(void)
 {
 	int chunk;
 
+	ROLLED
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
 		if (emit_chunk())
 			return 1;
@@ -245,6 +246,7 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.truncated = 0;
 	s->span.first = 1;
 	look_at(s, mm);
+	ROLLED
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
 		if (emit_chunks())
 			return !s->span.truncated;

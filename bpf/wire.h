@@ -41,6 +41,9 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 		value_;                                                                  \
 	})
 
+// Of a loop that calls a function: the verifier measures the stack by every way from call to call.
+#define ROLLED _Pragma("nounroll")
+
 static __always_inline u32 current_tid(void)
 {
 	return (u32)bpf_get_current_pid_tgid();

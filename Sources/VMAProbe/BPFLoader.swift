@@ -44,6 +44,9 @@ final class BPFLoader {
         if let ringBytes, let ring = bpf_object__find_map_by_name(object, "events") {
             bpf_map__set_max_entries(ring, ringBytes)
         }
+        if configuration.everyone == 0, let flows = bpf_object__find_map_by_name(object, "flows") {
+            bpf_map__set_max_entries(flows, 1)  // nothing is put there
+        }
         // The first program that the kernel refuses says why in its log.
         var logs: [(String, UnsafeMutablePointer<CChar>)] = []
         defer { for (_, log) in logs { log.deallocate() } }
@@ -209,20 +212,16 @@ final class BPFLoader {
     private static func decoded(_ base64: StaticString) -> [UInt8] { base64.withUTF8Buffer(decoded) }
 
     private static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var values = [UInt8](repeating: 64, count: 256)
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 4 * 3)
         var bits: UInt32 = 0
         var count = 0
         for character in text {
-            let value: UInt8
-            switch character {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
-            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a") + 26
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0") + 52
-            case UInt8(ascii: "+"): value = 62
-            case UInt8(ascii: "/"): value = 63
-            default: continue
-            }
+            let value = values[Int(character)]
+            guard value < 64 else { continue }
             bits = bits << 6 | UInt32(value)
             count += 6
             if count >= 8 {
