@@ -57,18 +57,28 @@ extension SectionAttempts {
                 attempt.prev = attempt.prev.map { kept($0, .prev, pieces.prefix(index), piece) }
                 attempt.next = attempt.next.map { kept($0, .next, pieces.prefix(index), piece) }
             }
+            if syscall.keptSource == nil, index > 0, let next = attempt.next {
+                attempt.next?.vma = handedOn(next.vma, at: proposed.end)
+            }
             if let previous, previous.end == start { attempt.prev = MergeAttempt.Neighbour(previous) }
             if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
             attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
             attempt.outcome.next = attempt.next != nil && attempt.outcome.next
             attempts.append(attempt)
-            previous = proposed
-            if attempt.outcome.prev, proposed.anonVMA == 0, let prev = attempt.prev?.vma {
-                previous!.anonVMA = prev.anonVMA
-                previous!.traits = prev.traits
-            }
+            previous = handedOn(proposed, at: start)
         }
         return attempts
+    }
+
+    /// A VMA as it is when the next copy is made. The target is freed for one copy at a time, so each
+    /// merges for a moment with what still lies behind it, which is then cut off again: of two such one
+    /// leaves its anon_vma to the other. Nobody else assigns one under the lock.
+    private func handedOn(_ vma: VMA, at address: UInt64) -> VMA {
+        guard vma.anonVMA == 0, let left = self.vma(after, address), left.anonVMA != 0 else { return vma }
+        var vma = vma
+        vma.anonVMA = left.anonVMA
+        vma.traits.formUnion(left.traits.intersection(.ofAnonVMA))
+        return vma
     }
 
     /// A neighbour as it is when `piece` is copied, after others that were left in place, too: what

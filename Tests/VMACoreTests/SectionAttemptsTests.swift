@@ -235,6 +235,23 @@ struct SectionMremapTests {
         #expect(pictures(call, "SST..UVV", ".....SVV", alike).isEmpty)
     }
 
+    @Test("of several VMAs at once finds the anon_vma that a copy and what lay behind it have left to each other")
+    func handedOn() {
+        func judged(_ call: Syscall, _ before: String, _ after: String, _ notes: [Character: Note]) -> [Bool] {
+            attempts(call, before, after, notes).map { Judge(.v6_18).judge($0).agreed }
+        }
+        // The copy of S merges with A and R, of which the copy of T leaves r.
+        let behind: [Character: Note] = [
+            "A": .anon(1), "S": .anon(1).pgoff(-5), "T": .anon(2).pgoff(-5), "U": .anon(2), "r": .anon(1),
+        ]
+        let call = Syscall.mremap(pages(8, 10), to: pages(3, 5))
+        #expect(judged(call, "AAA.RRR.ST", "AAAAUrr...", behind) == [true, true])
+        #expect(attempts(call, "AAA.RRR.ST", "AAAAUrr...", behind).last?.next?.vma.anonVMA == 1)
+        // The copy of S merges with R, and is all that is left of that before the copy of T.
+        let before: [Character: Note] = ["R": .anon(3), "T": .anon(2).pgoff(-5), "U": .anon(2), "s": .anon(3)]
+        #expect(judged(.mremap(pages(5, 7), to: pages(0, 2)), "RRRR.ST", "sURR...", before) == [true])
+    }
+
     @Test("of several VMAs that stay finds those copied before as that left them: without an anon_vma")
     func severalKept() {
         let notes: [Character: Note] = ["S": .inherited(1), "C": .inherited(1).pgoff(+3)]
