@@ -212,7 +212,9 @@ __noinline int emit_chunk(void)
 	n = s->rows.count;
 	if (n > VME_ROWS_MAX)
 		return 1;
-	emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row));
+	// The section may end on another CPU, whose records show no gap.
+	if (!emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row)))
+		span->truncated = 1;
 	span->lo = s->place.addr;
 	span->first = 0;
 	return done;
