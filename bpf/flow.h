@@ -137,6 +137,7 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	asm volatile("" : "+r"(count));  // the bound is to be tested on the register that is used
 	if (count < VME_OPERATIONS * VME_OUTCOMES)
 		(&f->counts.sections[0][0])[count]++;
+	f->owner.section.growth = now - f->map_count;
 	if (f->owner.section.one_in && section_end(ctx, mm, &f->owner))
 		f->counts.told++;
 	f->owner.writer = 0;

@@ -162,10 +162,13 @@ public struct Section: Sendable {
     public var incomplete: Bool
     /// It was chosen by a chance of 1 in so many; 0 where every section is told.
     public var oneIn: UInt32
+    /// How many VMAs more there were after it than before, as the kernel counts them (`mm->map_count`);
+    /// 0 where every section is told, and layouts are compared instead.
+    public var growth: Int32
 
     public init(
         _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: Ranges, writes: UInt32,
-        incomplete: Bool, oneIn: UInt32 = 0
+        incomplete: Bool, oneIn: UInt32 = 0, growth: Int32 = 0
     ) {
         self.origin = origin
         self.syscall = syscall
@@ -174,6 +177,7 @@ public struct Section: Sendable {
         self.writes = writes
         self.incomplete = incomplete
         self.oneIn = oneIn
+        self.growth = growth
     }
 
     /// Up to two, without memory of their own: a move has a source and a target.

@@ -52,6 +52,7 @@ public struct FlowMeter {
         var processes: [MMID: Sample] = [:]
         var (received, lost, unjudged, unseen) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         var (checked, agreed) = (0, 0)
+        var audit = Flow.Audit()
         var weights: ClosedRange<Int>?
         var disagreements: [String] = []
 
@@ -68,7 +69,7 @@ public struct FlowMeter {
     /// By when they were born: what was read last, and how often it was not there since.
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
-    private var open: [UInt32: OpenSection] = [:]
+    private var open: [UInt32: (section: OpenSection, audit: SectionAudit)] = [:]
     /// What `unseen` was told last.
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
@@ -91,7 +92,8 @@ public struct FlowMeter {
         if event.isRecord { interval.received += 1 }
         switch event {
         case .rows(let rows) where rows.reason == .before || rows.reason == .after:
-            open[rows.origin.tid, default: OpenSection()].take(rows)
+            open[rows.origin.tid, default: (OpenSection(), SectionAudit())].section.take(rows)
+            open[rows.origin.tid]?.audit.take(rows)
         case .section(let section): judge(section)
         case .lost(let count):
             interval.lost += count
@@ -136,7 +138,7 @@ public struct FlowMeter {
     }
 
     private mutating func judge(_ section: Section) {
-        let open = open.removeValue(forKey: section.origin.tid) ?? OpenSection()
+        let (open, audit) = open.removeValue(forKey: section.origin.tid) ?? (OpenSection(), SectionAudit())
         let weight = max(section.oneIn, 1)
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
         interval.include(Int(weight)...Int(weight))
@@ -145,9 +147,9 @@ public struct FlowMeter {
             interval.unjudged += 1
             return
         }
-        let attempts = SectionAttempts(
-            model: judge.model, section: section, before: open.before.uniqued(), after: open.after.uniqued()
-        ).attempts
+        let (before, after) = (open.before.uniqued(), open.after.uniqued())
+        if let growth = audit.growth(section, before: before, after: after) { compare(growth, section) }
+        let attempts = SectionAttempts(model: judge.model, section: section, before: before, after: after).attempts
         note(in: mm) { $0.judged += 1 }
         guard !attempts.isEmpty else { return }
         var (merged, missed, recoverable) = (0, 0, 0)
@@ -157,8 +159,8 @@ public struct FlowMeter {
             interval.checked += 1
             if verdict.agreed {
                 interval.agreed += 1
-            } else if interval.disagreements.count < Self.disagreementLimit {
-                interval.disagreements.append("[\(section.origin.tgid)] \(attempt.disagreement(verdict))")
+            } else {
+                tell("[\(section.origin.tgid)] \(attempt.disagreement(verdict))")
             }
             if attempt.outcome.merged { merged += 1 }
             for side in verdict.sides where side.missed {
@@ -174,6 +176,21 @@ public struct FlowMeter {
             sample.recoverable.add(recoverable, weight: weight)
             for (miss, count) in missedBy { sample.missedBy[miss, default: SampledSum()].add(count, weight: weight) }
         }
+    }
+
+    private mutating func compare(_ growth: Int, _ section: Section) {
+        interval.audit.checked += 1
+        guard growth != section.growth else {
+            interval.audit.equal += 1
+            return
+        }
+        func signed(_ count: Int) -> String { count > 0 ? "+\(count)" : "\(count)" }
+        let (read, counted) = (signed(growth), signed(Int(section.growth)))
+        tell("[\(section.origin.tgid)] \(section.syscall.operation): \(read) VMAs as read, \(counted) as the kernel counts")
+    }
+
+    private mutating func tell(_ disagreement: String) {
+        if interval.disagreements.count < Self.disagreementLimit { interval.disagreements.append(disagreement) }
     }
 
     private mutating func note(in mm: MMID, _ body: (inout Sample) -> Void) {
@@ -209,6 +226,7 @@ public struct FlowMeter {
         whole.unseen += interval.unseen
         whole.checked += interval.checked
         whole.agreed += interval.agreed
+        whole.audit.add(interval.audit)
         if let weights = interval.weights { whole.include(weights) }
         whole.disagreements.append(
             contentsOf: interval.disagreements.prefix(Self.disagreementLimit - whole.disagreements.count))
@@ -233,6 +251,7 @@ public struct FlowMeter {
         (flow.received, flow.lost, flow.unjudged) = (period.received, period.lost, period.unjudged)
         flow.unseen = period.unseen
         (flow.checked, flow.agreed) = (period.checked, period.agreed)
+        flow.audit = period.audit
         flow.disagreements = period.disagreements
         return flow
     }

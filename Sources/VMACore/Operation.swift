@@ -32,6 +32,9 @@ extension Syscall {
     static let mremapDontUnmap: UInt64 = 4
     static let shmRemap: UInt64 = 0o40000
 
+    /// execve and execveat, whose own arguments name no range of the address space that they build.
+    var isExec: Bool { number == 59 || number == 322 }
+
     /// A shmat over what is mapped already.
     var replacesBySegment: Bool { number == Self.shmat && argument(2) & Self.shmRemap != 0 }
 

@@ -120,6 +120,10 @@ public enum SystemMetrics {
         page.counter(
             "vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.",
             Double(flow.unexplained))
+        page.counter(
+            "vmascope_sections_compared_total", "Sections whose VMAs, as read, were compared with the kernel's count.",
+            Double(flow.audit.checked))
+        page.counter("vmascope_sections_different_total", "Of these, those that differed.", Double(flow.audit.different))
     }
 
     private static func own(_ own: Own, _ page: inout Page) {

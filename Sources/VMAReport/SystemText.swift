@@ -149,11 +149,16 @@ public struct SystemText {
         return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers)"
     }
 
-    /// Nil if the rules explain all; else how many attempts they don't, and the last that is told in words.
+    /// Nil if the rules explain all and what was read is what the kernel counts; else how much is not so, and
+    /// the last that is told in words.
     private func doubt(_ flow: Flow) -> String? {
-        guard flow.unexplained > 0 else { return nil }
-        let example = flow.disagreements.last.map { "; \(Fit.printable($0))" } ?? ""
-        return "\(flow.unexplained.grouped) of \(flow.checked.of("attempt")) unexplained\(example)"
+        var parts: [String] = []
+        if flow.unexplained > 0 { parts.append("\(flow.unexplained.grouped) of \(flow.checked.of("attempt")) unexplained") }
+        if flow.audit.different > 0 {
+            parts.append("\(flow.audit.different.grouped) of \(flow.audit.checked.of("section")) not as the kernel counts")
+        }
+        if parts.isEmpty { return nil }
+        return (parts + flow.disagreements.suffix(1).map(Fit.printable)).joined(separator: "; ")
     }
 
     private func warnings(_ interval: SystemInterval) -> String {
@@ -185,7 +190,7 @@ public struct SystemText {
         if !flow.total.missedBy.isEmpty {
             text += "\n" + style.bold("MISSED SIDES") + ", estimated, at 95%\n" + missed.lines.map { "  \($0)\n" }.joined()
         }
-        return text + (flow.checked > 0 ? "\n\(trust(flow))" : "")
+        return text + (flow.checked + flow.audit.checked > 0 ? "\n\(trust(flow))" : "")
     }
 }
 
@@ -193,10 +198,16 @@ extension SystemText {
     /// A disagreement is printed, never hidden.
     private func trust(_ flow: Flow) -> String {
         let verdict = "the kernel did what the rules say in \(flow.agreed.grouped) of \(flow.checked.of("attempt")) of the sample"
-        if flow.unexplained == 0 { return style.green(verdict) + "\n" }
-        var lines = [style.red("\(verdict); \(flow.unexplained.grouped) unexplained")]
+        var lines = [
+            flow.unexplained == 0 ? style.green(verdict) : style.red("\(verdict); \(flow.unexplained.grouped) unexplained")
+        ]
+        if flow.audit.checked > 0 {
+            let (equal, checked) = (flow.audit.equal.grouped, flow.audit.checked.of("section"))
+            let audit = "as many VMAs came and went as the kernel counts in \(equal) of \(checked)"
+            lines.append(flow.audit.different == 0 ? style.green(audit) : style.red(audit))
+        }
         for line in flow.disagreements { lines += Fit.wrap(Fit.printable(line), Fit.width - 2).map { "  \($0)" } }
-        let more = flow.unexplained - flow.disagreements.count
+        let more = flow.unexplained + flow.audit.different - flow.disagreements.count
         if more > 0 { lines.append("  … and \(more.grouped) more") }
         return lines.map { $0 + "\n" }.joined()
     }

@@ -167,7 +167,7 @@ public struct WireDecoder {
         return Section(
             origin, Syscall(number: section.nr, arguments: Syscall.Arguments(section.args), isNative: isNative),
             stack: interners.stacks.id(section.stack), ranges: ranges, writes: section.writes,
-            incomplete: flags & VME_INCOMPLETE.rawValue != 0, oneIn: section.one_in)
+            incomplete: flags & VME_INCOMPLETE.rawValue != 0, oneIn: section.one_in, growth: section.growth)
     }
 
     private mutating func attempt(

@@ -31,8 +31,9 @@ struct FlowTests {
         kill(observer.process.processIdentifier, SIGINT)
         observer.process.waitUntilExit()
         #expect(observer.process.terminationStatus == 0, "\(observer.errors)")
-        let said = try #require(load.output.firstMatch(of: #/sections=(\d+) missed=(\d+)/#))
         let flow = try #require(try SystemReportFile(folder.text("report")).system.flow)
+        #expect(flow.layout_audit.equal == flow.layout_audit.checked && flow.layout_audit.checked > 0)
+        let said = try #require(load.output.firstMatch(of: #/sections=(\d+) missed=(\d+)/#))
         return (flow, Int(said.1)!, Int(said.2)!)
     }
 

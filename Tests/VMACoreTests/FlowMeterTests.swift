@@ -9,7 +9,7 @@ struct FlowMeterTests {
     /// An mmap that found one picture and left another.
     private func feed(
         _ meter: inout FlowMeter, _ mm: MMID, _ before: String, _ after: String, oneIn: UInt32, tid: UInt32 = 1,
-        loses: Bool = false
+        loses: Bool = false, growth: Int32 = 1
     ) {
         let notes: [Character: Note] = ["A": .readOnly]
         func rows(_ reason: Rows.Reason, _ picture: String) {
@@ -23,7 +23,45 @@ struct FlowMeterTests {
             .section(
                 Section(
                     Self.origin(mm, tid: tid), .mmap(pages(2, 4)), stack: 0, ranges: [pages(0, 6)], writes: 1,
-                    incomplete: false, oneIn: oneIn)))
+                    incomplete: false, oneIn: oneIn, growth: growth)))
+    }
+
+    @Test("holds what was read against how many VMAs the kernel counts")
+    func audits() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 1)
+        feed(&meter, 1, "AA..AA", "AAAAAA", oneIn: 1, growth: -1)
+        feed(&meter, 1, "AA....", "AAAA..", oneIn: 1, growth: 0)
+        #expect(end(&meter).interval.audit == Flow.Audit(checked: 3, equal: 3))
+        feed(&meter, 1, "AA....", "AABB..", oneIn: 1, growth: 2)
+        let flow = end(&meter)
+        #expect(flow.interval.audit == Flow.Audit(checked: 1, equal: 0) && flow.sinceStart.audit.different == 1)
+        #expect(flow.interval.disagreements == ["[101] mmap: +1 VMAs as read, +2 as the kernel counts"])
+        #expect(flow.interval.unexplained == 0)
+    }
+
+    @Test("holds only what was read both times against it")
+    func covered() {
+        let notes: [Character: Note] = ["A": .readOnly]
+        let (old, new) = (Drawing("AA....", notes).vmas, Drawing("AABB..", notes).vmas)
+        func growth(_ before: [AddressRange], stored: AddressRange, by number: Int32 = 9) -> Int? {
+            var audit = SectionAudit()
+            func take(_ range: AddressRange, _ reason: Rows.Reason) {
+                audit.take(Rows(Self.origin(1), range, reason, truncated: false, []))
+            }
+            for range in before { take(range, .before) }
+            take(pages(0, 6), .after)
+            let section = Section(
+                Self.origin(1), Syscall(number: number, arguments: []), stack: 0, ranges: [stored], writes: 1, incomplete: false)
+            return audit.growth(section, before: old, after: new)
+        }
+        #expect(growth([pages(0, 6)], stored: pages(0, 6)) == 1)
+        #expect(growth([pages(0, 3), pages(3, 6)], stored: pages(0, 6)) == 1)
+        #expect(growth([pages(3, 6), pages(0, 3)], stored: pages(0, 6)) == 1)
+        #expect(growth([pages(0, 3), pages(4, 6)], stored: pages(0, 6)) == nil, "there is a hole")
+        #expect(growth([pages(0, 4)], stored: pages(2, 4)) == 1)
+        #expect(growth([pages(2, 6)], stored: pages(0, 4)) == nil)
+        #expect(growth([pages(0, 6)], stored: pages(0, 6), by: 59) == nil, "exec stores before it tells")
     }
 
     private func end(_ meter: inout FlowMeter, of gone: Set<MMID> = []) -> (interval: Flow, sinceStart: Flow) {

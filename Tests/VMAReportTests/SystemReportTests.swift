@@ -117,6 +117,29 @@ struct SystemReportTests {
         #expect(report(flow).contains("3 unexplained"))
     }
 
+    @Test("what was read and is not what the kernel counts is told in each face")
+    func audits() throws {
+        let report = { (flow: Flow) in SystemText(colour: false).report(SystemSample.report(flow)) }
+        var flow = SystemSample.flow
+        flow.agreed = flow.checked
+        (flow.audit.checked, flow.audit.equal) = (900, 900)
+        #expect(report(flow).contains("as many VMAs came and went as the kernel counts in 900 of 900 sections\n"))
+        #expect(!screen(flow).joined().contains("doubt"))
+        (flow.audit.equal, flow.disagreements) = (898, ["[7] brk: 0 VMAs as read"])
+        #expect(words(report(flow)).contains("in 898 of 900 sections [7] brk: 0 VMAs as read … and 1 more"))
+        #expect(words(lines(flow)).contains("2 of 900 sections not as the kernel counts; [7] brk: 0 VMAs as read"))
+        #expect(screen(flow, width: 60)[1].hasPrefix("doubt    2 of 900 sections not as the kernel counts"))
+        #expect(metrics(flow).contains("vmascope_sections_compared_total 900\n"))
+        #expect(metrics(flow).contains("vmascope_sections_different_total 2\n"))
+        let told = try JSONValue(SystemJSON.report(SystemSample.report(flow)))
+        for found in [try object(flow)["flow"], told["system"]?["flow"], told] {
+            let audit = found?["layout_audit"]
+            #expect(audit?["checked"]?.number == 900 && audit?["equal"]?.number == 898 && audit?["resynced"]?.number == 0)
+        }
+        #expect(try Figures(SystemJSON.report(SystemSample.report(flow))).value("layout_audit.different") == 2)
+        #expect(try JSONValue(SystemJSON.report(SystemSample.report()))["layout_audit"] == .null)
+    }
+
     /// Wherever lines were broken.
     private func words(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
 

@@ -6,13 +6,13 @@ import VMACore
 
 @Suite("Where all are watched")
 struct WireFlowTests {
-    @Test("a section tells by what chance it was chosen")
+    @Test("a section tells by what chance it was chosen, and how many VMAs it added")
     func chosen() throws {
         var decoder = WireDecoder()
         guard case .section(let all) = try decoder.decode(sectionRecord()),
-            case .section(let some) = try decoder.decode(sectionRecord(oneIn: 40))
+            case .section(let some) = try decoder.decode(sectionRecord(oneIn: 40, growth: -2))
         else { throw Unexpected() }
-        #expect(all.oneIn == 0 && some.oneIn == 40)
+        #expect(all.oneIn == 0 && some.oneIn == 40 && some.growth == -2)
     }
 
     @Test("what was counted of an address space that is gone is no event, and its number is free")

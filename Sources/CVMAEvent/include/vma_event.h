@@ -118,7 +118,7 @@ struct vme_section {
 	vme_u32 writes;       // tree writes seen
 	vme_u32 flags;        // enum vme_section_flags
 	vme_u32 map_count;
-	vme_u32 reserved2;
+	vme_s32 growth;       // what the section added to map_count; 0 where all are told
 };
 
 enum vme_section_flags {
