@@ -103,7 +103,7 @@ struct ScreenTests {
         let victim = try Victim(folder.path(evil), "60")
         try victim.wait { (try? Shell.must("cat", "/proc/\(victim.pid)/comm"))?.contains("[2J") == true }
         let command = "\(Self.command) --comm \"*2J*\" --warn-at 0.01%"
-        let pane = try Pane(command + Self.after)
+        let pane = try Pane(command + Self.after, height: 50)
         try pane.wait { $0.contains("\\x1b[2Jx\\x9b31m") && $0.contains("1 near the limit") }
         #expect(!pane.text.contains("warning"))
         try pane.type("q")
