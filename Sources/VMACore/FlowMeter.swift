@@ -47,12 +47,23 @@ public struct FlowMeter {
         var isEmpty: Bool { counts.sections.allSatisfy { $0 == 0 } && rarest.isEmpty }
     }
 
+    /// What has come of a section, and what of the address space was read for it.
+    private struct OpenSample {
+        var section = OpenSection()
+        var audit = SectionAudit()
+
+        mutating func take(_ rows: Rows) {
+            section.take(rows)
+            audit.take(rows)
+        }
+    }
+
     private struct Period {
         var total = Sample()
         var processes: [MMID: Sample] = [:]
         var (received, lost, unjudged, unseen) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         var (checked, agreed) = (0, 0)
-        var audit = Flow.Audit()
+        var audit = Audit()
         var weights: ClosedRange<Int>?
         var disagreements: [String] = []
 
@@ -69,7 +80,7 @@ public struct FlowMeter {
     /// By when they were born: what was read last, and how often it was not there since.
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
-    private var open: [UInt32: (section: OpenSection, audit: SectionAudit)] = [:]
+    private var open: [UInt32: OpenSample] = [:]
     /// What `unseen` was told last.
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
@@ -92,8 +103,7 @@ public struct FlowMeter {
         if event.isRecord { interval.received += 1 }
         switch event {
         case .rows(let rows) where rows.reason == .before || rows.reason == .after:
-            open[rows.origin.tid, default: (OpenSection(), SectionAudit())].section.take(rows)
-            open[rows.origin.tid]?.audit.take(rows)
+            open[rows.origin.tid, default: OpenSample()].take(rows)
         case .section(let section): judge(section)
         case .lost(let count):
             interval.lost += count
@@ -138,7 +148,8 @@ public struct FlowMeter {
     }
 
     private mutating func judge(_ section: Section) {
-        let (open, audit) = open.removeValue(forKey: section.origin.tid) ?? (OpenSection(), SectionAudit())
+        let sample = open.removeValue(forKey: section.origin.tid) ?? OpenSample()
+        let open = sample.section
         let weight = max(section.oneIn, 1)
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
         interval.include(Int(weight)...Int(weight))
@@ -148,7 +159,7 @@ public struct FlowMeter {
             return
         }
         let (before, after) = (open.before.uniqued(), open.after.uniqued())
-        if let growth = audit.growth(section, before: before, after: after) { compare(growth, section) }
+        if let growth = sample.audit.growth(section, before: before, after: after) { compare(growth, section) }
         let attempts = SectionAttempts(model: judge.model, section: section, before: before, after: after).attempts
         note(in: mm) { $0.judged += 1 }
         guard !attempts.isEmpty else { return }
@@ -160,7 +171,7 @@ public struct FlowMeter {
             if verdict.agreed {
                 interval.agreed += 1
             } else {
-                tell("[\(section.origin.tgid)] \(attempt.disagreement(verdict))")
+                tell(attempt.disagreement(verdict), of: section)
             }
             if attempt.outcome.merged { merged += 1 }
             for side in verdict.sides where side.missed {
@@ -186,11 +197,12 @@ public struct FlowMeter {
         }
         func signed(_ count: Int) -> String { count > 0 ? "+\(count)" : "\(count)" }
         let (read, counted) = (signed(growth), signed(Int(section.growth)))
-        tell("[\(section.origin.tgid)] \(section.syscall.operation): \(read) VMAs as read, \(counted) as the kernel counts")
+        tell("\(section.syscall.operation): \(read) VMAs as read, \(counted) as the kernel counts", of: section)
     }
 
-    private mutating func tell(_ disagreement: String) {
-        if interval.disagreements.count < Self.disagreementLimit { interval.disagreements.append(disagreement) }
+    private mutating func tell(_ disagreement: @autoclosure () -> String, of section: Section) {
+        guard interval.disagreements.count < Self.disagreementLimit else { return }
+        interval.disagreements.append("[\(section.origin.tgid)] \(disagreement())")
     }
 
     private mutating func note(in mm: MMID, _ body: (inout Sample) -> Void) {

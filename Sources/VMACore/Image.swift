@@ -72,6 +72,10 @@ public struct Audit: Sendable, Equatable {
     /// The first differences, in words.
     public var differences: [String] = []
 
+    public var different: Int { checked - equal }
+
+    public init() {}
+
     static let differenceLimit = 8
 
     mutating func add(_ other: Audit) {

@@ -108,22 +108,11 @@ public struct Flow: Sendable {
     public var checked = 0
     public var agreed = 0
     /// Sections of the sample: whether as many VMAs came and went in what was read as the kernel counts.
+    /// Differences are among the disagreements.
     public var audit = Audit()
     /// The first that disagreed, in words.
     public var disagreements: [String] = []
     public var unexplained: Int { checked - agreed }
-
-    /// How many were compared, and equal.
-    public struct Audit: Sendable, Equatable {
-        public var checked = 0
-        public var equal = 0
-        public var different: Int { checked - equal }
-
-        mutating func add(_ other: Audit) {
-            checked += other.checked
-            equal += other.equal
-        }
-    }
 
     public init() {}
 }

@@ -171,8 +171,8 @@ struct Answer {
         var doubts: [String] = []
         if unexplained > 0 { doubts.append("\(unexplained.grouped) of \(report.checked.of("attempt")) unexplained") }
         if report.lost > 0 { doubts.append("\(report.lost.of("event")) lost") }
-        if audit.equal < audit.checked {
-            doubts.append("\((audit.checked - audit.equal).grouped) of \(audit.checked.of("layout")) not as the kernel's")
+        if audit.different > 0 {
+            doubts.append("\(audit.different.grouped) of \(audit.checked.of("layout")) not as the kernel's")
         }
         guard doubts.isEmpty else { return ("not fully: " + doubts.joined(separator: ", "), false) }
         let layouts = audit.checked == 0 ? "no layout compared" : "\(audit.checked.of("layout")) as the kernel's"

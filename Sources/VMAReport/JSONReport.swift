@@ -26,11 +26,7 @@ struct JSONReport: ReportFormat {
                 json.field("agreed", report.agreed)
                 json.field("unexplained", report.checked - report.agreed)
             }
-            json.object("layout_audit") { json in
-                json.field("checked", report.audit.checked)
-                json.field("equal", report.audit.equal)
-                json.field("resynced", report.audit.resynced)
-            }
+            json.audit(report.audit)
             json.object("totals") { $0.tally(report.totals) }
             json.array("processes") { json in
                 for process in report.processes { json.object { $0.process(process) } }
@@ -75,6 +71,16 @@ public struct JSONLayout {
 }
 
 extension JSONWriter {
+    /// Null where nothing could be compared.
+    mutating func audit(_ audit: Audit?) {
+        guard let audit else { return field("layout_audit", String?.none) }
+        object("layout_audit") { json in
+            json.field("checked", audit.checked)
+            json.field("equal", audit.equal)
+            json.field("resynced", audit.resynced)
+        }
+    }
+
     fileprivate mutating func tally(_ tally: Tally) {
         field("attempts", tally.attempts)
         field("merged", tally.merged)

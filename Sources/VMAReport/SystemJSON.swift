@@ -63,7 +63,7 @@ public enum SystemJSON {
                 json.field("agreed", flow?.agreed)
                 json.field("unexplained", flow?.unexplained)
             }
-            json.audit("layout_audit", flow?.audit)
+            json.audit(flow?.audit)
             json.object("totals") { $0.totals(flow?.wholeCount(flow?.total)) }
             json.array("processes") { json in
                 for process in report.processes {
@@ -141,16 +141,6 @@ extension JSONWriter {
         }
     }
 
-    /// No layout is kept that would have to be read anew.
-    fileprivate mutating func audit(_ key: String, _ audit: Flow.Audit?) {
-        guard let audit else { return null(key) }
-        object(key) { json in
-            json.field("checked", audit.checked)
-            json.field("equal", audit.equal)
-            json.field("resynced", 0)
-        }
-    }
-
     /// What is estimated has no count here.
     fileprivate mutating func totals(_ attempts: Flow.Attempts?) {
         field("attempts", attempts?.count)
@@ -176,7 +166,7 @@ extension JSONWriter {
                 json.field("unjudged", flow.unjudged)
                 json.field("disagreements", flow.disagreements)
             }
-            json.audit("layout_audit", flow.audit)
+            json.audit(flow.audit)
             json.field("watched", thousandths: flow.watched)
             json.field("unseen", flow.unseen)
             json.sums("total", flow.total)

@@ -73,10 +73,6 @@ struct SystemFile: Decodable, Sendable {
             var unexplained: Int
             var unjudged: Int
         }
-        struct Audit: Decodable, Sendable {
-            var checked: Int
-            var equal: Int
-        }
         struct Events: Decodable, Sendable {
             var lost: Int
         }
@@ -87,7 +83,7 @@ struct SystemFile: Decodable, Sendable {
         var events: Events
         var sample_one_in: Range
         var agreement: Agreement
-        var layout_audit: Audit
+        var layout_audit: ReportFile.Audit
         var watched: Double
         var total: Sums
     }
