@@ -19,18 +19,20 @@ let package = Package(
         // For bench/, a package of its own.
         .library(name: "VMACore", targets: ["VMACore"]),
         .library(name: "VMAProbe", targets: ["VMAProbe"]),
-        .library(name: "VMATrace", targets: ["VMATrace", "CVMAEvent"]),
+        .library(name: "VMATrace", targets: ["VMATrace"]),
+        .library(name: "VMAWire", targets: ["VMAWire", "CVMAWire"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         // The wire between BPF and Swift: one C header, no code.
-        .target(name: "CVMAEvent"),
+        .target(name: "CVMAWire"),
 
         // Pure: no Foundation, no operating system.
         .target(name: "VMACore", swiftSettings: singleThreaded),
-        .target(name: "VMATrace", dependencies: ["VMACore", "CVMAEvent"], swiftSettings: singleThreaded),
+        .target(name: "VMAWire", dependencies: ["VMACore", "CVMAWire"], swiftSettings: singleThreaded),
+        .target(name: "VMATrace", dependencies: ["VMACore"], swiftSettings: singleThreaded),
         .target(name: "VMAReport", dependencies: ["VMACore"]),
         // One page over HTTP, for Prometheus.
         .target(name: "VMAServe"),
@@ -45,13 +47,19 @@ let package = Package(
         .target(name: "CSystem"),
         .target(
             name: "VMAProbe",
-            dependencies: ["VMACore", "VMATrace", "CVMAEvent", "CLibbpf", "CElf", "CSystem"],
+            dependencies: ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CSystem"],
             swiftSettings: singleThreaded, plugins: ["CompileBPF"]),
+
+        // Both loops, recordings, output, and the live faces.
+        .target(
+            name: "VMASession",
+            dependencies: ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem"],
+            swiftSettings: singleThreaded),
 
         .executableTarget(
             name: "vmascope",
             dependencies: [
-                "VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem",
+                "VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "CSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: singleThreaded),
@@ -60,13 +68,17 @@ let package = Package(
         .executableTarget(name: "bpfembed"),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
 
-        .testTarget(name: "VMACoreTests", dependencies: ["VMACore"]),
-        .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "CVMAEvent"]),
+        // What several test targets draw from.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "VMACoreTests", dependencies: ["VMACore", "TestSupport"]),
+        .testTarget(name: "VMAWireTests", dependencies: ["VMAWire", "VMACore", "CVMAWire", "TestSupport"]),
+        .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "TestSupport"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
         // The HTML report in a browser without a screen.
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
+        .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
         .testTarget(name: "ScenarioTests", dependencies: ["vmascope"]),

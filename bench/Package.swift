@@ -9,12 +9,12 @@ let package = Package(
     targets: [
         .target(name: "CRBTree"),
         .target(name: "CMaps"),
-        .target(name: "CDrain", dependencies: ["CRBTree", .product(name: "VMATrace", package: "vmascope")]),
+        .target(name: "CDrain", dependencies: ["CRBTree", .product(name: "VMAWire", package: "vmascope")]),
         .executableTarget(
             name: "bench",
             dependencies: [
                 "CRBTree", "CMaps", "CDrain", .product(name: "VMACore", package: "vmascope"),
-                .product(name: "VMAProbe", package: "vmascope"), .product(name: "VMATrace", package: "vmascope"),
+                .product(name: "VMAProbe", package: "vmascope"), .product(name: "VMAWire", package: "vmascope"),
             ],
             // As vmascope's own targets.
             swiftSettings: [

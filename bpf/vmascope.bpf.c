@@ -2,24 +2,24 @@
 //
 // The BPF object: facts only, no judgement. Every program is optional; the loader chooses by
 // what the running kernel has (Sources/VMAProbe/AttachPlan.swift).
-#include "kernel.h"
+#include "base/kernel.h"
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
 #include "vma_shared.h"
 
-#include "wire.h"
-#include "tree.h"
-#include "names.h"
-#include "rows.h"
-#include "syscalls.h"
-#include "sections.h"
-#include "lifecycle.h"
-#include "hooks.h"
-#include "attempts.h"
-#include "rbtree.h"
-#include "snapshot.h"
-#include "stock.h"
+#include "base/shared.h"
+#include "read/tree.h"
+#include "read/names.h"
+#include "read/rows.h"
+#include "read/syscalls.h"
+#include "section/sections.h"
+#include "attach/lifecycle.h"
+#include "attach/hooks.h"
+#include "attach/attempts.h"
+#include "attach/rbtree.h"
+#include "read/snapshot.h"
+#include "read/stock.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

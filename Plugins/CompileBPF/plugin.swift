@@ -7,13 +7,12 @@ struct CompileBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
         let root = context.package.directoryURL
         let sources = root.appending(path: "bpf")
-        let wire = root.appending(path: "Sources/CVMAEvent/include")
+        let wire = root.appending(path: "Sources/CVMAWire/include")
         let main = sources.appending(path: "vmascope.bpf.c")
-        let headers = try FileManager.default
-            .contentsOfDirectory(at: sources, includingPropertiesForKeys: nil)
-            .filter { $0.pathExtension == "h" }
+        let headers = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)?
+            .compactMap { $0 as? URL }.filter { $0.pathExtension == "h" } ?? []
         let work = context.pluginWorkDirectoryURL
-        // With and without kfuncs: bpf/wire.h says why.
+        // With and without kfuncs: bpf/base/shared.h says why.
         let objects = [("vmascope.bpf.o", []), ("vmascope-plain.bpf.o", ["-DWITHOUT_KFUNCS"])]
             .map { (path: work.appending(path: $0.0), flags: $0.1) }
         let swift = work.appending(path: "BPFObject.swift")
@@ -27,7 +26,7 @@ struct CompileBPF: BuildToolPlugin {
                     "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Werror",
                     "-I\(sources.path)", "-I\(wire.path)", "-c", main.path, "-o", object.path.path,
                 ] + object.flags,
-                inputFiles: [main] + ["vma_event.h", "vma_shared.h"].map { wire.appending(path: $0) } + headers,
+                inputFiles: [main] + ["vma_wire.h", "vma_shared.h"].map { wire.appending(path: $0) } + headers,
                 outputFiles: [object.path])
         }
         return try compile + [

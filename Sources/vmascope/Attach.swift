@@ -1,5 +1,6 @@
 import ArgumentParser
 import VMAProbe
+import VMASession
 
 struct Attach: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,7 +18,7 @@ struct Attach: ParsableCommand {
     func run() throws {
         try Target.requireHostProcessIDs()
         let process = try Target.process(pid)
-        let observation = try Observation(options, followsChildren: children)
+        let observation = try Observation(options.settings, followsChildren: children)
         try observation.attach(process)
         try observation.report()
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import VMAReport
+import VMASession
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(

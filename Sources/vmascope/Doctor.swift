@@ -1,6 +1,7 @@
 import ArgumentParser
 import VMAProbe
 import VMAReport
+import VMASession
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(

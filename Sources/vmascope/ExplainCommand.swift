@@ -1,6 +1,7 @@
 import ArgumentParser
 import VMACore
 import VMAReport
+import VMASession
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import VMACore
 import VMAProbe
 import VMAReport
+import VMASession
 
 struct LayoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

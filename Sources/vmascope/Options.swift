@@ -1,6 +1,7 @@
 import ArgumentParser
 import VMAProbe
 import VMAReport
+import VMASession
 
 /// What arguments mean, with an error that says what to write instead.
 enum Parse {
@@ -24,9 +25,7 @@ enum Parse {
     }
 }
 
-enum SourceChoice: String, CaseIterable, ExpressibleByArgument {
-    case auto, hooks, tracepoints
-}
+extension SourceChoice: ExpressibleByArgument {}
 
 struct OutputOptions: ParsableArguments {
     @Option(help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")).")
@@ -53,7 +52,9 @@ struct OutputOptions: ParsableArguments {
         }
     }
 
-    var name: String { json ? "json" : format ?? "text" }
+    private var name: String { json ? "json" : format ?? "text" }
+
+    var settings: OutputSettings { OutputSettings(format: name, path: output, weight: weight, failOn: failOn) }
 }
 
 extension Weight: ExpressibleByArgument {}
@@ -72,4 +73,9 @@ struct ObservationOptions: ParsableArguments {
     var record: String?
 
     @OptionGroup var output: OutputOptions
+
+    var settings: ObservationSettings {
+        ObservationSettings(
+            duration: duration, source: source, wantsStacks: !noStacks, record: record, output: output.settings)
+    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import VMASession
 
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,7 @@ struct ReportCommand: ParsableCommand {
     func run() throws {
         let destination = try Output(output.output)
         let replay = try Replay(InputFile(recording))
-        try replay.findings.write(output, to: destination)
+        try replay.findings.write(output.settings, to: destination)
         if let damage = replay.damage { throw damage }
         try replay.findings.demandNot(output.failOn)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import VMAProbe
+import VMASession
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,7 +28,7 @@ struct Run: ParsableCommand {
 
     func run() throws {
         try Target.requireHostProcessIDs()
-        let observation = try Observation(options, followsChildren: true)
+        let observation = try Observation(options.settings, followsChildren: true)
         let status = try observation.run(Self.commandLine)
         try observation.report()
         Console.exit(status)

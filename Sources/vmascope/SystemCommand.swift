@@ -2,6 +2,7 @@ import ArgumentParser
 import VMACore
 import VMAProbe
 import VMAServe
+import VMASession
 
 struct SystemCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +17,7 @@ struct SystemCommand: ParsableCommand {
 
     func run() throws {
         try Target.requireHostProcessIDs()
-        try SystemObservation(options).run()
+        try SystemObservation(options.settings).run()
     }
 }
 
@@ -79,17 +80,25 @@ struct SystemOptions: ParsableArguments {
         if comm?.isEmpty == true { throw ValidationError("--comm is empty: write a pattern like 'redis*'") }
     }
 
-    var chosenFormat: SystemFormat { json ? .json : format ?? .text }
-    var filter: ProcessFilter { ProcessFilter(cgroup: cgroup, command: comm, uid: uid) }
+    var settings: SystemSettings {
+        var settings = SystemSettings()
+        settings.duration = duration
+        settings.interval = interval
+        settings.top = top
+        settings.filter = ProcessFilter(cgroup: cgroup, command: comm, uid: uid)
+        settings.warnAt = warnAt
+        settings.budget = budget
+        settings.sample = sample
+        settings.source = source
+        settings.format = json ? .json : format ?? .text
+        settings.output = output
+        settings.listen = listen
+        settings.textfile = textfile
+        return settings
+    }
 }
 
-enum SystemFormat: String, CaseIterable, ExpressibleByArgument { case text, json, ndjson }
-
-/// How many attempts are looked at in full.
-enum SampleChoice: Equatable {
-    case auto
-    case oneIn(Int)
-}
+extension SystemFormat: ExpressibleByArgument {}
 
 extension Parse {
     /// A share of something: `80%`, above 0.

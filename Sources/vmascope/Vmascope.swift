@@ -1,11 +1,10 @@
 import ArgumentParser
 import CSystem
 import VMAProbe
+import VMASession
 
 @main
 struct Vmascope: ParsableCommand {
-    static let version = "0.1.0"
-
     static let configuration = CommandConfiguration(
         commandName: "vmascope",
         abstract: "Watch Linux VMAs live: which merges were missed, why, and who caused them.",
@@ -21,7 +20,7 @@ struct Vmascope: ParsableCommand {
               74  the output, or the recording, could not be written
               77  no permission; the missing capability is named
             """,
-        version: version,
+        version: Version.number,
         subcommands: [
             Attach.self, Run.self, SystemCommand.self, LayoutCommand.self, ReportCommand.self, Diff.self,
             ExplainCommand.self, Doctor.self,
@@ -50,13 +49,4 @@ struct Vmascope: ParsableCommand {
         Console.warn("error: \(message)")
         Console.exit(status)
     }
-}
-
-/// What went wrong on our side of the probe.
-struct Failure: Error {
-    var message: String
-    var status: Int32
-
-    static func output(_ message: String) -> Failure { Failure(message: message, status: 74) }
-    static func condition(_ message: String) -> Failure { Failure(message: "--fail-on: \(message)", status: 3) }
 }

@@ -1,19 +1,7 @@
+import TestSupport
 import Testing
 
 @testable import VMACore
-
-/// SplitMix64: the same numbers on every machine, whatever the library's generator does.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// An address space as an array of pages: slow, and too simple to be wrong.
 struct Pages {

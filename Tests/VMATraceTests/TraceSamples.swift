@@ -1,23 +1,7 @@
+import TestSupport
 import VMACore
 
 @testable import VMATrace
-
-/// Reproducible randomness (Steele, Lea, Flood: SplitMix64).
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-    mutating func chance(_ one: Int) -> Bool { below(one) == 0 }
-}
 
 /// Random events of every kind, as a few processes with a few dozen VMAs would make them, and now
 /// and then with the largest numbers that there are.

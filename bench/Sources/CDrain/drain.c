@@ -3,7 +3,7 @@
 
 #include "image.h"
 #include "tables.h"
-#include "vma_event.h"
+#include "vma_wire.h"
 
 enum { CPUS = 512 };
 

@@ -1,6 +1,6 @@
 import CDrain
 import VMACore
-import VMATrace
+import VMAWire
 
 /// The consumer of the ring: records a second, beside the same work in C (Sources/CDrain). Both are
 /// called by one loop, which does what libbpf's does.

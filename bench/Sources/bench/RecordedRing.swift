@@ -1,7 +1,7 @@
-import CVMAEvent
+import CVMAWire
 import Glibc
 import VMACore
-import VMATrace
+import VMAWire
 
 /// The records that an observation by tracepoints took from the ring, made anew from its recording, as
 /// they lay there: events tell all that was in them, but for the kernel's pointers, which become others.

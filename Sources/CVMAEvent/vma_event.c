@@ -1,1 +1,0 @@
-#include "vma_event.h"

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
+//
+// What the BPF programs and the loader share besides records: who is observed, what the loader
+// sets, and what it asks for.
+#ifndef VMA_SHARED_H
+#define VMA_SHARED_H
+
+#include "vma_wire.h"
+
+// An address space that is observed. The write section that a thread holds open is in it, and changes
+// under the mmap_lock only.
+struct vme_owner {
+	vme_u32 tgid;
+	vme_u32 writer;   // the thread that holds the lock for writing and was seen to take it, or 0
+	vme_u64 sections; // odd while one is open, and never the same again
+	// Its ranges are from the arguments at first, and grow by its stores. `one_in` is 0 if all sections
+	// are told, and if this one is not where only some are.
+	struct vme_section section;
+};
+
+// Where an address space has its place in the sieve of those that are observed.
+#define VME_SIEVE 16384
+static inline vme_u32 vme_sieve_key(vme_u64 mm)
+{
+	return (vme_u32)((mm * 0x9e3779b97f4a7c15ULL) >> 50);
+}
+
+// An address space where all are watched.
+struct vme_flow {
+	struct vme_owner owner;
+	vme_u32 watch;     // of the section that is open
+	vme_s32 map_count; // when it began
+	vme_u32 epoch;     // of `seen` and `base`
+	vme_u32 seen;      // sections in this epoch
+	vme_u32 base;      // what the last epoch's number makes of one_in
+	vme_u64 born;
+	struct vme_counts counts;
+};
+
+// Set by the loader at any time.
+struct vme_control {
+	vme_u32 epoch;   // counts the intervals
+	vme_u32 target;  // sections that each address space may tell in an epoch, about
+	vme_u32 one_in;  // if not 0, for all, whatever they do
+	vme_u32 least;   // else nobody tells more than one in so many: there may be many who do little
+	vme_u32 watch;   // counts the times that programs were attached: what began before is not known
+	vme_u32 unseen;  // out: sections of address spaces for which there was no room
+};
+
+#define VME_SYSCALLS 512
+
+struct vme_config {
+	vme_u8 follow_children;
+	vme_u8 read_before;  // sections carry the state before, too
+	vme_u8 want_stacks;
+	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
+	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
+	vme_u8 everyone;     // all address spaces are watched: flow.h
+	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
+	vme_u8 other;                     // that of all beyond
+	vme_u8 stack;                     // that of what is no syscall
+};
+
+#define VME_SNAPSHOT_ROWS 4096
+
+// In and out: rows go into an array of VME_SNAPSHOT_ROWS, `from` says where to go on.
+struct vme_snapshot {
+	vme_u64 from;       // address to begin at
+	vme_u64 mm;         // out: the address space's pointer, 0 without one (a kernel thread)
+	vme_s32 pid;
+	vme_s32 error;      // out: 0, -3 (ESRCH) if there is no such task, -16 (EBUSY): try again
+	vme_u32 count;      // out: rows written
+	vme_u32 more;       // out: 1 if the array was full
+	vme_u32 map_count;  // out
+	vme_u32 reserved;
+	vme_u64 sections;   // out: how far the address space has come, or VME_BUSY if it changed meanwhile
+};
+
+#define VME_BUSY 0xffffffffffffffffULL
+
+// What the iterator writes for each VMA where there is no array.
+struct vme_snapshot_row {
+	vme_u64 mm;
+	struct vme_row row;
+};
+
+// What the iterator over tasks writes for each process that has an address space. More than once
+// where the leader of the threads has ended.
+struct vme_task {
+	vme_u64 mm;
+	vme_u64 started;        // nanoseconds since the machine did
+	vme_u64 cgroup;         // id of the cgroup in the unified hierarchy, 0 if there is none
+	vme_u32 tgid;
+	vme_u32 namespace_pid;  // tgid in the process's own pid namespace
+	vme_u32 uid;            // effective
+	vme_u32 threads;
+	vme_u32 map_count;
+	vme_u32 reserved;
+	char comm[16];
+};
+
+_Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
+_Static_assert(sizeof(struct vme_task) == 64, "wire");
+
+#endif

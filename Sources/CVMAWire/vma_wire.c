@@ -1,0 +1,1 @@
+#include "vma_wire.h"

@@ -1,0 +1,234 @@
+import CLibbpf
+import CSystem
+import CVMAWire
+import Glibc
+
+/// The BPF object and what is loaded of it. Everything is released with it; the kernel does
+/// the same when we die, since nothing is pinned.
+final class BPFLoader {
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    private var numbers: UnsafeRawPointer?
+    private var mapped: [String: (start: UnsafeMutableRawPointer, bytes: Int)] = [:]
+    private var detachedMisses: UInt64 = 0
+    /// Programs that were ever attached: what was skipped of them counts after that, too.
+    private var attached: [String] = []
+
+    /// Opens the embedded object with just these programs switched on, and loads it.
+    ///
+    /// - Parameter explains: have the verifier say what it does not like. Not at first: older
+    ///   kernels refuse what is right, too, when all they have to say does not fit.
+    private init(
+        programs: [String], on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?, explains: Bool
+    ) throws(ProbeError) {
+        libbpf_set_print(nil)
+        _ = vms_raise_locked_memory_limit()
+        let bytes = kernel.takesKfuncs ? Self.full : Self.withoutKfuncs
+        guard let object = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
+            throw .bpf("opening the BPF object", errno)
+        }
+        self.object = object
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            let name = String(cString: bpf_program__name(current))
+            bpf_program__set_autoload(current, programs.contains(name))
+            program = bpf_object__next_program(object, current)
+        }
+        if let map = bpf_object__find_map_by_name(object, ".rodata.config") {
+            var configuration = configuration
+            bpf_map__set_initial_value(map, &configuration, MemoryLayout<vme_config>.size)
+        }
+        if let numbers = bpf_object__find_map_by_name(object, "numbers") {
+            bpf_map__set_max_entries(numbers, UInt32(Self.processors))
+        }
+        if let ringBytes, let ring = bpf_object__find_map_by_name(object, "events") {
+            bpf_map__set_max_entries(ring, ringBytes)
+        }
+        if configuration.everyone == 0, let flows = bpf_object__find_map_by_name(object, "flows") {
+            bpf_map__set_max_entries(flows, 1)  // nothing is put there
+        }
+        // The first program that the kernel refuses says why in its log.
+        var logs: [(String, UnsafeMutablePointer<CChar>)] = []
+        defer { for (_, log) in logs { log.deallocate() } }
+        for name in programs {
+            guard let program = bpf_object__find_program_by_name(object, name) else {
+                throw .failed("no BPF program is called \(name)")
+            }
+            guard explains else { continue }
+            let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
+            log[0] = 0
+            bpf_program__set_log_buf(program, log, Self.logSize)
+            logs.append((name, log))
+        }
+        let result = bpf_object__load(object)
+        if result != 0 {
+            let names = programs.joined(separator: ", ")
+            let lines = logs.lazy.map { Self.verdict(String(cString: $0.1)) }.first { !$0.isEmpty }
+            throw .bpf("loading \(names)\(lines.map { " (\($0))" } ?? "")", -result)
+        }
+    }
+
+    /// With programs that can't be preempted where the kernel offers that and its verifier lets
+    /// them call functions of their own meanwhile (since 6.15), which is before it matters.
+    static func load(
+        _ programs: [String], on kernel: Kernel, configuration: vme_config = vme_config(),
+        ringBytes: UInt32? = nil
+    ) throws(ProbeError) -> BPFLoader {
+        if kernel.hasFunction("bpf_preempt_disable") {
+            var held = configuration
+            held.hold_cpu = 1
+            let loader = try? BPFLoader(
+                programs: programs, on: kernel, configuration: held, ringBytes: ringBytes, explains: false)
+            if let loader { return loader }
+        }
+        do {
+            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: false)
+        } catch {
+            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: true)
+        }
+    }
+
+    deinit {
+        for link in links { bpf_link__destroy(link) }
+        if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.processors * Self.numberSize) }
+        for (start, bytes) in mapped.values { munmap(start, bytes) }
+        bpf_object__close(object)
+    }
+
+    private static let logSize = 1 << 20
+
+    /// The verifier's complaint: what it points at (7.2 on), or the last line before its statistics.
+    private static func verdict(_ log: String) -> String {
+        let lines = log.split(separator: "\n")
+        let pointed = lines.map { $0.drop { " |^-".contains($0) } }.last { $0.hasPrefix("error: ") }
+        if let pointed { return String(pointed) }
+        let statistics = ["processed ", "verification time", "stack depth", "arg#", "mark_"]
+        return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
+    }
+
+    /// - Parameter counts: whether a skipped run of it is a loss.
+    func attach(_ name: String, counts: Bool = true) throws(ProbeError) {
+        guard let program = bpf_object__find_program_by_name(object, name) else {
+            throw .failed("no BPF program is called \(name)")
+        }
+        guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
+        links.append(link)
+        if counts, !attached.contains(name) { attached.append(name) }
+    }
+
+    /// In reverse: what was attached last begins what the others end.
+    func detach() {
+        detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
+        for link in links.reversed() { bpf_link__destroy(link) }
+        links = []
+    }
+
+    func map(_ name: String) throws(ProbeError) -> Int32 {
+        let fd = bpf_object__find_map_fd_by_name(object, name)
+        guard fd >= 0 else { throw .failed("no BPF map is called \(name)") }
+        return fd
+    }
+
+    /// Of a map; of a ring its bytes.
+    func entries(_ name: String) -> Int {
+        bpf_object__find_map_by_name(object, name).map { Int(bpf_map__max_entries($0)) } ?? 0
+    }
+
+    func program(_ name: String) -> (program: OpaquePointer, fd: Int32)? {
+        guard let program = bpf_object__find_program_by_name(object, name) else { return nil }
+        let fd = bpf_program__fd(program)
+        return fd >= 0 ? (program, fd) : nil
+    }
+
+    /// Runs that the kernel skipped because the program, or the kprobe, was busy on that CPU:
+    /// events that we have no other trace of.
+    var missedRuns: UInt64 {
+        var missed = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
+        for name in attached {
+            guard let (_, fd) = program(name) else { continue }
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            if bpf_obj_get_info_by_fd(fd, &info, &size) == 0 { missed += info.recursion_misses }
+        }
+        return missed
+    }
+
+    /// Nanoseconds in attached programs, where the kernel counts them.
+    var runTime: UInt64 {
+        attached.reduce(0) { sum, name in
+            guard let (_, fd) = program(name) else { return sum }
+            var info = bpf_prog_info()
+            var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+            return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? sum + info.run_time_ns : sum
+        }
+    }
+
+    /// `nmissed` of a kprobe, where the kernel tells it (since 6.7); 0 of any other link.
+    private static func missedHits(_ link: OpaquePointer) -> UInt64 {
+        // struct bpf_link_info, whose newer members libbpf's header may not have: `perf_event.type`
+        // at 16, BPF_PERF_EVENT_KPROBE is 3, `perf_event.kprobe.missed` at 48.
+        var info = [UInt64](repeating: 0, count: 32)
+        var size = UInt32(info.count * 8)
+        guard bpf_obj_get_info_by_fd(bpf_link__fd(link), &info, &size) == 0, size >= 56,
+            UInt32(truncatingIfNeeded: info[0]) == BPF_LINK_TYPE_PERF_EVENT.rawValue,
+            UInt32(truncatingIfNeeded: info[2]) == 3
+        else { return 0 }
+        return info[6]
+    }
+
+    /// The number that each CPU will give its next record.
+    func sequence() throws(ProbeError) -> [UInt32] {
+        if numbers == nil { numbers = try mapNumbers() }
+        return (0..<Self.processors).map { cpu in
+            numbers!.loadUnaligned(fromByteOffset: cpu * Self.numberSize, as: UInt32.self)
+        }
+    }
+
+    /// The memory of an array map that can be mapped, for reading and writing.
+    func memory(of name: String, bytes: Int) throws(ProbeError) -> UnsafeMutableRawPointer {
+        if let known = mapped[name] { return known.start }
+        guard let found = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, try map(name), 0), found != MAP_FAILED
+        else { throw .bpf("mapping \(name)", errno) }
+        mapped[name] = (found, bytes)
+        return found
+    }
+
+    private func mapNumbers() throws(ProbeError) -> UnsafeRawPointer {
+        let bytes = Self.processors * Self.numberSize
+        guard let found = mmap(nil, bytes, PROT_READ, MAP_SHARED, try map("numbers"), 0), found != MAP_FAILED else {
+            throw .bpf("mapping the record counters", errno)
+        }
+        return UnsafeRawPointer(found)
+    }
+
+    private static let processors = max(1, Int(libbpf_num_possible_cpus()))
+    /// struct number in bpf/base/shared.h.
+    private static let numberSize = 64
+
+    // Not kept: libbpf has its own copy of what it needs, once the object is open.
+    private static var full: [UInt8] { decoded(BPFObject.full) }
+    private static var withoutKfuncs: [UInt8] { decoded(BPFObject.withoutKfuncs) }
+
+    private static func decoded(_ base64: StaticString) -> [UInt8] { base64.withUTF8Buffer(decoded) }
+
+    private static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var values = [UInt8](repeating: 64, count: 256)
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 4 * 3)
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text {
+            let value = values[Int(character)]
+            guard value < 64 else { continue }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,318 @@
+import CLibbpf
+import CSystem
+import CVMAWire
+import Glibc
+import VMACore
+import VMAWire
+
+/// A live observation's kernel side: the programs, the ring, snapshots, stacks.
+public final class Probe {
+    public let source: Source
+    public let kernel: Kernel
+    public let plan: AttachPlan
+    /// Whether `tasks` can be asked for.
+    let countsProcesses: Bool
+    let loader: BPFLoader
+    private let snapshots: SnapshotReader
+    /// Snapshots come through the ring. Asked once: to look something up in BTF takes a millisecond.
+    private let walks: Bool
+    private var ring: OpaquePointer?
+    var decoder = WireDecoder()
+    private var deliver: (Event) -> Void = { _ in }
+    private var missedRuns: UInt64 = 0
+    /// Events that came while a snapshot was read.
+    private var waiting: [Event] = []
+    /// Records left in this round: a busy target could keep us from ever returning.
+    private var budget = 0
+    private var isDiscarding = false
+    /// What was counted of address spaces that are gone (`takeTallies`).
+    var tallies: [(mm: MMID, counts: SectionCounts)] = []
+    /// The kernel's pointers to what `counts` has found.
+    var flowKeys: [MMID: UInt64] = [:]
+    private static let recordsPerRound = 20_000
+    /// Of all records so far.
+    public private(set) var receivedBytes = 0
+    /// The first record that could not be read, in words.
+    public private(set) var damage: String?
+
+    public struct Options: Sendable {
+        public var followsChildren = false
+        public var wantsStacks = true
+        /// Size of the ring buffer, a power of two of at least a page; nil for the default.
+        public var ringBytes: UInt32?
+        /// For `SystemProbe`.
+        public var countsProcesses = false
+
+        public init(
+            followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil, countsProcesses: Bool = false
+        ) {
+            self.countsProcesses = countsProcesses
+            self.followsChildren = followsChildren
+            self.wantsStacks = wantsStacks
+            self.ringBytes = ringBytes
+        }
+    }
+
+    /// Loads and attaches everything; nothing is observed until `track` or `expect`.
+    public init(_ source: Source, _ kernel: Kernel, _ options: Options) throws(ProbeError) {
+        self.source = source
+        self.kernel = kernel
+        plan = AttachPlan(source, kernel)
+        guard kernel.hasBTF else {
+            throw .unsupported("this kernel has no BTF (/sys/kernel/btf/vmlinux): rebuild with CONFIG_DEBUG_INFO_BTF")
+        }
+        if let text = plan.missingText { throw .unsupported("no \(source.rawValue) here: \(text)") }
+        var configuration = Self.configuration(source, kernel)
+        configuration.follow_children = options.followsChildren ? 1 : 0
+        configuration.want_stacks = options.wantsStacks ? 1 : 0
+        countsProcesses = options.countsProcesses && StockReader.exists(kernel)
+        loader = try BPFLoader.load(
+            plan.programs + Self.readers(kernel, countsProcesses), on: kernel, configuration: configuration,
+            ringBytes: options.ringBytes)
+        snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
+        try attach()
+        try openRing()
+    }
+
+    /// What a source needs whoever is observed.
+    static func configuration(_ source: Source, _ kernel: Kernel) -> vme_config {
+        var configuration = vme_config()
+        configuration.read_before = source == .tracepoints ? 1 : 0
+        configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
+        return configuration
+    }
+
+    /// All of the plan.
+    func attach() throws(ProbeError) {
+        for point in plan.points {
+            for program in point.programs { try loader.attach(program, counts: program == point.program) }
+        }
+    }
+
+    /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts
+    /// processes.
+    ///
+    /// - Parameter source: with hooks attempts are counted one by one.
+    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil) throws(ProbeError) {
+        self.source = source
+        self.kernel = kernel
+        plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
+        countsProcesses = StockReader.exists(kernel)
+        if let text = plan.missingText { throw .unsupported(text) }
+        loader = try BPFLoader.load(
+            plan.programs + Self.readers(kernel, true), on: kernel, configuration: Self.everyone(kernel), ringBytes: ringBytes)
+        snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
+        try openRing()
+    }
+
+    /// Loads what reads one layout, and attaches nothing.
+    public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false) throws(ProbeError) {
+        source = .tracepoints
+        self.kernel = kernel
+        plan = AttachPlan(.tracepoints, kernel)
+        self.countsProcesses = countsProcesses && StockReader.exists(kernel)
+        // Only the paths of files come through the ring.
+        loader = try BPFLoader.load(Self.readers(kernel, self.countsProcesses), on: kernel, ringBytes: 1 << 20)
+        snapshots = SnapshotReader(loader: loader)
+        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
+        try openRing()
+    }
+
+    deinit {
+        if let ring { vms_ring_close(ring) }
+    }
+
+    /// What is run from outside, and not attached.
+    private static func readers(_ kernel: Kernel, _ countsProcesses: Bool) -> [String] {
+        [SnapshotReader.program(kernel)] + (countsProcesses ? [StockReader.program] : [])
+    }
+
+    private func openRing() throws(ProbeError) {
+        let callback: vms_record_fn = { context, data, size in
+            let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
+            if !probe.isDiscarding { probe.receive(UnsafeRawBufferPointer(start: data, count: size)) }
+            probe.budget -= 1
+            return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
+        }
+        let events = try loader.map("events")
+        ring = vms_ring_open(events, loader.entries("events"), callback, Unmanaged.passUnretained(self).toOpaque())
+        guard ring != nil else { throw .bpf("opening the ring buffer", errno) }
+    }
+
+    // MARK: events
+
+    private func receive(_ record: UnsafeRawBufferPointer) {
+        receivedBytes += record.count
+        let missing = decoder.missing(before: record)
+        if missing > 0 { deliver(.lost(missing)) }
+        if let tally = decoder.tally(record) { return tallies.append(tally) }
+        do {
+            deliver(try decoder.decode(record))
+        } catch {
+            damage = damage ?? "\(error)"
+            deliver(.lost(1))
+        }
+    }
+
+    /// Tells of runs of our programs that the kernel has skipped since the last call. Nothing in
+    /// the ring shows them.
+    public func countSkippedRuns(_ body: (Event) -> Void) {
+        let missed = loader.missedRuns
+        if missed > missedRuns { body(.lost(missed - missedRuns)) }
+        missedRuns = missed
+    }
+
+    /// Delivers what has come since the last call, in the kernel's order. Returns false if it
+    /// stopped before the ring was empty.
+    @discardableResult
+    public func drain(_ body: (Event) -> Void) -> Bool {
+        var isEmpty = false
+        withoutActuallyEscaping(body) { body in
+            deliver = body
+            waiting.forEach(body)
+            waiting = []
+            budget = Self.recordsPerRound
+            vms_ring_consume(ring)
+            deliver = { _ in }
+            isEmpty = budget > 0
+        }
+        return isEmpty
+    }
+
+    /// Empties the ring of what nobody wants.
+    public func discard() {
+        budget = .max
+        isDiscarding = true
+        vms_ring_consume(ring)
+        isDiscarding = false
+    }
+
+    /// Tells of records that were lost before now, when nothing has come since that would show them.
+    /// The ring has to be empty.
+    public func countLostRecords(_ body: (Event) -> Void) throws(ProbeError) {
+        let sequence = try loader.sequence()
+        // What is numbered may be on its way still, for as long as its processor does something else.
+        for _ in 0..<50 where decoder.isMissing(before: sequence) {
+            usleep(2000)
+            while !drain(body) {}
+        }
+        let missing = decoder.missing(atEnd: sequence)
+        if missing > 0 { body(.lost(missing)) }
+    }
+
+    /// Stops listening and delivers what is still in the ring, and what is missing at its end.
+    public func finish(_ body: (Event) -> Void) throws(ProbeError) {
+        countSkippedRuns(body)
+        loader.detach()
+        usleep(1000)  // a program may be running still
+        while !drain(body) {}
+        try countLostRecords(body)
+        countSkippedRuns(body)
+    }
+
+    // MARK: whom to observe
+
+    /// Observes what the process `tgid` becomes by its next exec.
+    public func expect(_ tgid: UInt32) throws(ProbeError) {
+        var key = tgid
+        var one: UInt8 = 1
+        guard bpf_map_update_elem(try loader.map("targets"), &key, &one, 0) == 0 else {
+            throw .bpf("naming the process to observe", errno)
+        }
+    }
+
+    /// Observes a running process from now on. Returns its address space; its rows are to be
+    /// read after this, so that no change falls between.
+    public func track(_ pid: Int32) throws(ProbeError) -> MMID {
+        guard let found = try read(pid) else {
+            throw .notFound("process \(pid) has no address space: a kernel thread or a zombie")
+        }
+        try expect(UInt32(pid))
+        var mm = found.mm
+        var owner = vme_owner()
+        owner.tgid = UInt32(pid)
+        var key = vme_sieve_key(mm), passes: UInt64 = 1
+        guard bpf_map_update_elem(try loader.map("sieve"), &key, &passes, 0) == 0,
+            bpf_map_update_elem(try loader.map("tracked"), &mm, &owner, 0) == 0
+        else {
+            throw .bpf("naming the address space to observe", errno)
+        }
+        return decoder.interners.mms.id(mm)
+    }
+
+    /// The address space of a process and its VMAs as they stand, or nil if it has none. The
+    /// leader of the threads may have ended before the others: then one of them has it. Not
+    /// taken under a lock: consistent if `isQuiet`, which says that the process changed nothing
+    /// meanwhile, or with the events that came meanwhile put on top.
+    public func snapshot(_ pid: Int32) throws(ProbeError) -> (mm: MMID, vmas: [VMA], isQuiet: Bool)? {
+        guard let found = try read(pid) else { return nil }
+        return (decoder.interners.mms.id(found.mm), found.vmas, found.isQuiet)
+    }
+
+    /// The VMAs of a process as they stand, with ids that mean something among themselves only: whoever
+    /// looks at all processes for months does not keep a name for all that it has seen. Does not wait
+    /// for a process that holds its mmap_lock.
+    func vmas(_ pid: Int32) throws(ProbeError) -> [VMA]? {
+        if walks { return try read(pid)?.vmas }
+        var interners = Interners()
+        var found = try snapshots.read(pid, patience: 2, &interners)
+        if found.mm == 0 {
+            let threads = ProcFile.entries("/proc/\(pid)/task").compactMap { Int32($0) }
+            guard let thread = threads.first(where: { $0 != pid }) else { return nil }
+            found = try snapshots.read(thread, patience: 2, &interners)
+        }
+        return found.mm == 0 ? nil : found.vmas
+    }
+
+    /// Each process with its address space.
+    ///
+    /// - Parameter settle: takes in what has come until they were read. Who had an address space's place
+    ///   before has to be known to be gone, before its number stands for another.
+    func tasks(_ settle: () -> Void) throws(ProbeError) -> [(task: vme_task, mm: MMID)] {
+        let tasks = try StockReader(loader: loader).read()
+        settle()
+        return tasks.map { ($0, decoder.interners.mms.id($0.mm)) }
+    }
+
+    private typealias Found = (mm: UInt64, vmas: [VMA], isQuiet: Bool)
+
+    private func read(_ pid: Int32) throws(ProbeError) -> Found? {
+        if let found = try readThread(pid) { return found }
+        for thread in ProcFile.entries("/proc/\(pid)/task").compactMap({ Int32($0) }) where thread != pid {
+            if let found = try? readThread(thread) { return found }
+        }
+        return nil
+    }
+
+    private func readThread(_ tid: Int32) throws(ProbeError) -> Found? {
+        if walks { return try walk(tid) }
+        let found = try snapshots.read(tid, &decoder.interners)
+        return found.mm == 0 ? nil : (found.mm, found.vmas, found.isQuiet)
+    }
+
+    /// The rows come through the ring, among other events, which wait for the next drain.
+    private func walk(_ tid: Int32) throws(ProbeError) -> Found? {
+        var vmas: [VMA] = []
+        var request = vme_snapshot()
+        var progress: Set<UInt64> = []
+        repeat {
+            request = try snapshots.walk(tid, from: request.from)
+            if request.mm == 0 { return nil }
+            progress.insert(request.sections)
+            deliver = { event in
+                if case .rows(let rows) = event, rows.reason == .snapshot {
+                    vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
+                    if rows.truncated { progress.insert(VME_BUSY) }
+                } else {
+                    self.waiting.append(event)
+                }
+            }
+            budget = .max
+            vms_ring_consume(ring)
+            deliver = { _ in }
+        } while request.more != 0
+        return (request.mm, vmas, SnapshotReader.isQuiet(progress))
+    }
+}

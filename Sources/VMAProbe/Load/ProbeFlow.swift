@@ -1,0 +1,124 @@
+import CLibbpf
+import CVMAWire
+import Glibc
+import VMACore
+import VMAWire
+
+/// Where every process is watched (bpf/mode/flow.h): switching it on and off, how much is told, and what was
+/// counted.
+extension Probe {
+    static func everyone(_ kernel: Kernel) -> vme_config {
+        var configuration = configuration(.tracepoints, kernel)
+        configuration.everyone = 1
+        func place(_ operation: VMACore.Operation) -> UInt8 { UInt8(VMACore.Operation.allCases.firstIndex(of: operation)!) }
+        configuration.other = place(.other)
+        configuration.stack = place(.stack)
+        withUnsafeMutableBytes(of: &configuration.operations) { table in
+            for number in table.indices {
+                table[number] = place(Syscall(number: Int32(number), arguments: []).operation)
+            }
+        }
+        return configuration
+    }
+
+    /// Which merge attempts are counted.
+    public var hooks: Flow.Hooks { plan.hooks }
+
+    /// Counts from now on.
+    public func watch() throws(ProbeError) {
+        try control { $0.pointee.watch &+= 1 }
+        try attach()
+    }
+
+    /// Counts nothing more, and costs nobody anything.
+    public func pause() { loader.detach() }
+
+    /// - Parameters:
+    ///   - target: about so many sections of each address space are told until the next call; 0 for none.
+    ///   - oneIn: a fixed chance instead, the same for all.
+    public func beginEpoch(target: UInt32, oneIn: UInt32? = nil) throws(ProbeError) {
+        try control { control in
+            control.pointee.target = target
+            control.pointee.one_in = oneIn ?? 0
+            control.pointee.epoch &+= 1
+        }
+    }
+
+    /// From now on no address space tells more than one in so many, unless the chance is fixed.
+    public func limit(to least: UInt32) throws(ProbeError) { try control { $0.pointee.least = least } }
+
+    /// Sections of address spaces for which there was no room, until now, modulo 2^32.
+    public func unseenSections() throws(ProbeError) -> UInt32 {
+        var unseen: UInt32 = 0
+        try control { unseen = $0.pointee.unseen }
+        return unseen
+    }
+
+    private func control(_ body: (UnsafeMutablePointer<vme_control>) -> Void) throws(ProbeError) {
+        let memory = try loader.memory(of: "control", bytes: MemoryLayout<vme_control>.size)
+        body(memory.assumingMemoryBound(to: vme_control.self))
+    }
+
+    /// What has been counted of each address space that lives.
+    public func counts() throws(ProbeError) -> [(mm: MMID, counts: SectionCounts)] {
+        let map = try loader.map("flows")
+        let batch = 512
+        var keys = [UInt64](repeating: 0, count: batch)
+        var values = [vme_flow](repeating: vme_flow(), count: batch)
+        var found: [(MMID, SectionCounts)] = []
+        flowKeys = [:]
+        var (position, isFirst) = (UInt64(0), true)
+        while true {
+            var count = UInt32(batch)
+            var next: UInt64 = 0
+            let result = withUnsafeMutablePointer(to: &position) { position in
+                bpf_map_lookup_batch(map, isFirst ? nil : position, &next, &keys, &values, &count, nil)
+            }
+            // ENOENT: these are the last.
+            guard result == 0 || errno == ENOENT else { throw .bpf("reading what was counted", errno) }
+            for index in 0..<Int(count) {
+                let value = values[index]
+                let mm = decoder.interners.mms.id(keys[index])
+                flowKeys[mm] = keys[index]
+                found.append((mm, WireDecoder.counts(value.counts, born: value.born)))
+            }
+            if result != 0 { return found }
+            (position, isFirst) = (next, false)
+        }
+    }
+
+    /// Lets go of what was counted of address spaces that ended while nobody watched.
+    public func forget(_ ended: Set<MMID>) throws(ProbeError) {
+        let map = try loader.map("flows")
+        for mm in ended {
+            guard var key = flowKeys[mm] else { continue }
+            bpf_map_delete_elem(map, &key)
+            decoder.interners.mms.forget(key)
+        }
+    }
+
+    /// The same of those that have ended since the last call.
+    public func takeTallies() -> [(mm: MMID, counts: SectionCounts)] {
+        defer { tallies = [] }
+        return tallies
+    }
+
+    /// Lets go of all names but those of address spaces: sections are judged by themselves. Not while one
+    /// is under way.
+    public func forgetNames() { decoder.interners.forgetAllButAddressSpaces() }
+
+    /// Time spent in our programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
+    public var programSeconds: Double { Double(loader.runTime) / 1e9 }
+}
+
+/// While it lives, the kernel counts the time spent in BPF programs (`BPF_ENABLE_STATS`, since 5.8).
+public final class RunTimeStatistics {
+    private let descriptor: Int32
+
+    public init?() {
+        descriptor = bpf_enable_stats(BPF_STATS_RUN_TIME)
+        if descriptor < 0 { return nil }
+    }
+
+    deinit { close(descriptor) }
+}

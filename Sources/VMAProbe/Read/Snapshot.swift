@@ -1,0 +1,170 @@
+import CLibbpf
+import CVMAWire
+import Glibc
+import VMACore
+import VMAWire
+
+/// The VMAs of a running process's address space, read by whatever the kernel has for it.
+struct SnapshotReader {
+    /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
+    /// target (since 6.7); read(2) on the iterator holds its lock all the time.
+    static func program(_ kernel: Kernel) -> String {
+        if kernel.takesKfuncs, kernel.hasFunction("bpf_iter_task_vma_new"), kernel.hasFunction("bpf_task_from_pid") {
+            return "snapshot_task"
+        }
+        return kernel.hasStruct("bpf_iter__task_vma") ? "snapshot_iter" : walk
+    }
+
+    /// The program of last resort, whose rows come through the ring.
+    static let walk = "snapshot_walk"
+
+    struct Result {
+        /// The kernel's pointer, 0 if the task has no address space.
+        var mm: UInt64 = 0
+        var vmas: [VMA] = []
+        /// Nothing changed while they were read.
+        var isQuiet = true
+
+        /// They are read in parts, between which VMAs may have grown: what begins in one that is there
+        /// already is left out.
+        fileprivate mutating func append(_ rows: UnsafeBufferPointer<vme_row>, _ interners: inout Interners) {
+            var end = vmas.last?.end ?? 0
+            for row in rows where row.start >= end {
+                vmas.append(interners.vma(row))
+                end = row.end
+            }
+        }
+    }
+
+    /// - Parameter progress: how far the address space had come at each reading.
+    static func isQuiet(_ progress: Set<UInt64>) -> Bool { progress.count <= 1 && !progress.contains(.max) }
+
+    let loader: BPFLoader
+    /// Throws `.notFound` if there is no task with this id.
+    ///
+    /// - Parameter patience: milliseconds to wait for a process that holds its lock for writing.
+    func read(_ pid: Int32, patience: Int = 1000, _ interners: inout Interners) throws(ProbeError) -> Result {
+        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid, patience, &interners) }
+        guard let (program, _) = loader.program("snapshot_iter") else { throw .failed("no snapshot program is loaded") }
+        return try iterate(program, pid, &interners)
+    }
+
+    private func run(
+        _ fd: Int32, _ pid: Int32, _ patience: Int, _ interners: inout Interners
+    ) throws(ProbeError) -> Result {
+        var result = Result()
+        let map = try loader.map("snapshot_rows")
+        let bytes = Int(VME_SNAPSHOT_ROWS) * MemoryLayout<vme_row>.stride
+        guard let array = mmap(nil, bytes, PROT_READ, MAP_SHARED, map, 0), array != MAP_FAILED else {
+            throw .bpf("mapping the snapshot array", errno)
+        }
+        defer { munmap(array, bytes) }
+        var request = vme_snapshot()
+        request.pid = pid
+        // A process that holds its lock for writing lets nobody look.
+        var patience = patience
+        var progress: Set<UInt64> = []
+        repeat {
+            var options = bpf_test_run_opts()
+            options.sz = MemoryLayout<bpf_test_run_opts>.size
+            let code = withUnsafeMutablePointer(to: &request) { request in
+                options.ctx_in = UnsafeRawPointer(request)  // and out: written back in place
+                options.ctx_size_in = UInt32(MemoryLayout<vme_snapshot>.size)
+                return bpf_prog_test_run_opts(fd, &options)
+            }
+            guard code == 0 else { throw .bpf("running the snapshot program", -code) }
+            if request.error == -EBUSY, patience > 0 {
+                patience -= 1
+                usleep(1000)
+                (request.more, request.error) = (1, 0)
+                continue
+            }
+            guard request.error == 0 else {
+                if request.error == -ESRCH { throw Self.absent(pid) }
+                throw .bpf("reading the VMAs of process \(pid)", -request.error)
+            }
+            if request.mm != result.mm {
+                // After an exec it is another one than that of the parts before.
+                guard result.vmas.isEmpty else { return try run(fd, pid, patience, &interners) }
+                result.mm = request.mm
+                result.vmas.reserveCapacity(Int(request.map_count))
+            }
+            progress.insert(request.sections)
+            let rows = array.assumingMemoryBound(to: vme_row.self)
+            result.append(UnsafeBufferPointer(start: rows, count: Int(request.count)), &interners)
+        } while request.more != 0
+        result.isQuiet = Self.isQuiet(progress)
+        return result
+    }
+
+    /// Has the rows of a task sent through the ring, from an address on, where the kernel has no
+    /// iterator over VMAs. Returns what the program says: the mm, where to go on, whether to.
+    func walk(_ pid: Int32, from: UInt64) throws(ProbeError) -> vme_snapshot {
+        guard let (program, _) = loader.program("snapshot_walk") else { throw .failed("no snapshot program is loaded") }
+        let map = try loader.map("snapshot_request")
+        var key: UInt32 = 0
+        var request = vme_snapshot()
+        (request.pid, request.from, request.error) = (pid, from, -ESRCH)
+        guard bpf_map_update_elem(map, &key, &request, 0) == 0 else { throw .bpf("asking for a snapshot", errno) }
+        guard let link = bpf_program__attach_iter(program, nil) else { throw .bpf("attaching the task iterator", errno) }
+        defer { bpf_link__destroy(link) }
+        let fd = bpf_iter_create(bpf_link__fd(link))
+        guard fd >= 0 else { throw .bpf("creating the task iterator", errno) }
+        defer { close(fd) }
+        var byte: UInt8 = 0
+        while Glibc.read(fd, &byte, 1) < 0, errno == EINTR || errno == EAGAIN {}
+        guard bpf_map_lookup_elem(map, &key, &request) == 0 else { throw .bpf("reading a snapshot", errno) }
+        guard request.error == 0 else { throw Self.absent(pid) }
+        return request
+    }
+
+    private static func absent(_ pid: Int32) -> ProbeError {
+        if kill(pid, 0) == 0 || errno == EPERM { return .forbidden("this kernel hides process \(pid) from BPF") }
+        return .notFound("there is no process \(pid)")
+    }
+
+    private func iterate(
+        _ program: OpaquePointer, _ pid: Int32, _ interners: inout Interners
+    ) throws(ProbeError) -> Result {
+        var target = bpf_iter_link_info()
+        target.task.tid = UInt32(pid)
+        let link = withUnsafeMutablePointer(to: &target) { target in
+            var options = bpf_iter_attach_opts()
+            options.sz = MemoryLayout<bpf_iter_attach_opts>.size
+            options.link_info = target
+            options.link_info_len = UInt32(MemoryLayout<bpf_iter_link_info>.size)
+            return bpf_program__attach_iter(program, &options)
+        }
+        guard let link else {
+            if errno == ESRCH || errno == EINVAL, kill(pid, 0) != 0, errno == ESRCH {
+                throw Self.absent(pid)
+            }
+            throw .bpf("attaching the task_vma iterator", errno)
+        }
+        defer { bpf_link__destroy(link) }
+        let fd = bpf_iter_create(bpf_link__fd(link))
+        guard fd >= 0 else { throw .bpf("creating the task_vma iterator", errno) }
+        defer { close(fd) }
+
+        var result = Result()
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let size = MemoryLayout<vme_snapshot_row>.stride
+        while true {
+            // The kernel ends each read with a whole record.
+            let got = Glibc.read(fd, &buffer, buffer.count)
+            if got < 0, errno == EINTR || errno == EAGAIN { continue }
+            guard got >= 0 else { throw .bpf("reading the task_vma iterator", errno) }
+            let entries = buffer.withUnsafeBytes { bytes in
+                stride(from: 0, to: got - size + 1, by: size).map {
+                    bytes.loadUnaligned(fromByteOffset: $0, as: vme_snapshot_row.self)
+                }
+            }
+            // With a task given, the kernel tells the last buffer again and again, if there was
+            // more than one (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
+            guard let first = entries.first, first.row.start > result.vmas.last?.start ?? 0 else { break }
+            result.mm = first.mm
+            entries.map(\.row).withUnsafeBufferPointer { result.append($0, &interners) }
+        }
+        return result
+    }
+}

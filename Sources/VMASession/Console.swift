@@ -1,0 +1,30 @@
+import Glibc
+import VMAReport
+
+/// stdout and stderr by write(2): the C streams are global variables, which Swift 6 refuses.
+package enum Console {
+    /// One line on stderr. Processes choose their names: those don't control the terminal.
+    package static func warn(_ line: String) {
+        try? write(2, "vmascope: \(Fit.printable(line))\n", to: "stderr")
+    }
+
+    package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+
+    static var isInteractive: Bool { isatty(2) == 1 }
+
+    /// Colour only for people, and only if they have not asked for none (no-color.org).
+    package static var wantsColour: Bool { isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true) }
+
+    static func write(_ fd: Int32, _ text: String, to name: String) throws {
+        var text = text
+        try text.withUTF8 { bytes in
+            var done = 0
+            while done < bytes.count {
+                let wrote = Glibc.write(fd, bytes.baseAddress! + done, bytes.count - done)
+                if wrote < 0, errno == EINTR { continue }
+                guard wrote > 0 else { throw Failure.output("writing \(name): \(String(cString: strerror(errno)))") }
+                done += wrote
+            }
+        }
+    }
+}

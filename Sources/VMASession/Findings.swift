@@ -1,0 +1,40 @@
+import VMACore
+import VMAReport
+import VMATrace
+
+/// What an observation found, live or recorded: the report of the observer that saw all events, and of
+/// what holds for the whole.
+package struct Findings {
+    package let report: Report
+    /// The first record of the kernel's side that could not be read, in words.
+    private let unread: String?
+
+    init(header: TraceHeader, observer: Observer, end: TraceEnd) {
+        unread = end.damage
+        let seconds = end.time > header.startTime ? Double(end.time - header.startTime) / 1e9 : 0
+        report = Report(
+            observer, version: header.toolVersion,
+            host: Report.Host(kernel: header.kernel, source: header.source, mergeRules: header.model.name),
+            started: header.started, startTime: header.startTime, seconds: seconds, limit: header.mapLimit)
+    }
+
+    static func observer(_ header: TraceHeader) -> Observer {
+        Observer(judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits)
+    }
+
+    package func write(_ options: OutputSettings, to output: Output) throws {
+        if let unread { Console.warn("a record could not be read: \(unread)") }
+        // The text report has them inside.
+        if options.format != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
+        var text = ""
+        let toTerminal = options.path == nil && Console.wantsColour
+        ReportFormats.named(options.format, colour: toTerminal, weight: options.weight ?? .misses)!
+            .render(report, into: &text)
+        try output.write(text)
+    }
+
+    /// Status 3, if it holds.
+    package func demandNot(_ condition: Condition?) throws {
+        if let failure = condition?.failure(Figures(report)) { throw Failure.condition(failure) }
+    }
+}

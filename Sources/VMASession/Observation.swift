@@ -1,0 +1,278 @@
+import CSystem
+import Glibc
+import VMACore
+import VMAProbe
+import VMATrace
+
+/// One live observation from start to report: the loop that drains, resolves, audits.
+package final class Observation {
+    private let options: ObservationSettings
+    private let output: Output
+    private let recorder: Recorder?
+    private let signals: Int32
+    private let kernel: Kernel
+    private let probe: Probe
+    /// What a recording holds of the whole, and a report says of it.
+    private let header: TraceHeader
+    private let observer: Observer
+    private let stacks = StackTable()
+    private let startTime: UInt64
+    private var endTime: UInt64?
+    /// When to stop at the latest, and what a signal leaves of that time.
+    private var deadline = UInt64.max
+    private var grace: UInt64 = 0
+    /// Only with `attach`: with `run` the terminal is the command's.
+    private var progress: Progress?
+
+    /// How often the ring is emptied: it holds seconds of the busiest process.
+    private static let drainInterval: Int32 = 10  // ms
+    private static let drainRounds = 4
+    private static let auditInterval = Tuning.auditInterval ?? 2_000_000_000
+    /// Audits read whole layouts: at most a part of the time that is this many times as long.
+    private static let auditShare: UInt64 = 20
+    private static let auditTries = (periodic: 3, final: 20)
+    private static let auditPause: UInt32 = 2000  // µs
+    private static let believedDifferences = 3
+    private static let finalAuditTime: UInt64 = 2_000_000_000
+    /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.
+    private static let signalGrace: UInt64 = 200_000_000
+
+    package init(_ options: ObservationSettings, followsChildren: Bool) throws {
+        self.options = options
+        output = try Output(options.output.path)
+        recorder = try options.record.map { try Recorder($0, notInto: options.output.path) }
+        // From here on a signal ends in a report.
+        signals = vms_signal_fd(false)
+        guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
+        let started = Clock.now
+        startTime = vms_monotonic_ns()
+        deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
+        kernel = Kernel()
+        let choices = Probe.Options(
+            followsChildren: followsChildren, wantsStacks: options.wantsStacks, ringBytes: Tuning.ringBytes)
+        probe = try Self.open(options.source, kernel, choices)
+        header = TraceHeader(
+            toolVersion: Version.number, kernel: kernel.release, source: probe.source.rawValue,
+            model: try Calibration.model(kernel), isHooked: probe.source == .hooks,
+            waits: probe.source == .tracepoints, started: started, startTime: startTime, mapLimit: Kernel.mapLimit,
+            hasStacks: options.wantsStacks)
+        kernel.releaseTypes()
+        observer = Findings.observer(header)
+        recorder?.begin(header)
+    }
+
+    /// Hooks where they load, else tracepoints; the choice is printed.
+    private static func open(_ choice: SourceChoice, _ kernel: Kernel, _ options: Probe.Options) throws -> Probe {
+        switch choice {
+        case .hooks: return try Probe(.hooks, kernel, options)
+        case .tracepoints: return try Probe(.tracepoints, kernel, options)
+        case .auto:
+            let reason: ProbeError
+            do {
+                let probe = try Probe(.hooks, kernel, options)
+                Console.warn("source: hooks")
+                return probe
+            } catch {
+                reason = error
+            }
+            do {
+                let probe = try Probe(.tracepoints, kernel, options)
+                Console.warn("source: tracepoints (\(reason.message))")
+                return probe
+            } catch ProbeError.unsupported(let message) {
+                throw ProbeError.unsupported("\(reason.message); \(message)")
+            }
+        }
+    }
+
+    // MARK: what to observe
+
+    /// Until the process exits, the time is over or a signal comes.
+    package func attach(_ pid: Int32) throws {
+        let end = vms_pidfd_open(pid)
+        guard end >= 0 else { throw ProbeError.notFound("there is no process \(pid)") }
+        defer { close(end) }
+        let mm = try probe.track(pid)
+        // Events that come from now on are applied on top of the snapshot.
+        guard let snapshot = try probe.snapshot(pid) else {
+            throw ProbeError.notFound("process \(pid) has exited")
+        }
+        let time = vms_monotonic_ns()
+        let command = Target.command(pid)
+        feed(.adopted(mm, tgid: UInt32(pid), command: command))
+        feed(.snapshot(mm, snapshot.vmas, asOf: time))
+        Console.warn("observing \(command)[\(pid)]")
+        progress = Progress()
+        try loop(until: end) { false }
+    }
+
+    /// Returns the command's exit status, 128 + n for a signal.
+    package func run(_ arguments: [UnsafeMutablePointer<CChar>]) throws -> Int32 {
+        // It has not begun, and nobody would stop it.
+        if let signal = stopSignal() { return 128 + signal }
+        grace = Self.signalGrace
+        let command = try Command(arguments)
+        let pid = command.pid
+        try probe.expect(UInt32(pid))
+        try command.release()
+        var status: Int32?
+        try loop(until: nil) {
+            var code: Int32 = 0
+            if waitpid(pid, &code, WNOHANG) == pid {
+                status = code & 0x7f == 0 ? (code >> 8) & 0xff : 128 + code & 0x7f
+            }
+            return status != nil
+        }
+        // Interrupted, or the time is over: the command goes on without us.
+        return status ?? 0
+    }
+
+    // MARK: the loop
+
+    private func loop(until end: Int32?, _ isOver: () -> Bool) throws {
+        // What fills the ring must not keep us from emptying it. The command has been started by now.
+        vms_run_first()
+        var nextAudit = startTime + Self.auditInterval
+        var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
+        if let end { polled.append(pollfd(fd: end, events: Int16(POLLIN), revents: 0)) }
+        var interval = Self.drainInterval
+
+        while true {
+            poll(&polled, nfds_t(polled.count), interval)
+            let over = isOver() || polled.count > 1 && polled[1].revents != 0
+            let isEmpty = try drain()
+            interval = isEmpty ? Self.drainInterval : 0
+            let now = vms_monotonic_ns()
+            progress?.show(observer, seconds: Double(now - startTime) / 1e9)
+            if over || isTimeUp() { break }
+            if now >= nextAudit {
+                try audit(tries: Self.auditTries.periodic)
+                let end = vms_monotonic_ns()
+                nextAudit = end + max(Self.auditInterval, Self.auditShare * (end - now))
+            }
+        }
+        deadline = vms_monotonic_ns() + Self.finalAuditTime
+        grace = Self.signalGrace
+        try audit(tries: Self.auditTries.final)
+        try lookAtPages()
+        endTime = vms_monotonic_ns()
+        try probe.finish(feed)
+        feed(.settled)
+        if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }
+        resolveStacks()
+        progress?.clear()
+    }
+
+    /// Everything that the report is made of goes through here, in this order.
+    private func feed(_ event: Event) {
+        stacks.note(event)
+        recorder?.append(event)
+        observer.apply(event)
+    }
+
+    private func resolveStacks() {
+        if !options.wantsStacks { observer.newStacks = [] } else { stacks.resolve(observer, feed) }
+    }
+
+    private func isTimeUp() -> Bool {
+        let now = vms_monotonic_ns()
+        if stopSignal() != nil { deadline = min(deadline, now + grace) }
+        return now >= deadline
+    }
+
+    private func stopSignal() -> Int32? {
+        var stop: Int32?
+        while case let signal = vms_next_signal(signals), signal != 0 {
+            if signal == SIGINT || signal == SIGTERM { stop = signal }
+        }
+        return stop
+    }
+
+    /// Returns false if there is more.
+    @discardableResult
+    private func drain() throws -> Bool {
+        probe.countSkippedRuns(feed)
+        if !observer.isSettled { feed(.settled) }
+        let isEmpty = probe.drain(feed)
+        resolveStacks()
+        if observer.hasGone, !LayoutDump.isWanted { feed(.released) }
+        recorder?.flush(vms_monotonic_ns())
+        // Not before the ring is empty: what was lost lies behind what is in it.
+        for mm in observer.stale where isEmpty {
+            guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
+            feed(.snapshot(mm, snapshot.vmas, asOf: vms_monotonic_ns()))
+        }
+        return isEmpty
+    }
+
+    /// The VMAs of an image as they stand, or nil if it has gone.
+    private func read(_ image: Image) throws -> (vmas: [VMA], isQuiet: Bool)? {
+        do {
+            guard image.tgid > 0, let found = try probe.snapshot(Int32(image.tgid)), found.mm == image.mm else { return nil }
+            return (found.vmas, found.isQuiet)
+        } catch ProbeError.notFound {
+            return nil
+        }
+    }
+
+    /// Whether the ring could be emptied: processes may fill it faster than that.
+    private func settle() throws -> Bool {
+        for _ in 1...Self.drainRounds where try drain() {
+            try probe.countLostRecords(feed)
+            return true
+        }
+        return false
+    }
+
+    private func audit(tries: Int) throws {
+        for image in observer.images where !image.hasExited && !isTimeUp() { try audit(image, tries: tries) }
+    }
+
+    /// Compares with the kernel at moments at which nothing happened before and after. Equal once
+    /// is equal; a difference is believed when all of several such moments have shown one.
+    private func audit(_ image: Image, tries: Int) throws {
+        var different = 0
+        var last: (changes: Int, kernel: [VMA]) = (0, [])
+        for attempt in 1...tries {
+            if attempt > 1 { usleep(Self.auditPause) }
+            if attempt > 1, isTimeUp() { break }
+            guard try settle() else { continue }
+            let changes = image.changes
+            guard let kernel = try read(image) else { return }
+            // No rows: the process holds its lock.
+            guard try settle(), image.changes == changes, kernel.isQuiet, !kernel.vmas.isEmpty,
+                !observer.stale.contains(image.mm)
+            else { continue }
+            if observer.isEqual(mm: image.mm, kernel.vmas) { return feed(.compared(image.mm, kernel.vmas)) }
+            different += 1
+            last = (changes, kernel.vmas)
+        }
+        if different >= Self.believedDifferences, image.changes == last.changes {
+            feed(.compared(image.mm, last.kernel))
+        }
+    }
+
+    /// Of what stands in the end, where only its pages tell whether it is shared.
+    private func lookAtPages() throws {
+        for image in observer.images where !image.hasExited && image.isComplete {
+            let ranges = observer.judge.inDoubt(image.layout, image.pages)
+            guard !ranges.isEmpty else { continue }
+            let map = PageMap(Int32(image.tgid))
+            // Another process may have the id by now.
+            guard try read(image) != nil else { continue }
+            feed(.pages(image.mm, ranges.map { PageUse($0, map.mapped($0)) }))
+        }
+    }
+
+    // MARK: the report
+
+    package func report() throws {
+        try LayoutDump.write(observer)
+        let end = TraceEnd(time: endTime ?? vms_monotonic_ns(), damage: probe.damage)
+        recorder?.finish(end)
+        let findings = Findings(header: header, observer: observer, end: end)
+        try findings.write(options.output, to: output)
+        try recorder?.demandWhole()
+        try findings.demandNot(options.output.failOn)
+    }
+}

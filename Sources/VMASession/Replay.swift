@@ -1,0 +1,82 @@
+import Glibc
+import VMACore
+import VMAProbe
+import VMATrace
+
+/// An observation once more, from its recording.
+package struct Replay {
+    package let findings: Findings
+    /// Status 65: why it could not be read to its end, and is of what comes before that.
+    package let damage: Failure?
+
+    /// - Throws: `Failure` with status 65 if there is nothing to report of, `ProbeError.notFound` if it
+    ///   can't be read.
+    package init(_ file: InputFile) throws {
+        var reader: TraceReader
+        do {
+            reader = try TraceReader(file.read)
+        } catch let error as TraceError {
+            throw Failure(message: "\(file.path) \(error.message)", status: 65)
+        }
+        let header = reader.header
+        let observer = Findings.observer(header)
+        var lastTime = header.startTime
+        var damage: Failure?
+        do {
+            while try reader.next({ event in
+                observer.apply(event)
+                // They were asked for then; the answers are events.
+                observer.newStacks = []
+                if let time = event.time { lastTime = max(lastTime, time) }
+            }) {}
+        } catch let error as TraceError {
+            damage = Failure(message: "\(file.path) \(error.message); the report is of what comes before that", status: 65)
+        }
+        self.damage = damage
+        // Without its end it is as long as it goes.
+        findings = Findings(header: header, observer: observer, end: reader.end ?? TraceEnd(time: lastTime))
+    }
+}
+
+/// A file, or a pipe, that is read once from its beginning.
+package final class InputFile {
+    package let path: String
+    private let fd: Int32
+    /// Read already, to see what it is.
+    private var ahead: [UInt8] = []
+
+    package init(_ path: String) throws {
+        self.path = path
+        fd = open(path, O_RDONLY | O_CLOEXEC)
+        guard fd >= 0 else { throw ProbeError.notFound("\(path): \(String(cString: strerror(errno)))") }
+    }
+
+    deinit { close(fd) }
+
+    /// Whether it begins as recordings do, and no text does.
+    package func isRecording() throws -> Bool {
+        if ahead.isEmpty { ahead = try read(atMost: 1 << 16) }
+        return TraceReader.isRecording(ahead)
+    }
+
+    /// None only at the end.
+    func read(atMost count: Int) throws -> [UInt8] {
+        if !ahead.isEmpty {
+            defer { ahead.removeFirst(min(count, ahead.count)) }
+            return Array(ahead.prefix(count))
+        }
+        return try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            repeat { filled = Glibc.read(fd, buffer.baseAddress, count) } while filled < 0 && errno == EINTR
+            guard filled >= 0 else {
+                filled = 0
+                throw ProbeError.notFound("\(path): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    package func readAll() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while case let part = try read(atMost: 1 << 16), !part.isEmpty { bytes += part }
+        return bytes
+    }
+}

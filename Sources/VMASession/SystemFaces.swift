@@ -1,0 +1,149 @@
+import CSystem
+import Glibc
+import VMACore
+import VMAReport
+import VMAServe
+
+/// All that shows an interval: a screen or lines, objects, metrics to be fetched, a file of them.
+final class SystemFaces {
+    private let options: SystemSettings
+    private let host: SystemHost
+    private let screen: Screen?
+    private let text: SystemText
+    /// Where lines and objects go, and its name.
+    private var stream: (fd: Int32, name: String)?
+    private let server: MetricsServer?
+    private let textfile: Textfile?
+    /// Warnings that would be written across the screen.
+    private var held: [String] = []
+    private static let heldLimit = 100
+    /// How many disagreements have been told.
+    private var disagreementCount = 0
+
+    init(_ options: SystemSettings, _ host: SystemHost) throws {
+        self.options = options
+        self.host = host
+        text = SystemText(colour: Console.wantsColour)
+        server = try options.listen.map(Self.listen)
+        textfile = try options.textfile.map(Textfile.init)
+        screen = options.format == .text ? Screen(host, text) : nil
+        if options.format == .ndjson {
+            stream = try Self.stream(options.output)
+        } else if options.format == .text, options.output == nil, screen == nil, server == nil, textfile == nil {
+            // Who reads metrics does not read lines as well.
+            stream = (1, "stdout")
+        }
+    }
+
+    private static func listen(_ endpoint: Endpoint) throws -> MetricsServer {
+        do {
+            let server = try MetricsServer(endpoint)
+            Console.warn("metrics at http://\(server.endpoint.text)/metrics")
+            if !endpoint.isLoopback {
+                Console.warn("warning: others can reach \(server.endpoint.text), and read names of processes there")
+            }
+            return server
+        } catch {
+            let reason = String(cString: strerror(error.code))
+            if error.code == EACCES {
+                let advice = "missing CAP_NET_BIND_SERVICE: take a port from 1024 on"
+                throw Failure(message: "--listen \(endpoint.text): \(reason); \(advice)", status: 77)
+            }
+            throw Failure.output("--listen \(endpoint.text): \(reason)")
+        }
+    }
+
+    /// Objects are written as they come, so a file grows, and is not replaced.
+    private static func stream(_ path: String?) throws -> (Int32, String) {
+        guard let path else {
+            _ = try Output(nil)  // or says that stdout is closed
+            return (1, "stdout")
+        }
+        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard fd >= 0 else { throw Failure.output("\(path): \(String(cString: strerror(errno)))") }
+        return (fd, path)
+    }
+
+    // MARK: an interval
+
+    func show(_ interval: SystemInterval) throws {
+        let now = Clock.now
+        if server != nil || textfile != nil {
+            let page = SystemMetrics.render(host, interval, time: Double(time(nil)), top: options.top)
+            server?.text = page
+            textfile?.write(page)
+        }
+        try screen?.show(interval)
+        warn(interval.flowSinceStart)
+        // What there was at the start is no interval.
+        guard let stream, interval.number > 0 else { return }
+        let lines = options.format == .ndjson
+            ? SystemJSON.interval(host, interval, time: now, top: options.top)
+            : text.lines(host, interval, time: now, top: options.top)
+        try Console.write(stream.fd, lines, to: stream.name)
+    }
+
+    /// One line, once for each time that a process comes near the limit.
+    func warn(_ process: ProcessStock, _ limit: Int?) {
+        warn(text.warning(process, limit))
+    }
+
+    /// Each that the rules don't explain, once: who reads metrics sees no other words.
+    private func warn(_ flow: Flow?) {
+        guard let all = flow?.disagreements else { return }
+        for disagreement in all.dropFirst(disagreementCount) { warn(text.warning(disagreement)) }
+        disagreementCount = all.count
+    }
+
+    private func warn(_ what: String) {
+        let line = "warning: \(what)"
+        guard screen != nil, Console.isInteractive else { return Console.warn(line) }
+        if held.count < Self.heldLimit { held.append(line) }
+    }
+
+    // MARK: whoever talks to us
+
+    var polled: [pollfd] { (screen?.polled ?? []) + (server?.polled ?? []) }
+    var isBusy: Bool { server?.isBusy ?? false }
+
+    func resize() throws { try screen?.draw() }
+
+    /// Returns true if somebody wants it to end.
+    func serve() throws -> Bool {
+        server?.serve(at: Double(vms_monotonic_ns()) / 1e9)
+        return try screen?.obeyKeys() ?? false
+    }
+
+    func close() {
+        screen?.close()
+        held.forEach(Console.warn)
+        held = []
+    }
+}
+
+/// vmascope.prom, as node_exporter's textfile collector reads it. That it could not be written is told
+/// once, until it can be again.
+private final class Textfile {
+    private let path: String
+    private var hasFailed = false
+
+    init(_ folder: String) throws {
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw Failure.output("--textfile \(folder): it is no folder")
+        }
+        path = folder + (folder.last == "/" ? "" : "/") + "vmascope.prom"
+        try Output.check(path)
+    }
+
+    func write(_ text: String) {
+        do {
+            try Output.replace(path, text, durably: true)
+            if hasFailed { Console.warn("\(path) is written again") }
+            hasFailed = false
+        } catch {
+            if !hasFailed { Console.warn("warning: \((error as? Failure)?.message ?? "\(error)")") }
+            hasFailed = true
+        }
+    }
+}

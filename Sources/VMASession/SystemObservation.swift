@@ -1,0 +1,218 @@
+import CSystem
+import Glibc
+import VMACore
+import VMAProbe
+import VMAReport
+
+/// One `vmascope system` from start to report: the loop that counts, sweeps, and shows.
+package final class SystemObservation {
+    private let options: SystemSettings
+    private let output: Output?
+    private let signals: Int32
+    private let kernel: Kernel
+    private let probe: Probe
+    private let system: SystemProbe
+    /// Nil where sections can't be counted.
+    private let flow: FlowWatch?
+    private let host: SystemHost
+    private let faces: SystemFaces
+    private var stock = Stock()
+    private var watch: LimitWatch
+    private var sweeps = SweepBudget()
+
+    /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
+    private var startTime: UInt64 = 0
+    private var startUsage = 0.0
+    private var intervalTime: UInt64 = 0
+    private var intervalUsage = 0.0
+    private var number = 0
+    /// Seconds from one interval to the next.
+    private var pace = 0.0
+
+    package init(_ options: SystemSettings) throws {
+        self.options = options
+        output = options.format == .ndjson ? nil : try Output(options.output)
+        // From here on a signal ends in a report.
+        signals = vms_signal_fd(true)
+        guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
+        watch = LimitWatch(share: options.warnAt)
+        kernel = Kernel()
+        let model = try Calibration.model(kernel)
+        let judge = Judge(model)
+        (probe, flow) = try Self.open(options, kernel, judge)
+        system = SystemProbe(probe, judge)
+        host = SystemHost(
+            version: Version.number, kernel: kernel.release, source: flow == nil ? nil : probe.source.rawValue,
+            mergeRules: model.name, stock: system.counter,
+            started: Clock.now)
+        faces = try SystemFaces(options, host)
+        kernel.releaseTypes()
+    }
+
+    private static func open(_ kernel: Kernel) throws -> Probe {
+        do {
+            return try Probe(snapshotOn: kernel, countsProcesses: true)
+        } catch ProbeError.failed(let reason) {
+            let probe = try Probe(snapshotOn: kernel)
+            Console.warn("VMAs are counted in /proc: \(reason)")
+            return probe
+        }
+    }
+
+    /// Attempts are counted where they can be hooked. Where sections can't be counted the stock can, still.
+    private static func open(_ options: SystemSettings, _ kernel: Kernel, _ judge: Judge) throws -> (Probe, FlowWatch?) {
+        func watch(_ source: Source) throws -> (Probe, FlowWatch?) {
+            let ringBytes = Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample)
+            let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes)
+            return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget))
+        }
+        switch options.source {
+        case .hooks: return try watch(.hooks)
+        case .tracepoints: return try watch(.tracepoints)
+        case .auto:
+            if let hooked = try? watch(.hooks) { return hooked }
+            do {
+                return try watch(.tracepoints)
+            } catch ProbeError.unsupported(let reason) {
+                Console.warn("merges are not counted: \(reason)")
+                return (try open(kernel), nil)
+            }
+        }
+    }
+
+    /// Of the budget, what sweeps may take at most, and what counting and telling may.
+    private static let sweepShare = 1.0 / 3
+    private static let countShare = 2.0 / 3
+    /// Between slices of sweeps, and when somebody's connection may have to end.
+    private static let sliceInterval: UInt64 = 50_000_000
+    private static let idleInterval: UInt64 = 1_000_000_000
+
+    package func run() throws {
+        startTime = vms_monotonic_ns()
+        startUsage = SystemProbe.cpuSeconds
+        (intervalTime, intervalUsage) = (startTime, startUsage)
+        let deadline = options.duration.map { startTime &+ UInt64($0 * 1e9) } ?? .max
+        var last = try take()
+        var next = startTime + UInt64(pace * 1e9)
+        do {
+            while true {
+                let hasEnded = try wait(until: min(next, deadline))
+                let now = vms_monotonic_ns()
+                let isLast = hasEnded || now >= deadline
+                guard isLast || now >= next else { continue }
+                if isLast { try flow?.finish() }
+                last = try take()
+                if isLast { break }
+                // After a suspension there is nothing to catch up with.
+                let step = UInt64(pace * 1e9)
+                next = max(next + step, now + step / 2)
+            }
+        } catch {
+            faces.close()
+            throw error
+        }
+        faces.close()
+        try report(last)
+    }
+
+    /// Sweeps, serves and listens to signals and keys. Returns true if it is to end.
+    private func wait(until time: UInt64) throws -> Bool {
+        let now = vms_monotonic_ns()
+        var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
+        if let flow { slice = min(slice, flow.step) }
+        let pause = time > now ? min(slice, time - now) : 0
+        var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)] + faces.polled
+        poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
+        var ends = false
+        while case let signal = vms_next_signal(signals), signal != 0 {
+            if signal == SIGINT || signal == SIGTERM { ends = true }
+            if signal == SIGWINCH { try faces.resize() }
+        }
+        if try faces.serve() { ends = true }
+        sweeps.slice(&stock, system)
+        if let flow {
+            try flow.advance(vms_monotonic_ns())
+        } else {
+            probe.discard()
+        }
+        return ends
+    }
+
+    // MARK: an interval
+
+    private func take() throws -> SystemInterval {
+        let before = SystemProbe.cpuSeconds
+        let found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
+        let filter = options.filter
+        let limit = Kernel.mapLimit  // somebody may raise it
+        let now = vms_monotonic_ns()
+        stock.update(found.filter(filter.matches), at: now)
+        let processes = stock.processes
+        let crossed = watch.update(processes, limit: limit)
+        let flows = try flow?.endInterval(processes, of: found, now)
+        let cpuSeconds = SystemProbe.cpuSeconds
+        let programs = flow?.programSeconds
+        let cost = cpuSeconds + (programs ?? 0)
+        let seconds = Double(now - intervalTime) / 1e9
+        let own = Own(
+            cpuSeconds: cpuSeconds, bpfSeconds: programs,
+            share: seconds > 0 ? (cost - intervalUsage) / seconds : 0, budget: options.budget,
+            residentBytes: SystemProbe.residentBytes)
+        let interval = SystemInterval(
+            number: number, time: now, seconds: seconds, limit: limit, processes: processes, flow: flows?.interval,
+            flowSinceStart: flows?.sinceStart, own: own,
+            warnings: watch.crossings, warned: watch.near)
+        (intervalTime, intervalUsage) = (now, cost)
+        number += 1
+        for process in crossed { faces.warn(process, limit) }
+        try faces.show(interval)
+        let order = stock.sweepOrder(at: now, limit: limit, flow: flows?.interval)
+        // Where there is so much to count that the budget would not do, it is done less often.
+        let counting = SystemProbe.cpuSeconds - before
+        pace = max(options.interval, counting / (options.budget * Self.countShare))
+        sweeps.refill(options.budget * pace * Self.sweepShare, order)
+        return interval
+    }
+
+    private func report(_ last: SystemInterval) throws {
+        guard let output else { return }
+        var last = last
+        let seconds = Double(last.time - startTime) / 1e9
+        // Of the whole, what it took to load the programs left out.
+        last.own.share = seconds > 0 ? (last.own.cpuSeconds + (last.own.bpfSeconds ?? 0) - startUsage) / seconds : 0
+        let report = SystemReport(host, last, stock, seconds: seconds, top: options.top)
+        let toTerminal = options.output == nil && Console.wantsColour
+        try output.write(
+            options.format == .json ? SystemJSON.report(report) : SystemText(colour: toTerminal).report(report))
+    }
+}
+
+/// Looks at layouts within a share of one processor, a little at a time: nobody's lock is held for
+/// longer than one reading takes, and the loop goes on in between.
+struct SweepBudget {
+    /// Seconds of processor time that may be spent; below 0 after a large layout, until that is made
+    /// up for.
+    private var credit = 0.0
+    private var queue: ArraySlice<ProcessStock> = []
+
+    private static let sliceTime = 0.003
+
+    var hasWork: Bool { !queue.isEmpty && credit > 0 }
+
+    /// What is not spent is gone: there is no saving up for a burst.
+    mutating func refill(_ seconds: Double, _ order: [ProcessStock]) {
+        credit = max(0, seconds) + min(credit, 0)
+        queue = order[...]
+    }
+
+    mutating func slice(_ stock: inout Stock, _ system: SystemProbe) {
+        guard hasWork else { return }
+        let start = SystemProbe.cpuSeconds
+        var used = 0.0
+        while used < min(credit, Self.sliceTime), let process = queue.popFirst() {
+            if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
+            used = SystemProbe.cpuSeconds - start
+        }
+        credit -= used
+    }
+}

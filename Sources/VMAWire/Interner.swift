@@ -1,0 +1,66 @@
+import CVMAWire
+import VMACore
+
+/// Kernel pointers and hashes to small ids, in the order of their appearance. 0 stays 0.
+public struct Interner {
+    private var ids = NumberTable()
+    private var next: UInt32 = 1
+    /// The one asked for last.
+    private var last: (pointer: UInt64, id: UInt32) = (0, 0)
+
+    public init() {}
+
+    public mutating func id(_ pointer: UInt64) -> UInt32 {
+        if pointer == last.pointer { return last.id }
+        if pointer == 0 { return 0 }
+        var id = ids[pointer]
+        if id == 0 {
+            id = next
+            ids[pointer] = id
+            next += 1
+        }
+        last = (pointer, id)
+        return id
+    }
+
+    /// The pointer's memory was freed: what comes there next is something else.
+    public mutating func forget(_ pointer: UInt64) {
+        guard ids[pointer] != 0 else { return }
+        ids[pointer] = 0
+        last = (0, 0)
+    }
+}
+
+/// The names of a kernel's things. One set for a whole observation, so that the same anon_vma
+/// is the same id in every process that shares it.
+public struct Interners {
+    public var mms = Interner()
+    var anonVMAs = Interner()
+    var files = Interner()
+    var policies = Interner()
+    var contexts = Interner()
+    var names = Interner()
+    var stacks = Interner()
+
+    public init() {}
+
+    public mutating func forgetAllButAddressSpaces() {
+        let mms = mms
+        self = Interners()
+        self.mms = mms
+    }
+
+    /// A file by its pointer, and its inode's: a closed one leaves its place to others, and what tells
+    /// the path may be lost.
+    mutating func file(_ pointer: UInt64, _ inode: UInt32) -> UInt32 {
+        pointer == 0 ? 0 : files.id(pointer ^ UInt64(inode) &* 0x9e37_79b9_7f4a_7c15)
+    }
+
+    public mutating func vma(_ row: vme_row) -> VMA {
+        VMA(
+            AddressRange(row.start, row.end), pgoff: row.pgoff, flags: VMAFlags(rawValue: row.flags),
+            anonVMA: anonVMAs.id(row.anon_vma), file: file(row.file, row.inode), policy: policies.id(row.policy),
+            uffd: contexts.id(row.uffd), name: names.id(row.name), anonPgoff: row.anon_pgoff,
+            traits: VMA.Traits(rawValue: UInt16(truncatingIfNeeded: row.traits)))
+    }
+}

@@ -1,0 +1,18 @@
+/// Reproducible randomness (Steele, Lea, Flood: SplitMix64).
+package struct SplitMix64: RandomNumberGenerator {
+    package var state: UInt64
+
+    package init(state: UInt64) { self.state = state }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    package mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
+    package mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
+    package mutating func chance(_ one: Int) -> Bool { below(one) == 0 }
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// What every program shares: who is observed, the ring, and the scratch memory.
+#ifndef VMASCOPE_SHARED_H
+#define VMASCOPE_SHARED_H
+
+#define TREE_NODE_WORDS 32
+#define VMA_BYTES 512
+#define ANON_VMA_BYTES 256
+
+// Set by the loader before the programs are loaded; the verifier removes what it turns off.
+const volatile struct vme_config config SEC(".rodata.config") = {};
+
+// The object is built without kfuncs, too: where the kernel lacks one, libbpf looks for it in the
+// modules, and without CAP_SYS_ADMIN it fails at that (before 1.4), however weak the symbol.
+#ifndef WITHOUT_KFUNCS
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+#define HAS_CAST (bpf_rdonly_cast != 0)
+#else
+#define bpf_preempt_disable()
+#define bpf_preempt_enable()
+#define bpf_rdonly_cast(object, type) ((void *)0)
+#define HAS_CAST 0
+#endif
+
+// A kernel object as one whose type the verifier knows: where there is that (since 6.2), its fields
+// are read by plain loads, and a helper's call for each is saved (25 ns).
+#define TYPED(type, pointer) ((type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
+
+// The pointer is had first: a field that it is read from would be relocated, too.
+#define FIELD(type, pointer, field)                                                      \
+	({                                                                               \
+		type *object_ = (type *)(pointer);                                       \
+		typeof(object_->field) value_;                                           \
+		if (HAS_CAST)                                                            \
+			value_ = TYPED(type, object_)->field;                            \
+		else                                                                     \
+			value_ = BPF_CORE_READ(object_, field);                          \
+		value_;                                                                  \
+	})
+
+// Of a loop that calls a function: the verifier measures the stack by every way from call to call.
+#define ROLLED _Pragma("nounroll")
+
+static __always_inline u32 current_tid(void)
+{
+	return (u32)bpf_get_current_pid_tgid();
+}
+
+static __always_inline void section_opens(struct vme_owner *o)
+{
+	o->writer = current_tid();
+	o->sections |= 1;
+}
+
+static __always_inline void section_closes(struct vme_owner *o)
+{
+	o->writer = 0;
+	o->sections = (o->sections | 1) + 1;
+}
+
+// Address spaces that are observed: mm pointer to its owner.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u64);
+	__type(value, struct vme_owner);
+} tracked SEC(".maps");
+
+// Whether an address space may be among them, by vme_sieve_key(): what is set stays so. Most that
+// take their lock are not observed, and a look-up in `tracked` takes ten times as long.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VME_SIEVE);
+	__type(key, u32);
+	__type(value, u64);
+} sieve SEC(".maps");
+
+// Processes whose next exec is observed, too.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u32);
+	__type(value, u8);
+} targets SEC(".maps");
+
+// One ring for all CPUs: space is handed out under its lock, so records made under one
+// mmap_lock keep the kernel's own order whatever CPU they come from.
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 32 << 20);
+} events SEC(".maps");
+
+// The number that each CPU gives its next record, where the loader can read it at any time: what
+// was lost last has no successor to show it.
+struct number {
+	u32 next;
+	u32 apart[15];  // a cache line each
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);  // the loader knows how many CPUs there are
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct number);
+} numbers SEC(".maps");
+
+// What has been sent once and is named by its key from then on: struct file pointer to inode
+// pointer, hash of a name or a stack to 1. What is pushed out of here is sent again.
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u64);
+} told SEC(".maps");
+
+// One slot of the tree: [lo, last] holds `vma`, or nothing.
+struct place {
+	u64 addr;   // what was looked for
+	u64 node;   // encoded node to look into, then the slot's entry
+	u64 lo;
+	u64 last;
+	u64 vma;
+	u64 leaf;   // the last node looked into (scratch.node is a copy of it where that is needed)
+	u64 leaf_lo;   // what that spans if it is a leaf; nothing if it is not
+	u64 leaf_last;
+};
+
+struct path_walk {
+	u64 dentry;
+	u64 mnt;
+	u32 at;  // the path so far is file.path + at
+	u32 reserved;
+};
+
+// Where an address space has its heap and stack.
+struct areas {
+	u64 start_brk, brk, start_stack;
+};
+
+// A range whose rows are being sent.
+struct span {
+	u64 mm;
+	u64 lo;      // next address to read
+	u64 hi;
+	u32 tgid;
+	u16 reason;
+	u16 truncated;
+	u32 first;
+};
+
+// What functions work on is in here, too: before 5.12 one that is verified by itself can take
+// numbers only.
+struct scratch {
+	u64 number;  // see number_of()
+	u32 late_pgoff;  // a VMA's offset does not follow its start yet
+	struct place place;
+	struct path_walk walk;
+	struct span span;
+	struct areas areas;
+	struct vme_row row;
+	u64 anon_name;  // where the row's name is
+	u8 registers[PT_REGS_SIZE];
+	u64 node[TREE_NODE_WORDS];
+	u8 vma[VMA_BYTES];
+	u8 anon_vma[ANON_VMA_BYTES];
+	struct vme_file file;  // not last: the verifier lets a path component end 255 bytes beyond
+	struct vme_rows rows;
+	struct vme_attempt attempt;
+	struct vme_commit commit;
+	struct vme_life life;
+	struct vme_name name;
+	struct vme_calls stack;
+	struct vme_tally tally;
+	struct vme_owner newcomer;
+	struct vme_flow flow;
+};
+
+// Since 7.2 a program at a tracepoint may be preempted, by another one that would write to the
+// same scratch memory. A kprobe's may not.
+static __always_inline void hold_cpu(void)
+{
+	if (config.hold_cpu)
+		bpf_preempt_disable();
+}
+
+static __always_inline void let_cpu_go(void)
+{
+	if (config.hold_cpu)
+		bpf_preempt_enable();
+}
+
+// Too large for the stack. One at a time uses it: all run in process context, and none is
+// preempted while it does.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch(void)
+{
+	u32 zero = 0;
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+// All address spaces, where everyone is watched: mm pointer to what is counted of it.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct vme_flow);
+} flows SEC(".maps");
+
+static __always_inline struct vme_flow *flow_of(u64 mm)
+{
+	return bpf_map_lookup_elem(&flows, &mm);
+}
+
+static __always_inline struct vme_owner *owner_of(u64 mm)
+{
+	u32 key = vme_sieve_key(mm);
+	u64 *passes;
+
+	if (config.everyone)
+		return (struct vme_owner *)flow_of(mm);
+	passes = bpf_map_lookup_elem(&sieve, &key);
+	return passes && *passes ? bpf_map_lookup_elem(&tracked, &mm) : 0;
+}
+
+// Observes `mm` from now on.
+static __always_inline void observe(u64 mm, u32 tgid)
+{
+	struct scratch *s = scratch();
+	u32 key = vme_sieve_key(mm);
+	u64 passes = 1;
+
+	if (!s)
+		return;
+	__builtin_memset(&s->newcomer, 0, sizeof(s->newcomer));
+	s->newcomer.tgid = tgid;
+	bpf_map_update_elem(&sieve, &key, &passes, BPF_ANY);
+	bpf_map_update_elem(&tracked, &mm, &s->newcomer, BPF_ANY);
+}
+
+// VME_BUSY while a write section is open.
+static __always_inline u64 sections_of(u64 mm)
+{
+	struct vme_owner *o = owner_of(mm);
+	u64 sections = o ? *(volatile u64 *)&o->sections : 0;
+
+	return sections & 1 ? VME_BUSY : sections;
+}
+
+static __always_inline u32 take_number(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct number *number = bpf_map_lookup_elem(&numbers, &cpu);
+
+	return number ? number->next++ : 0;
+}
+
+// The number is taken before space is asked for, so a record that finds none leaves a gap.
+static __always_inline void begin(struct vme_header *h, u16 kind, u64 mm, u32 tgid)
+{
+	h->kind = kind;
+	h->cpu = bpf_get_smp_processor_id();
+	h->seq = take_number();
+	h->time = bpf_ktime_get_ns();
+	h->mm = mm;
+	h->tgid = tgid;
+	h->tid = current_tid();
+}
+
+// No wake-up per record (5 us each): the loader looks every few milliseconds.
+// Returns false if there was no space.
+static __always_inline bool emit(void *record, u64 size)
+{
+	return !bpf_ringbuf_output(&events, record, size, BPF_RB_NO_WAKEUP);
+}
+
+#define FNV_OFFSET 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+	return (hash ^ value) * FNV_PRIME;
+}
+
+// A typed pointer of the verifier's as a mere number, as what is found in the tree is.
+static __always_inline u64 number_of(struct scratch *s, const void *pointer)
+{
+	*(volatile u64 *)&s->number = (u64)pointer;
+	return *(volatile u64 *)&s->number;
+}
+
+static __always_inline u64 as_number(const void *pointer)
+{
+	struct scratch *s = scratch();
+
+	return s ? number_of(s, pointer) : 0;
+}
+
+static __always_inline u64 current_mm(void)
+{
+	return as_number(FIELD(struct task_struct, bpf_get_current_task(), mm));
+}
+
+static __always_inline void *copied(void *copy, u64 size, u64 address)
+{
+	return bpf_probe_read_kernel(copy, size, (void *)address) ? 0 : copy;
+}
+
+// What many fields are read of: a kernel object itself, or a copy of it where its fields can't be
+// read by loads; 0 if that can't be made. Pointers read from it may have a type: number_of().
+#define OBJECT(type, address, copy) \
+	(HAS_CAST ? TYPED(type, address) : (type *)copied(copy, bpf_core_type_size(type), address))
+
+#endif
