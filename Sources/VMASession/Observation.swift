@@ -159,7 +159,7 @@ package final class Observation {
         try probe.finish(feed)
         feed(.settled)
         if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }
-        resolveStacks()
+        resolve(observer.takeRequests().stacks)
         progress?.clear()
     }
 
@@ -170,8 +170,8 @@ package final class Observation {
         observer.apply(event)
     }
 
-    private func resolveStacks() {
-        if !options.wantsStacks { observer.newStacks = [] } else { stacks.resolve(observer, feed) }
+    private func resolve(_ wanted: [(image: Image, stack: StackID)]) {
+        if options.wantsStacks { stacks.resolve(wanted, observer, feed) }
     }
 
     private func isTimeUp() -> Bool {
@@ -192,13 +192,15 @@ package final class Observation {
     @discardableResult
     private func drain() throws -> Bool {
         probe.countSkippedRuns(feed)
-        if !observer.isSettled { feed(.settled) }
+        let before = observer.takeRequests()
+        if before.settling { feed(.settled) }
         let isEmpty = probe.drain(feed)
-        resolveStacks()
-        if observer.hasGone, !LayoutDump.isWanted { feed(.released) }
+        let requests = observer.takeRequests()
+        resolve(before.stacks + requests.stacks)
+        if requests.release, !LayoutDump.isWanted { feed(.released) }
         recorder?.flush(vms_monotonic_ns())
         // Not before the ring is empty: what was lost lies behind what is in it.
-        for mm in observer.stale where isEmpty {
+        for mm in requests.stale where isEmpty {
             guard let image = observer.image(mm), let snapshot = try read(image) else { continue }
             feed(.snapshot(mm, snapshot.vmas, asOf: vms_monotonic_ns()))
         }

@@ -26,7 +26,7 @@ package struct Replay {
             while try reader.next({ event in
                 observer.apply(event)
                 // They were asked for then; the answers are events.
-                observer.newStacks = []
+                _ = observer.takeRequests()
                 if let time = event.time { lastTime = max(lastTime, time) }
             }) {}
         } catch let error as TraceError {

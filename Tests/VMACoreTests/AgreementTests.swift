@@ -205,8 +205,10 @@ struct LedgerTests {
             scene.call(1, .mmap(pages(2, 4)), "AA..", "AABB", ["B": .readOnly], stack: stack)
             scene.call(1, .munmap(pages(2, 4)), "AABB", "AA..", ["B": .readOnly])
         }
-        #expect(scene.observer.newStacks.map(\.stack) == [5, 6])
-        #expect(scene.observer.newStacks.allSatisfy { $0.image.mm == 1 })
+        let wanted = scene.observer.takeRequests().stacks
+        #expect(wanted.map(\.stack) == [5, 6])
+        #expect(wanted.allSatisfy { $0.image.mm == 1 })
+        #expect(scene.observer.takeRequests().stacks.isEmpty)
         #expect(scene.observer.ledger.rows.map(\.key.stack) == [5, 0, 6])
         #expect(scene.observer.ledger.rows.map(\.count) == [2, 2, 1])
     }

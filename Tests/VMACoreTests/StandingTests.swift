@@ -86,18 +86,18 @@ struct StandingTests {
         scene.adopt(1, "AAAA......")
         scene.call(1, .mprotect(pages(2, 4)), "AAAA......", "AABB......", notes, stack: 7)
         scene.call(1, .munmap(pages(0, 2)), "AABB......", "..BB......", notes, stack: 8)
-        scene.observer.newStacks = []
+        _ = scene.observer.takeRequests()
         let image = try #require(scene.observer.image(1))
         scene.observer.wantStacks(of: image)
-        #expect(scene.observer.newStacks.isEmpty)
+        #expect(scene.observer.takeRequests().stacks.isEmpty)
         scene.call(1, .mmap(pages(0, 2)), "..BB......", "CCBB......", ["B": .readOnly], stack: 9)
-        scene.observer.newStacks = []
+        _ = scene.observer.takeRequests()
         scene.observer.wantStacks(of: image)
-        #expect(scene.observer.newStacks.map(\.stack) == [9])
+        #expect(scene.observer.takeRequests().stacks.map(\.stack) == [9])
         scene.observer.apply(.frames(1, 9, ["grow", "main"]))
-        scene.observer.newStacks = []
+        _ = scene.observer.takeRequests()
         scene.observer.wantStacks(of: image)
-        #expect(scene.observer.newStacks.isEmpty)
+        #expect(scene.observer.takeRequests().stacks.isEmpty)
     }
 }
 

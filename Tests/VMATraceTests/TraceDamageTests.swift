@@ -175,7 +175,7 @@ private struct Fuzzer {
         do {
             while try reader.next({ event in
                 observer.apply(event)
-                observer.newStacks = []
+                _ = observer.takeRequests()
                 events += 1
             }) {}
             whole += 1

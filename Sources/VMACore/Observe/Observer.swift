@@ -21,9 +21,9 @@ public final class Observer {
     public private(set) var disagreements: [String] = []
     public var unexplained: Int { checked - agreed }
 
-    /// Stacks whose frames are wanted, while the process lives.
-    public var newStacks: [(image: Image, stack: StackID)] = []
-    /// Address spaces whose layout is no longer certain: read them anew.
+    /// Stacks whose frames are wanted, until they are asked for.
+    private var newStacks: [(image: Image, stack: StackID)] = []
+    /// Address spaces whose layout is no longer certain.
     public private(set) var stale: Set<MMID> = []
 
     /// Attempts come from the hooks, or have to be read off the write sections.
@@ -82,6 +82,27 @@ public final class Observer {
         }
     }
 
+    /// What the observer wants of whoever feeds it. Each stack is asked for once; the rest stands until the
+    /// event that answers it has come.
+    public struct Requests {
+        /// Resolve these into `.frames`, while the process lives.
+        public var stacks: [(image: Image, stack: StackID)]
+        /// Read these layouts anew: `.snapshot`.
+        public var stale: Set<MMID>
+        /// Feed `.settled` when all losses up to now are known.
+        public var settling: Bool
+        /// Feed `.released`.
+        public var release: Bool
+    }
+
+    public func takeRequests() -> Requests {
+        defer { newStacks = [] }
+        return Requests(
+            stacks: newStacks, stale: stale,
+            settling: !(waiting.isEmpty && unsettled == Audit() && population.isSettled),
+            release: population.hasGone)
+    }
+
     private func lose(_ count: UInt64) {
         lost += count
         stale = Set(population.live.keys)
@@ -95,9 +116,6 @@ public final class Observer {
         audit.differences.removeLast(unsettled.differences.count)
         unsettled = Audit()
     }
-
-    /// Whether `settle` would change anything.
-    public var isSettled: Bool { waiting.isEmpty && unsettled == Audit() && population.isSettled }
 
     /// Nothing was lost up to now: what has been seen is final.
     func settle() {
@@ -235,11 +253,8 @@ public final class Observer {
         stale.remove(image.mm)
     }
 
-    /// Whether `releaseLayouts` would change anything.
-    public var hasGone: Bool { population.hasGone }
-
     /// Lets go of the layouts of address spaces that are gone, but for the largest; of their figures,
-    /// too, where too many are gone. What is wanted of them comes in `newStacks` one call before.
+    /// too, where too many are gone. What is wanted of them is requested one call before.
     func releaseLayouts() {
         population.releaseLayouts(judge)
         let folded = population.fold(judge)

@@ -12,10 +12,8 @@ public final class StackTable {
         if case .stack(let id, let found) = event { addresses[id] = found }
     }
 
-    /// Tells the frames of what the observer has wanted since the last call.
-    public func resolve(_ observer: Observer, _ body: (Event) -> Void) {
-        let wanted = observer.newStacks
-        observer.newStacks = []
+    /// Tells the frames of the stacks that the observer wants.
+    public func resolve(_ wanted: [(image: Image, stack: StackID)], _ observer: Observer, _ body: (Event) -> Void) {
         for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
             guard let addresses = addresses[stack] else { continue }
             body(.frames(image.mm, stack, symbolize(addresses, image, observer.files)))
