@@ -23,6 +23,16 @@ struct ComparisonTests {
     ])
     func holdsNot(_ text: String) throws { #expect(try Condition(text).failure(figures) == nil) }
 
+    @Test("a report has the numbers that its JSON has")
+    func same() throws {
+        for observer in [nil, Sample.growing()] {
+            let report = observer.map { Sample.report($0) } ?? Sample.report()
+            var json = ""
+            JSONReport().render(report, into: &json)
+            #expect(try Figures(json) == Figures(report))
+        }
+    }
+
     @Test("of growth there is a number where there is a trend")
     func growth() throws {
         let growing = Figures(Sample.report(Sample.growing()))

@@ -1,7 +1,7 @@
 import VMACore
 
-/// The numbers of a report by name, to compare two and to hold one against a condition. They are read
-/// from its JSON, so a report that has just been made and one that was kept are the same to it.
+/// The numbers of a report by name, to compare two and to hold one against a condition: of a report that has
+/// just been made, or of one that was kept as JSON. A test holds the two against each other.
 public struct Figures: Sendable, Equatable {
     public private(set) var values: [String: Double] = [:]
     /// Misses by operation, beside `missed.…` by blockers; no condition asks for them.
@@ -10,13 +10,38 @@ public struct Figures: Sendable, Equatable {
     public struct NoReport: Error { public var message: String }
 
     public init(_ report: Report) {
-        var text = ""
-        JSONReport().render(report, into: &text)
-        // What we have written ourselves.
-        self = (try? Figures(text)) ?? Figures()
+        values = [
+            "attempts": Double(report.totals.attempts), "merged": Double(report.totals.merged),
+            "missed": Double(report.totals.missed), "lost": Double(report.lost),
+            "unexplained": Double(report.checked - report.agreed),
+            "layout_audit.different": Double(report.audit.checked - report.audit.equal),
+        ]
+        for blockers in [.pgoff, .anonVMA, .limits] as [Blockers] { values["missed.\(blockers.key)"] = 0 }
+        for (blockers, count) in report.totals.missedBy { values["missed.\(blockers.key)"] = Double(count) }
+        for whatIf in WhatIf.allCases {
+            values["what_if.\(whatIf.rawValue)"] = Double(report.totals.whatIf[whatIf] ?? 0)
+        }
+        let processes = report.processes
+        values["vmas.start"] = Double(processes.map(\.start).max() ?? 0)
+        values["vmas.now"] = Double(processes.map(\.now).max() ?? 0)
+        values["vmas.peak"] = Double(processes.map(\.peak).max() ?? 0)
+        let boundaries = processes.map(\.boundaries)
+        values["boundaries.total"] = Double(boundaries.reduce(0) { $0 + $1.total })
+        for whatIf in WhatIf.allCases {
+            values["boundaries.\(whatIf.rawValue)"] = Double(boundaries.reduce(0) { $0 + ($1.whatIf[whatIf] ?? 0) })
+        }
+        for (blockers, count) in boundaries.flatMap(\.blockedBy) {
+            values["boundaries.\(blockers.key)", default: 0] += Double(count)
+        }
+        values["growth_per_minute"] = processes.compactMap { Self.printed($0.trend?.perMinute) }.max()
+        values["seconds_to_limit"] = processes.compactMap { Self.printed($0.secondsToLimit) }.min()
+        for miss in report.missed { missedByOperation[miss.operation.rawValue, default: 0] += Double(miss.count) }
     }
 
-    private init() {}
+    /// As JSON has it, in thousandths: a condition must not depend on where its report comes from.
+    private static func printed(_ value: Double?) -> Double? {
+        value.flatMap { $0.magnitude < 1e12 ? ($0 * 1000).rounded() / 1000 : nil }
+    }
 
     /// Of a `vmascope.report.v1`.
     public init(_ json: String) throws(NoReport) {
