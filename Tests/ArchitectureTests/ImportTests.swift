@@ -122,19 +122,6 @@ struct ImportTests {
             for word in others { #expect(!text.contains(word), "\(path): \(word)") }
         }
     }
-
-    @Test("has no source file that wants to be two")
-    func size() {
-        let longest = 330
-        let sources = Package.files().filter { path in
-            [".swift", ".c", ".h"].contains { path.hasSuffix($0) } && Package.text(path) != nil
-        }
-        #expect(sources.count > Package.sources.count)
-        for path in sources {
-            let count = Package.lines(path).count - 1
-            #expect(count <= longest, "\(path) has \(count) lines")
-        }
-    }
 }
 
 @Suite("The text of the house")

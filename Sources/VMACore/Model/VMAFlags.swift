@@ -13,7 +13,6 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let mayWrite = VMAFlags(rawValue: 0x20)
     public static let mayExec = VMAFlags(rawValue: 0x40)
     public static let mayShare = VMAFlags(rawValue: 0x80)
-    public static let growsDown = VMAFlags(rawValue: 0x100)
     public static let pfnMap = VMAFlags(rawValue: 0x400)
     public static let maybeGuard = VMAFlags(rawValue: 0x800)
     public static let locked = VMAFlags(rawValue: 0x2000)

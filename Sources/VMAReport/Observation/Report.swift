@@ -11,7 +11,6 @@ public struct Report: Sendable {
     public var seconds: Double
     public var received: UInt64
     public var lost: UInt64
-    public var sampleOneIn: Int
     public var checked: Int
     public var agreed: Int
     public var disagreements: [String]
@@ -116,7 +115,6 @@ public struct Report: Sendable {
         self.seconds = seconds
         received = observer.received
         lost = observer.lost
-        sampleOneIn = 1
         checked = observer.checked
         agreed = observer.agreed
         disagreements = observer.disagreements
