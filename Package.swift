@@ -33,6 +33,8 @@ let package = Package(
         .target(name: "VMACore", swiftSettings: singleThreaded),
         .target(name: "VMAWire", dependencies: ["VMACore", "CVMAWire"], swiftSettings: singleThreaded),
         .target(name: "VMATrace", dependencies: ["VMACore"], swiftSettings: singleThreaded),
+        // Pure as VMACore: walks call stacks by tables that it does not trust.
+        .target(name: "VMAUnwind", swiftSettings: singleThreaded),
         .target(name: "VMAReport", dependencies: ["VMACore"]),
         // One page over HTTP, for Prometheus.
         .target(name: "VMAServe"),
@@ -76,6 +78,7 @@ let package = Package(
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
         // The HTML report in a browser without a screen.
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
+        .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),

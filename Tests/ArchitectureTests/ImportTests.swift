@@ -46,6 +46,7 @@ struct ImportTests {
         "VMAWire": ["VMACore", "CVMAWire"],
         "VMATrace": ["VMACore"],
         "VMAReport": ["VMACore"],
+        "VMAUnwind": [],
         "VMAServe": ["Glibc"],
         "VMAProbe": ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CSystem", "Glibc"],
         "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "Glibc"],

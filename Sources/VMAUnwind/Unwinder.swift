@@ -1,0 +1,212 @@
+/// Walks the call stack of an x86-64 thread by call-frame information, and by frame pointers where there is none.
+public enum Unwinder {
+    /// - Parameters:
+    ///   - registers: of the thread, in user mode.
+    ///   - stacks: copies of its stack, the one that begins at rsp first.
+    ///   - chain: what `bpf_get_stack` found by following frame pointers: the innermost address and return
+    ///     addresses. It reaches further than the copy. Empty if there is none.
+    ///   - lookup: what is mapped at an address; nil if that is not executable.
+    public static func unwind(
+        _ registers: Registers, stacks: [StackCopy], chain: [UInt64] = [], limits: UnwindLimits = UnwindLimits(),
+        lookup: (_ address: UInt64) -> CodePlace?
+    ) -> Unwound {
+        var walk = Walk(registers, stacks, chain, limits)
+        walk.run(lookup)
+        return walk.result
+    }
+}
+
+/// One walk, from the innermost frame outwards.
+private struct Walk {
+    private var registers: Registers
+    private let stacks: [StackCopy]
+    private var pointers: FramePointerChain
+    private let limits: UnwindLimits
+    private var steps: Int
+    private var kind = Unwound.Frame.Kind.innermost
+    private var isGuessed = false
+    /// Of the stack, the first address that was wanted and not copied.
+    private var missing: UInt64?
+    private(set) var result = Unwound()
+
+    init(_ registers: Registers, _ stacks: [StackCopy], _ chain: [UInt64], _ limits: UnwindLimits) {
+        self.registers = registers
+        self.stacks = stacks
+        self.limits = limits
+        steps = limits.steps
+        pointers = FramePointerChain(chain, from: registers[Registers.Number.rbp], stacks)
+    }
+
+    mutating func run(_ lookup: (UInt64) -> CodePlace?) {
+        while let address = registers[Registers.Number.rip] {
+            guard result.frames.count < limits.frames else { return end(.limit) }
+            let frame = Unwound.Frame(address: address, kind: kind, isGuessed: isGuessed)
+            let place = lookup(frame.lookup)
+            // A walk that has left the code has gone wrong one step earlier.
+            if place == nil, kind == .caller { return end(missing == nil ? .unknown : cut) }
+            result.frames.append(frame)
+            let row = place.flatMap { place in
+                place.table?.row(at: frame.lookup &- place.bias, steps: &steps)
+            }
+            guard steps > 0 else { return end(.limit) }
+            let next: Step
+            if let row { next = step(row, lookup) } else { next = followFramePointer(place, lookup) }
+            switch next {
+            case .frame: continue
+            case .end(let ending): return end(ending)
+            }
+        }
+        end(.unknown)
+    }
+
+    private enum Step {
+        /// `registers` are those of the caller.
+        case frame
+        case end(Unwound.Ending)
+    }
+
+    private mutating func end(_ ending: Unwound.Ending) { result.ending = ending }
+
+    // MARK: by call-frame information
+
+    private mutating func step(_ row: UnwindRow, _ lookup: (UInt64) -> CodePlace?) -> Step {
+        guard let rule = row.returnRule, rule != .undefined else {
+            // Nothing returns from here, says the outermost function.
+            return .end(row.returnRule == .undefined ? .complete : .unknown)
+        }
+        missing = nil
+        guard let cfa = address(row.cfa) else {
+            return row.followsFramePointer ? followChain(lookup) : .end(missing == nil ? .unknown : cut)
+        }
+        var caller = Registers()
+        for number in 0..<Registers.count where Registers.isKeptByCallee(number) || row.isSignalFrame {
+            caller[number] = registers[number]
+        }
+        caller[Registers.Number.rsp] = cfa
+        let before = missing
+        for (number, rule) in row.rules { caller[Int(number)] = value(rule, Int(number), cfa) }
+        missing = before
+        guard let next = value(rule, Registers.Number.rip, cfa) else {
+            return row.followsFramePointer ? followChain(lookup) : .end(missing == nil ? .unknown : cut)
+        }
+        caller[Registers.Number.rip] = next
+        if next == 0 { return .end(.complete) }
+        // Without progress the rest would be the same for ever.
+        if next == registers[Registers.Number.rip], caller[Registers.Number.rsp] == registers[Registers.Number.rsp] {
+            return .end(.unknown)
+        }
+        registers = caller
+        kind = row.isSignalFrame ? .interrupted : .caller
+        return .frame
+    }
+
+    private mutating func address(_ rule: AddressRule) -> UInt64? {
+        switch rule {
+        case .unknown: nil
+        case .register(let register, let offset): registers[Int(register)].map { $0 &+ UInt64(bitPattern: offset) }
+        case .expression(let bytes): evaluate(bytes, nil)
+        }
+    }
+
+    private mutating func value(_ rule: RegisterRule, _ number: Int, _ cfa: UInt64) -> UInt64? {
+        switch rule {
+        case .undefined: nil
+        case .same: registers[number]
+        case .offset(let distance): word(cfa &+ UInt64(bitPattern: distance))
+        case .valueOffset(let distance): cfa &+ UInt64(bitPattern: distance)
+        case .register(let other): registers[Int(other)]
+        case .expression(let bytes): evaluate(bytes, cfa).flatMap { word($0) }
+        case .valueExpression(let bytes): evaluate(bytes, cfa)
+        }
+    }
+
+    private mutating func evaluate(_ bytes: [UInt8], _ cfa: UInt64?) -> UInt64? {
+        do {
+            return try Expression.value(bytes, registers, initial: cfa) { self.word($0, $1) }
+        } catch .noMemory(let address) {
+            missing = missing ?? address
+        } catch {}
+        return nil
+    }
+
+    // MARK: memory
+
+    private mutating func word(_ address: UInt64, _ size: Int = 8) -> UInt64? {
+        for (index, stack) in stacks.enumerated() {
+            guard let value = stack.value(at: address, size: size) else { continue }
+            if index == 0 { result.depth = max(result.depth, Int(address - stack.base) + size) }
+            return value
+        }
+        missing = missing ?? address
+        return nil
+    }
+
+    /// No stack of a thread is larger: what is further away is another one.
+    private static let largestStack: UInt64 = 1 << 30
+
+    private var cut: Unwound.Ending {
+        guard let missing, let first = stacks.first, missing >= first.base,
+            missing - first.base < Self.largestStack
+        else { return .cut(wanted: nil) }
+        return .cut(wanted: Int(missing - first.base) + 8)
+    }
+
+    // MARK: by frame pointers
+
+    /// One step where there is no call-frame information.
+    private mutating func followFramePointer(_ place: CodePlace?, _ lookup: (UInt64) -> CodePlace?) -> Step {
+        missing = nil
+        guard let pointer = registers[Registers.Number.rbp] else { return .end(.unknown) }
+        // The ABI marks the outermost frame by a frame pointer of 0.
+        if pointer == 0 { return .end(kind == .innermost ? .unknown : .complete) }
+        guard pointer % 8 == 0, let stack = registers[Registers.Number.rsp], pointer >= stack else {
+            return .end(.unknown)
+        }
+        guard let saved = word(pointer), let address = word(pointer &+ 8) else {
+            let step = followChain(lookup)
+            if case .end(.cut) = step { return .end(cut) }
+            return step
+        }
+        if address == 0 { return .end(saved == 0 ? .complete : .unknown) }
+        guard saved == 0 || saved % 8 == 0 && saved > pointer, let code = lookup(address &- 1) else {
+            return .end(.unknown)
+        }
+        let hasCall = code.table?.hasCall(before: address &- code.bias)
+        if hasCall == false { return .end(.unknown) }
+        // The function where the thread is may have pushed nothing yet, or nothing at all: then this is the
+        // caller of its caller.
+        if hasCall != true || kind != .caller { isGuessed = true }
+        var caller = Registers()
+        caller[Registers.Number.rip] = address
+        caller[Registers.Number.rsp] = pointer &+ 16
+        caller[Registers.Number.rbp] = saved
+        registers = caller
+        kind = .caller
+        return .frame
+    }
+
+    /// One step where the copy has ended, and the frame-pointer chain goes on.
+    private mutating func followChain(_ lookup: (UInt64) -> CodePlace?) -> Step {
+        guard let pointer = registers[Registers.Number.rbp], let rest = pointers.returns(behind: pointer) else {
+            return .end(missing == nil ? .unknown : cut)
+        }
+        // Of what follows only the addresses are known. As long as each function keeps a frame pointer, each is
+        // the caller of the one before; from the first that does not on, it is a guess.
+        for (index, address) in rest.enumerated() {
+            guard result.frames.count < limits.frames else { return .end(.limit) }
+            if address == 0 { return .end(.complete) }
+            guard let place = lookup(address &- 1) else { return .end(cut) }
+            let frame = Unwound.Frame(address: address, kind: .caller, isGuessed: isGuessed)
+            result.frames.append(frame)
+            let row = place.table?.row(at: frame.lookup &- place.bias, steps: &steps)
+            guard steps > 0 else { return .end(.limit) }
+            if let row {
+                if row.returnRule == .undefined { return .end(.complete) }
+                if !row.followsFramePointer { isGuessed = true }
+            } else if place.table?.hasCall(before: address &- place.bias) != true || index == 0 {
+                isGuessed = true
+            }
+        }
+        return .end(cut)
+    }
+}
