@@ -3,54 +3,31 @@ import VMACore
 import VMAProbe
 
 /// Watches every process's write sections, as far as the budget goes: first fewer of them are told, and
-/// when counting alone is too dear, it pauses.
+/// when counting alone is too dear, it pauses. `FlowBudget` decides; this carries it out.
 final class FlowWatch {
     private let probe: Probe
     private let statistics = RunTimeStatistics()
     private let sample: SampleChoice
-    /// Of one processor, for all that we do.
-    private let budget: Double
     private var meter: FlowMeter
-    private var isWatching = false
-    /// Processor time that may be spent, in seconds; below 0 while nothing may be.
-    private var credit: Double
-    /// Sections that each address space may tell in a second.
-    private var target = 100.0
-    /// Nobody tells more than one in so many: a thousand processes that each do little are much, too.
-    private var least: UInt32 = 1
-    private static let mostLeast: UInt32 = 4096
-    /// So much came that the ring might not hold it.
-    private var isCrowded = false
-    /// At the last step: when, and what all of it had cost until then.
-    private var last: (time: UInt64, cost: Double)
-    private var epochTime: UInt64 = 0
+    private var budget: FlowBudget
     /// Address spaces of no process, as it was at the last interval.
     private var nobodys: Set<MMID> = []
-    /// Nanoseconds in which sections were counted, and in which they might have been.
-    private var watched: (interval: UInt64, all: UInt64, of: UInt64, ofAll: UInt64) = (0, 0, 0, 0)
 
     /// How often the ring is emptied, and what to spend decided: more often when more comes.
-    private(set) var step = steps.upperBound
-    private static let steps: ClosedRange<UInt64> = 10_000_000...200_000_000
+    var step: UInt64 { budget.step }
 
     /// Where the sample is fixed nothing holds back a burst.
     static func ringBytes(_ sample: SampleChoice) -> UInt32 { sample == .auto ? 8 << 20 : 32 << 20 }
-    private static let epoch: UInt64 = 1_000_000_000
-    private static let targets = 1.0...1000.0
-    /// Seconds of the budget that can be saved up, and that have to be before it goes on after a pause.
-    private static let (saved, restart) = (5.0, 2.0)
 
-    init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget: Double) throws {
+    init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double) throws {
         self.probe = probe
         self.sample = sample
-        self.budget = budget
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
-        credit = budget * Self.saved
-        last = (vms_monotonic_ns(), 0)
-        last.cost = cost
-        try beginEpoch(last.time)
+        let now = vms_monotonic_ns()
+        budget = FlowBudget(share: share, now: now, cost: 0)
+        budget = FlowBudget(share: share, now: now, cost: cost)
+        try beginEpoch()
         try probe.watch()
-        isWatching = true
     }
 
     /// In our programs, in seconds; nil where the kernel does not count that.
@@ -70,61 +47,31 @@ final class FlowWatch {
         assumed = Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.told) * Self.toldSeconds
     }
 
-    private func beginEpoch(_ now: UInt64) throws {
-        epochTime = now
+    private func beginEpoch() throws {
         try assume()
         switch sample {
         case .oneIn(let count): try probe.beginEpoch(target: 0, oneIn: UInt32(count))
-        case .auto: try probe.beginEpoch(target: UInt32(target))
+        case .auto: try probe.beginEpoch(target: UInt32(budget.target))
         }
     }
 
     /// To be called at least every `step`; does nothing in between.
     func advance(_ now: UInt64) throws {
-        guard now - last.time >= step else { return }
+        guard budget.isDue(now) else { return }
         drain()
-        account(now)
-        let limit = isCrowded ? min(least * 4, Self.mostLeast) : max(least / 2, 1)
-        if limit != least { try probe.limit(to: limit) }
-        least = limit
-        if isWatching, credit < 0 {
-            probe.pause()
-            isWatching = false
-        } else if !isWatching, credit > budget * Self.restart {
-            meter.resume()
-            try beginEpoch(now)
-            try probe.watch()
-            isWatching = true
-        } else if isWatching, now - epochTime >= Self.epoch {
-            try beginEpoch(now)
-        }
-    }
-
-    private func account(_ now: UInt64) {
-        let (time, cost) = (now - last.time, self.cost)
-        let seconds = Double(time) / 1e9
-        let spent = cost - last.cost
-        last = (now, cost)
-        watched.of += time
-        watched.ofAll += time
-        if isWatching {
-            watched.interval += time
-            watched.all += time
-        }
-        credit = min(credit + budget * seconds - spent, budget * Self.saved)
-        if spent > budget * seconds {
-            target = max(target / 2, Self.targets.lowerBound)
-        } else if spent < budget * seconds / 2 {
-            target = min(target * 1.1, Self.targets.upperBound)
-        }
+        let decision = budget.decide(now, cost: cost)
+        if let limit = decision.limit { try probe.limit(to: limit) }
+        if decision.pause { probe.pause() }
+        if decision.resume { meter.resume() }
+        if decision.beginsEpoch { try beginEpoch() }
+        if decision.resume { try probe.watch() }
     }
 
     func drain() {
         let before = probe.receivedBytes
         probe.countSkippedRuns { meter.feed($0) }
         while !probe.drain({ meter.feed($0) }) {}
-        isCrowded = probe.receivedBytes - before > Int(Self.ringBytes(sample) / 16)
-        step = isCrowded ? max(step / 4, Self.steps.lowerBound) : min(step * 2, Self.steps.upperBound)
+        budget.note(received: probe.receivedBytes - before, ringBytes: Int(Self.ringBytes(sample)))
         for (mm, counts) in probe.takeTallies() { meter.end(mm, counts) }
         if !meter.isUnderWay { probe.forgetNames() }
     }
@@ -136,15 +83,15 @@ final class FlowWatch {
     ///   - all: those that live; others than `processes` are left out.
     func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (interval: Flow, sinceStart: Flow) {
         drain()
-        account(now)
+        budget.account(now, cost: cost)
         let counts = try probe.counts()
         meter.count(counts)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         meter.unseen(try probe.unseenSections())
-        defer { (watched.interval, watched.of) = (0, 0) }
+        defer { budget.endInterval() }
         return meter.endInterval(
-            watched: (watched.interval, of: watched.of), since: (watched.all, of: watched.ofAll),
+            watched: (budget.interval.time, of: budget.interval.of), since: (budget.all.time, of: budget.all.of),
             isFiltered: processes.count < all.count) { keys[$0] }
     }
 

@@ -18,7 +18,7 @@ package final class SystemObservation {
     private let faces: SystemFaces
     private var stock = Stock()
     private var watch: LimitWatch
-    private var sweeps = SweepBudget()
+    private var sweeps = SweepBudget<ProcessStock>()
 
     /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
     private var startTime: UInt64 = 0
@@ -129,7 +129,9 @@ package final class SystemObservation {
             if signal == SIGWINCH { try faces.resize() }
         }
         if try faces.serve() { ends = true }
-        sweeps.slice(&stock, system)
+        sweeps.slice(cost: { SystemProbe.cpuSeconds }) { process in
+            if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
+        }
         if let flow {
             try flow.advance(vms_monotonic_ns())
         } else {
@@ -184,35 +186,5 @@ package final class SystemObservation {
         let toTerminal = options.output == nil && Console.wantsColour
         try output.write(
             options.format == .json ? SystemJSON.report(report) : SystemText(colour: toTerminal).report(report))
-    }
-}
-
-/// Looks at layouts within a share of one processor, a little at a time: nobody's lock is held for
-/// longer than one reading takes, and the loop goes on in between.
-struct SweepBudget {
-    /// Seconds of processor time that may be spent; below 0 after a large layout, until that is made
-    /// up for.
-    private var credit = 0.0
-    private var queue: ArraySlice<ProcessStock> = []
-
-    private static let sliceTime = 0.003
-
-    var hasWork: Bool { !queue.isEmpty && credit > 0 }
-
-    /// What is not spent is gone: there is no saving up for a burst.
-    mutating func refill(_ seconds: Double, _ order: [ProcessStock]) {
-        credit = max(0, seconds) + min(credit, 0)
-        queue = order[...]
-    }
-
-    mutating func slice(_ stock: inout Stock, _ system: SystemProbe) {
-        guard hasWork else { return }
-        let start = SystemProbe.cpuSeconds
-        var used = 0.0
-        while used < min(credit, Self.sliceTime), let process = queue.popFirst() {
-            if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
-            used = SystemProbe.cpuSeconds - start
-        }
-        credit -= used
     }
 }

@@ -1,0 +1,119 @@
+import Testing
+import VMACore
+
+/// A load and the programs that watch it: what a second of it costs, in seconds of processor time.
+private struct Load {
+    /// Counting alone; and each section that is told.
+    var counting: Double
+    var sections: Double
+    static let toldCost = 12e-6
+
+    /// For `seconds`, in steps as the budget wants them. Returns the cost, and how many decisions paused.
+    mutating func run(_ budget: inout FlowBudget, from now: inout UInt64, cost: inout Double, seconds: Double) -> Int {
+        var pauses = 0
+        let end = now + UInt64(seconds * 1e9)
+        while now < end {
+            let step = budget.step
+            now += step
+            let time = Double(step) / 1e9
+            if budget.isWatching { cost += time * (counting + min(sections, budget.target) * Self.toldCost) }
+            budget.note(received: 0, ringBytes: 1 << 20)
+            if budget.decide(now, cost: cost).pause { pauses += 1 }
+        }
+        return pauses
+    }
+}
+
+@Suite("The budget of the whole system")
+struct BudgetTests {
+    @Test("is kept in the long run, whatever the load", arguments: [
+        (0.0001, 50.0), (0.002, 100_000), (0.009, 1_000), (0.05, 10), (0.9, 1_000_000),
+    ])
+    func kept(_ counting: Double, _ sections: Double) {
+        var (now, cost): (UInt64, Double) = (1_000, 0)
+        var budget = FlowBudget(share: 0.01, now: now, cost: cost)
+        var load = Load(counting: counting, sections: sections)
+        _ = load.run(&budget, from: &now, cost: &cost, seconds: 600)
+        // What can be saved up, and what one step may cost before anybody looks.
+        #expect(cost <= 0.01 * 600 + 0.01 * 5 + counting * 0.4)
+    }
+
+    @Test("tells a quiet system whole, and does not pause")
+    func quiet() {
+        var (now, cost): (UInt64, Double) = (1_000, 0)
+        var budget = FlowBudget(share: 0.01, now: now, cost: cost)
+        var load = Load(counting: 0.0001, sections: 50)
+        #expect(load.run(&budget, from: &now, cost: &cost, seconds: 60) == 0)
+        #expect(budget.target == 1000 && budget.least == 1 && budget.all.time == budget.all.of)
+    }
+
+    @Test("pauses under a load whose counting alone is dearer, and goes on when it is over")
+    func dear() {
+        var (now, cost): (UInt64, Double) = (1_000, 0)
+        var budget = FlowBudget(share: 0.01, now: now, cost: cost)
+        var dear = Load(counting: 0.5, sections: 1000)
+        #expect(dear.run(&budget, from: &now, cost: &cost, seconds: 60) > 0)
+        #expect(budget.target == 1)
+        #expect(budget.all.time < budget.all.of / 10)
+        var rest = Load(counting: 0.0001, sections: 0)
+        _ = rest.run(&budget, from: &now, cost: &cost, seconds: 200)
+        #expect(budget.isWatching && budget.target == 1000)
+    }
+
+    @Test("has fewer told while a burst fills the ring, and looks more often")
+    func burst() {
+        var budget = FlowBudget(share: 0.01, now: 0, cost: 0)
+        var now: UInt64 = 0
+        for round in 1...6 {
+            budget.note(received: 1 << 20, ringBytes: 8 << 20)
+            now += budget.step
+            #expect(budget.decide(now, cost: 0).limit == UInt32(1) << min(2 * UInt32(round), 12))
+        }
+        #expect(budget.step == FlowBudget.steps.lowerBound)
+        for _ in 1...20 {
+            budget.note(received: 0, ringBytes: 8 << 20)
+            now += budget.step
+            _ = budget.decide(now, cost: 0)
+        }
+        #expect(budget.least == 1 && budget.step == FlowBudget.steps.upperBound)
+    }
+
+    @Test("decides nothing before a step is over, and begins an epoch each second")
+    func epochs() {
+        var budget = FlowBudget(share: 0.01, now: 0, cost: 0)
+        #expect(!budget.isDue(budget.step - 1) && budget.isDue(budget.step))
+        let begun = stride(from: UInt64(200_000_000), through: 10_000_000_000, by: 200_000_000)
+            .filter { budget.decide($0, cost: 0).beginsEpoch }
+        #expect(begun.count == 10)
+    }
+
+    @Test("sweeps 10,000 idle processes a slice at a time, and no more than the share pays for")
+    func sweeps() {
+        var sweeps = SweepBudget<Int>()
+        var (cost, done) = (0.0, [Int]())
+        sweeps.refill(0.01, Array(0..<10_000))
+        var slices = 0
+        while sweeps.hasWork {
+            let before = cost
+            sweeps.slice(cost: { cost }) { cost += 0.0001; done.append($0) }
+            #expect(cost - before < 0.0032)
+            slices += 1
+        }
+        #expect(done == Array(0..<done.count) && (99...101).contains(done.count) && slices >= 4)
+    }
+
+    @Test("makes up for one large layout before it sweeps another")
+    func largeLayout() {
+        var sweeps = SweepBudget<Int>()
+        var cost = 0.0
+        sweeps.refill(0.01, [1, 2])
+        sweeps.slice(cost: { cost }) { _ in cost += 0.045 }
+        #expect(!sweeps.hasWork)
+        for _ in 1...3 {
+            sweeps.refill(0.01, [2])
+            #expect(!sweeps.hasWork)
+        }
+        sweeps.refill(0.01, [2])
+        #expect(sweeps.hasWork)
+    }
+}
