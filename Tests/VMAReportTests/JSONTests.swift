@@ -19,7 +19,7 @@ struct JSONTests {
         let report = try object(text)
         #expect(keys(report) == [
             "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "processes", "missed",
-            "standing",
+            "standing", "standing_at_peak",
         ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
         #expect(keys(report["tool"]) == ["version"])
@@ -32,21 +32,24 @@ struct JSONTests {
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [
-            "pid", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "boundaries",
+            "pid", "image", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
+            "what_if", "boundaries", "peak",
         ])
+        #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
         #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if"])
 
         let miss = try #require((report["missed"] as? [[String: Any]])?.first)
-        #expect(keys(miss) == ["pid", "op", "side", "blockers", "detail", "count", "what_if", "example", "stack"])
+        #expect(keys(miss) == ["pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "example", "stack"])
         let example = try #require(miss["example"] as? [String: Any])
         #expect(keys(example) == ["time", "proposed", "prev", "next"])
         #expect(keys(example["proposed"]) == ["start", "end", "prot", "flags", "pgoff", "anon_vma", "file", "name"])
         #expect(example["next"] is NSNull)
 
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
-        #expect(keys(row) == ["pid", "op", "blockers", "detail", "what_if", "what_if_by", "count", "example", "stack"])
+        #expect(keys(row) == [
+            "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "count", "example", "stack",
+        ])
         #expect(keys(row["example"]) == ["left", "right"])
     }
 

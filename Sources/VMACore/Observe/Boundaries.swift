@@ -43,6 +43,8 @@ public struct Boundaries: Sendable, Equatable {
         public var whatIf: WhatIf?
         /// Whether the pages told that, and not the anon_vmas.
         public var byPages = false
+        /// What differs, and in which direction.
+        public var difference = Difference()
     }
 
     public struct Row: Sendable, Equatable {
@@ -59,6 +61,10 @@ public struct Boundaries: Sendable, Equatable {
     /// Of those that pgoff and anon_vma alone keep apart.
     public private(set) var whatIf: [WhatIf: Int] = [:]
     public var recoverable: Int { whatIf[.recoverable] ?? 0 }
+    /// Pairs that nothing keeps apart but that nothing has tried to merge them.
+    public var mergeable: Int { total - blockedBy.values.reduce(0, +) }
+    /// What counts of them are called, beside those of blockers.
+    public static let mergeableKey = "mergeable"
     /// In order of address of the first of each kind.
     public private(set) var rows: [Row] = []
     private var index: [Kind: Int] = [:]
@@ -68,7 +74,9 @@ public struct Boundaries: Sendable, Equatable {
     public init(_ layout: Layout, _ judge: Judge, _ pages: PageFacts = PageFacts()) {
         layout.forEachBoundary { _, left, right, cause in
             let (blockers, whatIf, byPages) = judge.boundary(left, right, pages)
-            let kind = Kind(cause: cause, blockers: blockers, whatIf: whatIf, byPages: byPages)
+            let kind = Kind(
+                cause: cause, blockers: blockers, whatIf: whatIf, byPages: byPages,
+                difference: Difference(blockers, left, right, judge.model))
             add(Row(kind: kind, count: 1, left: left, right: right))
         }
     }

@@ -20,6 +20,8 @@ public final class Image {
     public var startCount = 0
     public var peakCount = 0
     public internal(set) var history = History()
+    /// Of the layouts that it had before it shrank, the largest that was kept.
+    var peak = Peak()
 
     var open = OpenSections()
     /// What the kernel had at exit, to compare with.
@@ -37,9 +39,20 @@ public final class Image {
         return boundaries
     }
 
+    /// What separated the VMAs when there were most of them, of what was kept, and how many there were.
+    public func boundariesAtPeak(_ judge: Judge) -> (at: Int, boundaries: Boundaries) {
+        peak.count > count ? (peak.count, peak.boundaries(judge)) : (count, boundaries(judge))
+    }
+
+    /// Before `range` is overwritten with `vmas` by a write section.
+    func keepPeak(before range: AddressRange, _ vmas: [VMA]) {
+        if isComplete { peak.keep(layout, before: range, vmas, most: peakCount) }
+    }
+
     /// Keeps the sums only.
     func releaseLayout(_ judge: Judge) {
         last = (count, boundaries(judge))
+        if peak.count > count { peak.release(judge) } else { peak = Peak() }
         layout = Layout()
         pages = PageFacts()
     }

@@ -199,6 +199,7 @@ public final class Observer {
         case .forked, .image, .snapshot, .grown:
             break
         }
+        image.keepPeak(before: rows.range, rows.vmas)
         image.layout.overwrite(rows.range, with: rows.vmas)
         if rows.reason == .image { begin(image, at: rows.origin.time) }
         if rows.truncated { stale.insert(image.mm) }
@@ -270,10 +271,12 @@ public final class Observer {
         for image in population.takeGone() { wantStacks(of: image) }
     }
 
-    /// Asks for the frames of what left the boundaries that stand now, or did in the end.
+    /// Asks for the frames of what left the boundaries that stand now, or did in the end or at the peak.
     public func wantStacks(of image: Image) {
-        for row in image.boundaries(judge).rows {
-            guard let cause = causes[row.kind.cause], cause.stack != 0, frames[image.mm, cause.stack].isEmpty
+        var wanted: Set<StackID> = []
+        for row in image.boundaries(judge).rows + image.boundariesAtPeak(judge).boundaries.rows {
+            guard let cause = causes[row.kind.cause], cause.stack != 0, frames[image.mm, cause.stack].isEmpty,
+                wanted.insert(cause.stack).inserted
             else { continue }
             newStacks.append((image, cause.stack))
         }

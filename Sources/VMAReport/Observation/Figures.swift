@@ -106,6 +106,7 @@ public struct Figures: Sendable, Equatable {
         if let whatIf = suffix(name, "what_if.") { return WhatIf(rawValue: whatIf) != nil }
         guard let key = open.lazy.compactMap({ suffix(name, $0) }).first else { return false }
         if key == "unexplained" { return name.hasPrefix("missed.") }
+        if key == Boundaries.mergeableKey { return name.hasPrefix("boundaries.") }
         // In the order of the table, as the report has them.
         let slugs = key.split(separator: "+", omittingEmptySubsequences: false).map(String.init)
         return !key.isEmpty && slugs == MergeRules.table.map(\.slug).filter(slugs.contains)

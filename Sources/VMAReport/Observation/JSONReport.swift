@@ -37,6 +37,9 @@ struct JSONReport: ReportFormat {
             json.array("standing") { json in
                 for row in report.standing { json.object { $0.standing(row, report.labels) } }
             }
+            json.array("standing_at_peak") { json in
+                for row in report.standingAtPeak { json.object { $0.standing(row, report.labels) } }
+            }
         }
         text += json.finish()
     }
@@ -95,8 +98,11 @@ extension JSONWriter {
         }
     }
 
-    private mutating func blockers(_ key: String, _ counts: [Blockers: Int], always: [Blockers] = []) {
+    private mutating func blockers(
+        _ key: String, _ counts: [Blockers: Int], always: [Blockers] = [], mergeable: Int = 0
+    ) {
         object(key) { json in
+            if mergeable > 0 { json.field(Boundaries.mergeableKey, mergeable) }
             var counts = counts
             for blockers in always { counts[blockers, default: 0] += 0 }
             for (blockers, count) in counts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
@@ -107,6 +113,7 @@ extension JSONWriter {
 
     fileprivate mutating func process(_ process: Report.Process) {
         field("pid", process.pid)
+        field("image", process.image)
         field("comm", process.command)
         object("vmas") { json in
             json.field("start", process.start)
@@ -117,16 +124,27 @@ extension JSONWriter {
         field("growth_per_minute", thousandths: process.trend?.perMinute)
         field("seconds_to_limit", thousandths: process.secondsToLimit)
         tally(process.tally)
+        boundaries(process.boundaries)
+        object("peak") { json in
+            json.field("vmas", process.peak)
+            json.field("at", process.keptPeak)
+            json.boundaries(process.boundariesAtPeak)
+            json.field("gaps", max(0, process.keptPeak - process.boundariesAtPeak.total - 1))
+        }
+    }
+
+    private mutating func boundaries(_ boundaries: Boundaries) {
         object("boundaries") { json in
-            json.field("total", process.boundaries.total)
-            json.blockers("blocked_by", process.boundaries.blockedBy)
-            json.field("recoverable", process.boundaries.recoverable)
-            json.whatIf(process.boundaries.whatIf)
+            json.field("total", boundaries.total)
+            json.blockers("blocked_by", boundaries.blockedBy, mergeable: boundaries.mergeable)
+            json.field("recoverable", boundaries.recoverable)
+            json.whatIf(boundaries.whatIf)
         }
     }
 
     fileprivate mutating func miss(_ miss: Report.Miss, _ labels: Labels) {
         field("pid", miss.pid)
+        field("image", miss.image)
         field("op", miss.operation.rawValue)
         field("side", miss.side.rawValue)
         field("blockers", miss.blockers.slugs)
@@ -148,9 +166,12 @@ extension JSONWriter {
 
     fileprivate mutating func standing(_ row: Report.Standing, _ labels: Labels) {
         field("pid", row.pid)
+        field("image", row.image)
         field("op", row.operation?.rawValue)
         field("blockers", row.blockers.slugs)
         field("detail", row.detail)
+        field("left_only", row.difference.leftOnly.bitNames)
+        field("right_only", row.difference.rightOnly.bitNames)
         field("what_if", row.whatIf?.rawValue)
         field("what_if_by", row.whatIf == nil ? nil : row.byPages ? "pages" : "anon_vma")
         field("count", row.count)

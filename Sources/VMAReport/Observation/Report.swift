@@ -21,6 +21,8 @@ public struct Report: Sendable {
     public var missed: [Miss]
     /// What stands between VMAs now, or did in the end; most frequent first.
     public var standing: [Standing]
+    /// The same as it was when a process had most VMAs, of what is known of that.
+    public var standingAtPeak: [Standing]
     public var labels: Labels
     /// What judged, for boundaries that are looked at one by one.
     public var judge: Judge
@@ -39,6 +41,8 @@ public struct Report: Sendable {
     }
 
     public struct Process: Sendable {
+        /// The address space: a pid has another one after each exec.
+        public var image: MMID
         public var pid: UInt32
         public var command: String
         public var exited: Bool
@@ -49,6 +53,9 @@ public struct Report: Sendable {
         public var limit: Int?
         public var tally: Tally
         public var boundaries: Boundaries
+        /// The same when there were `keptPeak` VMAs, which is `peak`, or little less, or `now`.
+        public var boundariesAtPeak: Boundaries
+        public var keptPeak: Int
         /// VMAs over time; `time` is CLOCK_MONOTONIC nanoseconds, as `Report.startTime`.
         public var history: History
         /// As it stands, or stood in the end; empty where it is not kept any more.
@@ -67,12 +74,15 @@ public struct Report: Sendable {
 
     /// Boundaries of one process that are alike: the same blockers, left by the same code.
     public struct Standing: Sendable {
+        public var image: MMID
         public var pid: UInt32
         public var command: String
         /// Nil if it was there when the observation began, or exec has made it.
         public var operation: Operation?
         public var blockers: Blockers
         public var detail: String?
+        /// What differs, and in which direction.
+        public var difference: Difference
         public var whatIf: WhatIf?
         /// Whether their pages told that, and not their anon_vmas.
         public var byPages: Bool
@@ -85,6 +95,7 @@ public struct Report: Sendable {
     }
 
     public struct Miss: Sendable {
+        public var image: MMID
         public var pid: UInt32
         public var command: String
         public var operation: Operation
@@ -125,34 +136,34 @@ public struct Report: Sendable {
         var totals = Tally()
         var owners: [MMID: Image] = [:]
         var standing: [Standing] = []
+        var standingAtPeak: [Standing] = []
         let judge = observer.judge
         processes = (observer.images + (observer.others.map { [$0] } ?? [])).map { image in
             let boundaries = image.boundaries(judge)
             totals.add(image.tally)
             owners[image.mm] = image
-            standing += boundaries.rows.map { row in
-                let cause = observer.causes[row.kind.cause]
-                return Standing(
-                    pid: image.tgid, command: image.command, operation: cause?.operation,
-                    blockers: row.kind.blockers, detail: judge.detail(row.kind.blockers, row.left, row.right),
-                    whatIf: row.kind.whatIf, byPages: row.kind.byPages, count: row.count, left: row.left, right: row.right,
-                    stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
-            }
+            let (keptPeak, boundariesAtPeak) = image.boundariesAtPeak(judge)
+            standing += boundaries.rows.map { Standing($0, image, observer) }
+            standingAtPeak += boundariesAtPeak.rows.map { Standing($0, image, observer) }
             let end = startTime &+ UInt64(max(0, seconds) * 1e9)
             return Process(
-                pid: image.tgid, command: image.command, exited: image.hasExited,
+                image: image.mm, pid: image.tgid, command: image.command, exited: image.hasExited,
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
-                tally: image.tally, boundaries: boundaries, history: image.history, layout: image.layout,
+                tally: image.tally, boundaries: boundaries, boundariesAtPeak: boundariesAtPeak, keptPeak: keptPeak,
+                history: image.history, layout: image.layout,
                 trend: image.hasExited ? nil : Trend(image.history.points, until: end))
         }
         self.totals = totals
-        self.standing = standing.enumerated()
-            .sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+        func ranked(_ rows: [Standing]) -> [Standing] {
+            rows.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+        }
+        self.standing = ranked(standing)
+        self.standingAtPeak = ranked(standingAtPeak)
 
         missed = observer.ledger.rows.map { row in
             let image = owners[row.key.mm]
             return Miss(
-                pid: image?.tgid ?? 0, command: image?.command ?? "", operation: row.key.operation,
+                image: row.key.mm, pid: image?.tgid ?? 0, command: image?.command ?? "", operation: row.key.operation,
                 side: row.key.side, blockers: row.key.blockers, detail: row.key.detail,
                 whatIf: row.key.whatIf, count: row.count,
                 time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
@@ -161,6 +172,17 @@ public struct Report: Sendable {
         }
         missed = missed.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }
             .map(\.element)
+    }
+}
+
+extension Report.Standing {
+    init(_ row: Boundaries.Row, _ image: Image, _ observer: Observer) {
+        let cause = observer.causes[row.kind.cause]
+        self.init(
+            image: image.mm, pid: image.tgid, command: image.command, operation: cause?.operation,
+            blockers: row.kind.blockers, detail: observer.judge.detail(row.kind.blockers, row.left, row.right),
+            difference: row.kind.difference, whatIf: row.kind.whatIf, byPages: row.kind.byPages, count: row.count,
+            left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
     }
 }
 

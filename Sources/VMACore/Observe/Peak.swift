@@ -1,0 +1,55 @@
+/// What an address space looked like when it had most VMAs, since what stands in the end does not
+/// explain a peak: programs unmap before they exit, and garbage collectors in each cycle.
+///
+/// A layout is kept just before it shrinks. Each one that is kept costs O(n) once, when the layout
+/// changes next (a copy shares everything until then), so there must be a sixteenth more VMAs than in
+/// the one before: all together cost O(n), and `count` is less than a sixteenth below the peak.
+struct Peak: Sendable {
+    private(set) var layout = Layout()
+    /// VMAs of `layout`, kept when it is let go of.
+    private(set) var count = 0
+    private var sums: Boundaries?
+
+    /// Programs start and rest with some VMAs more or less.
+    private static let least = 8
+
+    /// Before `range` of `current` is overwritten with `vmas`.
+    ///
+    /// - Parameter most: the highest count at the end of a write section. A count beyond it is of a
+    ///   layout of which one part has been changed and another has not.
+    mutating func keep(_ current: Layout, before range: AddressRange, _ vmas: [VMA], most: Int) {
+        guard current.count <= most, current.count >= count + max(Self.least, count / 16) else { return }
+        guard current.count(after: range, with: vmas) < current.count else { return }
+        layout = current
+        count = current.count
+        sums = nil
+    }
+
+    mutating func boundaries(_ judge: Judge) -> Boundaries {
+        if let sums { return sums }
+        let found = Boundaries(layout, judge)
+        sums = found
+        return found
+    }
+
+    /// Keeps the sums only.
+    mutating func release(_ judge: Judge) {
+        sums = boundaries(judge)
+        layout = Layout()
+    }
+}
+
+extension Layout {
+    /// VMAs if `overwrite` were called; for rows in order.
+    func count(after range: AddressRange, with vmas: [VMA]) -> Int {
+        var cover = range
+        if let first = vmas.first, let last = vmas.last { cover = range.union(AddressRange(first.start, last.end)) }
+        var removed = 0
+        var trimmed = 0
+        for (vma, _) in rows(overlapping: cover) {
+            removed += 1
+            trimmed += (vma.start < cover.start ? 1 : 0) + (vma.end > cover.end ? 1 : 0)
+        }
+        return count - removed + trimmed + vmas.count
+    }
+}
