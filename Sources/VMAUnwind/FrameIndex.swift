@@ -27,6 +27,16 @@ struct SortedIndex {
         self.frames = frames
     }
 
+    /// Where a header says that .eh_frame begins, in the image.
+    static func frames(_ header: Section) -> UInt64? {
+        var cursor = Cursor(header.bytes(at: 0, count: 16))
+        guard cursor.u8() == 1 else { return nil }
+        let encoding = PointerEncoding(byte: cursor.u8())
+        _ = cursor.unsigned(2)
+        guard !encoding.isIndirect else { return nil }
+        return encoding.read(&cursor, address: header.address, data: header.address)
+    }
+
     private func pointer(_ offset: Int) -> UInt64? {
         var cursor = Cursor(header.bytes(at: offset, count: width))
         return encoding.read(&cursor, address: header.address &+ UInt64(offset), data: header.address)
