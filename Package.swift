@@ -32,7 +32,8 @@ let package = Package(
         // Pure: no Foundation, no operating system.
         .target(name: "VMACore", swiftSettings: singleThreaded),
         .target(name: "VMAWire", dependencies: ["VMACore", "CVMAWire"], swiftSettings: singleThreaded),
-        .target(name: "VMATrace", dependencies: ["VMACore"], swiftSettings: singleThreaded),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "VMATrace", dependencies: ["VMACore", "CZlib"], swiftSettings: singleThreaded),
         // Pure as VMACore: walks call stacks by tables that it does not trust.
         .target(name: "VMAUnwind", swiftSettings: singleThreaded),
         .target(name: "VMAReport", dependencies: ["VMACore"]),

@@ -1,3 +1,4 @@
+import CZlib
 import VMACore
 
 /// The frame of a recording (docs/trace-format.md): a signature, a version, and blocks.
@@ -118,20 +119,13 @@ extension ByteStream {
     }
 }
 
-/// CRC-32 as in zlib, gzip and PNG.
+/// CRC-32, by zlib.
 struct Checksum {
-    private static let table: [UInt32] = (0..<256).map { byte in
-        (0..<8).reduce(UInt32(byte)) { rest, _ in rest & 1 != 0 ? rest >> 1 ^ 0xedb8_8320 : rest >> 1 }
-    }
+    private var sum: UInt = 0
 
-    private var rest = UInt32.max
+    var value: UInt32 { UInt32(truncatingIfNeeded: sum) }
 
-    var value: UInt32 { ~rest }
-
-    mutating func add(_ bytes: [UInt8]) {
-        let table = Self.table
-        for byte in bytes { rest = table[Int(UInt8(truncatingIfNeeded: rest) ^ byte)] ^ rest >> 8 }
-    }
+    mutating func add(_ bytes: [UInt8]) { sum = crc32_z(sum, bytes, bytes.count) }
 
     static func of(_ parts: [UInt8]...) -> UInt32 {
         var sum = Checksum()

@@ -37,7 +37,7 @@ public enum Explain {
 
             Linux merges two adjacent VMAs unless one of these rules forbids it. The kernel stops at the
             first; vmascope lists all that apply, in this order. This page is printed from the table in
-            `Sources/VMACore/MergeRules.swift` (`vmascope explain --markdown`); a test fails when it is stale.
+            `Sources/VMACore/Rules/MergeRules.swift` (`vmascope explain --markdown`); a test fails when it is stale.
 
             | blocker | group | meaning | refused by |
             |---|---|---|---|
