@@ -50,7 +50,9 @@ struct ReportFile: Decodable, Sendable {
         var missed_by: [String: Int]
         var what_if: [String: Int]
         var boundaries: Boundaries
+        var gaps: Gaps
     }
+    struct Gaps: Decodable, Sendable { var total: Int }
     struct VMA: Decodable, Sendable {
         var start: String
         var end: String
@@ -86,6 +88,7 @@ struct ReportFile: Decodable, Sendable {
             var left: VMA
             var right: VMA
         }
+        var kind: String
         var pid: Int
         var blockers: [String]
         var what_if: String?
@@ -130,6 +133,9 @@ struct ReportFile: Decodable, Sendable {
             let rows = missed.filter { $0.blockers.joined(separator: "+") == key }
             demand(rows.reduce(0) { $0 + $1.count } == count, "rows of \(key) do not add up")
         }
+        func standing(_ kind: String) -> Int { self.standing.reduce(0) { $0 + ($1.kind == kind ? $1.count : 0) } }
+        demand(processes.reduce(0) { $0 + $1.boundaries.total } == standing("boundary"), "boundaries do not add up")
+        demand(processes.reduce(0) { $0 + $1.gaps.total } == standing("gap"), "gaps do not add up")
         for (key, count) in totals.what_if {
             demand(processes.reduce(0) { $0 + ($1.what_if[key] ?? 0) } == count, "what_if \(key) does not add up")
         }

@@ -33,9 +33,10 @@ struct JSONTests {
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [
             "pid", "image", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "boundaries", "peak",
+            "what_if", "boundaries", "gaps", "peak",
         ])
         #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
+        #expect(keys(process["gaps"]) == ["total"])
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
         #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if"])
 
@@ -48,7 +49,7 @@ struct JSONTests {
 
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
         #expect(keys(row) == [
-            "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "count", "example", "stack",
+            "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "count", "example", "stack",
         ])
         #expect(keys(row["example"]) == ["left", "right"])
     }
@@ -129,7 +130,8 @@ struct JSONTests {
         var text = ""
         JSONLayout().render(layout, into: &text)
         let json = try object(text)
-        #expect(keys(json) == ["schema", "pid", "comm", "vmas", "boundaries"])
+        #expect(keys(json) == ["schema", "pid", "comm", "vmas", "boundaries", "gaps"])
+        #expect((json["gaps"] as? [String: Any])?["total"] as? Int == 1)
         #expect(json["schema"] as? String == "vmascope.layout.v1")
         #expect((json["vmas"] as? [Any])?.count == 4)
         let boundaries = try #require(json["boundaries"] as? [[String: Any]])

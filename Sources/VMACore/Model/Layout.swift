@@ -3,7 +3,7 @@
 /// split, a merge, a change of flags or a row of a snapshot.
 ///
 /// A boundary, where two VMAs touch, remembers its cause: a number that whoever changes the
-/// layout gives it, 0 for unknown, or there before.
+/// layout gives it, 0 for unknown, or there before. So does a gap, where they do not.
 ///
 /// A value: a copy shares the rows until one of the two changes, which then takes O(n) once.
 /// Every other change takes O(log n) for each VMA that it adds or removes.
@@ -22,7 +22,8 @@ public struct Layout: Sendable {
 
     /// Makes `range` hold exactly `vmas` (sorted, not overlapping, all touching `range`). A VMA
     /// that reaches beyond `range` replaces what it covers there, too; what was there before is
-    /// trimmed, its offset going along. A boundary keeps its cause if it stays one.
+    /// trimmed, its offset going along. A boundary keeps its cause if it stays one, and so does a gap,
+    /// or what is left of it.
     ///
     /// VMAs that are not as they should be, in damaged input, are written one after the other;
     /// empty ones are left out.
@@ -39,7 +40,9 @@ public struct Layout: Sendable {
             return
         }
         own(isWide: vmas.contains { $0.hasOwnAnonPgoff })
+        let gaps = tree!.gapsThatMove(cover, vmas)
         tree!.overwrite(cover, with: vmas)
+        for gap in gaps { tree!.restore(gap) }
         if tree!.count == 0 {
             tree = nil
         } else if tree!.hasTooManyKinds {
@@ -97,47 +100,61 @@ public struct Layout: Sendable {
     /// The same without an array, and with the causes.
     func rows(overlapping range: AddressRange) -> LayoutRows { LayoutRows(tree, overlapping: range) }
 
-    // MARK: boundaries
+    // MARK: boundaries and gaps
 
-    /// Calls `body` with the index of the left VMA, the two between which there is no gap, and
-    /// the cause of their boundary.
-    public func forEachBoundary(_ body: (Int, VMA, VMA, UInt32) -> Void) {
+    /// Calls `body` with the index of the left VMA, the two VMAs, whether there is a gap between them, and
+    /// the cause of that, or of their boundary.
+    public func forEachPair(_ body: (_ index: Int, _ left: VMA, _ right: VMA, _ isGap: Bool, _ cause: UInt32) -> Void) {
         var previous: VMA?
         var index = -1
         for (vma, cause) in rows(overlapping: .all) {
-            if let left = previous, left.end == vma.start { body(index, left, vma, cause) }
+            if let left = previous {
+                let isGap = left.end != vma.start
+                body(index, left, vma, isGap, cause.cause(isGap: isGap))
+            }
             previous = vma
             index += 1
         }
     }
 
+    /// The same for those between which there is no gap.
+    public func forEachBoundary(_ body: (Int, VMA, VMA, UInt32) -> Void) {
+        forEachPair { index, left, right, isGap, cause in if !isGap { body(index, left, right, cause) } }
+    }
+
     /// The cause of the boundary at `address`; 0 if it is unknown, or there is no boundary.
-    public func cause(at address: UInt64) -> UInt32 {
-        guard let (leaf, index) = tree?.first(from: address), leaf.keys[index] == address else { return 0 }
+    public func cause(at address: UInt64) -> UInt32 { seam(at: address).cause(isGap: false) }
+
+    /// The cause of the gap that ends at `address`; 0 if it is unknown, or there is no gap.
+    public func causeOfGap(endingAt address: UInt64) -> UInt32 { seam(at: address).cause(isGap: true) }
+
+    private func seam(at address: UInt64) -> Seam {
+        guard let (leaf, index) = tree?.first(from: address), leaf.keys[index] == address else { return .none }
         return leaf.row(index).pointee.cause
     }
 
     /// Gives the boundary at `address` this cause, whatever it had.
     public mutating func charge(at address: UInt64, to cause: UInt32) {
-        charge(AddressRange(address, address), to: cause, evenIfKnown: true)
+        own(isWide: false)
+        tree?.forEachSeam(from: address, through: address) { _, row, isGap in
+            if !isGap { row.pointee.cause = Seam(cause, isGap: false) }
+        }
     }
 
-    /// Gives this cause to every boundary from the start of `range` to its end, both included,
-    /// of which none is known.
+    /// Gives this cause to every boundary from the start of `range` to its end, both included, and to every
+    /// gap that ends there, of which none is known.
     public mutating func charge(_ range: AddressRange, to cause: UInt32) {
-        charge(range, to: cause, evenIfKnown: false)
+        own(isWide: false)
+        tree?.forEachSeam(from: range.start, through: range.end) { _, row, isGap in
+            if row.pointee.cause.cause(isGap: isGap) == 0 { row.pointee.cause = Seam(cause, isGap: isGap) }
+        }
     }
 
-    /// What a fork's child has of its parent's boundaries is the same code's doing.
+    /// What a fork's child has of its parent's boundaries and gaps is the same code's doing.
     mutating func inheritCauses(of parent: Layout) {
         own(isWide: false)
-        tree?.forEachBoundary(from: 0, through: .max) { start, row in row.pointee.cause = parent.cause(at: start) }
-    }
-
-    private mutating func charge(_ range: AddressRange, to cause: UInt32, evenIfKnown: Bool) {
-        own(isWide: false)
-        tree?.forEachBoundary(from: range.start, through: range.end) { _, row in
-            if evenIfKnown || row.pointee.cause == 0 { row.pointee.cause = cause }
+        tree?.forEachSeam(from: 0, through: .max) { start, row, isGap in
+            row.pointee.cause = Seam(parent.seam(at: start).cause(isGap: isGap), isGap: isGap)
         }
     }
 }

@@ -120,10 +120,11 @@ extension LayoutTree {
         }
     }
 
-    /// Whether a row is what it is to be, and still has a boundary at its start if it had one.
+    /// Whether a row is what it is to be, and what has a cause at its start is still a boundary, or a gap.
     private func stays(_ change: LayoutChange, _ number: Int, at leaf: LayoutNode, _ index: Int) -> Bool {
         let end = number == change.next ? change.previousEnd : change.vmas[number - 1].end
-        guard leaf.row(index).pointee.cause == 0 || leaf.keys[index] == end else { return false }
+        let cause = leaf.row(index).pointee.cause
+        guard cause.isNone || cause.cause(isGap: leaf.keys[index] != end) != 0 else { return false }
         return holds(change.vmas[number], at: leaf, index)
     }
 
@@ -131,7 +132,7 @@ extension LayoutTree {
         var rest = LayoutChange.Rest(start: start, row: node.row(index).pointee, anonPgoff: 0)
         let cut = (start - node.keys[index]) >> AddressRange.pageShift
         rest.row.pgoff &+= cut
-        rest.row.cause = 0
+        rest.row.cause = .none
         kinds.retain(rest.row.kind)
         if isWide {
             rest.anonPgoff = node.anonPgoff(index).pointee
@@ -155,11 +156,12 @@ extension LayoutTree {
                 fresh.row(index).pointee = rest.row
                 if isWide { fresh.anonPgoff(index).pointee = rest.anonPgoff }
             }
-            // A boundary that stays one keeps its cause.
+            // A boundary that stays one keeps its cause, and so does a gap.
             let start = fresh.keys[index]
             while old < range.upperBound, leaf.keys[old] < start { old += 1 }
-            if old < range.upperBound, leaf.keys[old] == start, change.previousEnd == start {
-                fresh.row(index).pointee.cause = leaf.row(old).pointee.cause
+            if old < range.upperBound, leaf.keys[old] == start {
+                let isGap = change.previousEnd != start
+                fresh.row(index).pointee.cause = Seam(leaf.row(old).pointee.cause.cause(isGap: isGap), isGap: isGap)
             }
             change.previousEnd = fresh.row(index).pointee.end
         }
@@ -169,14 +171,16 @@ extension LayoutTree {
         change.next = upTo
     }
 
-    /// The row at `index`, or if the leaf ends there the next one, has no boundary at its start
-    /// any more.
+    /// The row at `index`, or if the leaf ends there the next one, may have a boundary where it had a gap,
+    /// or the reverse.
     private func forget(_ leaf: LayoutNode, _ index: Int, at start: UInt64, unlessTouching end: UInt64) {
-        guard end != start else { return }
+        func forget(_ row: UnsafeMutablePointer<LayoutRow>) {
+            if row.pointee.cause.cause(isGap: end != start) == 0 { row.pointee.cause = .none }
+        }
         if index < leaf.count {
-            if leaf.keys[index] == start { leaf.row(index).pointee.cause = 0 }
+            if leaf.keys[index] == start { forget(leaf.row(index)) }
         } else if let next = leaf.next, next.keys[0] == start {
-            next.row(0).pointee.cause = 0
+            forget(next.row(0))
         }
     }
 }

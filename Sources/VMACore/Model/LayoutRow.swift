@@ -10,8 +10,27 @@ struct LayoutRow {
     var file: UInt32
     /// What it has in common with many others.
     var kind: UInt32
-    /// Of the boundary at its start; 0 where nothing touches it there.
-    var cause: UInt32
+    /// Of the boundary, or of the gap, at its start.
+    var cause: Seam
+}
+
+/// The cause of what lies between a row and the one before it, and which of the two kinds that is: a
+/// boundary's cause says nothing of the gap that follows it when one of the VMAs goes.
+struct Seam: Equatable {
+    private var word: UInt32
+    private static let gap: UInt32 = 1 << 31
+
+    /// Nobody has been charged yet.
+    static let none = Seam(word: 0)
+
+    private init(word: UInt32) { self.word = word }
+
+    init(_ cause: UInt32, isGap: Bool) { word = cause == 0 ? 0 : cause & ~Self.gap | (isGap ? Self.gap : 0) }
+
+    /// The number of the cause; 0 where there is none, or one of the other kind.
+    func cause(isGap: Bool) -> UInt32 { (word & Self.gap != 0) == isGap ? word & ~Self.gap : 0 }
+
+    var isNone: Bool { word == 0 }
 }
 
 extension VMA {

@@ -1,5 +1,5 @@
-/// The VMAs of a layout from some address on, one by one, each with the cause of the boundary at
-/// its start. They stay what they were when the layout is changed meanwhile.
+/// The VMAs of a layout from some address on, one by one, each with the cause of the boundary, or of the
+/// gap, at its start. They stay what they were when the layout is changed meanwhile.
 struct LayoutRows: Sequence, IteratorProtocol {
     private let tree: LayoutTree?
     private var place: (leaf: LayoutNode, index: Int)?
@@ -16,7 +16,7 @@ struct LayoutRows: Sequence, IteratorProtocol {
         }
     }
 
-    mutating func next() -> (vma: VMA, cause: UInt32)? {
+    mutating func next() -> (vma: VMA, cause: Seam)? {
         guard let tree, let (leaf, index) = place, leaf.keys[index] < end else { return nil }
         place = index + 1 < leaf.count ? (leaf, index + 1) : leaf.next.map { ($0, 0) }
         return (tree.vma(leaf, index), leaf.row(index).pointee.cause)

@@ -100,7 +100,7 @@ final class LayoutTree: @unchecked Sendable {
         node.payload(index).storeBytes(
             of: LayoutRow(
                 end: vma.end, pgoff: vma.pgoff, anonVMA: vma.anonVMA, file: vma.file,
-                kind: kinds.retain(LayoutKind(vma)), cause: 0),
+                kind: kinds.retain(LayoutKind(vma)), cause: .none),
             as: LayoutRow.self)
         if isWide { node.anonPgoff(index).pointee = vma.anonPgoff }
     }
@@ -143,14 +143,15 @@ final class LayoutTree: @unchecked Sendable {
         index > 0 ? (leaf, index - 1) : leaf.prev.map { ($0, $0.count - 1) }
     }
 
-    /// The rows at whose start in `first...last` another one ends.
-    func forEachBoundary(
-        from first: UInt64, through last: UInt64, _ body: (UInt64, UnsafeMutablePointer<LayoutRow>) -> Void
+    /// The rows that start in `first...last`, but for the first of all: at the start of each there is a
+    /// boundary, or a gap before it.
+    func forEachSeam(
+        from first: UInt64, through last: UInt64, _ body: (UInt64, UnsafeMutablePointer<LayoutRow>, _ isGap: Bool) -> Void
     ) {
         guard var (leaf, index) = self.first(from: first) else { return }
         var end = Self.before(leaf, index).map { $0.row($1).pointee.end }
         while leaf.keys[index] <= last {
-            if leaf.keys[index] == end { body(leaf.keys[index], leaf.row(index)) }
+            if let end { body(leaf.keys[index], leaf.row(index), leaf.keys[index] != end) }
             end = leaf.row(index).pointee.end
             index += 1
             if index == leaf.count {

@@ -1,4 +1,4 @@
-/// What left a boundary: an operation, and where the program asked for it.
+/// What left a boundary or a gap: an operation, and where the program asked for it.
 public struct Cause: Hashable, Sendable {
     public var operation: Operation
     /// 0 if there is none.
@@ -10,10 +10,10 @@ public struct Cause: Hashable, Sendable {
     }
 }
 
-/// Small ids for causes, so that each boundary of a layout can carry one; 0 is none yet.
+/// Small ids for causes, so that each boundary and gap of a layout can carry one; 0 is none yet.
 public struct Causes: Sendable {
-    /// The boundary stood when the observation began, or exec made it, or what made it was lost.
-    static let unknown = UInt32.max
+    /// It stood when the observation began, or exec made it, or what made it was lost.
+    static let unknown = UInt32.max >> 1
 
     private var ids = NumberTable()
     private var all: [Cause] = []
@@ -33,10 +33,13 @@ public struct Causes: Sendable {
     public subscript(id: UInt32) -> Cause? { id == 0 || id > all.count ? nil : all[Int(id) - 1] }
 }
 
-/// What separates the adjacent VMAs of a layout as it stands: the stock, as attempts are the flow.
+/// What separates the VMAs of a layout as it stands: the stock, as attempts are the flow. Of neighbours
+/// that touch it is blockers, of others a gap (`GapSieve` says which count).
 public struct Boundaries: Sendable, Equatable {
-    /// Boundaries that are alike.
+    /// Boundaries, or gaps, that are alike.
     public struct Kind: Hashable, Sendable {
+        /// Then there are no blockers: nothing could merge.
+        public var isGap = false
         /// An id of `Causes`.
         public var cause: UInt32
         public var blockers: Blockers
@@ -55,7 +58,10 @@ public struct Boundaries: Sendable, Equatable {
         public var right: VMA
     }
 
+    /// Pairs that touch.
     public private(set) var total = 0
+    /// Pairs that do not, and count as gaps.
+    public private(set) var gaps = 0
     /// Pairs without any blocker are not in it.
     public private(set) var blockedBy: [Blockers: Int] = [:]
     /// Of those that pgoff and anon_vma alone keep apart.
@@ -65,14 +71,19 @@ public struct Boundaries: Sendable, Equatable {
     public var mergeable: Int { total - blockedBy.values.reduce(0, +) }
     /// What counts of them are called, beside those of blockers.
     public static let mergeableKey = "mergeable"
-    /// In order of address of the first of each kind.
+    /// Of boundaries and of gaps, in order of address of the first of each kind.
     public private(set) var rows: [Row] = []
     private var index: [Kind: Int] = [:]
 
     public init() {}
 
     public init(_ layout: Layout, _ judge: Judge, _ pages: PageFacts = PageFacts()) {
-        layout.forEachBoundary { _, left, right, cause in
+        var sieve = GapSieve()
+        layout.forEachPair { _, left, right, isGap, cause in
+            guard !isGap else {
+                if let gap = sieve.take(left, right, cause) { add(gap) }
+                return
+            }
             let (blockers, whatIf, byPages) = judge.boundary(left, right, pages)
             let kind = Kind(
                 cause: cause, blockers: blockers, whatIf: whatIf, byPages: byPages,
@@ -91,7 +102,7 @@ public struct Boundaries: Sendable, Equatable {
     }
 
     private mutating func add(_ row: Row) {
-        total += row.count
+        if row.kind.isGap { gaps += row.count } else { total += row.count }
         if !row.kind.blockers.isEmpty { blockedBy[row.kind.blockers, default: 0] += row.count }
         if let whatIf = row.kind.whatIf { self.whatIf[whatIf, default: 0] += row.count }
         if let at = index[row.kind] {

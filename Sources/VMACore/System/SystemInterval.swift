@@ -108,6 +108,8 @@ public struct BoundarySums: Sendable, Equatable {
     /// Pairs without any blocker are not in it.
     public var blockedBy: [Blockers: Int] = [:]
     public var recoverable = 0
+    /// Holes that count as gaps (`GapSieve`).
+    public var gaps = 0
     /// How many VMAs there were then.
     public var vmas: Int
     /// CLOCK_MONOTONIC nanoseconds.
@@ -123,6 +125,7 @@ public struct BoundarySums: Sendable, Equatable {
             if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
             if whatIf == .recoverable { recoverable += 1 }
         }
+        gaps = GapSieve.count(vmas)
     }
 
     public init(vmas: Int, takenAt: UInt64) {
@@ -134,6 +137,7 @@ public struct BoundarySums: Sendable, Equatable {
         total += other.total
         blockedBy.merge(other.blockedBy, uniquingKeysWith: +)
         recoverable += other.recoverable
+        gaps += other.gaps
         vmas += other.vmas
         takenAt = min(takenAt, other.takenAt)
     }

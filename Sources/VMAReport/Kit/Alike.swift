@@ -54,6 +54,7 @@ extension Report {
     }
 
     private struct StandingKey: Hashable {
+        var isGap: Bool
         var operation: Operation?
         var blockers: Blockers
         var detail: String?
@@ -66,18 +67,23 @@ extension Report {
     func standingAlike(_ depth: Int) -> [Alike<Standing>] {
         Alike.group(standing.filter { $0.operation != nil && !Stack.isLoaders($0.stack) }) { row in
             StandingKey(
-                operation: row.operation, blockers: row.blockers, detail: row.detail, whatIf: row.whatIf,
+                isGap: row.isGap, operation: row.operation, blockers: row.blockers, detail: row.detail, whatIf: row.whatIf,
                 stack: Array(row.stack.prefix(depth)))
         } count: { $0.count } process: { Self.name($0.command, $0.pid) }
     }
 
     /// The others, in a sentence for each kind.
     var standingBesides: [String] {
-        func count(_ isMeant: (Standing) -> Bool) -> Int { standing.reduce(0) { $0 + (isMeant($1) ? $1.count : 0) } }
-        let loaders = count { $0.operation != nil && Stack.isLoaders($0.stack) }
-        let early = count { $0.operation == nil }
+        func counts(_ isMeant: (Standing) -> Bool) -> String? {
+            let rows = standing.filter(isMeant)
+            func sum(_ isGap: Bool) -> Int { rows.reduce(0) { $0 + ($1.isGap == isGap ? $1.count : 0) } }
+            let parts = [(sum(false), "boundary", "boundaries"), (sum(true), "gap", "gaps")].filter { $0.0 > 0 }
+            return parts.isEmpty ? nil : parts.map { $0.0.of($0.1, $0.2) }.joined(separator: " and ")
+        }
+        let loaders = counts { $0.operation != nil && Stack.isLoaders($0.stack) }
+        let early = counts { $0.operation == nil }
         return [(loaders, "the dynamic loader left, as in every program"), (early, "stood before, or exec made them")]
-            .filter { $0.0 > 0 }.map { "\($0.0.of("boundary", "boundaries")) \($0.1)" }
+            .compactMap { counts, what in counts.map { "\($0) \(what)" } }
     }
 }
 
@@ -98,4 +104,12 @@ enum Stack {
         let space = frame.index(before: open)
         return frame[space] == " " && space > frame.startIndex ? String(frame[..<space]) : frame
     }
+}
+
+extension Report.Standing {
+    /// What keeps the two apart, for people: blockers, or a gap.
+    var what: String { isGap ? "gap" : blockers.isEmpty ? "nothing: mergeable" : blockers.key }
+
+    /// The same in a word.
+    var word: String { isGap ? "gap" : blockers.isEmpty ? "mergeable" : blockers.key }
 }

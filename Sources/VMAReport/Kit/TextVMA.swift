@@ -62,7 +62,7 @@ public struct TextLayout {
         let lines = TextVMA(labels: report.labels, style: style)
         let limit = report.limit.map { " of at most \($0.grouped)" } ?? ""
         text += style.bold("\(Fit.printable(report.command))[\(report.pid)]")
-        text += ": \(report.vmas.count.of("VMA"))\(limit), \(report.boundaries.count.of("boundary", "boundaries"))\n\n"
+        text += ": \(report.vmas.count.of("VMA"))\(limit), \(report.boundaries.count.of("boundary", "boundaries")), \(report.gaps.of("gap"))\n\n"
 
         var boundaries = report.boundaries[...]
         for (index, vma) in report.vmas.enumerated() {
@@ -89,7 +89,8 @@ public struct TextLayout {
     private func summary(_ report: LayoutReport) -> String {
         var counts: [Blockers: Int] = [:]
         for boundary in report.boundaries { counts[boundary.blockers, default: 0] += 1 }
-        guard !counts.isEmpty else { return "no two VMAs touch\n" }
+        let gaps = report.gaps == 0 ? "" : "\(report.gaps.of("gap")) between VMAs that do not touch\n"
+        guard !counts.isEmpty else { return "no two VMAs touch\n\(gaps)" }
         var table = TextTable(["count", "between adjacent VMAs"], right: [0])
         for (blockers, count) in counts.ranked {
             table.add([count.grouped, blockers.isEmpty ? "nothing: mergeable" : blockers.key])
@@ -104,6 +105,6 @@ public struct TextLayout {
         if count(.unknown) > 0 {
             lines += "of \(count(.unknown).grouped) it is not known: seeing whether pages are shared takes CAP_SYS_ADMIN\n"
         }
-        return lines
+        return lines + gaps
     }
 }

@@ -24,7 +24,8 @@ struct Answer {
         near = Self.near(process, report.seconds)
         filledBy = Self.filled(process)
         if Self.isSparse(process) {
-            leftBy = "munmap, or by mapping apart: gaps are charged to nobody"
+            let gaps = report.standing.filter { $0.pid == process.pid && $0.command == process.command && $0.isGap }
+            leftBy = Self.left(gaps, "gaps", process.boundaries.gaps)
             whatToDo = "gaps: Map larger pieces, and unmap them whole: what lies between gaps is a VMA each."
             return
         }
@@ -38,7 +39,7 @@ struct Answer {
         }
         guard let lead = Self.lead(own) else { return }
         let leading = own.filter { $0.blockers == lead }
-        leftBy = Self.left(leading, of: lead, process.boundaries.blockedBy[lead] ?? 0)
+        leftBy = Self.left(leading, lead.key, process.boundaries.blockedBy[lead] ?? 0)
         whatToDo = lead.rules.first.map { "\($0.slug): \($0.advice(leading[0].left, leading[0].right, report.judge.model))" }
     }
 
@@ -108,19 +109,18 @@ struct Answer {
         return "\(tenths / 10).\(tenths % 10) s"
     }
 
-    /// Where two VMAs do not touch.
-    private static func gaps(_ process: Report.Process) -> Int { max(0, process.now - process.boundaries.total - 1) }
-
     /// Every address space has some gaps; where they are far more than boundaries, merging is not the point.
-    private static func isSparse(_ process: Report.Process) -> Bool { gaps(process) > 2 * process.boundaries.total }
+    private static func isSparse(_ process: Report.Process) -> Bool { process.boundaries.gaps > 2 * process.boundaries.total }
 
     private static func filled(_ process: Report.Process) -> String {
         let (boundaries, isSparse) = (process.boundaries, isSparse(process))
-        guard boundaries.total > 0 else { return "VMAs that do not touch: there is nothing to merge" }
+        guard boundaries.total > 0 else {
+            return boundaries.gaps > 0 ? boundaries.gaps.of("gap") : "VMAs that do not touch: there is nothing to merge"
+        }
         let known = whatIf(boundaries.whatIf)
         func text(_ limit: Int) -> String {
             let count = boundaries.total.of("boundary", "boundaries")
-            return (isSparse ? "\(gaps(process).of("gap")), and " : "") + "\(count): \(list(boundaries.blockedBy, limit))"
+            return (isSparse ? "\(boundaries.gaps.of("gap")), and " : "") + "\(count): \(list(boundaries.blockedBy, limit))"
                 + (known.isEmpty ? "" : "; \(known)")
         }
         // What could be gained is worth more than a third blocker.
@@ -147,14 +147,14 @@ struct Answer {
     }
 
     /// `mmap by fill_hole ← main: 12 of the 15 anon_vma`: by whom most, of what was seen to be left.
-    private static func left(_ rows: [Report.Standing], of lead: Blockers, _ all: Int) -> String {
+    private static func left(_ rows: [Report.Standing], _ what: String, _ all: Int) -> String {
         var counts: [String: Int] = [:]
         for row in rows { if let code = code(row) { counts[code, default: 0] += row.count } }
         let before = sum(rows.filter { $0.operation == nil })
         guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else {
-            return "what was there before (or exec): \(before.grouped) of the \(all.grouped) \(lead.key)"
+            return "what was there before (or exec): \(before.grouped) of the \(all.grouped) \(what)"
         }
-        let text = "\(most.key): \(most.value.grouped) of the \(all.grouped) \(lead.key)"
+        let text = "\(most.key): \(most.value.grouped) of the \(all.grouped) \(what)"
         return before > most.value ? "\(text); \(before.grouped) stood before" : text
     }
 

@@ -67,7 +67,7 @@ public struct Comparison: Sendable {
                     Row(name: name, before: before.missedByOperation[name] ?? 0, after: after.missedByOperation[name] ?? 0)
                 }
             ),
-            ("between the VMAs", "boundaries", keys("boundaries.").map(row)),
+            ("between the VMAs", "boundaries", keys("boundaries.").map(row) + [row("gaps.total")]),
             ("what if", "what_if", WhatIf.allCases.map { row("what_if.\($0.rawValue)") }),
             ("trust", "trust", ["lost", "unexplained", "layout_audit.different"].map(row)),
         ]

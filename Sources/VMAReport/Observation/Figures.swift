@@ -27,6 +27,7 @@ public struct Figures: Sendable, Equatable {
         values["vmas.peak"] = Double(processes.map(\.peak).max() ?? 0)
         let boundaries = processes.map(\.boundaries)
         values["boundaries.total"] = Double(boundaries.reduce(0) { $0 + $1.total })
+        values["gaps.total"] = Double(boundaries.reduce(0) { $0 + $1.gaps })
         for whatIf in WhatIf.allCases {
             values["boundaries.\(whatIf.rawValue)"] = Double(boundaries.reduce(0) { $0 + ($1.whatIf[whatIf] ?? 0) })
         }
@@ -61,6 +62,9 @@ public struct Figures: Sendable, Equatable {
         values["layout_audit.different"] = Self.difference(report["layout_audit"])
         for key in ["start", "now", "peak"] { values["vmas.\(key)"] = processes.compactMap { $0["vmas"]?[key]?.number }.max() ?? 0 }
         values["boundaries.total"] = Self.sum(processes.map { $0["boundaries"]?["total"] })
+        // A report of an older vmascope does not tell.
+        let gaps = processes.compactMap { $0["gaps"]?["total"]?.number }
+        if gaps.count == processes.count { values["gaps.total"] = gaps.reduce(0, +) }
         values["boundaries.recoverable"] = Self.sum(processes.map { $0["boundaries"]?["recoverable"] })
         for key in ["shared", "unknown"] {
             // A report of an older vmascope does not tell.
@@ -97,7 +101,7 @@ public struct Figures: Sendable, Equatable {
     private static let fixed: Set<String> = [
         "attempts", "merged", "missed", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
         "boundaries.total", "boundaries.recoverable", "boundaries.shared", "boundaries.unknown",
-        "growth_per_minute", "seconds_to_limit",
+        "gaps.total", "growth_per_minute", "seconds_to_limit",
     ]
 
     /// Whether a report can have a number of that name.

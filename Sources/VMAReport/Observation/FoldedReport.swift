@@ -13,9 +13,9 @@ struct FoldedReport: ReportFormat {
                 text += Self.line(miss.command, miss.stack, leaf, miss.count)
             }
         case .boundaries:
-            for row in report.standing {
+            for row in report.standing where !row.isGap {
                 let operation = row.operation?.rawValue ?? "before"
-                let leaf = "[\(operation) \(row.blockers.isEmpty ? "mergeable" : row.blockers.key)]"
+                let leaf = "[\(operation) \(row.word)]"
                 text += Self.line(row.command, row.stack, leaf, row.count)
             }
         }

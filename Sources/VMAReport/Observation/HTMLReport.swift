@@ -73,7 +73,7 @@ struct HTMLReport: ReportFormat {
             let stack = (callers.isEmpty ? row.stack : callers).prefix(Self.frameLimit).map(HTML.escaped).joined(separator: " ← ")
             let notes = [row.whatIf?.rawValue, row.detail].compactMap { $0 }.map(HTML.escaped).joined(separator: ", ")
             return [
-                "=\(alike.count.grouped)", HTML.blocker(row.blockers.isEmpty ? "mergeable" : row.blockers.key) + " <span class=dim>\(notes)</span>",
+                "=\(alike.count.grouped)", HTML.blocker(row.word) + " <span class=dim>\(notes)</span>",
                 row.operation?.rawValue ?? "", "<code>\(stack)</code>", HTML.escaped(alike.who),
             ]
         }
@@ -125,11 +125,12 @@ struct HTMLReport: ReportFormat {
                 "=\(process.secondsToLimit.map(Answer.duration) ?? "–")", "=\(process.tally.attempts.grouped)",
                 "=\(process.tally.merged.grouped)", "=\(process.tally.missed.grouped)",
                 "=\(process.boundaries.total.grouped)", Answer.list(process.boundaries.blockedBy, 3),
+                "=\(process.boundaries.gaps.grouped)",
             ]
         }
         let heads = [
             "=pid", "comm", "=VMAs", "=start", "=peak", "=limit", "=growth", "=to the limit", "=attempts", "=merged", "=missed",
-            "=boundaries", "by",
+            "=boundaries", "by", "=gaps",
         ]
         return HTML.table(heads, Array(rows))
     }

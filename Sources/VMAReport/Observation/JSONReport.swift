@@ -68,6 +68,7 @@ public struct JSONLayout {
                     }
                 }
             }
+            json.gaps(report.gaps)
         }
         text += json.finish()
     }
@@ -125,11 +126,12 @@ extension JSONWriter {
         field("seconds_to_limit", thousandths: process.secondsToLimit)
         tally(process.tally)
         boundaries(process.boundaries)
+        gaps(process.boundaries.gaps)
         object("peak") { json in
             json.field("vmas", process.peak)
             json.field("at", process.keptPeak)
             json.boundaries(process.boundariesAtPeak)
-            json.field("gaps", max(0, process.keptPeak - process.boundariesAtPeak.total - 1))
+            json.field("gaps", process.boundariesAtPeak.gaps)
         }
     }
 
@@ -141,6 +143,9 @@ extension JSONWriter {
             json.whatIf(boundaries.whatIf)
         }
     }
+
+    /// Beside `boundaries`: how many there are.
+    mutating func gaps(_ count: Int) { object("gaps") { $0.field("total", count) } }
 
     fileprivate mutating func miss(_ miss: Report.Miss, _ labels: Labels) {
         field("pid", miss.pid)
@@ -165,6 +170,7 @@ extension JSONWriter {
     }
 
     fileprivate mutating func standing(_ row: Report.Standing, _ labels: Labels) {
+        field("kind", row.isGap ? "gap" : "boundary")
         field("pid", row.pid)
         field("image", row.image)
         field("op", row.operation?.rawValue)

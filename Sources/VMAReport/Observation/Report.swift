@@ -72,8 +72,10 @@ public struct Report: Sendable {
         }
     }
 
-    /// Boundaries of one process that are alike: the same blockers, left by the same code.
+    /// Boundaries, or gaps, of one process that are alike: the same blockers, left by the same code.
     public struct Standing: Sendable {
+        /// The two VMAs do not touch; there are no blockers then.
+        public var isGap: Bool
         public var image: MMID
         public var pid: UInt32
         public var command: String
@@ -179,7 +181,7 @@ extension Report.Standing {
     init(_ row: Boundaries.Row, _ image: Image, _ observer: Observer) {
         let cause = observer.causes[row.kind.cause]
         self.init(
-            image: image.mm, pid: image.tgid, command: image.command, operation: cause?.operation,
+            isGap: row.kind.isGap, image: image.mm, pid: image.tgid, command: image.command, operation: cause?.operation,
             blockers: row.kind.blockers, detail: observer.judge.detail(row.kind.blockers, row.left, row.right),
             difference: row.kind.difference, whatIf: row.kind.whatIf, byPages: row.kind.byPages, count: row.count,
             left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
@@ -207,6 +209,8 @@ public struct LayoutReport: Sendable {
     public var limit: Int?
     public var vmas: [VMA]
     public var boundaries: [Boundary]
+    /// How many of the holes between the VMAs count as gaps (`GapSieve`).
+    public var gaps: Int
     public var labels: Labels
 
     public init(
@@ -219,6 +223,7 @@ public struct LayoutReport: Sendable {
         self.labels = labels
         vmas = layout.vmas
         var boundaries: [Boundary] = []
+        gaps = Boundaries(layout, judge, pages).gaps
         layout.forEachBoundary { index, left, right, _ in
             let (blockers, whatIf, _) = judge.boundary(left, right, pages)
             let detail = judge.detail(blockers, left, right)

@@ -152,7 +152,7 @@ struct TextReport: ReportFormat {
             let row = alike.row
             let whatIf = row.whatIf.map { ", \($0)" } ?? ""
             let detail = row.detail.map { " (\($0))" } ?? ""
-            let head = "\(alike.count.grouped)×  \(row.blockers.isEmpty ? "nothing: mergeable" : row.blockers.key)\(detail)\(whatIf)"
+            let head = "\(alike.count.grouped)×  \(row.what)\(detail)\(whatIf)"
             text += "  " + Fit.end("\(head)  \(row.operation!)  \(alike.who)", Fit.width - 2) + "\n"
             if !row.stack.isEmpty { text += labelled("by", stack(row.stack, Self.standingFrameLimit)) }
         }
@@ -193,6 +193,8 @@ struct TextReport: ReportFormat {
     }
 
     private func boundaries(_ boundaries: Boundaries) -> String {
-        boundaries.total > 0 ? "\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 3))" : "no boundaries"
+        let gaps = boundaries.gaps > 0 ? [boundaries.gaps.of("gap")] : []
+        guard boundaries.total > 0 else { return gaps.first ?? "no boundaries" }
+        return (["\(boundaries.total.grouped): \(Answer.list(boundaries.blockedBy, 3))"] + gaps).joined(separator: "; ")
     }
 }

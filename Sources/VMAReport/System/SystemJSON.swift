@@ -122,7 +122,10 @@ extension JSONWriter {
 
     /// Null if nobody has looked.
     fileprivate mutating func boundaries(_ sums: BoundarySums?, at time: UInt64) {
-        guard let sums else { return null("boundaries") }
+        guard let sums else {
+            null("boundaries")
+            return null("gaps")
+        }
         object("boundaries") { json in
             json.field("total", sums.total)
             json.object("blocked_by") { json in
@@ -131,6 +134,7 @@ extension JSONWriter {
             json.field("recoverable", sums.recoverable)
             json.field("age_seconds", thousandths: time > sums.takenAt ? Double(time - sums.takenAt) / 1e9 : 0)
         }
+        gaps(sums.gaps)
     }
 
     fileprivate mutating func others(_ key: String, _ others: SystemOthers, at time: UInt64) {

@@ -46,6 +46,7 @@ public enum SystemMetrics {
         }
         page.gauge(
             "vmascope_boundaries_recoverable", "Boundaries that only the kernel's own limits keep.", Double(sums.recoverable))
+        page.gauge("vmascope_gaps", "Holes that all processes left between their VMAs.", Double(sums.gaps))
         func each(_ name: String, _ help: String, _ value: (BoundarySums) -> Int) {
             page.family(name, .gauge, help) {
                 for process in listed {
@@ -55,6 +56,7 @@ public enum SystemMetrics {
             }
         }
         each("vmascope_process_boundaries", "Adjacent VMAs of a process, when it was looked at last.") { $0.total }
+        each("vmascope_process_gaps", "Holes that a process left between its VMAs, when it was looked at last.") { $0.gaps }
         each("vmascope_process_boundaries_recoverable", "Those that only the kernel's own limits keep.") { $0.recoverable }
         page.family("vmascope_process_boundaries_timestamp_seconds", .gauge, "When a process was looked at last.") {
             for process in listed {

@@ -107,8 +107,11 @@ struct SystemTable {
         guard let sums = process.boundaries else { return "–" }
         let age = interval.time > sums.takenAt ? Double(interval.time - sums.takenAt) / 1e9 : 0
         let when = age > max(2 * interval.seconds, 1) ? " (\(Answer.duration(age)) ago)" : ""
-        guard sums.total > 0 else { return "nothing touches\(when)" }
-        return "\(sums.total.grouped)\(when): \(Answer.list(sums.blockedBy, 3))"
+        let gaps = sums.gaps > 0 ? [sums.gaps.of("gap")] : []
+        guard sums.total > 0 else { return "\(gaps.first ?? "nothing touches")\(when)" }
+        // What there is most of comes first: the end is cut where there is no room.
+        let boundaries = "\(sums.total.grouped)\(when): \(Answer.list(sums.blockedBy, 3))"
+        return (sums.gaps > sums.total ? gaps + [boundaries] : [boundaries] + gaps).joined(separator: "; ")
     }
 }
 

@@ -146,7 +146,7 @@ public struct SystemText {
         guard swept > 0, let sums = interval.whole.boundaries else { return "no layout was looked at yet" }
         let of = swept == interval.processes.count ? "" : " of \(swept.grouped) of the processes"
         let blockers = "\(Answer.list(sums.blockedBy, 3)); \(sums.recoverable.grouped) recoverable"
-        return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers)"
+        return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers); \(sums.gaps.of("gap"))"
     }
 
     /// Nil if the rules explain all and what was read is what the kernel counts; else how much is not so, and
