@@ -47,10 +47,11 @@ let package = Package(
         .systemLibrary(
             name: "CElf", pkgConfig: "libelf",
             providers: [.apt(["libelf-dev", "zlib1g-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CSystem"),
         .target(
             name: "VMAProbe",
-            dependencies: ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CSystem"],
+            dependencies: ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem"],
             swiftSettings: singleThreaded, plugins: ["CompileBPF"]),
 
         // Both loops, recordings, output, and the live faces.
@@ -67,8 +68,8 @@ let package = Package(
             ],
             swiftSettings: singleThreaded),
 
-        // bpf/*.bpf.c -> object -> base64 in a StaticString.
-        .executableTarget(name: "bpfembed"),
+        // bpf/*.bpf.c -> objects -> compressed, as base64 in StaticStrings.
+        .executableTarget(name: "bpfembed", dependencies: ["CZlib"]),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
 
         // What several test targets draw from.

@@ -48,11 +48,11 @@ struct ImportTests {
         "VMAReport": ["VMACore"],
         "VMAUnwind": [],
         "VMAServe": ["Glibc"],
-        "VMAProbe": ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CSystem", "Glibc"],
+        "VMAProbe": ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem", "Glibc"],
         "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "Glibc"],
         "vmascope": ["VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "ArgumentParser", "CSystem", "Glibc"],
         // Runs at build time only.
-        "bpfembed": ["Foundation"],
+        "bpfembed": ["Foundation", "CZlib"],
     ]
 
     /// The module that a line imports, or nil.

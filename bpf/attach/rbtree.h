@@ -91,38 +91,4 @@ int on_mm_exit(struct pt_regs *ctx)
 	return 0;
 }
 
-// Before 5.12 there is no iterator over VMAs: this one, over tasks, sends the rows of the one that
-// was asked for through the ring.
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct vme_snapshot);
-} snapshot_request SEC(".maps");
-
-SEC("?iter/task")
-int snapshot_walk(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct scratch *s = scratch();
-	struct vme_snapshot *r;
-	u64 mm, sections;
-	u32 zero = 0;
-
-	r = bpf_map_lookup_elem(&snapshot_request, &zero);
-	if (!task || !s || !r || BPF_CORE_READ(task, pid) != r->pid)
-		return 0;
-	r->error = 0;
-	mm = (u64)BPF_CORE_READ(task, mm);
-	r->mm = mm;
-	if (!mm)
-		return 0;
-	sections = sections_of(mm);
-	r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
-	r->more = !emit_rows(mm, r->from, ADDRESS_LIMIT, BPF_CORE_READ(task, tgid), VME_SNAPSHOT);
-	r->from = s->span.lo;
-	r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
-	return 0;
-}
-
 #endif

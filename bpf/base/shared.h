@@ -11,16 +11,25 @@
 // Set by the loader before the programs are loaded; the verifier removes what it turns off.
 const volatile struct vme_config config SEC(".rodata.config") = {};
 
-// The object is built without kfuncs, too: where the kernel lacks one, libbpf looks for it in the
-// modules, and without CAP_SYS_ADMIN it fails at that (before 1.4), however weak the symbol.
+// The object is built three times, because a kernel refuses some calls to kfuncs even in code that is never
+// reached, and the loader takes the first build that loads (Sources/VMAProbe/Load/Ways.swift):
+//  - as it is;
+//  - WITHOUT_CAST: bpf_rdonly_cast exists since 6.2, but 6.3 refuses to load its address, by which we ask
+//    whether it does;
+//  - and WITHOUT_KFUNCS: an absent weak kfunc becomes a call to id 0, which 5.15 refuses. And where the kernel
+//    lacks a kfunc, libbpf (before 1.4) looks for it in the modules, and fails at that without CAP_SYS_ADMIN.
 #ifndef WITHOUT_KFUNCS
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
-extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
-#define HAS_CAST (bpf_rdonly_cast != 0)
 #else
 #define bpf_preempt_disable()
 #define bpf_preempt_enable()
+#endif
+
+#ifndef WITHOUT_CAST
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+#define HAS_CAST (bpf_rdonly_cast != 0)
+#else
 #define bpf_rdonly_cast(object, type) ((void *)0)
 #define HAS_CAST 0
 #endif
@@ -150,6 +159,8 @@ struct span {
 	u16 reason;
 	u16 truncated;
 	u32 first;
+	u32 sent;    // records
+	u32 reserved;
 };
 
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take

@@ -213,8 +213,12 @@ __noinline int emit_chunk(void)
 	if (n > VME_ROWS_MAX)
 		return 1;
 	// The section may end on another CPU, whose records show no gap.
-	if (!emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row)))
+	if (emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row)))
+		span->sent++;
+	else
 		span->truncated = 1;
+	if (span->truncated && span->reason == VME_SNAPSHOT)
+		return 1;  // these are asked for again
 	span->lo = s->place.addr;
 	span->first = 0;
 	return done;
@@ -247,6 +251,7 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.reason = reason;
 	s->span.truncated = 0;
 	s->span.first = 1;
+	s->span.sent = 0;
 	look_at(s, mm);
 	ROLLED
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)

@@ -202,23 +202,81 @@ int snapshot_task(struct vme_snapshot *request)
 }
 #endif
 
-// Kernels without the iterator as a kfunc (before 6.7): read(2) on this one gives the rows.
+// What the two programs below are to read, and what came of it. The loader writes it to mapped memory: while
+// a syscall changes a map, kprobes on that processor skip their programs.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct vme_snapshot);
+} snapshot_request SEC(".maps");
+
+static __always_inline struct vme_snapshot *requested(struct task_struct *task)
+{
+	u32 zero = 0;
+	struct vme_snapshot *r = bpf_map_lookup_elem(&snapshot_request, &zero);
+
+	return r && task && BPF_CORE_READ(task, pid) == r->pid ? r : 0;
+}
+
+// Where no program of ours may call the iterator: read(2) on this one gives the rows. It takes the lock for
+// reading while it fills its buffer, so what is read at a time stands still.
 SEC("?iter/task_vma")
 int snapshot_iter(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
+	struct vme_snapshot *r = requested(task);
 	struct scratch *s = scratch();
-	u64 mm;
+	u64 head[2];
 
-	if (!task || !vma || !s)
+	if (!r || !vma || !s)
 		return 0;
-	mm = (u64)BPF_CORE_READ(vma, vm_mm);
-	look_at(s, mm);
-	if (!row_fill(as_number(vma)))
+	head[0] = (u64)BPF_CORE_READ(vma, vm_mm);
+	if (!r->mm)
+		r->mm = head[0];
+	// The task has left the address space meanwhile.
+	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm) {
+		r->error = -16;
 		return 0;
-	bpf_seq_write(ctx->meta->seq, &mm, sizeof(mm));
+	}
+	look_at(s, head[0]);
+	if (!row_fill(as_number(vma))) {
+		r->error = -16;
+		return 0;
+	}
+	head[1] = sections_of(head[0]);
+	bpf_seq_write(ctx->meta->seq, head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, &s->row, sizeof(struct vme_row));
+	return 0;
+}
+
+// Where no iterator over VMAs can be told a task (before 6.1): this one, over tasks, sends the rows of the
+// one that is asked for through the ring. `count` says how many records that made.
+SEC("?iter/task")
+int snapshot_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vme_snapshot *r = requested(task);
+	struct scratch *s = scratch();
+	u64 mm, sections;
+
+	if (!r || !s)
+		return 0;
+	r->error = 0;
+	mm = (u64)BPF_CORE_READ(task, mm);
+	r->mm = mm;
+	if (!mm)
+		return 0;
+	sections = sections_of(mm);
+	r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
+	r->more = !emit_rows(mm, r->from, ADDRESS_LIMIT, BPF_CORE_READ(task, tgid), VME_SNAPSHOT);
+	r->from = s->span.lo;
+	r->count = s->span.sent;
+	r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
+	if ((u64)BPF_CORE_READ(task, mm) != mm)
+		r->error = -16;
 	return 0;
 }
 

@@ -69,7 +69,7 @@ struct vme_snapshot {
 	vme_u64 mm;         // out: the address space's pointer, 0 without one (a kernel thread)
 	vme_s32 pid;
 	vme_s32 error;      // out: 0, -3 (ESRCH) if there is no such task, -16 (EBUSY): try again
-	vme_u32 count;      // out: rows written
+	vme_u32 count;      // out: rows written; of a walk, records sent
 	vme_u32 more;       // out: 1 if the array was full
 	vme_u32 map_count;  // out
 	vme_u32 reserved;
@@ -81,6 +81,7 @@ struct vme_snapshot {
 // What the iterator writes for each VMA where there is no array.
 struct vme_snapshot_row {
 	vme_u64 mm;
+	vme_u64 sections;   // as in vme_snapshot, when the row was read
 	struct vme_row row;
 };
 

@@ -258,7 +258,7 @@ public struct Diagnosis: Sendable {
         points = plan.points.map { point in
             Point(point: point, problem: Self.problem { () throws(ProbeError) in
                 if point.kind == "kprobe", !kernel.allowsKprobes { throw .unsupported("this kernel has no kprobes") }
-                let loader = try BPFLoader.load(point.programs, on: kernel)
+                let loader = try BPFLoader.load(point.programs, on: kernel).loader
                 for program in point.programs { try loader.attach(program) }
             })
         }

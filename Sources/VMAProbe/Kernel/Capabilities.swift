@@ -40,6 +40,8 @@ public struct Capabilities: Sendable {
     }
 
     var isAdmin: Bool { has(Self.sysAdmin) }
+    /// One without which nothing works is missing.
+    var lacksVital: Bool { Self.needed.contains { $0.isVital && !has($0) } }
 
     /// What a BPF call that was refused lacks, in words; nil if the kernel refuses by itself.
     ///

@@ -7,7 +7,8 @@ public struct Kernel {
     public let release: String
     private let types: KernelTypes
     private var btf: OpaquePointer? { types.btf }
-    /// For tests: functions and tracepoints that this kernel is to do without.
+    /// For tests: functions and tracepoints that this kernel is to do without, and kfuncs that it is to refuse
+    /// to programs of a type, as `syscall:bpf_task_from_pid`.
     private let hidden: Set<String>
 
     /// include/uapi/linux/btf.h; libbpf and the kernel's header both define the names.
@@ -44,15 +45,9 @@ public struct Kernel {
         !hidden.contains(name) && types.find(name, Kind.function) > 0
     }
 
-    /// Whether an object that asks for kfuncs can be loaded: the kernel has them all, or libbpf may look
-    /// for them in modules.
-    var takesKfuncs: Bool {
-        let all = [
-            "bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy", "bpf_task_from_pid", "bpf_task_release",
-            "bpf_preempt_disable", "bpf_preempt_enable",
-        ]
-        return all.allSatisfy(hasFunction) || Capabilities.current.isAdmin
-    }
+    /// Whether VMASCOPE_WITHOUT says that programs of a type (`kprobe`, `syscall`, `tracepoint`, `tracing`) may
+    /// not call a kfunc. A kernel itself says so only when one is loaded.
+    func refuses(_ kfunc: String, calledBy type: String) -> Bool { hidden.contains("\(type):\(kfunc)") }
 
     /// Locked-down kernels have none.
     public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }

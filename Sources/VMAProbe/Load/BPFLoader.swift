@@ -14,19 +14,24 @@ final class BPFLoader {
     /// Programs that were ever attached: what was skipped of them counts after that, too.
     private var attached: [String] = []
 
-    /// Opens the embedded object with just these programs switched on, and loads it.
+    /// Opens an embedded object with just these programs switched on, and loads it.
     ///
     /// - Parameter explains: have the verifier say what it does not like. Not at first: older
     ///   kernels refuse what is right, too, when all they have to say does not fit.
     private init(
-        programs: [String], on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?, explains: Bool
+        programs: [String], from build: Way.Build, on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?, explains: Bool
     ) throws(ProbeError) {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
-        let bytes = kernel.takesKfuncs ? Self.full : Self.withoutKfuncs
-        guard let object = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
-            throw .bpf("opening the BPF object", errno)
-        }
+        var options = bpf_object_open_opts()
+        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        // For a type that the kernel lacks libbpf looks in the modules, which needs CAP_SYS_ADMIN, unless it is
+        // told where the kernel's types are.
+        let path = Capabilities.current.isAdmin ? nil : strdup("/sys/kernel/btf/vmlinux")
+        defer { free(path) }
+        options.btf_custom_path = path.map { UnsafePointer($0) }
+        let object = build.object.elf.withUnsafeBytes { bpf_object__open_mem($0.baseAddress, $0.count, &options) }
+        guard let object else { throw .bpf("opening the BPF object", errno) }
         self.object = object
         var program = bpf_object__next_program(object, nil)
         while let current = program {
@@ -54,6 +59,10 @@ final class BPFLoader {
             guard let program = bpf_object__find_program_by_name(object, name) else {
                 throw .failed("no BPF program is called \(name)")
             }
+            let calls = Way.kfuncs(of: name, in: build, holdsProcessor: configuration.hold_cpu != 0)
+            if let call = calls.first(where: { kernel.refuses($0, calledBy: Self.type(of: program)) }) {
+                throw .refused("loading \(name) (calling kernel function \(call) is not allowed)", EACCES)
+            }
             guard explains else { continue }
             let log = UnsafeMutablePointer<CChar>.allocate(capacity: Self.logSize)
             log[0] = 0
@@ -64,27 +73,67 @@ final class BPFLoader {
         if result != 0 {
             let names = programs.joined(separator: ", ")
             let lines = logs.lazy.map { Self.verdict(String(cString: $0.1)) }.first { !$0.isEmpty }
-            throw .bpf("loading \(names)\(lines.map { " (\($0))" } ?? "")", -result)
+            throw .refused("loading \(names)\(lines.map { " (\($0))" } ?? "")", -result)
         }
+    }
+
+    /// As VMASCOPE_WITHOUT names it.
+    private static func type(of program: OpaquePointer) -> String {
+        switch bpf_program__type(program) {
+        case BPF_PROG_TYPE_KPROBE: "kprobe"
+        case BPF_PROG_TYPE_TRACEPOINT: "tracepoint"
+        case BPF_PROG_TYPE_SYSCALL: "syscall"
+        default: "tracing"
+        }
+    }
+
+    /// Loads programs, and what reads layouts and counts processes if that is wanted, in the first way that
+    /// this kernel takes.
+    ///
+    /// - Parameter explains: each refusal has the verifier's own words; it is tried twice for that.
+    static func load(
+        _ programs: [String], readsLayouts: Bool = false, counts: Bool = false, on kernel: Kernel,
+        configuration: vme_config = vme_config(), ringBytes: UInt32? = nil, explains: Bool = false
+    ) throws(ProbeError) -> (loader: BPFLoader, ways: Ways) {
+        let ways = Way.candidates(
+            readsLayouts: readsLayouts, counts: counts, hasFunction: kernel.hasFunction, hasStruct: kernel.hasStruct)
+        var refused: [Ways.Refusal] = []
+        for (number, way) in ways.enumerated() {
+            let isLast = number == ways.count - 1
+            do {
+                let loader = try load(
+                    programs + way.readers, from: way.build, on: kernel, configuration: configuration, ringBytes: ringBytes,
+                    explains: explains || isLast)
+                return (loader, Ways(taken: way, refused: refused))
+            } catch {
+                // Of the last, which asks least. Without the privilege each would be refused alike.
+                if isLast || Capabilities.current.lacksVital { throw error }
+                refused.append(Ways.Refusal(way: way, why: error.message))
+            }
+        }
+        preconditionFailure("there is always a way")
     }
 
     /// With programs that can't be preempted where the kernel offers that and its verifier lets
     /// them call functions of their own meanwhile (since 6.15), which is before it matters.
-    static func load(
-        _ programs: [String], on kernel: Kernel, configuration: vme_config = vme_config(),
-        ringBytes: UInt32? = nil
+    private static func load(
+        _ programs: [String], from build: Way.Build, on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?,
+        explains: Bool
     ) throws(ProbeError) -> BPFLoader {
-        if kernel.hasFunction("bpf_preempt_disable") {
+        if build != .withoutKfuncs, kernel.hasFunction("bpf_preempt_disable") {
             var held = configuration
             held.hold_cpu = 1
             let loader = try? BPFLoader(
-                programs: programs, on: kernel, configuration: held, ringBytes: ringBytes, explains: false)
+                programs: programs, from: build, on: kernel, configuration: held, ringBytes: ringBytes, explains: false)
             if let loader { return loader }
         }
         do {
-            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: false)
+            return try BPFLoader(
+                programs: programs, from: build, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: false)
         } catch {
-            return try BPFLoader(programs: programs, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: true)
+            guard explains else { throw error }
+            return try BPFLoader(
+                programs: programs, from: build, on: kernel, configuration: configuration, ringBytes: ringBytes, explains: true)
         }
     }
 
@@ -204,31 +253,4 @@ final class BPFLoader {
     private static let processors = max(1, Int(libbpf_num_possible_cpus()))
     /// struct number in bpf/base/shared.h.
     private static let numberSize = 64
-
-    // Not kept: libbpf has its own copy of what it needs, once the object is open.
-    private static var full: [UInt8] { decoded(BPFObject.full) }
-    private static var withoutKfuncs: [UInt8] { decoded(BPFObject.withoutKfuncs) }
-
-    private static func decoded(_ base64: StaticString) -> [UInt8] { base64.withUTF8Buffer(decoded) }
-
-    private static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-        var values = [UInt8](repeating: 64, count: 256)
-        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count / 4 * 3)
-        var bits: UInt32 = 0
-        var count = 0
-        for character in text {
-            let value = values[Int(character)]
-            guard value < 64 else { continue }
-            bits = bits << 6 | UInt32(value)
-            count += 6
-            if count >= 8 {
-                count -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
-        }
-        return bytes
-    }
 }

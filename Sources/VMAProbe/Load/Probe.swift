@@ -11,11 +11,13 @@ public final class Probe {
     public let kernel: Kernel
     public let plan: AttachPlan
     /// Whether `tasks` can be asked for.
-    let countsProcesses: Bool
+    var countsProcesses: Bool { ways.taken.stock == .iterator }
     let loader: BPFLoader
+    /// How the programs were loaded, and why not in a better way.
+    public let ways: Ways
     private let snapshots: SnapshotReader
-    /// Snapshots come through the ring. Asked once: to look something up in BTF takes a millisecond.
-    private let walks: Bool
+    /// Snapshots come through the ring.
+    private var walks: Bool { ways.taken.snapshot == .walk }
     private var ring: OpaquePointer?
     var decoder = WireDecoder()
     private var deliver: (Event) -> Void = { _ in }
@@ -42,11 +44,15 @@ public final class Probe {
         public var ringBytes: UInt32?
         /// For `SystemProbe`.
         public var countsProcesses = false
+        /// `Probe.ways` has the verifier's words of what was refused, which costs time.
+        public var explains = false
 
         public init(
-            followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil, countsProcesses: Bool = false
+            followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil, countsProcesses: Bool = false,
+            explains: Bool = false
         ) {
             self.countsProcesses = countsProcesses
+            self.explains = explains
             self.followsChildren = followsChildren
             self.wantsStacks = wantsStacks
             self.ringBytes = ringBytes
@@ -65,12 +71,10 @@ public final class Probe {
         var configuration = Self.configuration(source, kernel)
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
-        countsProcesses = options.countsProcesses && StockReader.exists(kernel)
-        loader = try BPFLoader.load(
-            plan.programs + Self.readers(kernel, countsProcesses), on: kernel, configuration: configuration,
-            ringBytes: options.ringBytes)
+        (loader, ways) = try BPFLoader.load(
+            plan.programs, readsLayouts: true, counts: options.countsProcesses, on: kernel, configuration: configuration,
+            ringBytes: options.ringBytes, explains: options.explains)
         snapshots = SnapshotReader(loader: loader)
-        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
         try attach()
         try openRing()
     }
@@ -94,39 +98,32 @@ public final class Probe {
     /// processes.
     ///
     /// - Parameter source: with hooks attempts are counted one by one.
-    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil) throws(ProbeError) {
+    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil, explains: Bool = false) throws(ProbeError) {
         self.source = source
         self.kernel = kernel
         plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
-        countsProcesses = StockReader.exists(kernel)
         if let text = plan.missingText { throw .unsupported(text) }
-        loader = try BPFLoader.load(
-            plan.programs + Self.readers(kernel, true), on: kernel, configuration: Self.everyone(kernel), ringBytes: ringBytes)
+        (loader, ways) = try BPFLoader.load(
+            plan.programs, readsLayouts: true, counts: true, on: kernel, configuration: Self.everyone(kernel),
+            ringBytes: ringBytes, explains: explains)
         snapshots = SnapshotReader(loader: loader)
-        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
         try openRing()
     }
 
     /// Loads what reads one layout, and attaches nothing.
-    public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false) throws(ProbeError) {
+    public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false, explains: Bool = false) throws(ProbeError) {
         source = .tracepoints
         self.kernel = kernel
         plan = AttachPlan(.tracepoints, kernel)
-        self.countsProcesses = countsProcesses && StockReader.exists(kernel)
-        // Only the paths of files come through the ring.
-        loader = try BPFLoader.load(Self.readers(kernel, self.countsProcesses), on: kernel, ringBytes: 1 << 20)
+        // Only the paths of files come through the ring, and the rows of a walk, which are taken out after each part.
+        (loader, ways) = try BPFLoader.load(
+            [], readsLayouts: true, counts: countsProcesses, on: kernel, ringBytes: 1 << 20, explains: explains)
         snapshots = SnapshotReader(loader: loader)
-        walks = SnapshotReader.program(kernel) == SnapshotReader.walk
         try openRing()
     }
 
     deinit {
         if let ring { vms_ring_close(ring) }
-    }
-
-    /// What is run from outside, and not attached.
-    private static func readers(_ kernel: Kernel, _ countsProcesses: Bool) -> [String] {
-        [SnapshotReader.program(kernel)] + (countsProcesses ? [StockReader.program] : [])
     }
 
     private func openRing() throws(ProbeError) {
@@ -294,17 +291,46 @@ public final class Probe {
 
     /// The rows come through the ring, among other events, which wait for the next drain.
     private func walk(_ tid: Int32) throws(ProbeError) -> Found? {
-        var vmas: [VMA] = []
-        var request = vme_snapshot()
-        var progress: Set<UInt64> = []
-        repeat {
-            request = try snapshots.walk(tid, from: request.from)
-            if request.mm == 0 { return nil }
-            progress.insert(request.sections)
+        for _ in 0..<SnapshotReader.execs {
+            var found: Found = (0, [], true)
+            var progress: Set<UInt64> = []
+            var (from, standstill) = (UInt64(0), 0)
+            var request = vme_snapshot()
+            repeat {
+                request = try snapshots.walk(tid, from: from)
+                if request.mm == 0, found.mm == 0 { return nil }
+                if found.mm == 0 { found.mm = request.mm }
+                // After an exec it is another one than that of the parts before.
+                if request.error != 0 || request.mm != found.mm { break }
+                progress.insert(request.sections)
+                try receiveWalk(request, into: &found.vmas)
+                standstill = request.from > from ? 0 : standstill + 1
+                from = request.from
+            } while request.more != 0 && standstill < Self.walkTries
+            if standstill >= Self.walkTries { throw .failed("the VMAs of process \(tid) change too fast to be read") }
+            if request.error != 0 || request.mm != found.mm { continue }
+            found.isQuiet = SnapshotReader.isQuiet(progress)
+            return found
+        }
+        throw .failed("process \(tid) executes one program after the other: its VMAs can't be read")
+    }
+
+    /// So often a part may be asked for again: the tree moved meanwhile, or the ring was full.
+    private static let walkTries = 1000
+    /// The kernel keeps the ring's records in order, so those of a walk may wait for one that another processor
+    /// has not finished.
+    private static let walkPatience = 5000
+
+    private func receiveWalk(_ request: vme_snapshot, into vmas: inout [VMA]) throws(ProbeError) {
+        let mm = decoder.interners.mms.id(request.mm)
+        var missing = Int(request.count)
+        var parts: [Rows] = []
+        for round in 0..<Self.walkPatience {
+            if round > 0 { usleep(200) }
             deliver = { event in
                 if case .rows(let rows) = event, rows.reason == .snapshot {
-                    vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
-                    if rows.truncated { progress.insert(VME_BUSY) }
+                    missing -= 1
+                    parts.append(rows)
                 } else {
                     self.waiting.append(event)
                 }
@@ -312,7 +338,14 @@ public final class Probe {
             budget = .max
             vms_ring_consume(ring)
             deliver = { _ in }
-        } while request.more != 0
-        return (request.mm, vmas, SnapshotReader.isQuiet(progress))
+            if missing <= 0 { break }
+        }
+        guard missing == 0, parts.allSatisfy({ $0.origin.mm == mm }) else {
+            throw .failed("the rows of a walk did not come through the ring")
+        }
+        // What could not be read whole is asked for again.
+        for rows in parts where !rows.truncated {
+            vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
+        }
     }
 }

@@ -34,4 +34,11 @@ public enum ProbeError: Error, Sendable {
         if let lack = Capabilities.current.lack(code) { return .forbidden("\(reason); \(lack)") }
         return .unsupported("\(reason) (this kernel forbids it)")
     }
+
+    /// The same of a program that the kernel did not load: with the privileges that are needed EACCES is its
+    /// verifier's word, and no setting of perf's.
+    static func refused(_ doing: String, _ code: Int32) -> ProbeError {
+        guard code == EACCES, !Capabilities.current.lacksVital else { return bpf(doing, code) }
+        return .unsupported("\(doing): \(String(cString: strerror(code))) (this kernel forbids it)")
+    }
 }

@@ -25,7 +25,7 @@ public final class SystemProbe {
     public static func counterProblem(_ kernel: Kernel) -> String? {
         guard StockReader.exists(kernel) else { return "this kernel has no BPF iterator over tasks" }
         do throws(ProbeError) {
-            _ = try StockReader(loader: try BPFLoader.load([StockReader.program], on: kernel, ringBytes: 4096)).read()
+            _ = try StockReader(loader: try BPFLoader.load([StockReader.program], on: kernel, ringBytes: 4096).loader).read()
             return nil
         } catch {
             return error.message

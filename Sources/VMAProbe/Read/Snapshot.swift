@@ -6,18 +6,6 @@ import VMAWire
 
 /// The VMAs of a running process's address space, read by whatever the kernel has for it.
 struct SnapshotReader {
-    /// A SYSCALL program that runs the task_vma iterator as a kfunc hardly disturbs a busy
-    /// target (since 6.7); read(2) on the iterator holds its lock all the time.
-    static func program(_ kernel: Kernel) -> String {
-        if kernel.takesKfuncs, kernel.hasFunction("bpf_iter_task_vma_new"), kernel.hasFunction("bpf_task_from_pid") {
-            return "snapshot_task"
-        }
-        return kernel.hasStruct("bpf_iter__task_vma") ? "snapshot_iter" : walk
-    }
-
-    /// The program of last resort, whose rows come through the ring.
-    static let walk = "snapshot_walk"
-
     struct Result {
         /// The kernel's pointer, 0 if the task has no address space.
         var mm: UInt64 = 0
@@ -40,14 +28,23 @@ struct SnapshotReader {
     static func isQuiet(_ progress: Set<UInt64>) -> Bool { progress.count <= 1 && !progress.contains(.max) }
 
     let loader: BPFLoader
-    /// Throws `.notFound` if there is no task with this id.
+
+    /// Not by walking, which comes through the ring (`walk`). Throws `.notFound` if there is no task with this id.
     ///
     /// - Parameter patience: milliseconds to wait for a process that holds its lock for writing.
     func read(_ pid: Int32, patience: Int = 1000, _ interners: inout Interners) throws(ProbeError) -> Result {
-        if let (_, fd) = loader.program("snapshot_task") { return try run(fd, pid, patience, &interners) }
-        guard let (program, _) = loader.program("snapshot_iter") else { throw .failed("no snapshot program is loaded") }
-        return try iterate(program, pid, &interners)
+        // Of id 0 the kernel's iterators understand: of all.
+        guard pid > 0 else { throw Self.absent(pid) }
+        if let (_, fd) = loader.program(Way.Snapshot.kfunc.program) { return try run(fd, pid, patience, &interners) }
+        guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else { throw .failed("no snapshot program is loaded") }
+        for _ in 0..<Self.execs {
+            if let result = try iterate(program, pid, &interners) { return result }
+        }
+        throw .failed("process \(pid) executes one program after the other: its VMAs can't be read")
     }
+
+    /// In that many readings a process may leave its address space for another.
+    static let execs = 100
 
     private func run(
         _ fd: Int32, _ pid: Int32, _ patience: Int, _ interners: inout Interners
@@ -98,14 +95,11 @@ struct SnapshotReader {
     }
 
     /// Has the rows of a task sent through the ring, from an address on, where the kernel has no
-    /// iterator over VMAs. Returns what the program says: the mm, where to go on, whether to.
+    /// iterator over VMAs. Returns what the program says: the mm, where to go on, whether to, and how many
+    /// records it sent.
     func walk(_ pid: Int32, from: UInt64) throws(ProbeError) -> vme_snapshot {
-        guard let (program, _) = loader.program("snapshot_walk") else { throw .failed("no snapshot program is loaded") }
-        let map = try loader.map("snapshot_request")
-        var key: UInt32 = 0
-        var request = vme_snapshot()
-        (request.pid, request.from, request.error) = (pid, from, -ESRCH)
-        guard bpf_map_update_elem(map, &key, &request, 0) == 0 else { throw .bpf("asking for a snapshot", errno) }
+        guard let (program, _) = loader.program(Way.Snapshot.walk.program) else { throw .failed("no snapshot program is loaded") }
+        let request = try ask(pid, from: from, error: -ESRCH)
         guard let link = bpf_program__attach_iter(program, nil) else { throw .bpf("attaching the task iterator", errno) }
         defer { bpf_link__destroy(link) }
         let fd = bpf_iter_create(bpf_link__fd(link))
@@ -113,8 +107,18 @@ struct SnapshotReader {
         defer { close(fd) }
         var byte: UInt8 = 0
         while Glibc.read(fd, &byte, 1) < 0, errno == EINTR || errno == EAGAIN {}
-        guard bpf_map_lookup_elem(map, &key, &request) == 0 else { throw .bpf("reading a snapshot", errno) }
-        guard request.error == 0 else { throw Self.absent(pid) }
+        let answer = request.pointee
+        guard answer.error != -ESRCH else { throw Self.absent(pid) }
+        return answer
+    }
+
+    /// Says whose VMAs are wanted, in memory that the program shares with us.
+    private func ask(_ pid: Int32, from: UInt64, error: Int32) throws(ProbeError) -> UnsafeMutablePointer<vme_snapshot> {
+        let memory = try loader.memory(of: "snapshot_request", bytes: MemoryLayout<vme_snapshot>.size)
+        let request = memory.assumingMemoryBound(to: vme_snapshot.self)
+        var wanted = vme_snapshot()
+        (wanted.pid, wanted.from, wanted.error) = (pid, from, error)
+        request.pointee = wanted
         return request
     }
 
@@ -123,9 +127,11 @@ struct SnapshotReader {
         return .notFound("there is no process \(pid)")
     }
 
+    /// Returns nil if the task left its address space meanwhile.
     private func iterate(
         _ program: OpaquePointer, _ pid: Int32, _ interners: inout Interners
-    ) throws(ProbeError) -> Result {
+    ) throws(ProbeError) -> Result? {
+        let request = try ask(pid, from: 0, error: 0)
         var target = bpf_iter_link_info()
         target.task.tid = UInt32(pid)
         let link = withUnsafeMutablePointer(to: &target) { target in
@@ -147,6 +153,7 @@ struct SnapshotReader {
         defer { close(fd) }
 
         var result = Result()
+        var progress: Set<UInt64> = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let size = MemoryLayout<vme_snapshot_row>.stride
         while true {
@@ -163,8 +170,10 @@ struct SnapshotReader {
             // more than one (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
             guard let first = entries.first, first.row.start > result.vmas.last?.start ?? 0 else { break }
             result.mm = first.mm
+            for entry in entries { progress.insert(entry.sections) }
             entries.map(\.row).withUnsafeBufferPointer { result.append($0, &interners) }
         }
-        return result
+        result.isQuiet = Self.isQuiet(progress)
+        return request.pointee.error == 0 ? result : nil
     }
 }

@@ -1,0 +1,40 @@
+import CZlib
+
+/// A build of the BPF programs as the executable holds it: compressed by zlib, in base64.
+struct EmbeddedObject: Sendable {
+    /// Its size as an ELF file.
+    var bytes: Int
+    var text: StaticString
+
+    /// The ELF file. Not kept: libbpf has its own copy of what it needs, once the object is open.
+    var elf: [UInt8] {
+        let packed = text.withUTF8Buffer(Self.decoded)
+        var elf = [UInt8](repeating: 0, count: bytes)
+        var size = UInt(bytes)
+        guard uncompress(&elf, &size, packed, UInt(packed.count)) == Z_OK, size == bytes else {
+            preconditionFailure("the executable's BPF object is damaged")
+        }
+        return elf
+    }
+
+    private static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var values = [UInt8](repeating: 64, count: 256)
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 4 * 3)
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text {
+            let value = values[Int(character)]
+            guard value < 64 else { continue }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
+    }
+}
