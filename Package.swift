@@ -47,7 +47,6 @@ let package = Package(
         .systemLibrary(
             name: "CElf", pkgConfig: "libelf",
             providers: [.apt(["libelf-dev", "zlib1g-dev"])]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CSystem"),
         .target(
             name: "VMAProbe",

@@ -33,6 +33,7 @@ package final class Observation {
     private static let auditTries = (periodic: 3, final: 20)
     private static let auditPause: UInt32 = 2000  // µs
     private static let believedDifferences = 3
+    private static let execTries = 100
     private static let finalAuditTime: UInt64 = 2_000_000_000
     /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.
     private static let signalGrace: UInt64 = 200_000_000
@@ -92,11 +93,7 @@ package final class Observation {
         let end = vms_pidfd_open(pid)
         guard end >= 0 else { throw ProbeError.notFound("there is no process \(pid)") }
         defer { close(end) }
-        let mm = try probe.track(pid)
-        // Events that come from now on are applied on top of the snapshot.
-        guard let snapshot = try probe.snapshot(pid) else {
-            throw ProbeError.notFound("process \(pid) has exited")
-        }
+        let (mm, snapshot) = try adopt(pid)
         let time = vms_monotonic_ns()
         let command = Target.command(pid)
         feed(.adopted(mm, tgid: UInt32(pid), command: command))
@@ -104,6 +101,17 @@ package final class Observation {
         Console.warn("observing \(command)[\(pid)]")
         progress = Progress()
         try loop(until: end) { false }
+    }
+
+    /// Tracks a process and reads its layout. Events that come from now on are applied on top of that.
+    private func adopt(_ pid: Int32) throws -> (MMID, (mm: MMID, vmas: [VMA], isQuiet: Bool)) {
+        for _ in 1...Self.execTries {
+            let mm = try probe.track(pid)
+            guard let snapshot = try probe.snapshot(pid) else { throw ProbeError.notFound("process \(pid) has exited") }
+            // It may have executed another program in between.
+            if snapshot.mm == mm { return (mm, snapshot) }
+        }
+        throw ProbeError.failed("process \(pid) executes one program after the other")
     }
 
     /// Returns the command's exit status, 128 + n for a signal.

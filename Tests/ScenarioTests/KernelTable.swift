@@ -31,7 +31,12 @@ struct KernelTable {
 
         """
 
+    /// What follows is written by hand: kernels that no test boots.
+    private static let byHand = "## Built from source"
+
     var rows: [Row]
+    /// From that heading on.
+    var rest = ""
 
     init(_ guests: [Guest]) {
         rows = guests.filter(\.isAsAsked).flatMap { guest in
@@ -54,7 +59,9 @@ struct KernelTable {
     }
 
     init(_ page: String) {
-        rows = page.split(separator: "\n").compactMap { line in
+        let end = page.range(of: Self.byHand)?.lowerBound ?? page.endIndex
+        rest = String(page[end...])
+        rows = page[..<end].split(separator: "\n").compactMap { line in
             let cells = line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
                 .map { $0.trimmingCharacters(in: .whitespaces) }
             guard cells.count == Self.columns.count, cells != Self.columns, cells[0].first != "-" else { return nil }
@@ -91,7 +98,7 @@ struct KernelTable {
     func write(_ file: URL) throws {
         func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |\n" }
         var text = Self.introduction + "\n" + line(Self.columns) + "|" + String(repeating: "---|", count: Self.columns.count)
-        text += "\n" + rows.map { line($0.cells) }.joined()
+        text += "\n" + rows.map { line($0.cells) }.joined() + (rest.isEmpty ? "" : "\n" + rest)
         try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try text.write(to: file, atomically: true, encoding: .utf8)
     }

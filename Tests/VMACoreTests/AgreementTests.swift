@@ -78,6 +78,35 @@ struct AgreementTests {
         scene.checkSums()
     }
 
+    @Test("is not asked of what was attempted while the layout was read, which shows what came of it")
+    func ahead() {
+        let scene = Scene(.v6_1, isHooked: true)
+        // What was read shows the VMA that came of it.
+        let before = Drawing("AA**BB", ["A": .named(1)])
+        func enter(at time: UInt64) {
+            var attempt = HookedAttempt(.vmaMerge, before, .mprotect(pages(2, 4)))
+            attempt.origin.time = time
+            scene.observer.apply(.attempt(attempt))
+        }
+        scene.observer.adopt(mm: 1, tgid: 101, command: "app")
+        scene.observer.resync(mm: 1, Drawing("AABBCC").vmas, asOf: 500)
+        enter(at: 400)
+        scene.end(1, .mprotect(pages(2, 4)), tid: Origin.drawn.tid)
+        #expect(scene.observer.checked == 0)
+        enter(at: 600)
+        scene.end(1, .mprotect(pages(2, 4)), tid: Origin.drawn.tid)
+        #expect(scene.observer.checked == 1)
+    }
+
+    @Test("is not asked of an attempt that began before one which can't be judged, on the same thread")
+    func skipped() {
+        var hooks = HookAttempts()
+        #expect(hooks.enter(HookedAttempt(.vmaMerge, Drawing("AA**BB")), nil).isEmpty)
+        #expect(hooks.skip(.drawn).count == 1, "its outcome is known by now")
+        hooks.commit(.drawn, pages(0, 4))
+        #expect(hooks.end(.drawn, after: []).isEmpty, "and this commit is the other one's")
+    }
+
     @Test("of a hooked mmap is read off the section's end")
     func hookedRegion() {
         let scene = Scene(.v6_1, isHooked: true)

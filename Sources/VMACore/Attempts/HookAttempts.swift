@@ -48,6 +48,13 @@ struct HookAttempts {
         return old.filter { $0.attempt.site.commits }.map(resolve)
     }
 
+    /// A thread enters a function that considers a merge, which can't be judged. Returns the attempts whose outcome is
+    /// thereby known.
+    mutating func skip(_ origin: Origin) -> [MergeAttempt] {
+        guard let old = pending.removeValue(forKey: origin.tid) else { return [] }
+        return old.filter { $0.attempt.site.commits }.map(resolve)
+    }
+
     /// A thread carries a merge out: afterwards one VMA holds `result`, or what is behind the
     /// proposed range takes that over if `result` ends where the range begins.
     mutating func commit(_ origin: Origin, _ result: AddressRange) {

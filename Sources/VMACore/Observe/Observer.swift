@@ -53,7 +53,7 @@ public final class Observer {
         switch event {
         case .rows(let rows): apply(rows)
         case .section(let section): apply(section)
-        case .attempt(let attempt): note(hooks.enter(attempt, image(attempt.origin.mm)?.layout))
+        case .attempt(let attempt): enter(attempt)
         case .commit(let origin, let range): hooks.commit(origin, range)
         case .fork(let life):
             let child = population.image(for: life.origin.mm, tgid: life.origin.tgid)
@@ -303,6 +303,14 @@ public final class Observer {
     }
 
     // MARK: attempts
+
+    /// A layout that was read from outside is ahead of what was attempted meanwhile: which VMAs such an attempt has
+    /// split is not known, so it is not judged.
+    private func enter(_ attempt: HookedAttempt) {
+        let image = image(attempt.origin.mm)
+        if let image, attempt.origin.time < image.knownSince { return note(hooks.skip(attempt.origin)) }
+        note(hooks.enter(attempt, image?.layout))
+    }
 
     private func note(_ attempts: [MergeAttempt]) {
         if waits { return waiting.append(contentsOf: attempts) }

@@ -51,6 +51,8 @@ final class BPFLoader {
         }
         if configuration.everyone == 0, let flows = bpf_object__find_map_by_name(object, "flows") {
             bpf_map__set_max_entries(flows, 1)  // nothing is put there
+            // Up to 6.0 the kernel warns of kprobes whose maps allocate.
+            bpf_map__set_map_flags(flows, 0)
         }
         // The first program that the kernel refuses says why in its log.
         var logs: [(String, UnsafeMutablePointer<CChar>)] = []
