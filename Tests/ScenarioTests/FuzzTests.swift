@@ -6,10 +6,14 @@ import Testing
 struct FuzzTests {
     private static let random: Result<TemporaryFolder, any Error> = Result {
         let folder = try TemporaryFolder()
-        try Shell.must(
-            "clang", "-static", "-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", folder.path("random"),
-            Repository.root.appendingPathComponent("scenarios/load/random.c").path)
+        try compile(folder.path("random"))
         return folder
+    }
+
+    static func compile(_ program: String) throws {
+        try Shell.must(
+            "clang", "-static", "-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", program,
+            Repository.root.appendingPathComponent("scenarios/load/random.c").path)
     }
 
     @Test("end with agreement on every attempt, and equal layouts at each pause", arguments: [(1, 1), (2, 4), (3, 4)])

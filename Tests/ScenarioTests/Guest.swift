@@ -84,6 +84,7 @@ struct Guest: Sendable {
         try Demo.compile(programs.path("workload"))
         try OrdinaryUser.compile(programs.path("asuser"))
         try FlowTests.compile(programs.path("misses"))
+        try FuzzTests.compile(programs.path("random"))
         return programs
     }
 
@@ -132,6 +133,9 @@ struct Guest: Sendable {
         """
         mkdir -p /tmp/out; cd /tmp/out
         vmascope=/root/vmascope
+        # Without this what VMASCOPE_* ask for is not heard.
+        debug=--debug-environment
+        $vmascope $debug --version > /dev/null 2>&1 || debug=
         cat > each.sh <<END
         for program in /root/programs/s[0-9]*; do
             \\$program || echo "\\$program ended with \\$?" >&2
@@ -170,6 +174,17 @@ struct Guest: Sendable {
         $vmascope run --json -- true > auto.json
         sleep 1000 & sleeper=$!
         $vmascope layout $sleeper --json > layout.json
+        VMASCOPE_WITHOUT=syscall:bpf_task_from_pid,bpf_iter_attach_task \\
+            $vmascope $debug layout $sleeper --json > layout.walk 2> layout.err
+
+        # In full flight: it never rests, so it is busy while its layout is read and programs are detached.
+        for source in \(Station.sources.joined(separator: " ")); do
+            /root/programs/random -x fork,vfork,exec,outside,share 3 1000000000 2 > /dev/null 2>&1 & flight=$!
+            sleep 1
+            VMASCOPE_AUDIT_INTERVAL=50 $vmascope $debug attach $flight --source $source --duration 6s --json --no-stacks \\
+                > $source.flight 2> $source.err.flight
+            kill -KILL $flight; wait $flight
+        done
 
         # What the kernel holds for BPF. Numbers and times tell two runs of bpftool apart, and it
         # has programs of its own while it looks.

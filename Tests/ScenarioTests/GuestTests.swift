@@ -58,6 +58,27 @@ struct GuestTests {
         #expect(layout.vmas.contains { $0.name == "[stack]" })
     }
 
+    @Test("a layout is walked to where no iterator can be told a task, and is the same", arguments: Machine.plain)
+    func walk(_ machine: Machine) async throws {
+        let guest = try await Guest.of(machine)
+        let best = try LayoutFile(try guest.text("layout.json"))
+        let walked = try LayoutFile(try guest.text("layout.walk"))
+        #expect(best.vmas.map(\.start) == walked.vmas.map(\.start) && best.vmas.map(\.pgoff) == walked.vmas.map(\.pgoff))
+    }
+
+    @Test("a process that never rests is attached to as exactly as one that is started", arguments: Station.plain)
+    func flight(_ station: Station) async throws {
+        let guest = try await Guest.of(station.machine)
+        guard guest.usable.contains(station.source) else { return }
+        let report = try guest.report("\(station.source).flight")
+        let messages = guest.messages("\(station.source).err.flight")
+        let audit = report.layout_audit
+        #expect(report.agreement.unexplained == 0 && report.events.lost == 0, "\(messages)")
+        #expect(audit.checked > 0 && audit.equal == audit.checked, "\(messages)")
+        // A write section may be open when it begins: what that changes is read anew.
+        #expect(report.totals.attempts > 20 && audit.resynced <= 1, "\(messages)")
+    }
+
     @Test("system counts and sweeps, for root and for an ordinary user; without CAP_BPF it says so", arguments: Machine.plain)
     func system(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)
