@@ -31,8 +31,8 @@ struct KernelTable {
 
         """
 
-    /// What follows is written by hand: kernels that no test boots.
-    private static let byHand = "## Built from source"
+    /// What follows is written by hand.
+    private static let byHand = "## Support"
 
     var rows: [Row]
     /// From that heading on.

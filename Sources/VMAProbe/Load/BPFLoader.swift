@@ -24,7 +24,7 @@ final class BPFLoader {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
         var options = bpf_object_open_opts()
-        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        options.sz = optionsSize(\bpf_object_open_opts.kernel_log_level)
         // For a type that the kernel lacks libbpf looks in the modules, which needs CAP_SYS_ADMIN, unless it is
         // told where the kernel's types are.
         let path = Capabilities.current.isAdmin ? nil : strdup("/sys/kernel/btf/vmlinux")
@@ -255,4 +255,10 @@ final class BPFLoader {
     private static let processors = max(1, Int(libbpf_num_possible_cpus()))
     /// struct number in bpf/base/shared.h.
     private static let numberSize = 64
+}
+
+/// The size of one of libbpf's structs of options, up to its last field: what lies behind that has to be zero, and
+/// a struct's padding may hold anything.
+func optionsSize<Options, Last>(_ last: KeyPath<Options, Last>) -> Int {
+    MemoryLayout<Options>.offset(of: last)! + MemoryLayout<Last>.size
 }

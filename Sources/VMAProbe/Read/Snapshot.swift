@@ -63,7 +63,7 @@ struct SnapshotReader {
         var progress: Set<UInt64> = []
         repeat {
             var options = bpf_test_run_opts()
-            options.sz = MemoryLayout<bpf_test_run_opts>.size
+            options.sz = optionsSize(\bpf_test_run_opts.batch_size)
             let code = withUnsafeMutablePointer(to: &request) { request in
                 options.ctx_in = UnsafeRawPointer(request)  // and out: written back in place
                 options.ctx_size_in = UInt32(MemoryLayout<vme_snapshot>.size)
@@ -136,7 +136,7 @@ struct SnapshotReader {
         target.task.tid = UInt32(pid)
         let link = withUnsafeMutablePointer(to: &target) { target in
             var options = bpf_iter_attach_opts()
-            options.sz = MemoryLayout<bpf_iter_attach_opts>.size
+            options.sz = optionsSize(\bpf_iter_attach_opts.link_info_len)
             options.link_info = target
             options.link_info_len = UInt32(MemoryLayout<bpf_iter_link_info>.size)
             return bpf_program__attach_iter(program, &options)
