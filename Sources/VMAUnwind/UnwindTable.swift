@@ -5,6 +5,7 @@ public final class UnwindTable {
     private let debugFrames: FrameSection?
     private let sorted: SortedIndex?
     private let code: [Section]
+    private let go: GoTable?
 
     /// Made when they are first wanted.
     private var scanned: ScannedIndex?
@@ -17,10 +18,12 @@ public final class UnwindTable {
     private static let mostCommonEntries = 1024
 
     /// Sections that are missing are nil. `code` is what is executable in the image: by it the walk checks
-    /// that there is a call before a return address.
+    /// that there is a call before a return address. Where `go` knows a function it is asked first.
     public init(
-        frameHeader: Section? = nil, frames: Section? = nil, debugFrames: Section? = nil, code: [Section] = []
+        frameHeader: Section? = nil, frames: Section? = nil, debugFrames: Section? = nil, code: [Section] = [],
+        go: GoTable? = nil
     ) {
+        self.go = go
         self.frames = frames.map { FrameSection(section: $0, isDebugFrame: false) }
         self.debugFrames = debugFrames.map { FrameSection(section: $0, isDebugFrame: true) }
         self.code = code
@@ -30,18 +33,20 @@ public final class UnwindTable {
     /// About how much memory it takes, in bytes, without what the sources of its sections keep.
     public var footprint: Int {
         (scanned?.footprint ?? 0) + (scannedDebug?.footprint ?? 0) + rows.count * 256
-            + (commonEntries.count + commonDebugEntries.count) * 256 + 512
+            + (commonEntries.count + commonDebugEntries.count) * 256 + (go?.footprint ?? 0) + 512
     }
 
     /// Whether there is any call-frame information.
-    public var isEmpty: Bool { frames == nil && debugFrames == nil }
+    public var isEmpty: Bool { frames == nil && debugFrames == nil && go == nil }
 
     // MARK: rows
 
     /// The rules at an address of the image; nil if there are none. `steps` is what may still be spent.
     func row(at address: UInt64, steps: inout Int) -> UnwindRow? {
         if let known = rows[address] { return known }
-        let row = entry(for: address).flatMap { FrameProgram.row($0, at: address, steps: &steps) }
+        let row =
+            go?.row(at: address, steps: &steps)
+            ?? entry(for: address).flatMap { FrameProgram.row($0, at: address, steps: &steps) }
         // What was given up for want of steps may be found by the next walk.
         guard steps > 0 else { return row }
         if rows.count >= Self.mostRows { rows.removeAll(keepingCapacity: true) }

@@ -25,6 +25,8 @@ private struct Walk {
     private var steps: Int
     private var kind = Unwound.Frame.Kind.innermost
     private var isGuessed = false
+    /// Whether the last step was one by frame pointer.
+    private var followedPointer = false
     /// Of the stack, the first address that was wanted and not copied.
     private var missing: UInt64?
     private(set) var result = Unwound()
@@ -97,6 +99,7 @@ private struct Walk {
         }
         registers = caller
         kind = row.isSignalFrame ? .interrupted : .caller
+        followedPointer = false
         return .frame
     }
 
@@ -153,35 +156,52 @@ private struct Walk {
 
     // MARK: by frame pointers
 
+    /// Whether rsp points to what the kernel gives a program: the number of its arguments, and the first of them,
+    /// which lies further out. Some start by aligning rsp.
+    private mutating func isAtEntry() -> Bool {
+        guard let stack = registers[Registers.Number.rsp] else { return false }
+        for offset: UInt64 in [0, 8] {
+            guard let count = word(stack &+ offset), let first = word(stack &+ offset &+ 8) else { return false }
+            if count < 1 << 20, first > stack, first - stack < 64 << 20 { return true }
+        }
+        return false
+    }
+
     /// One step where there is no call-frame information.
     private mutating func followFramePointer(_ place: CodePlace?, _ lookup: (UInt64) -> CodePlace?) -> Step {
         missing = nil
         guard let pointer = registers[Registers.Number.rbp] else { return .end(.unknown) }
-        // The ABI marks the outermost frame by a frame pointer of 0.
-        if pointer == 0 { return .end(kind == .innermost ? .unknown : .complete) }
+        // The ABI marks the outermost frame by a frame pointer of 0. But rbp may be any number that a function
+        // works with: so a frame pointer has led there, or the stack is that of a program's first instruction.
+        if pointer == 0 { return .end(kind != .innermost && (followedPointer || isAtEntry()) ? .complete : .unknown) }
         guard pointer % 8 == 0, let stack = registers[Registers.Number.rsp], pointer >= stack else {
             return .end(.unknown)
         }
         guard let saved = word(pointer), let address = word(pointer &+ 8) else {
+            // Beyond the copy, or on another stack, as where a fiber begins: nothing says that this frame is its.
+            isGuessed = true
             let step = followChain(lookup)
             if case .end(.cut) = step { return .end(cut) }
             return step
         }
         if address == 0 { return .end(saved == 0 ? .complete : .unknown) }
-        guard saved == 0 || saved % 8 == 0 && saved > pointer, let code = lookup(address &- 1) else {
-            return .end(.unknown)
-        }
+        guard let code = lookup(address &- 1) else { return .end(.unknown) }
         let hasCall = code.table?.hasCall(before: address &- code.bias)
-        if hasCall == false { return .end(.unknown) }
+        // A caller that keeps no frame pointer may have had anything in rbp.
+        let leadsOn = saved == 0 || saved % 8 == 0 && saved > pointer
+        // What Go's goroutines return to stands behind no call.
+        if hasCall == false, saved == 0, followedPointer { return .end(.complete) }
+        if hasCall == false || hasCall == nil && !leadsOn { return .end(.unknown) }
         // The function where the thread is may have pushed nothing yet, or nothing at all: then this is the
         // caller of its caller.
-        if hasCall != true || kind != .caller { isGuessed = true }
+        if hasCall != true || !leadsOn || kind != .caller { isGuessed = true }
         var caller = Registers()
         caller[Registers.Number.rip] = address
         caller[Registers.Number.rsp] = pointer &+ 16
         caller[Registers.Number.rbp] = saved
         registers = caller
         kind = .caller
+        followedPointer = true
         return .frame
     }
 
@@ -192,10 +212,12 @@ private struct Walk {
         }
         // Of what follows only the addresses are known. As long as each function keeps a frame pointer, each is
         // the caller of the one before; from the first that does not on, it is a guess.
-        for (index, address) in rest.enumerated() {
+        for address in rest {
             guard result.frames.count < limits.frames else { return .end(.limit) }
             if address == 0 { return .end(.complete) }
             guard let place = lookup(address &- 1) else { return .end(cut) }
+            let hasCall = place.table?.hasCall(before: address &- place.bias)
+            if hasCall == false { return .end(cut) }
             let frame = Unwound.Frame(address: address, kind: .caller, isGuessed: isGuessed)
             result.frames.append(frame)
             let row = place.table?.row(at: frame.lookup &- place.bias, steps: &steps)
@@ -203,7 +225,7 @@ private struct Walk {
             if let row {
                 if row.returnRule == .undefined { return .end(.complete) }
                 if !row.followsFramePointer { isGuessed = true }
-            } else if place.table?.hasCall(before: address &- place.bias) != true || index == 0 {
+            } else if hasCall != true {
                 isGuessed = true
             }
         }

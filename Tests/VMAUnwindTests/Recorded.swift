@@ -111,6 +111,32 @@ final class RecordedFiles {
         return CodePlace(table: image.table, bias: address &- inImage)
     }
 
+    /// By what a sampler would have: never more than the recorded part of the stack.
+    func unwind(_ stop: RecordedStop) -> Unwound {
+        stop.stack.withUnsafeBytes { bytes in
+            Unwinder.unwind(
+                stop.registers, stacks: [StackCopy(base: stop.registers[Registers.Number.rsp] ?? 0, bytes: bytes)],
+                chain: stop.chain
+            ) { place($0, in: stop) }
+        }
+    }
+
+    /// Both walks side by side.
+    static func text(_ ours: Unwound, _ stop: RecordedStop) -> String {
+        var text = "at system call \(stop.call): \(ours.ending), libdw: \(stop.failure)\n"
+        for index in 0..<max(ours.frames.count, stop.frames.count) {
+            let one = index < ours.frames.count ? ours.frames[index] : nil
+            let other = index < stop.frames.count ? stop.frames[index] : nil
+            let address = one?.address ?? other?.address ?? 0
+            let mapping = stop.mappings.first { $0.start < address && address <= $0.end }
+            text += one.map { String($0.address, radix: 16) + ($0.isGuessed ? "?" : "") } ?? "-"
+            text += one?.address == other?.address ? " = " : " / "
+            text += other.map { String($0.address, radix: 16) + " " + $0.name } ?? "-"
+            text += " \(mapping?.path ?? "unmapped")+\(String(address &- (mapping?.start ?? 0) &+ (mapping?.offset ?? 0), radix: 16))\n"
+        }
+        return text
+    }
+
     private func image(_ path: String) -> UnwindImage? {
         if path == "[vdso]" { return vdso }
         guard path.hasPrefix("/"), path.count < 4096 else { return nil }
@@ -134,7 +160,11 @@ enum Verdict: String, CaseIterable {
     case differsMarked
     case differs
 
-    init(_ ours: Unwound, _ reference: [RecordedStop.Frame]) {
+    init(_ ours: Unwound, _ stop: RecordedStop) {
+        // libdw tells of a last "frame" that is in no code, too.
+        let reference = stop.frames.enumerated().prefix { index, frame in
+            index == 0 || stop.mappings.contains { $0.start < frame.address && frame.address <= $0.end }
+        }.map(\.element)
         let common = zip(ours.frames, reference).prefix { $0.address == $1.address }.count
         if common == ours.frames.count, common == reference.count {
             self = .equal
