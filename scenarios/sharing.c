@@ -1,22 +1,18 @@
 // expect: mremap prev pgoff x29 recoverable
 // expect: mremap prev pgoff x16 shared
-// stands: alive pgoff x32 recoverable
-// stands: alive pgoff x13 shared
-// stands: child pgoff+anon_vma x8 recoverable
-// stands: child pgoff+anon_vma x7 shared
-// stands: unseen pgoff x14 recoverable
-// stands: unseen pgoff x31 unknown
-// stands: gone pgoff x14 recoverable
-// stands: gone pgoff x31 shared
+// stands: alive pgoff x14 recoverable
+// stands: alive pgoff x31 shared
+// stands: child pgoff+anon_vma x15 shared
+// stands: gone pgoff x29 recoverable
+// stands: gone pgoff x16 shared
 //
 // Mappings that were moved after they had been touched, in nine groups that share their pages with
-// other processes in different ways. The series would merge only what is not shared. It judges by
-// the anon_vma first, which says "shared" of all that a living child has inherited; of what stands,
-// the pages tell more: what either of the two has written since is a copy of its own.
+// other processes in different ways. The series would merge only what is not shared, and judges that by
+// the anon_vma alone: what a living child has inherited is shared, whoever has written to it since.
 //
-// Alone it does all this and exits (gone: nobody can look at the pages any more). With an argument
-// it writes "ready", and the child's process id, and stays, with its child (alive, child; unseen:
-// by an observer without CAP_SYS_ADMIN).
+// Alone it does all this and exits (gone: what stands has been tried while it was observed). With an
+// argument it writes "ready", and the child's process id, and stays, with its child (alive, child: nobody
+// has tried what stands, so it is as if it were tried now).
 #include "fork.h"
 #include "shm.h"
 

@@ -162,7 +162,6 @@ package final class Observation {
         deadline = vms_monotonic_ns() + Self.finalAuditTime
         grace = Self.signalGrace
         try audit(tries: Self.auditTries.final)
-        try lookAtPages()
         endTime = vms_monotonic_ns()
         try probe.finish(feed)
         feed(.settled)
@@ -259,18 +258,6 @@ package final class Observation {
         }
         if different >= Self.believedDifferences, image.changes == last.changes {
             feed(.compared(image.mm, last.kernel))
-        }
-    }
-
-    /// Of what stands in the end, where only its pages tell whether it is shared.
-    private func lookAtPages() throws {
-        for image in observer.images where !image.hasExited && image.isComplete {
-            let ranges = observer.judge.inDoubt(image.layout, image.pages)
-            guard !ranges.isEmpty else { continue }
-            let map = PageMap(Int32(image.tgid))
-            // Another process may have the id by now.
-            guard try read(image) != nil else { continue }
-            feed(.pages(image.mm, ranges.map { PageUse($0, map.mapped($0)) }))
         }
     }
 

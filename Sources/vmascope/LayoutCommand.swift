@@ -31,12 +31,9 @@ struct LayoutCommand: ParsableCommand {
         let observer = Observer(judge: Judge(model), isHooked: false)
         probe.drain(observer.apply)  // the files' paths
         let layout = Layout(snapshot.vmas)
-        let map = PageMap(process)
-        let pages = PageFacts(observer.judge.inDoubt(layout).map { PageUse($0, map.mapped($0)) })
         let report = LayoutReport(
             pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit, layout: layout,
-            pages: pages, judge: observer.judge,
-            labels: Labels(files: observer.files, names: observer.names))
+            judge: observer.judge, labels: Labels(files: observer.files, names: observer.names))
         var text = ""
         if json {
             JSONLayout().render(report, into: &text)

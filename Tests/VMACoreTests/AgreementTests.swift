@@ -188,7 +188,7 @@ struct LossTests {
 struct LedgerTests {
     private func key(_ stack: StackID, _ blockers: Blockers = .pgoff) -> Ledger.Key {
         Ledger.Key(
-            mm: 1, operation: .mremap, side: .prev, blockers: blockers, detail: nil, whatIf: .recoverable,
+            mm: 1, operation: .mremap, side: .prev, blockers: blockers, detail: nil,
             stack: stack)
     }
 
@@ -286,9 +286,8 @@ struct TallyTests {
         one.missedBy = [.pgoff: 1]
         var other = one
         other.missedBy = [.pgoff: 2, .name: 1]
-        other.whatIf = [.shared: 1]
         one.add(other)
         #expect(one.attempts == 4 && one.missed == 2)
-        #expect(one.missedBy == [.pgoff: 3, .name: 1] && one.whatIf == [.shared: 1])
+        #expect(one.missedBy == [.pgoff: 3, .name: 1])
     }
 }

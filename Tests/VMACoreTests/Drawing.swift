@@ -67,7 +67,8 @@ struct Drawing {
     /// What separates the only two VMAs drawn, as they stand.
     func boundary(by model: KernelModel = .v6_12) -> (blockers: Blockers, detail: String?, whatIf: WhatIf?) {
         precondition(vmas.count == 2)
-        let (blockers, whatIf, _) = Judge(model).boundary(vmas[0], vmas[1])
+        let (blockers, left, right) = Judge(model).boundary(vmas[0], vmas[1])
+        let whatIf = WhatIfAnswers.either(left, right)[Proposals.rfc]
         return (blockers, Judge(model).detail(blockers, vmas[0], vmas[1]), whatIf)
     }
 }

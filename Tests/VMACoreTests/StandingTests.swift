@@ -31,43 +31,6 @@ struct StandingTests {
         #expect(rows(scene).map(\.0) == [Cause(.mprotect, stack: 7)])
     }
 
-    @Test("is shared, or not, as the pages have been seen; the next reading of its VMAs settles it anew")
-    func seen() throws {
-        let scene = Scene()
-        let notes: [Character: Note] = ["A": .anon(1), "B": .parent(2)]
-        scene.adopt(1, "AABB", notes)
-        let image = try #require(scene.observer.image(1))
-        func whatIf() -> [WhatIf: Int] { image.boundaries(scene.observer.judge).whatIf }
-        #expect(whatIf() == [.shared: 1])
-        let right = image.layout.vmas[1].range
-        scene.observer.apply(.pages(1, [PageUse(right, .once)]))
-        #expect(whatIf() == [.recoverable: 1])
-        #expect(image.boundaries(scene.observer.judge).rows.map(\.kind.byPages) == [true])
-        scene.observer.apply(.pages(1, [PageUse(right, .unseen)]))
-        #expect(whatIf() == [.unknown: 1])
-        scene.observer.apply(.pages(9, [PageUse(right, .once)]))  // nobody's
-        scene.observer.check(mm: 1, image.layout.vmas)
-        #expect(whatIf() == [.shared: 1])
-    }
-
-    @Test("is not known to be its own any more when it has forked, until its VMAs are read again")
-    func forked() throws {
-        let scene = Scene()
-        let notes: [Character: Note] = ["A": .anon(1), "B": .anon(2)]
-        scene.adopt(1, "AABB", notes)
-        let image = try #require(scene.observer.image(1))
-        func whatIf() -> [WhatIf: Int] { image.boundaries(scene.observer.judge).whatIf }
-        #expect(whatIf() == [.recoverable: 1])
-        scene.rows(2, .forked, "AABB", ["A": .inherited(3), "B": .inherited(4)])
-        scene.observer.apply(.fork(scene.life(2, parent: 1)))
-        #expect(whatIf() == [.unknown: 1])
-        // The child has gone before its parent does, and the kernel says so.
-        scene.observer.apply(.exit(scene.life(2)))
-        scene.rows(1, .audit, "AABB", notes)
-        scene.observer.apply(.exit(scene.life(1)))
-        #expect(whatIf() == [.recoverable: 1])
-    }
-
     @Test("in the end is what page faults have made of it")
     func faulted() {
         let scene = Scene()

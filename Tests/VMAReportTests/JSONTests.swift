@@ -28,20 +28,23 @@ struct JSONTests {
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
         #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
-        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if"])
+        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal"])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [
             "pid", "image", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "boundaries", "gaps", "peak",
+            "what_if", "what_if_by_proposal", "boundaries", "gaps", "peak",
         ])
         #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
         #expect(keys(process["gaps"]) == ["total"])
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
-        #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if"])
+        #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if", "what_if_by_proposal"])
 
         let miss = try #require((report["missed"] as? [[String: Any]])?.first)
-        #expect(keys(miss) == ["pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "example", "stack"])
+        #expect(keys(miss) == [
+            "pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "what_if_why", "what_if_by_proposal", "example",
+            "stack",
+        ])
         let example = try #require(miss["example"] as? [String: Any])
         #expect(keys(example) == ["time", "proposed", "prev", "next"])
         #expect(keys(example["proposed"]) == ["start", "end", "prot", "flags", "pgoff", "anon_vma", "file", "name"])
@@ -49,7 +52,8 @@ struct JSONTests {
 
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
         #expect(keys(row) == [
-            "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "count", "example", "stack",
+            "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "what_if_when",
+            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "example", "stack",
         ])
         #expect(keys(row["example"]) == ["left", "right"])
     }
@@ -137,7 +141,7 @@ struct JSONTests {
         let boundaries = try #require(json["boundaries"] as? [[String: Any]])
         #expect(boundaries.map { $0["index"] as? Int } == [0, 1])
         #expect(boundaries.map { $0["blockers"] as? [String] } == [["pgoff"], []])
-        #expect(keys(boundaries.first) == ["index", "blockers", "detail", "what_if"])
+        #expect(keys(boundaries.first) == ["index", "blockers", "detail", "what_if", "what_if_now", "what_if_by_proposal"])
     }
 
     @Test("strings are escaped as RFC 8259 says", arguments: [

@@ -113,12 +113,17 @@ struct HookAttempts {
         let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
         let next = considersNext
             ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
-        return MergeAttempt(
+        var attempt = MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,
             replacesVMA: replaces, isCopy: isCopy, prev: prev, next: next, considersNext: considersNext,
             outcome: MergeAttempt.Outcome(
                 prev: prev != nil && (entry.result.map { $0.start < range.start } ?? false),
                 next: next != nil && (entry.result.map { $0.end > range.end } ?? false)))
+        if isCopy {
+            attempt.source = hooked.middle
+            attempt.movedFrom = hooked.syscall.source(of: range.start)
+        }
+        return attempt
     }
 
     private func neighbour(

@@ -36,6 +36,9 @@ public struct MergeAttempt: Sendable {
     public var replacesVMA: Bool
     /// A copy of a VMA elsewhere, which is being moved.
     public var isCopy: Bool
+    /// The whole VMA that a copy is made from, and where in it: nil if that is not known.
+    public var source: VMA?
+    public var movedFrom: UInt64 = 0
     public var prev: Neighbour?
     public var next: Neighbour?
     /// brk only ever looks to the left.

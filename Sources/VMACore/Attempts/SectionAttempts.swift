@@ -12,7 +12,8 @@ struct SectionAttempts {
 
     var attempts: [MergeAttempt] { considered.filter(\.hasNeighbour) }
 
-    private var considered: [MergeAttempt] {
+    /// Those without a neighbour, too: a move decides about later attempts.
+    var considered: [MergeAttempt] {
         switch section.syscall.operation {
         case .mmap: mapped(.mmap)
         case .brk: mapped(.brk)

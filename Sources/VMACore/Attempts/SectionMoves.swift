@@ -29,6 +29,7 @@ extension SectionAttempts {
         }
         var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
         attempt.isCopy = !grewInPlace
+        if attempt.isCopy { (attempt.source, attempt.movedFrom) = (source, old.start) }
         return attempt.hidesOutcome(source: source, result: result) ? [] : [attempt]
     }
 
@@ -53,6 +54,8 @@ extension SectionAttempts {
             else { return attempts }
             var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
             attempt.isCopy = true
+            attempt.source = vma(before, piece.start) ?? piece
+            attempt.movedFrom = piece.start
             if syscall.keptSource != nil {
                 attempt.prev = attempt.prev.map { kept($0, .prev, pieces.prefix(index), piece) }
                 attempt.next = attempt.next.map { kept($0, .next, pieces.prefix(index), piece) }

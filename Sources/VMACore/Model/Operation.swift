@@ -48,6 +48,13 @@ extension Syscall {
 
     func argument(_ index: Int) -> UInt64 { arguments[index] }
 
+    /// From where an mremap copies what comes to lie at `target`: of several VMAs each has its own place.
+    func source(of target: UInt64) -> UInt64 {
+        let from = argument(0) & ~0xfff
+        let to = argument(4) & ~0xfff
+        return argument(3) & Self.mremapFixed != 0 && target >= to ? from &+ (target - to) : from
+    }
+
     /// Where an mremap moves from; it is about to be unmapped, so it is nobody's neighbour.
     var vacated: AddressRange {
         guard operation == .mremap, argument(3) & Self.mremapDontUnmap == 0 else { return .empty }

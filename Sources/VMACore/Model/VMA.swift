@@ -28,6 +28,12 @@ public struct VMA: Hashable, Sendable {
         public static let anonKnown = Traits(rawValue: 1 << 8)
         /// `anonPgoff` is the kernel's: since 7.3 private pages of a file have an offset apart.
         public static let hasAnonPgoff = Traits(rawValue: 1 << 9)
+        /// Of a VMA that mremap is about to move from: a page of it is shared by KSM or with the swap cache.
+        public static let pagesShared = Traits(rawValue: 1 << 10)
+        /// Its pages may be so, and nobody could look.
+        public static let pagesUnseen = Traits(rawValue: 1 << 11)
+        /// Its pages were looked at.
+        public static let pagesSeen = Traits(rawValue: 1 << 12)
 
         static let ofAnonVMA: Traits = [
             .chainSingular, .ownRoot, .hasChildren, .sharedAnonVMA, .anonKnown,

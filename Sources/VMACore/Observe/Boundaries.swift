@@ -13,11 +13,25 @@ public struct Cause: Hashable, Sendable {
 /// Small ids for causes, so that each boundary and gap of a layout can carry one; 0 is none yet.
 public struct Causes: Sendable {
     /// It stood when the observation began, or exec made it, or what made it was lost.
-    static let unknown = UInt32.max >> 1
+    static let unknown: UInt32 = idMask
+    /// The upper half of a boundary's number is what the proposals said when it was last tried; the topmost
+    /// bit is a layout's.
+    static let idMask: UInt32 = 0x7fff
+    private static let answersShift: UInt32 = 15
+
+    /// The number of a boundary that was tried once more.
+    static func tried(_ cause: UInt32, _ answers: WhatIfAnswers) -> UInt32 {
+        cause & idMask | UInt32(answers.bits) << answersShift
+    }
+
+    /// What they said of it; empty if nobody has tried.
+    static func answers(_ cause: UInt32) -> WhatIfAnswers {
+        WhatIfAnswers(bits: UInt16(truncatingIfNeeded: cause >> answersShift))
+    }
 
     private var ids = NumberTable()
     private var all: [Cause] = []
-    private static let limit = 50_000
+    private static let limit = 32_000
 
     /// Past the limit, causes are told apart by operation only.
     mutating func id(_ cause: Cause) -> UInt32 {
@@ -30,7 +44,10 @@ public struct Causes: Sendable {
         return UInt32(all.count)
     }
 
-    public subscript(id: UInt32) -> Cause? { id == 0 || id > all.count ? nil : all[Int(id) - 1] }
+    public subscript(id: UInt32) -> Cause? {
+        let id = id & Self.idMask
+        return id == 0 || id > all.count ? nil : all[Int(id) - 1]
+    }
 }
 
 /// What separates the VMAs of a layout as it stands: the stock, as attempts are the flow. Of neighbours
@@ -43,9 +60,13 @@ public struct Boundaries: Sendable, Equatable {
         /// An id of `Causes`.
         public var cause: UInt32
         public var blockers: Blockers
-        public var whatIf: WhatIf?
-        /// Whether the pages told that, and not the anon_vmas.
-        public var byPages = false
+        /// What the proposals say of it: when it was last tried, or if it never was, if it were now.
+        public var answers = WhatIfAnswers()
+        public var wasTried = false
+        /// Whether it would merge if somebody changed the left one now, or the right one.
+        public var left: WhatIf?
+        public var right: WhatIf?
+        public var whatIf: WhatIf? { answers[Proposals.rfc] }
         /// What differs, and in which direction.
         public var difference = Difference()
     }
@@ -64,8 +85,9 @@ public struct Boundaries: Sendable, Equatable {
     public private(set) var gaps = 0
     /// Pairs without any blocker are not in it.
     public private(set) var blockedBy: [Blockers: Int] = [:]
-    /// Of those that pgoff and anon_vma alone keep apart.
-    public private(set) var whatIf: [WhatIf: Int] = [:]
+    /// Of those that pgoff and anon_vma alone keep apart, by proposal.
+    public private(set) var byProposal = WhatIfCounts()
+    public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
     public var recoverable: Int { whatIf[.recoverable] ?? 0 }
     /// Pairs that nothing keeps apart but that nothing has tried to merge them.
     public var mergeable: Int { total - blockedBy.values.reduce(0, +) }
@@ -77,17 +99,25 @@ public struct Boundaries: Sendable, Equatable {
 
     public init() {}
 
-    public init(_ layout: Layout, _ judge: Judge, _ pages: PageFacts = PageFacts()) {
+    public init(_ layout: Layout, _ judge: Judge) { self.init(layout, judge, WhatIfState()) }
+
+    init(_ layout: Layout, _ judge: Judge, _ state: WhatIfState) {
         var sieve = GapSieve()
         layout.forEachPair { _, left, right, isGap, cause in
             guard !isGap else {
                 if let gap = sieve.take(left, right, cause) { add(gap) }
                 return
             }
-            let (blockers, whatIf, byPages) = judge.boundary(left, right, pages)
-            let kind = Kind(
-                cause: cause, blockers: blockers, whatIf: whatIf, byPages: byPages,
-                difference: Difference(blockers, left, right, judge.model))
+            let (blockers, ofLeft, ofRight) = judge.boundary(left, right)
+            var kind = Kind(cause: cause & Causes.idMask, blockers: blockers)
+            kind.difference = Difference(blockers, left, right, judge.model)
+            if blockers.isHeadline {
+                let tried = Causes.answers(cause)
+                kind.wasTried = !tried.isEmpty
+                kind.left = ofLeft[Proposals.rfc]
+                kind.right = ofRight[Proposals.rfc]
+                kind.answers = state.standing(right.start, kind.wasTried ? tried : .either(ofLeft, ofRight))
+            }
             add(Row(kind: kind, count: 1, left: left, right: right))
         }
     }
@@ -104,7 +134,7 @@ public struct Boundaries: Sendable, Equatable {
     private mutating func add(_ row: Row) {
         if row.kind.isGap { gaps += row.count } else { total += row.count }
         if !row.kind.blockers.isEmpty { blockedBy[row.kind.blockers, default: 0] += row.count }
-        if let whatIf = row.kind.whatIf { self.whatIf[whatIf, default: 0] += row.count }
+        byProposal.add(row.kind.answers, row.count)
         if let at = index[row.kind] {
             rows[at].count += row.count
         } else {

@@ -8,8 +8,13 @@ public final class Image {
     /// The layout is complete: a snapshot, an exec or a fork has filled it.
     public var isComplete = false
     public var hasExited = false
-    /// How its pages are mapped, where that was looked at.
-    public internal(set) var pages = PageFacts()
+    /// What the proposals would have made of it.
+    var whatIf = WhatIfState()
+    /// What they said of the boundaries that the open section has tried.
+    var tried: [(boundary: UInt64, answers: WhatIfAnswers)] = []
+    /// The address spaces that it descends from by fork, its parent last.
+    var ancestors: [MMID] = []
+    static let ancestorLimit = 16
     /// Grows with each change that is told: equal before and after means that it was quiet.
     public internal(set) var changes = 0
     public var tally = Tally()
@@ -34,7 +39,7 @@ public final class Image {
     /// What separates the VMAs now, or in the end.
     public func boundaries(_ judge: Judge) -> Boundaries {
         if let last { return last.boundaries }
-        let boundaries = Boundaries(layout, judge, pages)
+        let boundaries = Boundaries(layout, judge, whatIf)
         if hasExited { last = (layout.count, boundaries) }
         return boundaries
     }
@@ -54,7 +59,7 @@ public final class Image {
         last = (count, boundaries(judge))
         if peak.count > count { peak.release(judge) } else { peak = Peak() }
         layout = Layout()
-        pages = PageFacts()
+        whatIf = WhatIfState()
     }
 
     /// Takes over the sums of one that is gone and that nobody will ask for by itself again.

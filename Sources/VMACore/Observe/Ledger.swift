@@ -6,7 +6,8 @@ public struct Ledger: Sendable {
         public var side: Side
         public var blockers: Blockers
         public var detail: String?
-        public var whatIf: WhatIf?
+        public var answers = WhatIfAnswers()
+        public var whatIf: WhatIf? { answers[Proposals.rfc] }
         /// 0 if there is none.
         public var stack: StackID
     }
@@ -77,7 +78,9 @@ public struct Tally: Sendable, Equatable {
     /// Missed sides: one attempt can miss two.
     public var missed = 0
     public var missedBy: [Blockers: Int] = [:]
-    public var whatIf: [WhatIf: Int] = [:]
+    /// Of those that pgoff and anon_vma alone keep apart, by proposal.
+    public private(set) var byProposal = WhatIfCounts()
+    public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
 
     public init() {}
 
@@ -90,7 +93,7 @@ public struct Tally: Sendable, Equatable {
         for side in verdict.sides where side.missed {
             missed += 1
             missedBy[side.blockers, default: 0] += 1
-            if let whatIf = side.whatIf { self.whatIf[whatIf, default: 0] += 1 }
+            byProposal.add(side.answers)
         }
     }
 
@@ -100,6 +103,6 @@ public struct Tally: Sendable, Equatable {
         mergedBy.merge(other.mergedBy, uniquingKeysWith: +)
         missed += other.missed
         missedBy.merge(other.missedBy, uniquingKeysWith: +)
-        whatIf.merge(other.whatIf, uniquingKeysWith: +)
+        byProposal.add(other.byProposal)
     }
 }

@@ -30,7 +30,7 @@ public final class Observer {
     private let isHooked: Bool
     /// Attempts wait for `settle`: what was lost before may only be known later.
     private let waits: Bool
-    private var waiting: [MergeAttempt] = []
+    private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
     private var hooks = HookAttempts()
     private static let disagreementLimit = 20
 
@@ -60,7 +60,7 @@ public final class Observer {
             child.command = life.command
             if let parent = image(life.parent) {
                 child.layout.inheritCauses(of: parent.layout)
-                parent.pages.isForked = true
+                inherit(child, parent)
             }
             begin(child, at: life.origin.time)
         case .exec(let life):
@@ -76,7 +76,7 @@ public final class Observer {
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
         case .snapshot(let mm, let vmas, let time): resync(mm: mm, vmas, asOf: time)
         case .compared(let mm, let vmas): check(mm: mm, vmas)
-        case .pages(let mm, let uses): image(mm)?.pages.see(uses)
+        case .pages: break  // of recordings before proposals were judged as the kernel would have
         case .frames(let mm, let stack, let text): frames[mm, stack] = text
         case .released: releaseLayouts()
         }
@@ -108,7 +108,11 @@ public final class Observer {
         stale = Set(population.live.keys)
         // What was under way may have lost its beginning or its outcome: no attempt of it counts.
         hooks = HookAttempts()
-        for image in population.live.values { image.open = OpenSections() }
+        for image in population.live.values {
+            image.open = OpenSections()
+            image.whatIf = WhatIfState()
+            image.tried = []
+        }
         waiting = []
         // Nor does a comparison that may have been made without what is missing.
         audit.checked -= unsettled.checked
@@ -120,7 +124,7 @@ public final class Observer {
     /// Nothing was lost up to now: what has been seen is final.
     func settle() {
         unsettled = Audit()
-        for attempt in waiting { count(attempt) }
+        for (attempt, verdict) in waiting { count(attempt, verdict) }
         waiting = []
         population.settle()
     }
@@ -135,6 +139,7 @@ public final class Observer {
         guard let image = image(mm) else { return }
         let first = !image.isComplete
         replaceLayout(of: image, with: vmas)
+        image.whatIf = WhatIfState()
         image.knownSince = time
         if first { begin(image, at: time) } else { audit.resynced += 1 }
         stale.remove(mm)
@@ -149,8 +154,9 @@ public final class Observer {
     /// that over: page faults assign anon_vmas without telling.
     func check(mm: MMID, _ vmas: [VMA]) {
         guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
-        compare(image, vmas, in: .all)
+        let isEqual = compare(image, vmas, in: .all)
         replaceLayout(of: image, with: vmas)
+        if !isEqual { image.whatIf.follow(.all, image.layout) }
     }
 
     // MARK: layouts
@@ -167,7 +173,6 @@ public final class Observer {
     private func replaceLayout(of image: Image, with vmas: [VMA]) {
         image.layout.overwrite(.all, with: vmas)
         image.layout.charge(.all, to: Causes.unknown)
-        image.pages = PageFacts()
     }
 
     /// Where an address space begins there may have been another, whose end was lost.
@@ -201,6 +206,7 @@ public final class Observer {
         }
         image.keepPeak(before: rows.range, rows.vmas)
         image.layout.overwrite(rows.range, with: rows.vmas)
+        if image.whatIf.hasBegun, rows.reason != .after { image.whatIf.follow(rows.range, image.layout) }
         if rows.reason == .image { begin(image, at: rows.origin.time) }
         if rows.truncated { stale.insert(image.mm) }
     }
@@ -221,14 +227,17 @@ public final class Observer {
             if isHooked {
                 note(hooks.end(section.origin, after: open.after))
             } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
-                note(
-                    SectionAttempts(
-                        model: judge.model, section: section, before: open.before.uniqued(),
-                        after: open.after.uniqued()
-                    ).attempts)
+                let before = open.before.uniqued()
+                let considered = SectionAttempts(
+                    model: judge.model, section: section, before: before, after: open.after.uniqued()
+                ).considered
+                for attempt in considered {
+                    if attempt.hasNeighbour { note(attempt, before) } else { _ = judge(attempt, image, before: before) }
+                }
             }
         }
         charge(section, image)
+        settleWhatIf(section, image)
         image.peakCount = max(image.peakCount, image.layout.count)
         image.history.note(image.layout.count, at: section.origin.time)
     }
@@ -246,12 +255,12 @@ public final class Observer {
         {
             // What page faults and forks have made of its anon_vmas, which they tell nobody.
             image.layout.overwrite(image.auditedRange, with: image.audited)
-            image.pages = PageFacts()
         }
         if image.command.isEmpty { image.command = life.command }
         image.audited = []
         image.open = OpenSections()
         stale.remove(image.mm)
+        leave(image)
     }
 
     /// Lets go of the layouts of address spaces that are gone, but for the largest; of their figures,
@@ -313,13 +322,16 @@ public final class Observer {
     }
 
     private func note(_ attempts: [MergeAttempt]) {
-        if waits { return waiting.append(contentsOf: attempts) }
-        for attempt in attempts { count(attempt) }
+        for attempt in attempts { note(attempt) }
     }
 
-    private func count(_ attempt: MergeAttempt) {
+    private func note(_ attempt: MergeAttempt, _ before: [VMA] = []) {
+        let verdict = judge(attempt, image(attempt.origin.mm), before: before)
+        if waits { waiting.append((attempt, verdict)) } else { count(attempt, verdict) }
+    }
+
+    private func count(_ attempt: MergeAttempt, _ verdict: Verdict) {
         guard let image = population.owner(attempt.origin.mm) else { return }
-        let verdict = judge.judge(attempt)
         checked += 1
         if verdict.agreed {
             agreed += 1
@@ -330,7 +342,7 @@ public final class Observer {
         for side in verdict.sides where side.missed {
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
-                detail: side.detail, whatIf: side.whatIf, stack: attempt.stack)
+                detail: side.detail, answers: side.answers, stack: attempt.stack)
             let isNew = ledger.add(
                 key,
                 Ledger.Example(

@@ -1,13 +1,8 @@
-/// Whether the RFC "Removing limitations of merging anonymous VMAs" (v3, 2022) would have
-/// merged: its rules lift `pgoff` and `anon_vma`, but only for memory that no other process maps.
+/// Whether a proposal would have merged: `what_if` without a name is that of the patch series "Removing
+/// limitations of merging anonymous VMAs" (RFC v3, 2022), as its text describes it. *Shared* is whatever it
+/// refuses, for that is as a rule why; *unknown* is never counted as either.
 public enum WhatIf: String, CaseIterable, Sendable {
     case recoverable, shared, unknown
-
-    /// Of two VMAs, each of which must not be shared.
-    static func both(_ one: WhatIf, _ other: WhatIf) -> WhatIf {
-        if one == .shared || other == .shared { return .shared }
-        return one == .unknown || other == .unknown ? .unknown : .recoverable
-    }
 }
 
 public struct SideVerdict: Sendable {
@@ -15,7 +10,9 @@ public struct SideVerdict: Sendable {
     public var neighbour: VMA
     public var blockers: Blockers
     public var detail: String?
-    public var whatIf: WhatIf?
+    /// Of a headline miss; empty of others.
+    public var answers = WhatIfAnswers()
+    public var whatIf: WhatIf? { answers[Proposals.rfc] }
     /// The kernel did not merge, and it is a missed merge by our definition.
     public var missed: Bool
 }
@@ -33,6 +30,25 @@ public struct Judge: Sendable {
     public init(_ model: KernelModel) { self.model = model }
 
     public func judge(_ attempt: MergeAttempt) -> Verdict {
+        var nothing = WhatIfState()
+        return judge(attempt, &nothing, in: { nil })
+    }
+
+    /// - Parameters:
+    ///   - state: the layouts as they would be under the proposals, which change with it.
+    ///   - layout: the address space's, to begin them with; nil if it is not known whole.
+    func judge(_ attempt: MergeAttempt, _ state: inout WhatIfState, in layout: () -> Layout?) -> Verdict {
+        let (prev, next) = apart(attempt)
+        let predicted = MergeAttempt.Outcome(prev: prev == [], next: next == [])
+        let answers = state.answers(attempt, apart: (prev, next), model, layout)
+        var sides: [SideVerdict] = []
+        if let prev { sides.append(verdict(attempt, .prev, prev, answers.prev, merged: attempt.outcome.prev)) }
+        if let next { sides.append(verdict(attempt, .next, next, answers.next, merged: attempt.outcome.next)) }
+        return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
+    }
+
+    /// What keeps the two sides apart; nil where there is none.
+    private func apart(_ attempt: MergeAttempt) -> (prev: Blockers?, next: Blockers?) {
         var prev = blockers(attempt, .prev, anonymousAs: nil)
         var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
 
@@ -48,31 +64,21 @@ public struct Judge: Sendable {
                 next = .close
             }
         }
-        let predicted = MergeAttempt.Outcome(prev: prev == [], next: next == [])
-        var sides: [SideVerdict] = []
-        if let prev { sides.append(verdict(attempt, .prev, prev, merged: attempt.outcome.prev)) }
-        if let next { sides.append(verdict(attempt, .next, next, merged: attempt.outcome.next)) }
-        return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
+        return (prev, next)
     }
 
-    /// What separates two VMAs as they stand, and whether it was their pages that told `whatIf`.
-    public func boundary(
-        _ left: VMA, _ right: VMA, _ pages: PageFacts = PageFacts()
-    ) -> (blockers: Blockers, whatIf: WhatIf?, byPages: Bool) {
+    /// What separates two VMAs as they stand, and what would become of them if somebody changed the left one
+    /// now, or the right one: nothing of that where anything else keeps them apart, too.
+    public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, left: WhatIfAnswers, right: WhatIfAnswers) {
         let found = MergeRules.blockers(Pair(left, right), model)
-        guard found.isHeadline else { return (found, nil, false) }
-        let (one, other) = (pages.sharing(left), pages.sharing(right))
-        return (found, WhatIf.both(one.0, other.0), one.byPages || other.byPages)
-    }
-
-    /// The VMAs of `layout` whose pages have to be looked at to say what could be merged.
-    public func inDoubt(_ layout: Layout, _ pages: PageFacts = PageFacts()) -> [AddressRange] {
-        var found: [AddressRange] = []
-        layout.forEachBoundary { _, left, right, _ in
-            guard MergeRules.blockers(Pair(left, right), model).isHeadline else { return }
-            for vma in [left, right] where pages.isInDoubt(vma) && found.last != vma.range { found.append(vma.range) }
+        guard found.isHeadline else { return (found, WhatIfAnswers(), WhatIfAnswers()) }
+        var (ofLeft, ofRight) = (WhatIfAnswers(), WhatIfAnswers())
+        for place in Proposals.table.indices {
+            var rules = WhatIfLayout(place)
+            if let answer = rules.apply(WhatIfAttempt(.change, left, prev: nil, next: right), model).next { ofLeft.set(place, answer) }
+            if let answer = rules.apply(WhatIfAttempt(.change, right, prev: left, next: nil), model).prev { ofRight.set(place, answer) }
         }
-        return found
+        return (found, ofLeft, ofRight)
     }
 
     /// What exactly differs, where the blockers between two VMAs leave that open.
@@ -112,13 +118,15 @@ public struct Judge: Sendable {
         return MergeRules.blockers(pair(attempt, side, proposed, neighbour.vma), model)
     }
 
-    private func verdict(_ attempt: MergeAttempt, _ side: Side, _ blockers: Blockers, merged: Bool) -> SideVerdict {
+    private func verdict(
+        _ attempt: MergeAttempt, _ side: Side, _ blockers: Blockers, _ answers: WhatIfAnswers, merged: Bool
+    ) -> SideVerdict {
         let neighbour = neighbour(attempt, side)!
         let pair = pair(attempt, side, attempt.proposed, neighbour.vma)
         return SideVerdict(
             side: side, neighbour: neighbour.vma, blockers: blockers,
             detail: MergeRules.detail(blockers, pair, model),
-            whatIf: blockers.isHeadline ? WhatIf.both(attempt.proposed.sharing, neighbour.vma.sharing) : nil,
+            answers: blockers.isHeadline ? answers : WhatIfAnswers(),
             missed: !merged && neighbour.stays)
     }
 }

@@ -120,10 +120,10 @@ public struct BoundarySums: Sendable, Equatable {
         self.vmas = vmas.count
         self.takenAt = takenAt
         for (left, right) in zip(vmas, vmas.dropFirst()) where left.end == right.start {
-            let (blockers, whatIf, _) = judge.boundary(left, right)
+            let (blockers, ofLeft, ofRight) = judge.boundary(left, right)
             total += 1
             if !blockers.isEmpty { blockedBy[blockers, default: 0] += 1 }
-            if whatIf == .recoverable { recoverable += 1 }
+            if WhatIfAnswers.either(ofLeft, ofRight)[Proposals.rfc] == .recoverable { recoverable += 1 }
         }
         gaps = GapSieve.count(vmas)
     }

@@ -101,9 +101,9 @@ public struct TextLayout {
         lines += "\n\(recoverable.of("boundary", "boundaries")) would go if pgoff and anon_vma were no limits"
         if recoverable > 0 { lines += ": \((report.vmas.count - recoverable).of("VMA")) in place of \(report.vmas.count.grouped)" }
         lines += "\n"
-        if count(.shared) > 0 { lines += "\(count(.shared).grouped) would stay: another process shares the pages\n" }
+        if count(.shared) > 0 { lines += "\(count(.shared).grouped) would stay: another process shares the memory\n" }
         if count(.unknown) > 0 {
-            lines += "of \(count(.unknown).grouped) it is not known: seeing whether pages are shared takes CAP_SYS_ADMIN\n"
+            lines += "of \(count(.unknown).grouped) it depends on which of the two is changed: one of them is shared\n"
         }
         return lines + gaps
     }

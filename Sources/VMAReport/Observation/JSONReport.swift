@@ -65,6 +65,8 @@ public struct JSONLayout {
                         json.field("blockers", boundary.blockers.slugs)
                         json.field("detail", boundary.detail)
                         json.field("what_if", boundary.whatIf?.rawValue)
+                        json.whatIf(ifChanged: boundary.ifChanged)
+                        json.whatIf(byProposal: boundary.answers)
                     }
                 }
             }
@@ -91,9 +93,10 @@ extension JSONWriter {
         field("missed", tally.missed)
         blockers("missed_by", tally.missedBy, always: [.pgoff, .anonVMA, .limits])
         whatIf(tally.whatIf)
+        whatIf(byProposal: tally.byProposal)
     }
 
-    private mutating func whatIf(_ counts: [WhatIf: Int]) {
+    mutating func whatIf(_ counts: [WhatIf: Int]) {
         object("what_if") { json in
             for whatIf in WhatIf.allCases { json.field(whatIf.rawValue, counts[whatIf] ?? 0) }
         }
@@ -141,6 +144,7 @@ extension JSONWriter {
             json.blockers("blocked_by", boundaries.blockedBy, mergeable: boundaries.mergeable)
             json.field("recoverable", boundaries.recoverable)
             json.whatIf(boundaries.whatIf)
+            json.whatIf(byProposal: boundaries.byProposal)
         }
     }
 
@@ -156,6 +160,8 @@ extension JSONWriter {
         field("detail", miss.detail)
         field("count", miss.count)
         field("what_if", miss.whatIf?.rawValue)
+        whatIf(why: miss.answers)
+        whatIf(byProposal: miss.answers)
         object("example") { json in
             json.field("time", thousandths: miss.time)
             for (key, vma) in [("proposed", miss.proposed), ("prev", miss.prev), ("next", miss.next)] {
@@ -179,7 +185,11 @@ extension JSONWriter {
         field("left_only", row.difference.leftOnly.bitNames)
         field("right_only", row.difference.rightOnly.bitNames)
         field("what_if", row.whatIf?.rawValue)
-        field("what_if_by", row.whatIf == nil ? nil : row.byPages ? "pages" : "anon_vma")
+        field("what_if_by", row.whatIf == nil ? nil : row.answers.reason == .pages ? "pages" : "anon_vma")
+        field("what_if_when", row.whatIf == nil ? nil : row.wasTried ? "tried" : "now")
+        whatIf(why: row.answers)
+        whatIf(ifChanged: row.ifChanged)
+        whatIf(byProposal: row.answers)
         field("count", row.count)
         object("example") { json in
             json.object("left") { $0.vma(row.left, labels) }

@@ -85,9 +85,12 @@ public struct Report: Sendable {
         public var detail: String?
         /// What differs, and in which direction.
         public var difference: Difference
-        public var whatIf: WhatIf?
-        /// Whether their pages told that, and not their anon_vmas.
-        public var byPages: Bool
+        /// What the proposals say of them, `wasTried` or not.
+        public var answers = WhatIfAnswers()
+        public var wasTried = false
+        /// Whether it would merge if somebody changed the left one now, or the right one.
+        public var ifChanged: (left: WhatIf?, right: WhatIf?) = (nil, nil)
+        public var whatIf: WhatIf? { answers[Proposals.rfc] }
         public var count: Int
         /// The first of them.
         public var left: VMA
@@ -104,7 +107,8 @@ public struct Report: Sendable {
         public var side: Side
         public var blockers: Blockers
         public var detail: String?
-        public var whatIf: WhatIf?
+        public var answers = WhatIfAnswers()
+        public var whatIf: WhatIf? { answers[Proposals.rfc] }
         public var count: Int
         /// Seconds since the start of the window.
         public var time: Double
@@ -167,7 +171,7 @@ public struct Report: Sendable {
             return Miss(
                 image: row.key.mm, pid: image?.tgid ?? 0, command: image?.command ?? "", operation: row.key.operation,
                 side: row.key.side, blockers: row.key.blockers, detail: row.key.detail,
-                whatIf: row.key.whatIf, count: row.count,
+                answers: row.key.answers, count: row.count,
                 time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
                 proposed: row.example.proposed, prev: row.example.prev, next: row.example.next,
                 stack: observer.frames[row.key.mm, row.key.stack])
@@ -183,8 +187,8 @@ extension Report.Standing {
         self.init(
             isGap: row.kind.isGap, image: image.mm, pid: image.tgid, command: image.command, operation: cause?.operation,
             blockers: row.kind.blockers, detail: observer.judge.detail(row.kind.blockers, row.left, row.right),
-            difference: row.kind.difference, whatIf: row.kind.whatIf, byPages: row.kind.byPages, count: row.count,
-            left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
+            difference: row.kind.difference, answers: row.kind.answers, wasTried: row.kind.wasTried,
+            ifChanged: (row.kind.left, row.kind.right), count: row.count, left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
     }
 }
 
@@ -201,7 +205,10 @@ public struct LayoutReport: Sendable {
         public var index: Int
         public var blockers: Blockers
         public var detail: String?
-        public var whatIf: WhatIf?
+        public var answers = WhatIfAnswers()
+        /// Whether it would merge if somebody changed the left one now, or the right one.
+        public var ifChanged: (left: WhatIf?, right: WhatIf?) = (nil, nil)
+        public var whatIf: WhatIf? { answers[Proposals.rfc] }
     }
 
     public var pid: UInt32
@@ -214,7 +221,7 @@ public struct LayoutReport: Sendable {
     public var labels: Labels
 
     public init(
-        pid: UInt32, command: String, limit: Int?, layout: Layout, pages: PageFacts = PageFacts(), judge: Judge,
+        pid: UInt32, command: String, limit: Int?, layout: Layout, judge: Judge,
         labels: Labels
     ) {
         self.pid = pid
@@ -225,9 +232,12 @@ public struct LayoutReport: Sendable {
         var boundaries: [Boundary] = []
         gaps = Boundaries(layout, judge, pages).gaps
         layout.forEachBoundary { index, left, right, _ in
-            let (blockers, whatIf, _) = judge.boundary(left, right, pages)
+            let (blockers, ofLeft, ofRight) = judge.boundary(left, right)
             let detail = judge.detail(blockers, left, right)
-            boundaries.append(Boundary(index: index, blockers: blockers, detail: detail, whatIf: whatIf))
+            boundaries.append(
+                Boundary(
+                    index: index, blockers: blockers, detail: detail,
+                    answers: .either(ofLeft, ofRight), ifChanged: (ofLeft[Proposals.rfc], ofRight[Proposals.rfc])))
         }
         self.boundaries = boundaries
     }

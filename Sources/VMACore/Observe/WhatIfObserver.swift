@@ -1,0 +1,85 @@
+/// How an observation keeps what the proposals would have made of its address spaces.
+extension Observer {
+    /// Judges an attempt when it happens, for the proposals' layouts change with it.
+    ///
+    /// - Parameter before: VMAs as the section found them, where that was told: the layout has what it left.
+    func judge(_ attempt: MergeAttempt, _ image: Image?, before: [VMA] = []) -> Verdict {
+        guard let image else { return judge.judge(attempt) }
+        let verdict = judge.judge(attempt, &image.whatIf) {
+            guard image.isComplete else { return nil }
+            var layout = image.layout
+            for vma in before { layout.overwrite(vma.range, with: [vma]) }
+            for vma in attempt.found { layout.overwrite(vma.range, with: [vma]) }
+            return layout
+        }
+        for side in verdict.sides where !side.answers.isEmpty {
+            let boundary = side.side == .prev ? attempt.proposed.start : attempt.proposed.end
+            if image.tried.count < Self.triedLimit { image.tried.append((boundary, side.answers)) }
+        }
+        return verdict
+    }
+
+    /// More than a section can have are of a recording that lies.
+    private static let triedLimit = 20_000
+
+    /// At the end of a section: its boundaries keep what was said of them, and the proposals' layouts take
+    /// over what no attempt has told.
+    func settleWhatIf(_ section: Section, _ image: Image) {
+        grow(section, image)
+        for (boundary, answers) in image.tried {
+            image.layout.charge(at: boundary, to: Causes.tried(image.layout.cause(at: boundary), answers))
+        }
+        image.tried.removeAll(keepingCapacity: image.tried.count < 64)
+        guard image.whatIf.hasBegun else { return }
+        for range in section.ranges { image.whatIf.follow(range, image.layout) }
+    }
+
+    /// An mremap that has grown in place up to a neighbour, where the kernel did not ask whether to join it.
+    private func grow(_ section: Section, _ image: Image) {
+        let syscall = section.syscall
+        guard image.isComplete, syscall.isNative, syscall.operation == .mremap, !syscall.movesAway,
+            syscall.argument(2) > syscall.argument(1)
+        else { return }
+        let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
+        let new = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(2))
+        guard let grown = image.layout.vma(containing: old.start), grown.end == new.end, old.end < new.end,
+            let next = image.layout.vma(containing: new.end),
+            image.whatIf.isFree(old.end) || !image.whatIf.hasBegun,
+            !image.tried.contains(where: { $0.boundary == new.end })
+        else { return }
+        let added = grown.clipped(to: AddressRange(old.end, new.end))
+        let blockers = judge.boundary(grown, next).blockers
+        let isHeadline = blockers.isHeadline
+        guard blockers.isSubset(of: .limits), isHeadline || image.whatIf.hasBegun else { return }
+        let attempt = WhatIfAttempt(
+            .growth, added, prev: grown.clipped(to: AddressRange(grown.start, old.end)), next: next)
+        let answers = image.whatIf.answers(attempt, isHeadline: isHeadline, judge.model) { image.layout }
+        if isHeadline { image.tried.append((new.end, answers.next)) }
+    }
+
+    /// A child begins with what its parent's layouts were under the proposals, and shares it.
+    func inherit(_ child: Image, _ parent: Image) {
+        child.ancestors = Array((parent.ancestors + [parent.mm]).suffix(Image.ancestorLimit))
+        guard parent.whatIf.hasBegun else { return }
+        child.whatIf = parent.whatIf.forked(child.layout)
+        parent.whatIf.hasForked()
+    }
+
+    /// The end of an address space: what only its ancestors have now is theirs alone.
+    func leave(_ image: Image) {
+        for ancestor in image.ancestors {
+            guard let other = self.image(ancestor), other.whatIf.hasBegun,
+                !images.contains(where: { !$0.hasExited && $0.ancestors.contains(ancestor) })
+            else { continue }
+            other.whatIf.isAlone()
+        }
+    }
+}
+
+extension MergeAttempt {
+    /// What it found where it is, in order: later ones are more exact.
+    fileprivate var found: [VMA] {
+        let changed = isCopy || [.mmap, .brk, .other, .stack].contains(operation) ? source : proposed
+        return [changed, prev?.vma, next?.vma].compactMap { $0 }
+    }
+}

@@ -1,0 +1,348 @@
+/// An attempt as proposals look at it: how the range came to be, and what of its neighbours could join it
+/// if neither page offsets nor anon_vmas were in the way.
+struct WhatIfAttempt {
+    enum Kind {
+        case new
+        /// In place: what it was stays, but for what the syscall changes.
+        case change
+        /// Of `source`, from an address in it.
+        case copy(source: VMA, from: UInt64)
+        /// What an mremap in place adds to the VMA before it.
+        case growth
+    }
+
+    var kind: Kind
+    /// The range as the kernel proposes it.
+    var proposed: VMA
+    /// Nil also where anything else keeps the two apart.
+    var prev: VMA?
+    var next: VMA?
+
+    init(_ kind: Kind, _ proposed: VMA, prev: VMA?, next: VMA?) {
+        self.kind = kind
+        self.proposed = proposed
+        self.prev = prev
+        self.next = next
+    }
+
+    /// - Parameter apart: the blockers of each side; nil where there is none.
+    init(_ attempt: MergeAttempt, apart: (prev: Blockers?, next: Blockers?)) {
+        if attempt.isCopy {
+            let source = attempt.source ?? attempt.proposed
+            kind = .copy(source: source, from: attempt.source == nil ? source.start : attempt.movedFrom)
+        } else if attempt.operation == .mremap {
+            kind = .growth
+        } else {
+            kind = [.mmap, .brk, .other, .stack].contains(attempt.operation) ? .new : .change
+        }
+        proposed = attempt.proposed
+        func joinable(_ neighbour: MergeAttempt.Neighbour?, _ blockers: Blockers?) -> VMA? {
+            blockers.map { $0.isSubset(of: .limits) } == true ? neighbour?.vma : nil
+        }
+        prev = joinable(attempt.prev, apart.prev)
+        next = joinable(attempt.next, apart.next)
+    }
+
+    /// Touched anonymous memory is moved: what becomes of its page offset decides about later attempts.
+    var movesFaulted: Bool {
+        if case .copy = kind { return proposed.anonVMA != 0 && proposed.isAnonymous }
+        return false
+    }
+
+    /// Whether pages of the VMA that it is moved from are shared other than by fork. Those that KSM has in
+    /// the moved part are broken before (`ksm_madvise` in `move_vma`).
+    var pages: WhatIf {
+        guard case .copy(let source, _) = kind else { return .recoverable }
+        if source.traits.contains(.pagesShared) { return .shared }
+        if source.traits.contains(.pagesUnseen) { return .unknown }
+        let isWhole = source.range.pages == proposed.range.pages
+        return source.flags.contains(.mergeable) && !isWhole && !source.traits.contains(.pagesSeen) ? .unknown : .recoverable
+    }
+}
+
+/// An address space as it would be on a kernel with one proposal: the same syscalls, joined by its rules.
+/// Its VMAs have the page offset and the anon_vma that they would have there; what else they have is the
+/// kernel's own. Only so can be known what a proposal does with memory whose neighbours it has joined, or
+/// has moved, before.
+struct WhatIfLayout {
+    let place: Int
+    /// Nil for a proposal that remembers nothing: then the kernel's own VMAs are what it looks at.
+    private(set) var layout: Layout?
+    /// The anon_vmas that a living child is known to have inherited, of those that no VMA shows any more, too.
+    private var shared: Set<AnonVMAID> = []
+    private var fresh: AnonVMAID = Self.firstFresh
+    private static let firstFresh: AnonVMAID = 1 << 31
+    private static let sharedLimit = 1 << 16
+
+    private var proposal: Proposal { Proposals.table[place] }
+
+    init(_ place: Int, _ layout: Layout? = nil) {
+        self.place = place
+        guard Proposals.table[place].remembers, var layout else { return }
+        for vma in layout.vmas {
+            let home = asMovedNow(vma)
+            if home != vma { layout.overwrite(vma.range, with: [home]) }
+        }
+        self.layout = layout
+    }
+
+    /// A VMA that is asked, and whose anon_vma it has.
+    private struct Party {
+        var vma: VMA
+        var ownership: Ownership
+    }
+
+    /// What was moved before anybody looked is taken to have been moved as it could be moved now.
+    private func asMovedNow(_ vma: VMA) -> VMA {
+        guard vma.isAnonymous, vma.pgoff != vma.homePgoff else { return vma }
+        let move = Proposal.Move(
+            source: vma.ownership, pages: .recoverable, isSingular: vma.traits.contains(.chainSingular))
+        guard proposal.rewritesPgoff(move) == .joins else { return vma }
+        var home = vma
+        home.pgoff = vma.homePgoff
+        return home
+    }
+
+    // MARK: attempts
+
+    /// What the proposal does with both sides, and does so.
+    mutating func apply(_ attempt: WhatIfAttempt, _ model: KernelModel) -> (prev: WhatIfAnswer?, next: WhatIfAnswer?) {
+        for vma in [attempt.proposed, attempt.prev, attempt.next] { note(vma) }
+        if case .copy(let source, _) = attempt.kind { note(source) }
+        var refusal: WhatIfAnswer?
+        var range = proposed(attempt, &refusal)
+        let left = attempt.prev.map { neighbour($0, AddressRange(0, range.vma.start), at: range.vma.start - 1) }
+        let right = attempt.next.map { neighbour($0, AddressRange(range.vma.end, .max), at: range.vma.end) }
+        let isCopy = attempt.isCopy
+        let prev = left.map { joins(range, $0, continues: $0.vma.nextPgoff == range.vma.pgoff, isCopy, refusal, model) }
+        var next = right.map { joins(range, $0, continues: range.vma.nextPgoff == $0.vma.pgoff, isCopy, refusal, model) }
+        if prev == .joins, next == .joins, let left, let right, left.vma.anonVMA != 0, right.vma.anonVMA != 0,
+            left.vma.anonVMA != right.vma.anonVMA
+        {
+            let both = proposal.joinsDifferent(right.ownership)
+            if both != .joins { next = WhatIfAnswer(both.whatIf, both.reason == .scope ? .scope : .next) }
+        }
+        guard layout != nil else { return (prev, next) }
+        if prev == .joins, let left { range = join(left, range, keeping: left) }
+        if next == .joins, let right { range = join(range, right, keeping: prev == .joins ? range : right) }
+        // What was moved by itself has an anon_vma of its own from then on.
+        if isCopy, proposal.movesAsUnfaulted, range.vma.anonVMA == 0, attempt.proposed.anonVMA != 0 {
+            fresh = fresh == .max ? Self.firstFresh : fresh + 1
+            range.vma.anonVMA = fresh
+            range.vma.traits.formUnion([.anonKnown, .ownRoot, .chainSingular])
+            range.vma.traits.subtract(.hasChildren)
+        }
+        layout?.overwrite(range.vma.range, with: [range.vma])
+        return (prev, next)
+    }
+
+    /// The range with the page offset and the anon_vma that it has here. `refusal`: why its offset stays
+    /// what it was although it is moved.
+    private mutating func proposed(_ attempt: WhatIfAttempt, _ refusal: inout WhatIfAnswer?) -> Party {
+        var range = attempt.proposed
+        switch attempt.kind {
+        case .new:
+            break
+        case .change:
+            if let here = here(range.start, faultedAs: range) { range.take(here, at: range.start) }
+        case .growth:
+            if let here = here(range.start &- 1, faultedAs: range) { range.take(here, at: range.start) }
+        case .copy(let source, let from):
+            if layout != nil, let here = here(from, faultedAs: source) { range.take(here, at: from) }
+            guard range.isAnonymous else { break }
+            if range.anonVMA == 0 {
+                range.pgoff = range.homePgoff
+                break
+            }
+            let owner = ownership(range.anonVMA, source)
+            let answer = proposal.rewritesPgoff(
+                Proposal.Move(source: owner, pages: attempt.pages, isSingular: source.traits.contains(.chainSingular)))
+            if answer == .joins {
+                range.pgoff = range.homePgoff
+                if proposal.movesAsUnfaulted { range.anonVMA = 0 }
+            } else {
+                refusal = answer
+            }
+            return Party(vma: range, ownership: owner)
+        }
+        return Party(vma: range, ownership: ownership(range.anonVMA, attempt.proposed))
+    }
+
+    private mutating func neighbour(_ real: VMA, _ bounds: AddressRange, at address: UInt64) -> Party {
+        let vma = (here(address, faultedAs: real) ?? real).clipped(to: bounds)
+        return Party(vma: vma, ownership: ownership(vma.anonVMA, real))
+    }
+
+    private func joins(
+        _ range: Party, _ other: Party, continues: Bool, _ isCopy: Bool, _ refusal: WhatIfAnswer?, _ model: KernelModel
+    ) -> WhatIfAnswer {
+        let isAnonymous = range.vma.isAnonymous && other.vma.isAnonymous
+        if isAnonymous, !continues, !proposal.ignoresPgoff {
+            if let refusal { return refusal }
+            return WhatIfAnswer(.shared, proposal.remembers ? .moved : .scope)
+        }
+        let (mine, its) = (range.vma.anonVMA, other.vma.anonVMA)
+        if mine == its { return .joins }
+        if mine != 0, its != 0 { return proposal.joinsDifferent(range.ownership) }
+        // As the kernel decides without any proposal.
+        if MergeRules.anonVMAMergeable(source: range.vma, target: other.vma, model) { return .joins }
+        if proposal.ignoresAnonVMA { return .joins }
+        return WhatIfAnswer(.shared, mine != 0 ? .unfaulted : .chain)
+    }
+
+    private func join(_ left: Party, _ right: Party, keeping kept: Party) -> Party {
+        var joined = left
+        joined.vma.range.end = right.vma.end
+        joined.vma.flags = kept.vma.flags
+        let owner = [kept, left, right].first { $0.vma.anonVMA != 0 } ?? left
+        joined.vma.anonVMA = owner.vma.anonVMA
+        joined.vma.traits = owner.vma.traits
+        joined.ownership = owner.ownership
+        return joined
+    }
+
+    // MARK: anon_vmas
+
+    /// What an anon_vma that no VMA shows any more is known to be.
+    private mutating func note(_ vma: VMA?) {
+        guard let vma, vma.anonVMA != 0, vma.traits.contains(.anonKnown), layout != nil else { return }
+        if vma.ownership == .own {
+            shared.remove(vma.anonVMA)
+        } else {
+            if shared.count >= Self.sharedLimit { shared = [] }
+            shared.insert(vma.anonVMA)
+        }
+    }
+
+    private func ownership(_ anonVMA: AnonVMAID, _ real: VMA) -> Ownership {
+        if anonVMA == 0 { return .own }
+        if real.anonVMA != anonVMA, shared.contains(anonVMA) { return .child }
+        return real.anonVMA == 0 ? .own : real.ownership
+    }
+
+    /// The VMA here that holds `address`. A page fault gives one an anon_vma and tells nobody: then it has
+    /// that of a neighbour here which it continues (`find_mergeable_anon_vma`), or the one that it really has.
+    private mutating func here(_ address: UInt64, faultedAs real: VMA) -> VMA? {
+        guard layout != nil else { return proposal.remembers ? asMovedNow(real) : nil }
+        guard let found = layout?.vma(containing: address) else { return nil }
+        guard found.anonVMA == 0, real.anonVMA != 0 else { return found }
+        var faulted = found
+        faulted.anonVMA = real.anonVMA
+        faulted.traits = real.traits
+        let around = [layout?.vma(containing: found.end), found.start == 0 ? nil : layout?.vma(containing: found.start - 1)]
+        for other in around {
+            guard let other, other.anonVMA != 0, other.traits.contains(.chainSingular), other.file == found.file,
+                other.policy == found.policy, other.start == found.end || other.end == found.start,
+                other.start == found.end ? found.nextPgoff == other.pgoff : other.nextPgoff == found.pgoff,
+                other.flags.symmetricDifference(found.flags)
+                    .subtracting([.read, .write, .exec, .softDirty]).isEmpty
+            else { continue }
+            faulted.anonVMA = other.anonVMA
+            faulted.traits = other.traits
+            break
+        }
+        layout?.overwrite(faulted.range, with: [faulted])
+        return faulted
+    }
+
+    // MARK: what else happens
+
+    /// Takes over from the kernel's own layout what no proposal changes: what is mapped, and its attributes.
+    mutating func follow(_ range: AddressRange, _ real: Layout) {
+        guard var here = layout else { return }
+        layout = nil  // or each change would copy it
+        var at = range.start
+        for vma in real.vmas(overlapping: range) {
+            let part = vma.range.intersection(range)
+            if at < part.start { here.clear(AddressRange(at, part.start)) }
+            here.follow(vma, in: part)
+            at = part.end
+        }
+        if at < range.end { here.clear(AddressRange(at, range.end)) }
+        layout = here
+    }
+
+    /// A child that has just been forked, whose own VMAs are `child`'s: it inherits what was joined.
+    func forked(_ child: Layout) -> WhatIfLayout? {
+        guard let layout else { return nil }
+        var copy = self
+        copy.shared = []
+        copy.layout = layout
+        copy.follow(.all, child)
+        for vma in copy.layout?.vmas ?? [] where vma.anonVMA != 0 {
+            let own = child.vmas(overlapping: vma.range).first { $0.anonVMA != 0 }
+            var inherited = vma
+            inherited.anonVMA = own?.anonVMA ?? 0
+            inherited.traits = own?.traits ?? vma.traits.subtracting(.ofAnonVMA)
+            copy.layout?.overwrite(vma.range, with: [inherited])
+        }
+        return copy
+    }
+
+    /// A child has inherited all of it.
+    mutating func hasForked() {
+        for vma in layout?.vmas ?? [] where vma.anonVMA != 0 && !vma.flags.contains(.dontCopy) { shared.insert(vma.anonVMA) }
+    }
+
+    /// No child lives any more.
+    mutating func isAlone() { shared = [] }
+
+    /// Whether one VMA holds both sides of a boundary.
+    func spans(_ boundary: UInt64) -> Bool? { layout.map { $0.vma(containing: boundary).map { $0.start < boundary } ?? false } }
+}
+
+extension WhatIfAttempt {
+    fileprivate var isCopy: Bool {
+        if case .copy = kind { return true }
+        return false
+    }
+}
+
+extension VMA {
+    /// What of a VMA goes along to where a part of it is looked at, moved or grown.
+    fileprivate mutating func take(_ other: VMA, at address: UInt64) {
+        anonVMA = other.anonVMA
+        traits = traits.subtracting(.ofAnonVMA).union(other.traits.intersection(.ofAnonVMA))
+        if isAnonymous { pgoff = other.pgoff(at: address) }
+    }
+}
+
+extension Layout {
+    fileprivate mutating func clear(_ range: AddressRange) {
+        if !vmas(overlapping: range).isEmpty { overwrite(range, with: []) }
+    }
+
+    /// Makes `part` have the attributes of `vma`, and be mapped as that is.
+    fileprivate mutating func follow(_ vma: VMA, in part: AddressRange) {
+        let pieces = vmas(overlapping: part)
+        if let only = pieces.first, pieces.count == 1, only.start <= part.start, only.end >= part.end,
+            only.file == vma.file, only.hasAttributes(of: vma)
+        {
+            return
+        }
+        var at = part.start
+        func fill(_ end: UInt64) {
+            guard at < end else { return }
+            var new = vma.clipped(to: AddressRange(at, end))
+            // What has grown is one VMA with what it grew from.
+            if at > vma.start, let left = self.vma(containing: at - 1), left.file == vma.file, left.hasAttributes(of: vma) {
+                new = left
+                new.range.end = end
+            }
+            overwrite(new.range, with: [new])
+        }
+        for piece in pieces {
+            fill(min(piece.start, part.end))
+            let inside = piece.range.intersection(part)
+            if piece.file != vma.file || !piece.hasAttributes(of: vma) {
+                var changed = piece.clipped(to: inside)
+                (changed.flags, changed.file, changed.policy, changed.uffd, changed.name) = (
+                    vma.flags, vma.file, vma.policy, vma.uffd, vma.name)
+                if !vma.isAnonymous || piece.file != vma.file { changed.pgoff = vma.pgoff(at: inside.start) }
+                overwrite(inside, with: [changed])
+            }
+            at = inside.end
+        }
+        fill(part.end)
+    }
+}

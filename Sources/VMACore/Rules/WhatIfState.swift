@@ -1,0 +1,77 @@
+/// What the proposals would have made of one address space so far. It is empty until they differ from the
+/// kernel for the first time: most processes never come to that.
+struct WhatIfState {
+    private(set) var layouts: [WhatIfLayout] = []
+
+    var hasBegun: Bool { !layouts.isEmpty }
+
+    /// What each proposal would have done with the sides of an attempt; empty where nothing but page
+    /// offsets and anon_vmas was in the way of neither side.
+    mutating func answers(
+        _ attempt: MergeAttempt, apart: (prev: Blockers?, next: Blockers?), _ model: KernelModel, _ layout: () -> Layout?
+    ) -> (prev: WhatIfAnswers, next: WhatIfAnswers) {
+        let isHeadline = apart.prev?.isHeadline == true || apart.next?.isHeadline == true
+        guard isHeadline || hasBegun || attempt.isCopy && attempt.proposed.anonVMA != 0 else {
+            return (WhatIfAnswers(), WhatIfAnswers())
+        }
+        return answers(WhatIfAttempt(attempt, apart: apart), isHeadline: isHeadline, model, layout)
+    }
+
+    mutating func answers(
+        _ attempt: WhatIfAttempt, isHeadline: Bool, _ model: KernelModel, _ layout: () -> Layout?
+    ) -> (prev: WhatIfAnswers, next: WhatIfAnswers) {
+        var (prev, next) = (WhatIfAnswers(), WhatIfAnswers())
+        if !hasBegun, isHeadline || attempt.movesFaulted, let layout = layout() { begin(layout) }
+        var rules = hasBegun ? [] : Proposals.table.indices.map { WhatIfLayout($0) }
+        guard isHeadline || hasBegun else { return (prev, next) }
+        for place in Proposals.table.indices {
+            let found = hasBegun ? layouts[place].apply(attempt, model) : rules[place].apply(attempt, model)
+            if let answer = found.prev { prev.set(place, answer) }
+            if let answer = found.next { next.set(place, answer) }
+        }
+        return (prev, next)
+    }
+
+    private mutating func begin(_ layout: Layout) { layouts = Proposals.table.indices.map { WhatIfLayout($0, layout) } }
+
+    /// A section has ended, and the kernel's layout is `layout` now.
+    mutating func follow(_ range: AddressRange, _ layout: Layout) {
+        for place in layouts.indices { layouts[place].follow(range, layout) }
+    }
+
+    /// Whether an mremap has grown in place into what is still free here: kernels that do not ask about
+    /// the neighbour behind it then (`vma_to_resize`, up to 5.18) tell no attempt.
+    func isFree(_ address: UInt64) -> Bool {
+        layouts.contains { $0.layout.map { $0.vma(containing: address) == nil } ?? false }
+    }
+
+    mutating func hasForked() {
+        for place in layouts.indices { layouts[place].hasForked() }
+    }
+
+    mutating func isAlone() {
+        for place in layouts.indices { layouts[place].isAlone() }
+    }
+
+    /// That of a child, whose own layout is `child`.
+    func forked(_ child: Layout) -> WhatIfState {
+        var state = WhatIfState()
+        state.layouts = layouts.indices.map { layouts[$0].forked(child) ?? WhatIfLayout($0, child) }
+        return state
+    }
+
+    /// What each proposal that remembers has made of the boundary at an address, over what it said when
+    /// the two were last tried.
+    func standing(_ boundary: UInt64, _ tried: WhatIfAnswers) -> WhatIfAnswers {
+        var answers = tried
+        for (place, layout) in layouts.enumerated() {
+            guard let spans = layout.spans(boundary) else { continue }
+            if spans {
+                answers.set(place, .joins)
+            } else if tried[place] == .recoverable {
+                answers.set(place, WhatIfAnswer(.shared, .moved))
+            }
+        }
+        return answers
+    }
+}

@@ -1,0 +1,35 @@
+import VMACore
+
+/// What proposals would gain, in JSON.
+extension JSONWriter {
+    /// An answer for each proposal; null of what none was asked about.
+    mutating func whatIf(byProposal answers: WhatIfAnswers) {
+        guard !answers.isEmpty else { return field("what_if_by_proposal", String?.none) }
+        object("what_if_by_proposal") { json in
+            for (place, proposal) in Proposals.table.enumerated() { json.field(proposal.slug, answers[place]?.rawValue) }
+        }
+    }
+
+    /// Counts for each proposal.
+    mutating func whatIf(byProposal counts: WhatIfCounts) {
+        object("what_if_by_proposal") { json in
+            for (place, proposal) in Proposals.table.enumerated() {
+                json.object(proposal.slug) { json in
+                    for whatIf in WhatIf.allCases { json.field(whatIf.rawValue, counts[place][whatIf] ?? 0) }
+                }
+            }
+        }
+    }
+
+    /// What made the series refuse, or leave it open.
+    mutating func whatIf(why answers: WhatIfAnswers) { field("what_if_why", answers.reason.slug) }
+
+    /// Whether a boundary would go if somebody changed one of the two VMAs now.
+    mutating func whatIf(ifChanged: (left: WhatIf?, right: WhatIf?)) {
+        guard ifChanged.left != nil || ifChanged.right != nil else { return field("what_if_now", String?.none) }
+        object("what_if_now") { json in
+            json.field("left", ifChanged.left?.rawValue)
+            json.field("right", ifChanged.right?.rawValue)
+        }
+    }
+}
