@@ -19,7 +19,7 @@ package struct Findings {
     }
 
     static func observer(_ header: TraceHeader) -> Observer {
-        Observer(judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits)
+        Observer(judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits, limit: header.mapLimit)
     }
 
     package func write(_ options: OutputSettings, to output: Output) throws {
@@ -28,7 +28,8 @@ package struct Findings {
         if options.format != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
         var text = ""
         let toTerminal = options.path == nil && Console.wantsColour
-        ReportFormats.named(options.format, colour: toTerminal, weight: options.weight ?? .misses)!
+        ReportFormats.named(
+            options.format, colour: toTerminal, weight: options.weight ?? .misses, whatIf: options.whatIf)!
             .render(report, into: &text)
         try output.write(text)
     }

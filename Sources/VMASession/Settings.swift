@@ -15,9 +15,15 @@ package struct OutputSettings {
     package var weight: Weight?
     /// End with status 3 if it holds.
     package var failOn: Condition?
+    /// The proposal whose answers a report for people gives; a place in `Proposals.table`.
+    package var whatIf = Proposals.rfc
 
-    package init(format: String = "text", path: String? = nil, weight: Weight? = nil, failOn: Condition? = nil) {
+    package init(
+        format: String = "text", path: String? = nil, weight: Weight? = nil, failOn: Condition? = nil,
+        whatIf: Int = Proposals.rfc
+    ) {
         (self.format, self.path, self.weight, self.failOn) = (format, path, weight, failOn)
+        self.whatIf = whatIf
     }
 }
 

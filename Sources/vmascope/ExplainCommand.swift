@@ -8,7 +8,7 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "What a blocker means, which kernel code refuses, what to do.")
 
-    @Argument(help: "A blocker; without one, all of them in a line each.", completion: .list(MergeRules.table.map(\.slug)))
+    @Argument(help: "A blocker, what-if, or a proposal; without one, all of them in a line each.", completion: .list(MergeRules.table.map(\.slug)))
     var slug: String?
 
     @Flag(help: .hidden)
@@ -19,7 +19,7 @@ struct ExplainCommand: ParsableCommand {
         if markdown { return try output.write(Explain.markdown()) }
         guard let slug else { return try output.write(Explain.all()) }
         guard let text = Explain.one(slug) else {
-            let known = MergeRules.table.map(\.slug).joined(separator: ", ")
+            let known = (MergeRules.table.map(\.slug) + ["what-if"] + Proposals.table.map(\.slug)).joined(separator: ", ")
             throw Failure(message: "there is no blocker '\(slug)': use \(known)", status: 64)
         }
         try output.write(text)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import VMACore
 import VMAProbe
 import VMAReport
 import VMASession
@@ -25,6 +26,15 @@ enum Parse {
     }
 }
 
+extension Parse {
+    @Sendable static func proposal(_ text: String) throws -> Int {
+        guard let place = Proposals.place(text) else {
+            throw ValidationError("there is no proposal '\(text)': use \(Proposals.table.map(\.slug).joined(separator: ", "))")
+        }
+        return place
+    }
+}
+
 extension SourceChoice: ExpressibleByArgument {}
 
 struct OutputOptions: ParsableArguments {
@@ -43,6 +53,11 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "End with status 3 if this holds, as in 'missed.pgoff>0'.", transform: Parse.condition)
     var failOn: Condition?
 
+    @Option(
+        help: "Whose rules to ask what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html).",
+        transform: Parse.proposal)
+    var whatIf: Int?
+
     mutating func validate() throws {
         if weight != nil, name != "folded" { throw ValidationError("--weight is for --format folded") }
         if failOn?.comparesTwo == true { throw ValidationError("--fail-on: 'delta.' needs two reports: use vmascope diff") }
@@ -54,7 +69,7 @@ struct OutputOptions: ParsableArguments {
 
     private var name: String { json ? "json" : format ?? "text" }
 
-    var settings: OutputSettings { OutputSettings(format: name, path: output, weight: weight, failOn: failOn) }
+    var settings: OutputSettings { OutputSettings(format: name, path: output, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc) }
 }
 
 extension Weight: ExpressibleByArgument {}

@@ -28,12 +28,12 @@ struct JSONTests {
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
         #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
-        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal"])
+        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain"])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [
             "pid", "image", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "what_if_by_proposal", "boundaries", "gaps", "peak",
+            "what_if", "what_if_by_proposal", "gain", "boundaries", "gaps", "peak",
         ])
         #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
         #expect(keys(process["gaps"]) == ["total"])

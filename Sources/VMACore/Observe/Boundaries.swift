@@ -89,6 +89,8 @@ public struct Boundaries: Sendable, Equatable {
     public private(set) var byProposal = WhatIfCounts()
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
     public var recoverable: Int { whatIf[.recoverable] ?? 0 }
+    /// VMAs fewer on a kernel with the series: it may keep apart what the kernel has merged.
+    public private(set) var best = 0
     /// Pairs that nothing keeps apart but that nothing has tried to merge them.
     public var mergeable: Int { total - blockedBy.values.reduce(0, +) }
     /// What counts of them are called, beside those of blockers.
@@ -120,6 +122,7 @@ public struct Boundaries: Sendable, Equatable {
             }
             add(Row(kind: kind, count: 1, left: left, right: right))
         }
+        best = state.count.map { max(0, layout.count - $0) } ?? recoverable
     }
 
     /// Takes the sums over, and forgets who caused what.
@@ -129,6 +132,7 @@ public struct Boundaries: Sendable, Equatable {
             row.kind.cause = 0
             add(row)
         }
+        best += other.best
     }
 
     private mutating func add(_ row: Row) {

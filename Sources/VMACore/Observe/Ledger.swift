@@ -81,10 +81,12 @@ public struct Tally: Sendable, Equatable {
     /// Of those that pgoff and anon_vma alone keep apart, by proposal.
     public private(set) var byProposal = WhatIfCounts()
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
+    public private(set) var gain = Gain()
 
     public init() {}
 
-    mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict) {
+    mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict, isNearLimit: Bool = false) {
+        gain.add(attempt, verdict, isNearLimit: isNearLimit)
         attempts += 1
         if attempt.outcome.merged {
             merged += 1
@@ -104,5 +106,6 @@ public struct Tally: Sendable, Equatable {
         missed += other.missed
         missedBy.merge(other.missedBy, uniquingKeysWith: +)
         byProposal.add(other.byProposal)
+        gain.add(other.gain)
     }
 }

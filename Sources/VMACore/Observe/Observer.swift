@@ -2,6 +2,8 @@
 /// of a recording are the same calls.
 public final class Observer {
     public let judge: Judge
+    /// VMAs that a process may have (`vm.max_map_count`), if that is known.
+    private let limit: Int?
     private var population = Population()
 
     public private(set) var ledger = Ledger()
@@ -35,10 +37,11 @@ public final class Observer {
     private static let disagreementLimit = 20
 
     /// - Parameter waits: whether the source can lose events that only a later `.lost` tells of.
-    public init(judge: Judge, isHooked: Bool, waits: Bool = false) {
+    public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
         self.judge = judge
         self.isHooked = isHooked
         self.waits = waits
+        self.limit = limit
     }
 
     /// All address spaces seen, in the order of their appearance; those that exited, too.
@@ -338,7 +341,7 @@ public final class Observer {
         } else if disagreements.count < Self.disagreementLimit {
             disagreements.append("\(image.command)[\(image.tgid)] \(attempt.disagreement(verdict))")
         }
-        image.tally.add(attempt, verdict)
+        image.tally.add(attempt, verdict, isNearLimit: limit.map { image.layout.count > $0 / 2 } ?? false)
         for side in verdict.sides where side.missed {
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,

@@ -60,6 +60,9 @@ struct WhatIfState {
         return state
     }
 
+    /// VMAs that there would be with the series; nil where it has not differed yet.
+    var count: Int? { hasBegun ? layouts[Proposals.rfc].layout?.count : nil }
+
     /// What each proposal that remembers has made of the boundary at an address, over what it said when
     /// the two were last tried.
     func standing(_ boundary: UInt64, _ tried: WhatIfAnswers) -> WhatIfAnswers {

@@ -22,7 +22,7 @@ public struct Capabilities: Sendable {
     private static let sysResource = Need(
         name: "CAP_SYS_RESOURCE", bit: 24, purpose: "to load maps on 5.10, where they count as locked memory", isVital: false)
     private static let sysAdmin = Need(
-        name: "CAP_SYS_ADMIN", bit: 21, purpose: "for kprobes where kernel.perf_event_paranoid is above 2, and to see which pages are shared", isVital: false)
+        name: "CAP_SYS_ADMIN", bit: 21, purpose: "for kprobes where kernel.perf_event_paranoid is above 2", isVital: false)
 
     public var effective: UInt64
 

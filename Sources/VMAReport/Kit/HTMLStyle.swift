@@ -43,7 +43,7 @@ enum HTMLStyle {
         figure{margin:0 0 12px}svg{width:100%;height:auto;max-height:280px}
         svg text{font:12px system-ui,sans-serif;fill:var(--dim)}svg .limit{stroke:var(--bad);stroke-dasharray:6 4}
         svg text.limit{stroke:none;fill:var(--bad)}.axis,.grid,.line{fill:none}.axis{stroke:var(--dim)}.grid{stroke:var(--rule)}
-        .line{stroke:var(--prot);stroke-width:2}.b{white-space:nowrap}
+        .line{stroke:var(--prot);stroke-width:2}.fill{fill:var(--prot);stroke:none}.b{white-space:nowrap}
         @media(max-width:600px){body{padding:12px}h1{font-size:19px}svg text{font-size:23px}.line{stroke-width:4}}
         """#
 }

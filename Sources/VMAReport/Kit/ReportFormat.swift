@@ -6,11 +6,11 @@ public protocol ReportFormat {
 }
 
 public enum ReportFormats {
-    private static let table: [(name: String, make: @Sendable (Bool, Weight) -> any ReportFormat)] = [
-        ("text", { colour, _ in TextReport(colour: colour) }),
-        ("json", { _, _ in JSONReport() }),
-        ("html", { _, _ in HTMLReport() }),
-        ("folded", { _, weight in FoldedReport(weight: weight) }),
+    private static let table: [(name: String, make: @Sendable (Bool, Weight, Int) -> any ReportFormat)] = [
+        ("text", { colour, _, whatIf in TextReport(colour: colour, whatIf: whatIf) }),
+        ("json", { _, _, _ in JSONReport() }),
+        ("html", { _, _, whatIf in HTMLReport(whatIf: whatIf) }),
+        ("folded", { _, weight, _ in FoldedReport(weight: weight) }),
     ]
 
     public static var names: [String] { table.map(\.name) }
@@ -18,8 +18,11 @@ public enum ReportFormats {
     /// - Parameters:
     ///   - colour: whether it goes to a terminal; only people get escape codes.
     ///   - weight: what the width of a stack stands for, where a format has stacks only.
-    public static func named(_ name: String, colour: Bool, weight: Weight = .misses) -> (any ReportFormat)? {
-        table.first { $0.name == name }?.make(colour, weight)
+    ///   - whatIf: the proposal whose answers people are given; a place in `Proposals.table`.
+    public static func named(
+        _ name: String, colour: Bool, weight: Weight = .misses, whatIf: Int = Proposals.rfc
+    ) -> (any ReportFormat)? {
+        table.first { $0.name == name }?.make(colour, weight, whatIf)
     }
 }
 

@@ -21,6 +21,8 @@ public enum Explain {
             return "\(word.word)\n\n  meaning   \(meaning)\n  decided   \(word.source)\n"
                 + "  kernels   \(word.kernels)\n  found by  \(word.foundBy)\n"
         }
+        if slug == "what-if" { return proposals() }
+        if let place = Proposals.place(slug) { return proposal(Proposals.table[place]) }
         guard let rule = MergeRules.rule(slug: slug) else { return nil }
         var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
         text += "  meaning     \(rule.meaning)\n"

@@ -6,6 +6,10 @@ struct HTMLReport: ReportFormat {
     private static let processLimit = 200
     private static let standingLimit = 15
     private static let frameLimit = 6
+    /// Whose answers are drawn first; a place in `Proposals.table`.
+    private let proposal: Int
+
+    init(whatIf: Int = Proposals.rfc) { proposal = whatIf }
 
     func render(_ report: Report, into text: inout String) {
         let answer = Answer(report)
@@ -92,15 +96,7 @@ struct HTMLReport: ReportFormat {
     }
 
     private func whatIf(_ report: Report) -> String {
-        let totals = report.totals.whatIf
-        let all = totals.values.reduce(0, +)
-        func share(_ whatIf: WhatIf) -> String {
-            let count = totals[whatIf] ?? 0
-            return all == 0 ? count.grouped : "\(count.grouped) (\((1000 * count / all + 5) / 10)%)"
-        }
-        var html = "<p>Of the \(all.grouped) sides missed by nothing else, \(share(.recoverable)) would have merged by the "
-        html += "rules of the 2022 series, \(share(.shared)) not even so, since another process may map the pages, "
-        html += "and of \(share(.unknown)) nobody knows.</p>\n"
+        var html = HTMLWhatIf(proposal: proposal).render(report)
         let rows = report.processes.filter { $0.boundaries.total > 0 }.sorted { $0.boundaries.recoverable > $1.boundaries.recoverable }
             .prefix(Self.standingLimit).map { process in
                 return [

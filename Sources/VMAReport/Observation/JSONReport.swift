@@ -27,7 +27,10 @@ struct JSONReport: ReportFormat {
                 json.field("unexplained", report.checked - report.agreed)
             }
             json.audit(report.audit)
-            json.object("totals") { $0.tally(report.totals) }
+            json.object("totals") { json in
+                json.tally(report.totals)
+                json.gain(WhatIfFigures(report))
+            }
             json.array("processes") { json in
                 for process in report.processes { json.object { $0.process(process) } }
             }
@@ -128,6 +131,7 @@ extension JSONWriter {
         field("growth_per_minute", thousandths: process.trend?.perMinute)
         field("seconds_to_limit", thousandths: process.secondsToLimit)
         tally(process.tally)
+        gain(WhatIfFigures(process))
         boundaries(process.boundaries)
         gaps(process.boundaries.gaps)
         object("peak") { json in

@@ -32,4 +32,32 @@ extension JSONWriter {
             json.field("right", ifChanged.right?.rawValue)
         }
     }
+
+    /// What each proposal would gain: as flow, of the misses, and as stock, of what stands.
+    mutating func gain(_ figures: WhatIfFigures) {
+        object("gain") { json in
+            json.field("misses", figures.misses)
+            json.field("boundaries", figures.boundaries)
+            json.object("by_proposal") { json in
+                for (place, proposal) in Proposals.table.enumerated() {
+                    let flow = figures.flow[place]
+                    json.object(proposal.slug) { json in
+                        json.field("merges", flow.sides)
+                        json.field("vmas", figures.stock[place])
+                        json.field("pages", flow.pages)
+                        json.field("merges_near_limit", flow.nearLimit)
+                        json.field("vmas_near_limit", figures.stockNearLimit[place])
+                        json.object("sizes") { json in
+                            for (power, count) in flow.sizes.enumerated() where count > 0 { json.field("\(1 << UInt64(power))", count) }
+                        }
+                    }
+                }
+            }
+            json.object("refused") { json in
+                for (reason, count) in figures.refused { json.field(reason.slug ?? "unexplained", count) }
+            }
+            json.field("absorbed_pages", figures.present.map { Int($0.pages) })
+            json.field("absorbed_pages_present", figures.present.map { Int($0.present) })
+        }
+    }
 }

@@ -63,8 +63,12 @@ public struct Report: Sendable {
         /// Nil where there is none, or it has exited.
         public var trend: Trend?
 
+        /// Of the VMAs that would go with the recoverable boundaries: their pages, and those present. Nil where
+        /// nobody has looked, as in a process that has exited.
+        public var absorbed: (pages: UInt64, present: UInt64)?
+
         /// VMAs if the boundaries were gone that the series would have merged.
-        public var atBest: Int { now - boundaries.recoverable }
+        public var atBest: Int { now - boundaries.best }
 
         /// How long until mmap fails with ENOMEM if it goes on so; nil if it won't, or nobody can tell.
         public var secondsToLimit: Double? {

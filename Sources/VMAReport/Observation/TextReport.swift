@@ -14,7 +14,13 @@ struct TextReport: ReportFormat {
     /// Misses of the kernel's limits are rare when they are fewer than one in so many attempts.
     private static let rare = 100
 
-    init(colour: Bool) { style = TextStyle(colour: colour) }
+    /// Whose answers are given; a place in `Proposals.table`.
+    private let whatIf: Int
+
+    init(colour: Bool, whatIf: Int = Proposals.rfc) {
+        style = TextStyle(colour: colour)
+        self.whatIf = whatIf
+    }
 
     func render(_ report: Report, into text: inout String) {
         text += answer(Answer(report)) + "\n"
@@ -22,6 +28,7 @@ struct TextReport: ReportFormat {
         text += " on \(report.host.kernel), source \(report.host.source), from \(report.started)"
         text += " for \(Answer.tenths(report.seconds))\n\n"
         text += totals(report) + "\n"
+        text += TextWhatIf(style: style, proposal: whatIf).render(report)
         if !report.processes.isEmpty { text += processes(report) + "\n" }
         if !report.missed.isEmpty { text += misses(report) }
         if !report.standing.isEmpty { text += standing(report) + "\n" }
@@ -62,13 +69,14 @@ struct TextReport: ReportFormat {
         guard limits > 0 else {
             return text + "none by pgoff or anon_vma alone: the kernel's own limits cost nothing here\n"
         }
-        let whatIf = WhatIf.allCases.map { whatIf in
-            let count = totals.whatIf[whatIf] ?? 0
+        let counts = totals.byProposal[whatIf]
+        let answers = WhatIf.allCases.map { whatIf in
+            let count = counts[whatIf] ?? 0
             // What the series gives as its result: how many of all stay refused because of sharing.
             let share = whatIf == .shared && count > 0 ? " (\((1000 * count / limits + 5) / 10)%)" : ""
             return "\(count.grouped) \(whatIf)\(share)"
         }.joined(separator: ", ")
-        text += "of the \(limits.grouped) by pgoff or anon_vma, if those were no limits: \(whatIf)\n"
+        text += "of the \(limits.grouped) by pgoff or anon_vma, if those were no limits: \(answers)\n"
         if limits * Self.rare < totals.attempts { text += "which is rare, as in most programs: the rest is as it was asked for\n" }
         return text
     }
@@ -83,7 +91,7 @@ struct TextReport: ReportFormat {
         let shown = Self.interesting(report.missedAlike(Self.frameLimit))
         for (index, alike) in shown.enumerated() {
             let miss = alike.row
-            let whatIf = miss.whatIf.map { ", \($0)" } ?? ""
+            let whatIf = miss.answers[self.whatIf].map { ", \($0)" } ?? ""
             text += "  " + style.bold("\(alike.count.grouped)×  \(miss.blockers.key)")
             text += "  \(miss.operation), \(miss.side) side\(whatIf)  \(alike.who)\n"
             if index == 0 { text += TextStrip(style: style).lines(miss).map { "       \($0)\n" }.joined() }
@@ -150,7 +158,7 @@ struct TextReport: ReportFormat {
         let left = report.standingAlike(Self.standingFrameLimit)
         for alike in left.prefix(Self.standingLimit) {
             let row = alike.row
-            let whatIf = row.whatIf.map { ", \($0)" } ?? ""
+            let whatIf = row.answers[self.whatIf].map { ", \($0)\(row.wasTried ? "" : " now")" } ?? ""
             let detail = row.detail.map { " (\($0))" } ?? ""
             let head = "\(alike.count.grouped)×  \(row.what)\(detail)\(whatIf)"
             text += "  " + Fit.end("\(head)  \(row.operation!)  \(alike.who)", Fit.width - 2) + "\n"
