@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.
 KERNEL ?=
 
-.PHONY: help deps build demo test kernels bench fuzz install clean
+.PHONY: help deps build demo test kernels bench fuzz survey install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
@@ -21,6 +21,7 @@ help:
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
 	@echo "make bench              what things cost, in tables"
+	@echo "make survey             programs of Debian under observation, a row each (PROGRAMS='git redis-bgsave': these)"
 	@echo "make build              the static release executable, $(VMASCOPE)"
 	@echo "make install            to $(PREFIX)/bin"
 	@echo "make clean              what was built; downloaded kernels stay in .cache"
@@ -52,6 +53,10 @@ test: build
 	@kernels/fetch $(KERNELS) > /dev/null
 	@VMASCOPE_KERNELS="$(KERNELS)" swift test
 	@SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md
+
+# Installs nothing: a program whose packages are missing is passed over.
+survey: build
+	@survey/run $(PROGRAMS)
 
 # Each kernel is booted twice. VMASCOPE_UPDATE_KERNELS=1 writes docs/kernels.md anew.
 kernels: KERNEL := any
