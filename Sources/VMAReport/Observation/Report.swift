@@ -234,7 +234,7 @@ public struct LayoutReport: Sendable {
         self.labels = labels
         vmas = layout.vmas
         var boundaries: [Boundary] = []
-        gaps = Boundaries(layout, judge, pages).gaps
+        gaps = Boundaries(layout, judge).gaps
         layout.forEachBoundary { index, left, right, _ in
             let (blockers, ofLeft, ofRight) = judge.boundary(left, right)
             let detail = judge.detail(blockers, left, right)
