@@ -18,6 +18,7 @@
 #include "attach/lifecycle.h"
 #include "attach/hooks.h"
 #include "attach/attempts.h"
+#include "attach/iterated.h"
 #include "attach/rbtree.h"
 #include "read/snapshot.h"
 #include "read/stock.h"

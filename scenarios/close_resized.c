@@ -1,4 +1,5 @@
 // expect[close:any]: mprotect next close x1
+// expect[close:next]: mprotect next close x1
 //
 // Only a part of a VMA changes sides, and none would be removed; newer kernels allow that.
 #include "shm.h"

@@ -1,9 +1,8 @@
-// expect[close:any]: mprotect prev flags (VM_ACCOUNT) x1
+// expect[account:kept]: mprotect prev flags (VM_ACCOUNT) x1
 // expect: mmap prev prot (r--p beside rw-p) x1
 //
 // As flags_account_kept, but nothing was touched. Newer kernels stop accounting for such
-// memory when it becomes read-only, and merge; those that do not are the ones that ask
-// every neighbour for its close hook, too.
+// memory when it becomes read-only, and merge.
 #include "scenario.h"
 
 int main(void)

@@ -110,6 +110,10 @@ extension ByteStream {
         number(&model.ignoredFlags.rawValue)
         flag(&model.hasAnonPgoff)
         flag(&model.addsMergeableLate)
+        guard !Self.isReader || remaining > 0 else { return }
+        flag(&model.dropsAccount)
+        rule(&model.brk)
+        rule(&model.names)
     }
 
     private mutating func rule<Rule: RawRepresentable<String>>(_ rule: inout Rule) {

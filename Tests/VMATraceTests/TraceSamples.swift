@@ -117,6 +117,9 @@ enum Recording {
         model.keptSource = .apart
         model.hasAnonPgoff = true
         model.addsMergeableLate = true
+        model.dropsAccount = true
+        model.brk = .start
+        model.names = .shared
         return model
     }
 

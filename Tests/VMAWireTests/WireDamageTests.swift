@@ -61,7 +61,7 @@ struct WireDamageTests {
         #expect(failure(rowsRecord([], reason: 0)) == .invalid("rows for reason 0"))
         #expect(failure(rowsRecord([], reason: 8)) == .invalid("rows for reason 8"))
         #expect(failure(attemptRecord(site: 0)) == .invalid("attempt at site 0"))
-        #expect(failure(attemptRecord(site: 6)) == .invalid("attempt at site 6"))
+        #expect(failure(attemptRecord(site: 8)) == .invalid("attempt at site 8"))
     }
 
     @Test("whose rows are not in order is refused: a layout relies on it")

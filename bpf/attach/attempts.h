@@ -58,15 +58,21 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 	return tree_find(mm) && s->place.vma && row_at(s, row) ? flag : 0;
 }
 
-// The row of an attempt to fill in, all zero; 0 if the mm is not observed, or all are, and attempts
-// are only counted.
-static __always_inline struct vme_row *propose(u64 mm)
+// The row of an attempt on [start, end) to fill in, all else zero; 0 if the mm is not observed, or all
+// are, and attempts are only counted.
+static __always_inline struct vme_row *propose(u64 mm, u64 start, u64 end)
 {
 	struct scratch *s = scratch();
 	struct vme_owner *o;
 
 	if (config.everyone) {
+		struct vme_flow *f = flow_of(mm);
+
 		count_attempt(mm, CONSIDERED);
+		if (f) {
+			f->start = start;
+			f->end = end;
+		}
 		return 0;
 	}
 	o = owner_of(mm);
@@ -74,6 +80,8 @@ static __always_inline struct vme_row *propose(u64 mm)
 		return 0;
 	s->attempt.h.tgid = o->tgid;
 	__builtin_memset(&s->attempt.proposed, 0, sizeof(s->attempt.proposed));
+	s->attempt.proposed.start = start;
+	s->attempt.proposed.end = end;
 	return &s->attempt.proposed;
 }
 
@@ -108,44 +116,47 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 	emit(a, sizeof(*a));
 }
 
+// A userfaultfd context and a name, each if the kernel has such: without, there is no argument, either.
+static __always_inline void uffd_and_name(struct pt_regs *ctx, struct vme_row *row, int nth)
+{
+	if (bpf_core_field_exists(struct vm_userfaultfd_ctx, ctx))
+		row->uffd = stack_arg(ctx, nth++);
+	if (bpf_core_field_exists(struct vm_area_struct, anon_name))
+		row->name = name_key(stack_arg(ctx, nth));
+}
+
 // vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy, uffd_ctx[, anon_name])
 // mm/mmap.c, up to 6.2; the anonymous name came with 5.17.
 SEC("?kprobe/vma_merge")
 int on_vma_merge(struct pt_regs *ctx)
 {
 	u64 mm = ctx->di;
-	struct vme_row *row = propose(mm);
+	struct vme_row *row = propose(mm, ctx->dx, ctx->cx);
 
 	if (!row)
 		return 0;
-	row->start = ctx->dx;
-	row->end = ctx->cx;
 	row->flags = ctx->r8;
 	row->anon_vma = ctx->r9;
 	row->file = stack_arg(ctx, 6 + 1);
 	row->pgoff = stack_arg(ctx, 6 + 2);
 	row->policy = policy_key(stack_arg(ctx, 6 + 3));
-	row->uffd = stack_arg(ctx, 6 + 4);
-	if (bpf_core_field_exists(struct vm_area_struct, anon_name))
-		row->name = name_key(stack_arg(ctx, 6 + 5));
+	uffd_and_name(ctx, row, 6 + 4);
 	name_file(row);
 	tell_attempt(ctx, mm, VME_SITE_VMA_MERGE);
 	return 0;
 }
 
-// mmap_region(file, addr, len, vm_flags, pgoff, uf), which merges without vma_merge() on 6.1.
+// mmap_region(file, addr, len, vm_flags, pgoff, uf), which merges without vma_merge() from 6.1 to 6.11.
 // It may add flags before it merges: the row that it leaves has the final ones.
 SEC("?kprobe/mmap_region")
 int on_mmap_region(struct pt_regs *ctx)
 {
 	u64 mm = current_mm();
-	struct vme_row *row = propose(mm);
+	struct vme_row *row = propose(mm, ctx->si, ctx->si + PAGE_UP(ctx->dx));
 
 	if (!row)
 		return 0;
 	row->file = ctx->di;
-	row->start = ctx->si;
-	row->end = row->start + PAGE_UP(ctx->dx);
 	row->flags = ctx->cx;
 	row->pgoff = ctx->r8;
 	name_file(row);
@@ -153,17 +164,16 @@ int on_mmap_region(struct pt_regs *ctx)
 	return 0;
 }
 
-// do_brk_flags(mas, vma, addr, len, flags), which merges without vma_merge() on 6.1.
+// do_brk_flags(mas, vma, addr, len, flags), which merges without vma_merge() from 6.1 to 6.11; with an iterator
+// in place of `mas` since 6.3.
 SEC("?kprobe/do_brk_flags")
 int on_brk(struct pt_regs *ctx)
 {
 	u64 mm = current_mm();
-	struct vme_row *row = propose(mm);
+	struct vme_row *row = propose(mm, ctx->dx, ctx->dx + PAGE_UP(ctx->cx));
 
 	if (!row)
 		return 0;
-	row->start = ctx->dx;
-	row->end = row->start + PAGE_UP(ctx->cx);
 	row->flags = ctx->r8;
 	row->pgoff = row->start >> PAGE_SHIFT;
 	tell_attempt(ctx, mm, VME_SITE_BRK);
@@ -209,7 +219,8 @@ int on_vma_adjust(struct pt_regs *ctx)
 static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 {
 	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
-	struct vme_row *row = propose(mm);
+	// commit_merge() tells what comes of it.
+	struct vme_row *row = propose(mm, 0, 0);
 	struct scratch *s = scratch();
 	struct vma_merge_struct *vmg;
 

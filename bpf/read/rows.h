@@ -96,6 +96,8 @@ static __always_inline int row_read(struct scratch *s, u64 address, struct vme_r
 		row->traits |= VME_HAS_CLOSE;
 	if (row->flags & VM_HUGETLB)
 		row->traits |= VME_HUGETLB;
+	if (row->end <= s->areas.start_brk)
+		row->traits |= VME_BELOW_HEAP;
 	if (!row->file) {
 		if (row->start <= s->areas.brk && row->end >= s->areas.start_brk)
 			row->traits |= VME_HEAP;

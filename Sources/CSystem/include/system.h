@@ -38,6 +38,13 @@ int vms_fork(void);
 int vms_move(void *from, size_t size, void *to, bool keeps_source);
 // Asks for KSM on all memory of this process, what it has and what it will have.
 int vms_merge_memory(void);
+// Whether a heap that begins where another mapping ends is one VMA with that: tried by a child, which
+// gives its heap up. `start_brk` is this process's. 1, 0, or -1 if it can't be tried.
+int vms_brk_joins_below(unsigned long start_brk);
+// A System V segment of its own in place of what is mapped there. 0, or -1 if there is none to be had.
+int vms_attach_segment(void *address, size_t size);
+// prctl(PR_SET_VMA_ANON_NAME). 0, or -1 and errno.
+int vms_name_memory(void *address, size_t size, const char *name);
 uint64_t vms_monotonic_ns(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);

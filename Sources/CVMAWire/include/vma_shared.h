@@ -34,6 +34,7 @@ struct vme_flow {
 	vme_u32 seen;      // sections in this epoch
 	vme_u32 base;      // what the last epoch's number makes of one_in
 	vme_u64 born;
+	vme_u64 start, end; // proposed last, where a merge is told by what comes of it; empty if nothing
 	struct vme_counts counts;
 };
 
@@ -55,6 +56,7 @@ struct vme_config {
 	vme_u8 want_stacks;
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
+	vme_u8 outcome_by_rows;  // khugepaged_enter_vma() is not hooked
 	vme_u8 everyone;     // all address spaces are watched: flow.h
 	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
 	vme_u8 other;                     // that of all beyond

@@ -65,6 +65,7 @@ enum vme_traits {
 	VME_HUGETLB = 1 << 7,         // VM_HUGETLB, whose bit is not the same on every kernel
 	VME_ANON_KNOWN = 1 << 8,      // the anon_vma fields above were readable
 	VME_ANON_PGOFF = 1 << 9,      // anon_pgoff is the kernel's
+	VME_BELOW_HEAP = 1 << 13,     // ends at or below mm->start_brk
 };
 
 struct vme_row {
@@ -129,11 +130,13 @@ enum vme_section_flags {
 
 // Which function considered the merge. Append only.
 enum vme_site {
-	VME_SITE_VMA_MERGE = 1,    // vma_merge(), up to 6.4
-	VME_SITE_MMAP_REGION = 2,  // mmap_region() that merges by itself, 6.1
-	VME_SITE_BRK = 3,          // do_brk_flags() that merges by itself, 6.1
+	VME_SITE_VMA_MERGE = 1,    // vma_merge(), up to 6.2
+	VME_SITE_MMAP_REGION = 2,  // mmap_region() that merges by itself, 6.1 to 6.11
+	VME_SITE_BRK = 3,          // do_brk_flags() that merges by itself, 6.1 to 6.11
 	VME_SITE_NEW_RANGE = 4,    // vma_merge_new_range(), since 6.12
 	VME_SITE_MODIFY = 5,       // vma_modify(), since 6.12
+	VME_SITE_ITERATED = 6,     // vma_merge(), from 6.3 to 6.11: khugepaged_enter_vma() tells the outcome
+	VME_SITE_ITERATED_ROWS = 7, // the same where that does not exist: the section's rows tell
 };
 
 enum vme_attempt_flags {
@@ -160,7 +163,8 @@ struct vme_attempt {
 
 // A merge that is being carried out: after it one VMA holds [start, end). Or, where `end` is
 // where the proposed range begins, it shrinks the VMA before that to [start, end), and the
-// neighbour behind the range takes it over.
+// neighbour behind the range takes it over. After VME_SITE_ITERATED any VMA may be told, which is the
+// merged one if it holds the proposed range and more.
 struct vme_commit {
 	struct vme_header h;
 	vme_u64 start;

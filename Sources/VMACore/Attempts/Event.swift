@@ -209,11 +209,14 @@ public struct Section: Sendable {
 /// A function of the kernel that considers a merge was entered.
 public struct HookedAttempt: Sendable {
     public enum Site: UInt32, Sendable {
-        case vmaMerge = 1, mmapRegion, brk, newRange, modify
+        case vmaMerge = 1, mmapRegion, brk, newRange, modify, iterated, iteratedRows
 
-        /// Its outcome is told by a commit. The others merge by themselves: what the section
-        /// leaves tells theirs.
-        var commits: Bool { self != .mmapRegion && self != .brk }
+        /// The function carries the merge out by itself, so its attempt is known, and no commit is told.
+        var mergesByItself: Bool { self == .mmapRegion || self == .brk }
+        /// Its outcome is told by a commit; that of the others by what the section leaves.
+        var commits: Bool { !mergesByItself && self != .iteratedRows }
+        /// `vma_merge`, whatever its arguments.
+        var isVMAMerge: Bool { self == .vmaMerge || self == .iterated || self == .iteratedRows }
     }
 
     public var origin: Origin

@@ -14,6 +14,10 @@ struct HookAttempts {
     }
 
     private var pending: [UInt32: [Pending]] = [:]
+    private let brk: KernelModel.BrkRule
+
+    /// - Parameter brk: whether the kernel looks below the heap for what its first mapping could join.
+    init(brk: KernelModel.BrkRule = .any) { self.brk = brk }
 
     /// A thread enters a function that considers a merge. `layout` is as it was when the thread
     /// took the lock. Returns the attempts whose outcome is thereby known.
@@ -29,7 +33,7 @@ struct HookAttempts {
         var old = pending[tid] ?? []
         if let last = old.last?.attempt, last.proposed.start == range.start {
             // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
-            if last.site == .mmapRegion, attempt.site == .vmaMerge {
+            if last.site == .mmapRegion, attempt.site.isVMAMerge {
                 pending[tid] = old + [new]
                 return []
             }
@@ -40,10 +44,10 @@ struct HookAttempts {
                 old.removeLast()
             }
         }
-        pending[tid] = [new]
         if let last = old.last, last.attempt.operation == attempt.operation, last.attempt.proposed.end == range.start {
             old[old.count - 1].changesNext = true
         }
+        pending[tid] = old.filter { $0.attempt.site == .iteratedRows } + [new]
         // A new mapping without the end of its section has failed before it was made.
         return old.filter { $0.attempt.site.commits }.map(resolve)
     }
@@ -60,9 +64,15 @@ struct HookAttempts {
     mutating func commit(_ origin: Origin, _ result: AddressRange) {
         guard var entry = pending[origin.tid]?.popLast() else { return }
         if entry.attempt.site.commits {
-            let start = entry.attempt.proposed.start
-            entry.result = result
-            if result.end <= start, let next = entry.attempt.after { entry.result = AddressRange(start, next.end) }
+            let range = entry.attempt.proposed.range
+            if entry.attempt.site == .iterated {
+                // Others than the merged VMA are told, too.
+                if range.union(result) == result { entry.result = result }
+            } else if result.end <= range.start, let next = entry.attempt.after {
+                entry.result = AddressRange(range.start, next.end)
+            } else {
+                entry.result = result
+            }
         }
         pending[origin.tid]?.append(entry)
     }
@@ -85,6 +95,11 @@ struct HookAttempts {
             }
             guard let found = after.first(where: { $0.range.contains(range.start) }), found.end >= range.end
             else { return nil }
+            if entry.attempt.site == .iteratedRows {
+                var entry = entry
+                entry.result = found.range
+                return resolve(entry)
+            }
             // The kernel adds flags on the way, VM_ACCOUNT for one.
             var final = entry
             final.attempt.proposed.flags = found.flags
@@ -109,7 +124,7 @@ struct HookAttempts {
             isCopy = hooked.operation == .mremap && (middle.end != range.start || hooked.syscall.movesAway)
         }
         // With vma_merge brk looks both ways; VMG_FLAG_JUST_EXPAND later.
-        let considersNext = hooked.operation != .brk || hooked.site == .vmaMerge
+        let considersNext = hooked.operation != .brk || hooked.site.isVMAMerge
         let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
         let next = considersNext
             ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
@@ -131,7 +146,8 @@ struct HookAttempts {
     ) -> MergeAttempt.Neighbour? {
         let range = hooked.proposed.range
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
-        if hooked.site.commits, !found.stays { return nil }  // the rest of what is being changed
+        if hooked.operation == .brk, brk.hides(vma) { return nil }
+        if !hooked.site.mergesByItself, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
         // Of several VMAs that are moved at once each is the source of its own copy only.
         if let kept = hooked.syscall.keptSource {

@@ -45,7 +45,9 @@ struct SectionAttempts {
         if model.addsMergeableLate { proposed.flags.remove(.mergeable) }
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
         proposed.anonPgoff = range.start >> AddressRange.pageShift
-        return [attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)]
+        var found = attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)
+        if operation == .brk, let prev = found.prev?.vma, model.brk.hides(prev) { found.prev = nil }
+        return [found]
     }
 
     /// What is mapped now and was not before, within what the section touched.

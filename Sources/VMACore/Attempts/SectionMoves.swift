@@ -18,7 +18,7 @@ extension SectionAttempts {
             !syscall.movesAway && range.start == source.end && old.end == source.end
             && vma(after, old.start) != nil
         // vma_to_resize's caller lengthens what a merge would refuse for its close hook (mm/mremap.c, 6.1).
-        if grewInPlace, model.close == .any, source.traits.contains(.hasClose) { return [] }
+        if grewInPlace, !model.close.prevGrows, source.traits.contains(.hasClose) { return [] }
         var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
             proposed.pgoff = source.nextPgoff

@@ -34,6 +34,8 @@ public struct VMA: Hashable, Sendable {
         public static let pagesUnseen = Traits(rawValue: 1 << 11)
         /// Its pages were looked at.
         public static let pagesSeen = Traits(rawValue: 1 << 12)
+        /// It ends at or below `mm->start_brk`, where brk may not look for a neighbour.
+        public static let belowHeap = Traits(rawValue: 1 << 13)
 
         static let ofAnonVMA: Traits = [
             .chainSingular, .ownRoot, .hasChildren, .sharedAnonVMA, .anonKnown,

@@ -33,12 +33,13 @@ public final class Observer {
     /// Attempts wait for `settle`: what was lost before may only be known later.
     private let waits: Bool
     private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
-    private var hooks = HookAttempts()
+    private var hooks: HookAttempts
     private static let disagreementLimit = 20
 
     /// - Parameter waits: whether the source can lose events that only a later `.lost` tells of.
     public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
         self.judge = judge
+        hooks = HookAttempts(brk: judge.model.brk)
         self.isHooked = isHooked
         self.waits = waits
         self.limit = limit
@@ -110,7 +111,7 @@ public final class Observer {
         lost += count
         stale = Set(population.live.keys)
         // What was under way may have lost its beginning or its outcome: no attempt of it counts.
-        hooks = HookAttempts()
+        hooks = HookAttempts(brk: judge.model.brk)
         for image in population.live.values {
             image.open = OpenSections()
             image.whatIf = WhatIfState()

@@ -53,13 +53,16 @@ public struct Judge: Sendable {
         var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
 
         if let left = neighbour(attempt, .prev)?.vma, let right = neighbour(attempt, .next)?.vma, next == [] {
+            let fitsBoth = prev == [] && left.anonVMA != 0 && right.anonVMA != 0 && left.anonVMA != right.anonVMA
             if model.hole == .next, attempt.operation == .mmap {
                 // mmap_region asks next first, and then prev on next's behalf.
                 prev = blockers(attempt, .prev, anonymousAs: right)
-            } else if prev == [], left.anonVMA != 0, right.anonVMA != 0, left.anonVMA != right.anonVMA {
+            } else if fitsBoth, model.hole == .neither {
+                (prev, next) = (.anonVMA, .anonVMA)
+            } else if fitsBoth, model.hole != .both {
                 // Either would do, but they don't fit each other.
                 next = .anonVMA
-            } else if prev == [], model.close == .removed, right.traits.contains(.hasClose) {
+            } else if prev == [], !model.close.prevTakes, right.traits.contains(.hasClose) {
                 // Joining all three would remove next; so only prev grows.
                 next = .close
             }

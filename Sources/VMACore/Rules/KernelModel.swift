@@ -1,5 +1,5 @@
 /// The ways in which kernels differ when they judge a merge. Each is found out by an experiment
-/// or by shape when an observation starts (VMAProbe/Calibration.swift), never by a version.
+/// or by shape when an observation starts (VMAProbe/Kernel/Experiments.swift), never by a version.
 public struct KernelModel: Sendable, Equatable {
     /// When one of two adjacent VMAs has an anon_vma and the other has none.
     public enum AnonVMARule: String, Sendable {
@@ -15,16 +15,30 @@ public struct KernelModel: Sendable, Equatable {
     public enum HolePreference: String, Sendable {
         /// `vma_merge`, `vma_merge_new_range`.
         case prev
-        /// The merging that `mmap_region` did by itself from 6.1 to 6.2.
+        /// The merging that `mmap_region` did by itself from 6.1 to 6.11.
         case next
+        /// Neither side, or one VMA of all three: no kernel that is known does that.
+        case neither, both
     }
 
-    /// Which `vm_ops->close` refuses.
-    public enum CloseRule: String, Sendable {
-        /// The neighbour's (`is_mergeable_vma` up to 6.2).
+    /// Whether brk joins what ends where the heap begins.
+    public enum BrkRule: String, Sendable {
+        /// It looks at nothing below `mm->start_brk` (`vma_prev_limit`).
+        case start
         case any
-        /// Only that of a VMA which the merge would remove (`can_merge_remove_vma`).
-        case removed
+        /// It could not be tried: no such attempt is judged.
+        case unknown
+
+        /// Whether brk takes no notice of a VMA before the range that it maps.
+        func hides(_ prev: VMA) -> Bool { self != .any && prev.traits.contains(.belowHeap) }
+    }
+
+    /// Which anonymous memory can have a name (`CONFIG_ANON_VMA_NAME`).
+    public enum Names: String, Sendable {
+        case none
+        /// Private memory only.
+        case `private`
+        case shared
     }
 
     public var anonVMARule: AnonVMARule
@@ -53,6 +67,12 @@ public struct KernelModel: Sendable, Equatable {
     /// (`needs_adjacent_anon_pgoff`, since 7.3).
     public var hasAnonPgoff = false
 
+    /// mprotect takes VM_ACCOUNT from untouched private memory that is no longer writable
+    /// (`mprotect_fixup`).
+    public var dropsAccount = false
+    public var brk = BrkRule.any
+    public var names = Names.none
+
     public init(
         anonVMARule: AnonVMARule, mergesCopiesOfForks: Bool = false, hole: HolePreference,
         close: CloseRule, ignoredFlags: VMAFlags = .softDirty
@@ -73,6 +93,8 @@ public struct KernelModel: Sendable, Equatable {
         if ignoredFlags.contains(.maybeGuard) { words.append("guard:ignored") }
         if addsMergeableLate { words.append("ksm:late") }
         if hasAnonPgoff { words.append("anon_pgoff:own") }
+        words += ["account:\(dropsAccount ? "dropped" : "kept")", "brk:\(brk.rawValue)"]
+        if names != .none { words.append("anon_name:\(names.rawValue)") }
         return words.joined(separator: " ")
     }
 }
@@ -123,13 +145,22 @@ extension KernelModel {
             code: "vma_merge, vma_merge_new_range", kernels: "all others"),
         Word(
             word: "hole:next", meaning: "it joins next: mmap_region merges by itself, and asks next first",
-            code: "mmap_region", kernels: "6.1, 6.2; began with that commit", commit: "4dd1b84140c1"),
+            code: "mmap_region", kernels: "6.1 to 6.11; began with that commit", commit: "4dd1b84140c1"),
         Word(
             word: "close:any", meaning: "a neighbour with a vm_ops->close is never merged",
-            code: "is_mergeable_vma", kernels: "up to 6.2", foundBy: "vma_merge is there"),
+            code: "is_mergeable_vma", kernels: "up to 6.3"),
+        Word(
+            word: "close:next",
+            meaning: "a next VMA with a vm_ops->close is never merged, and none is removed; as prev it may grow",
+            code: "is_mergeable_vma (may_remove_vma)", kernels: "6.4 to 6.11", commit: "714965ca8252"),
         Word(
             word: "close:removed", meaning: "only a VMA that the merge would remove must not have one",
-            code: "can_merge_remove_vma", kernels: "later", commit: "714965ca8252", foundBy: "vma_merge is gone"),
+            code: "can_merge_remove_vma", kernels: "since 6.12"),
+        Word(
+            word: "close:prev-grows,…",
+            meaning: "a combination that no kernel had so far: what a VMA with a vm_ops->close may do of prev-grows, "
+                + "next-grows, prev-takes, next-takes; without any of these it could not be tried",
+            code: "vma_merge", kernels: "none that is known"),
         Word(
             word: "guard:ignored",
             meaning: "MADV_GUARD_INSTALL keeps no neighbour apart, whether or not it sets VM_MAYBE_GUARD",
@@ -143,5 +174,28 @@ extension KernelModel {
             word: "anon_pgoff:own",
             meaning: "the private pages of a file mapping have a page offset of their own, which has to continue, too",
             code: "needs_adjacent_anon_pgoff", kernels: "since 7.3", foundBy: "vm_area_struct has __vm_anon_pgoff_lo"),
+        Word(
+            word: "account:kept", meaning: "what has once been writable counts as committed memory (VM_ACCOUNT) for good",
+            code: "mprotect_fixup", kernels: "up to 6.6"),
+        Word(
+            word: "account:dropped", meaning: "unless it becomes read-only before it is touched",
+            code: "mprotect_fixup", kernels: "since 6.8"),
+        Word(
+            word: "brk:any", meaning: "the heap's first mapping joins what ends where the heap begins",
+            code: "do_brk_flags, vma_merge", kernels: "up to 6.0"),
+        Word(
+            word: "brk:start",
+            meaning: "brk looks at nothing below mm->start_brk: without address randomization the heap's first mapping "
+                + "stays apart from bss, and that is no side",
+            code: "brk (vma_prev_limit)", kernels: "since 6.1"),
+        Word(
+            word: "brk:unknown", meaning: "that could not be tried here, and such attempts are not judged",
+            code: "brk", kernels: "none that is known"),
+        Word(
+            word: "anon_name:private", meaning: "private anonymous memory can have a name (CONFIG_ANON_VMA_NAME)",
+            code: "anon_vma_name_eq", kernels: "since 5.17, where it is switched on"),
+        Word(
+            word: "anon_name:shared", meaning: "and so can shared memory",
+            code: "anon_vma_name_eq", kernels: "since 6.2, where it is switched on", commit: "d09e8ca6cb93"),
     ]
 }

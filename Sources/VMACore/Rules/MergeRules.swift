@@ -200,7 +200,7 @@ public enum MergeRules {
             refusedBy: "is_mergeable_vma, can_merge_remove_vma (vm_ops->close)",
             remedy: "Map one large piece in place of many. Shared memory segments, huge pages and device "
                 + "mappings want to be told of the end of each.",
-            blocks: { pair, model in closeBlocks(pair, model) }),
+            blocks: { pair, model in model.close.blocks(pair) }),
         MergeRule(
             blocker: .nomem, slug: "nomem", group: .failure,
             meaning: "the kernel ran out of memory or of map count while merging",
@@ -258,18 +258,6 @@ public enum MergeRules {
             if source.anonVMA != 0, hidesSource { return true }
             let faulted = source.anonVMA != 0 ? source : target
             return faulted.traits.contains(.chainSingular)
-        }
-    }
-
-    private static func closeBlocks(_ pair: Pair, _ model: KernelModel) -> Bool {
-        let left = pair.left.traits.contains(.hasClose)
-        let right = pair.right.traits.contains(.hasClose)
-        switch (model.close, pair.proposed) {
-        case (.any, .left): return right
-        case (.any, .right): return left
-        case (.any, .neither), (.removed, .neither): return left && right
-        case (.removed, .left): return pair.replacesVMA && left
-        case (.removed, .right): return pair.replacesVMA && right
         }
     }
 }

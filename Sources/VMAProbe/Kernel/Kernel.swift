@@ -3,7 +3,7 @@ import CSystem
 import Glibc
 
 /// The running kernel's shape: what its BTF says it has. Versions are for people.
-public struct Kernel {
+public struct Kernel: KernelFacts {
     public let release: String
     private let types: KernelTypes
     private var btf: OpaquePointer? { types.btf }
@@ -17,6 +17,13 @@ public struct Kernel {
         static let union: UInt32 = 5
         static let typedef: UInt32 = 8
         static let function: UInt32 = 12
+        static let integer: UInt32 = 1
+        static let pointer: UInt32 = 2
+        static let forward: UInt32 = 7
+        static let enumeration: UInt32 = 6
+        static let enumeration64: UInt32 = 19
+        /// volatile, const, restrict and a type tag.
+        static let qualifiers: Set<UInt32> = [9, 10, 11, 18]
     }
 
     public init() {
@@ -45,6 +52,63 @@ public struct Kernel {
         !hidden.contains(name) && types.find(name, Kind.function) > 0
     }
 
+    public func prototype(_ function: String) -> Prototype? {
+        guard hasFunction(function), let btf else { return nil }
+        let id = UInt32(types.find(function, Kind.function))
+        guard let type = btf__type_by_id(btf, id), let prototype = btf__type_by_id(btf, type.pointee.type),
+            let parameters = btf_params(prototype)
+        else { return Prototype([]) }
+        return Prototype((0..<Int(btf_vlen(prototype))).map { parameter(parameters[$0].type) })
+    }
+
+    /// As `Prototype` writes it.
+    private func parameter(_ id: UInt32) -> String {
+        guard let (kind, type) = resolved(id) else { return "..." }
+        switch kind {
+        case Kind.pointer:
+            guard let (target, pointee) = resolved(type.pointee.type), [Kind.structure, Kind.union, Kind.forward].contains(target)
+            else { return "*" }
+            return name(pointee) + "*"
+        case Kind.structure, Kind.union: return "=" + name(type)
+        case Kind.integer, Kind.enumeration, Kind.enumeration64: return String(type.pointee.size)
+        default: return "?"
+        }
+    }
+
+    /// A type without its typedefs and qualifiers.
+    private func resolved(_ id: UInt32) -> (UInt32, UnsafePointer<btf_type>)? {
+        var id = id
+        for _ in 0..<16 {
+            guard id > 0, let type = btf__type_by_id(btf, id) else { return nil }
+            let kind = UInt32(btf_kind(type))
+            guard kind == Kind.typedef || Kind.qualifiers.contains(kind) else { return (kind, type) }
+            id = type.pointee.type
+        }
+        return nil
+    }
+
+    private func name(_ type: UnsafePointer<btf_type>) -> String {
+        btf__name_by_offset(btf, type.pointee.name_off).map { String(cString: $0) } ?? ""
+    }
+
+    public func symbols(_ function: String) -> [String]? { types.symbols?[function] }
+
+    /// Looks the functions up in the kernel's symbol table, once: where the compiler has renamed one, a
+    /// plan made afterwards hooks the symbol that it has.
+    func readSymbols(_ functions: Set<String>) {
+        guard types.symbols == nil else { return }
+        var found: [String: [String]] = [:]
+        for line in ProcFile.lines("/proc/kallsyms") {
+            let words = line.split(separator: " ", maxSplits: 3)
+            // Text of the kernel itself: a module's has its name behind.
+            guard words.count > 2, words[1] == "t" || words[1] == "T", !words[2].contains("\t") else { continue }
+            let base = words[2].prefix { $0 != "." }
+            if functions.contains(String(base)) { found[String(base), default: []].append(String(words[2])) }
+        }
+        // Nobody may look, or it could not be read: then the plain names are tried.
+        types.symbols = found
+    }
+
     /// Whether VMASCOPE_WITHOUT says that programs of a type (`kprobe`, `syscall`, `tracepoint`, `tracing`) may
     /// not call a kfunc. A kernel itself says so only when one is loaded.
     func refuses(_ kfunc: String, calledBy type: String) -> Bool { hidden.contains("\(type):\(kfunc)") }
@@ -68,20 +132,15 @@ public struct Kernel {
     }
 
     /// Whether a tracepoint, `group/name`, is to be had by way of perf: that needs tracefs.
-    func hasPerfTracepoint(_ event: String) -> Bool {
+    public func hasPerfTracepoint(_ event: String) -> Bool {
         let name = event.split(separator: "/").last.map(String.init) ?? event
         return !hidden.contains(name)
             && ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"].contains { access("\($0)/events/\(event)/id", R_OK) == 0 }
     }
 
-    /// Whether a program at a tracepoint can be preempted, and another run of it be skipped
-    /// meanwhile: where the tracepoints' callers are guarded by SRCU (seen since 7.2), in place of
-    /// having preemption disabled.
-    var preemptsTracepoints: Bool {
-        types.find("class_srcu_fast_notrace_t", Kind.typedef) > 0
+    public func hasType(_ name: String) -> Bool {
+        !hidden.contains(name) && (types.find(name, Kind.structure) > 0 || types.find(name, Kind.typedef) > 0)
     }
-
-    public var hasMapleTree: Bool { hasField("mm_struct", "mm_mt") }
 
     /// Whether a struct has a member, however deep in anonymous structs and unions.
     public func hasField(_ structure: String, _ field: String) -> Bool {
@@ -104,6 +163,8 @@ public struct Kernel {
 /// The kernel's BTF, while it is needed.
 private final class KernelTypes {
     private var loaded: OpaquePointer?
+    /// What /proc/kallsyms has, once it was read (`Kernel.readSymbols`).
+    var symbols: [String: [String]]?
     /// libbpf compares with name after name, for up to a millisecond, and a few are asked for again and again.
     private var found: [Name: Int32] = [:]
 

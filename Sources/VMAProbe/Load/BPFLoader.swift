@@ -157,14 +157,17 @@ final class BPFLoader {
         return lines.last { line in !statistics.contains { line.hasPrefix($0) } }.map(String.init) ?? ""
     }
 
-    /// - Parameter counts: whether a skipped run of it is a loss.
-    func attach(_ name: String, counts: Bool = true) throws(ProbeError) {
+    /// - Parameters:
+    ///   - symbol: where to put a kprobe whose function the kernel's compiler has renamed.
+    ///   - counts: whether a skipped run of it is a loss.
+    func attach(_ name: String, to symbol: String? = nil, counts: Bool = true) throws(ProbeError) {
         guard let program = bpf_object__find_program_by_name(object, name) else {
             throw .failed("no BPF program is called \(name)")
         }
-        guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
+        let attached = symbol.map { bpf_program__attach_kprobe(program, false, $0) } ?? bpf_program__attach(program)
+        guard let link = attached else { throw .bpf("attaching \(name)", errno) }
         links.append(link)
-        if counts, !attached.contains(name) { attached.append(name) }
+        if counts, !self.attached.contains(name) { self.attached.append(name) }
     }
 
     /// In reverse: what was attached last begins what the others end.

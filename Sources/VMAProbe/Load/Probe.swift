@@ -84,14 +84,13 @@ public final class Probe {
         var configuration = vme_config()
         configuration.read_before = source == .tracepoints ? 1 : 0
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
+        configuration.outcome_by_rows = AttachPlan(source, kernel).readsOutcomes ? 1 : 0
         return configuration
     }
 
     /// All of the plan.
     func attach() throws(ProbeError) {
-        for point in plan.points {
-            for program in point.programs { try loader.attach(program, counts: program == point.program) }
-        }
+        for point in plan.points { try loader.attach(point, on: kernel) }
     }
 
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts

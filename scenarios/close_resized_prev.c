@@ -1,0 +1,15 @@
+// expect[close:any]: mprotect prev close x1
+//
+// A part of a VMA gets the protection of the one before it, which grows, and none would be removed:
+// kernels that ask every neighbour for its close hook refuse that, those that ask the next one only
+// do not.
+#include "shm.h"
+
+int main(void)
+{
+	open_area();
+	attach(1, 3);
+	protect(1, 1, R);
+	protect(2, 1, R);
+	return 0;
+}
