@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
-        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"]),
+        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"], exclude: ["Shapes"]),
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.

@@ -74,3 +74,25 @@ int vms_name_memory(void *address, size_t size, const char *name)
 {
 	return prctl(0x53564d41, 0, address, size, name);  // PR_SET_VMA, PR_SET_VMA_ANON_NAME
 }
+
+int vms_exercise(unsigned rounds)
+{
+	int child = vms_fork();
+
+	if (child)
+		return child;
+	// What allocates here would be seen, too, so nothing does.
+	for (unsigned i = 0; i < rounds; i++) {
+		char *area = mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (area == MAP_FAILED)
+			_exit(1);
+		mprotect(area + 2 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE);
+		mprotect(area + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE);
+		mprotect(area + 2 * PAGE, PAGE, PROT_NONE);
+		munmap(area, 8 * PAGE);
+		usleep(10000);
+	}
+	for (;;)
+		pause();
+}

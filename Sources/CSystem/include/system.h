@@ -43,6 +43,9 @@ int vms_merge_memory(void);
 int vms_brk_joins_below(unsigned long start_brk);
 // A System V segment of its own in place of what is mapped there. 0, or -1 if there is none to be had.
 int vms_attach_segment(void *address, size_t size);
+// A child that maps, protects and unmaps memory, `rounds` times in so many hundredths of a second, and then
+// waits to be killed. Its pid, or -1 and errno.
+int vms_exercise(unsigned rounds);
 // prctl(PR_SET_VMA_ANON_NAME). 0, or -1 and errno.
 int vms_name_memory(void *address, size_t size, const char *name);
 uint64_t vms_monotonic_ns(void);

@@ -126,7 +126,9 @@ struct HookAttempts {
         // With vma_merge brk looks both ways; VMG_FLAG_JUST_EXPAND later.
         let considersNext = hooked.operation != .brk || hooked.site.isVMAMerge
         let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
-        let next = considersNext
+        // The rows that are left would show what the next attempt has merged.
+        let looksOn = considersNext && !(hooked.site == .iteratedRows && entry.changesNext)
+        let next = looksOn
             ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
         var attempt = MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,

@@ -1,0 +1,114 @@
+import CSystem
+import Glibc
+import VMACore
+
+/// That a source works here, shown by an observation of a second: a child of ours maps, protects and unmaps
+/// memory, and what is seen of it has to be whole and as the rules predict.
+public struct Proof: Sendable {
+    /// What is wrong, in words; nil if it works.
+    public private(set) var problem: String?
+    /// How the programs were loaded; nil where they were not.
+    public private(set) var ways: Ways?
+    /// Merge attempts that were seen and judged.
+    public private(set) var attempts = 0
+    public var isProven: Bool { problem == nil }
+
+    private static let rounds: UInt32 = 50
+    /// Each round is one mapping and three changes, two of which leave it beside something to judge.
+    private static let fewest = 20
+
+    public init(_ source: Source, _ kernel: Kernel, _ model: KernelModel) {
+        do throws(ProbeError) {
+            let probe = try Probe(source, kernel, Probe.Options(explains: true))
+            ways = probe.ways
+            let child = vms_exercise(Self.rounds)
+            guard child > 0 else { throw .failed("fork: \(String(cString: strerror(errno)))") }
+            defer {
+                kill(child, SIGKILL)
+                waitpid(child, nil, 0)
+            }
+            try observe(child, probe, model)
+        } catch {
+            problem = error.message
+        }
+    }
+
+    private mutating func observe(_ child: Int32, _ probe: Probe, _ model: KernelModel) throws(ProbeError) {
+        let observer = Observer(judge: Judge(model), isHooked: probe.source == .hooks, waits: probe.source == .tracepoints)
+        let mm = try probe.track(child)
+        guard let first = try probe.snapshot(child) else { throw .failed("the child that was to be observed has ended") }
+        observer.apply(.adopted(mm, tgid: UInt32(child), command: "vmascope"))
+        observer.apply(.snapshot(mm, first.vmas, asOf: vms_monotonic_ns()))
+        for _ in 0..<100 {
+            usleep(10_000)
+            probe.drain(observer.apply)
+        }
+        // By now it waits to be killed, so nothing changes any more.
+        let last = try probe.snapshot(child)
+        probe.drain(observer.apply)
+        try probe.finish(observer.apply)
+        observer.apply(.settled)
+        attempts = observer.checked
+        if observer.lost > 0 {
+            problem = "\(observer.lost) records were lost in a second's observation"
+        } else if attempts < Self.fewest {
+            problem = "only \(attempts) merge attempts were seen of a child that made at least \(Self.fewest)"
+        } else if observer.unexplained > 0 {
+            problem = "\(observer.unexplained) of \(attempts) attempts ended otherwise than predicted: "
+                + (observer.disagreements.first ?? "")
+        } else if let last, !observer.isEqual(mm: mm, last.vmas) {
+            problem = "the layout that was made of a child's changes is not the one that it has"
+        }
+    }
+}
+
+/// What a command that is not asked for a source loads, tried out as that command does it.
+public struct Trial: Sendable {
+    /// What is wrong, in words; nil if it works.
+    public private(set) var problem: String?
+    public private(set) var ways: Ways?
+    /// Which source's programs were loaded; nil where none are.
+    public let source: Source?
+    /// What it goes without, in words.
+    public private(set) var note: String?
+
+    /// `layout`: reads a layout, our own.
+    public static func layout(_ kernel: Kernel) -> Trial {
+        Trial(by: nil) { () throws(ProbeError) in
+            let probe = try Probe(snapshotOn: kernel, explains: true)
+            guard let found = try probe.snapshot(getpid()), !found.vmas.isEmpty else {
+                throw .failed("our own layout could not be read")
+            }
+            return probe
+        }
+    }
+
+    /// `system`: attaches everything for a moment, by hooks if they load; else what counts VMAs.
+    public static func system(_ kernel: Kernel) -> Trial {
+        var tried: [Trial] = []
+        for source in Source.allCases {
+            let trial = Trial(by: source) { () throws(ProbeError) in
+                let probe = try Probe(everyoneOn: kernel, source, explains: true)
+                try probe.watch()
+                probe.pause()
+                return probe
+            }
+            if trial.problem == nil { return trial }
+            tried.append(trial)
+        }
+        var counting = Trial(by: nil) { () throws(ProbeError) in
+            try Probe(snapshotOn: kernel, countsProcesses: true, explains: true)
+        }
+        if counting.problem == nil { counting.note = "merges are not counted: \(tried.last?.problem ?? "")" }
+        return counting
+    }
+
+    private init(by source: Source?, _ body: () throws(ProbeError) -> Probe) {
+        self.source = source
+        do throws(ProbeError) {
+            ways = try body().ways
+        } catch {
+            problem = error.message
+        }
+    }
+}
