@@ -30,12 +30,16 @@ private struct Walk {
     /// Of the stack, the first address that was wanted and not copied.
     private var missing: UInt64?
     private(set) var result = Unwound()
+    /// What each register's value is, as an input: it counts once the value is used.
+    private var sources = InlineArray<17, UInt16>(repeating: Unwound.noInput)
 
     init(_ registers: Registers, _ stacks: [StackCopy], _ chain: [UInt64], _ limits: UnwindLimits) {
         self.registers = registers
         self.stacks = stacks
         self.limits = limits
         steps = limits.steps
+        let kept = [Registers.Number.rbp, Registers.Number.rbx, 12, 13, 14, 15]
+        for (place, number) in kept.enumerated() { sources[number] = Unwound.registerInput + 2 + UInt16(place) }
         pointers = FramePointerChain(chain, from: registers[Registers.Number.rbp], stacks)
     }
 
@@ -81,16 +85,24 @@ private struct Walk {
             return row.followsFramePointer ? followChain(lookup) : .end(missing == nil ? .unknown : cut)
         }
         var caller = Registers()
+        var callerSources = InlineArray<17, UInt16>(repeating: Unwound.noInput)
         for number in 0..<Registers.count where Registers.isKeptByCallee(number) || row.isSignalFrame {
             caller[number] = registers[number]
+            callerSources[number] = sources[number]
         }
         caller[Registers.Number.rsp] = cfa
         let before = missing
-        for (number, rule) in row.rules { caller[Int(number)] = value(rule, Int(number), cfa) }
+        for (number, rule) in row.rules where Int(number) < Registers.count {
+            let (value, source) = value(rule, Int(number), cfa)
+            caller[Int(number)] = value
+            callerSources[Int(number)] = source
+        }
         missing = before
-        guard let next = value(rule, Registers.Number.rip, cfa) else {
+        let (found, source) = value(rule, Registers.Number.rip, cfa)
+        guard let next = found else {
             return row.followsFramePointer ? followChain(lookup) : .end(missing == nil ? .unknown : cut)
         }
+        use(source)
         caller[Registers.Number.rip] = next
         if next == 0 { return .end(.complete) }
         // Without progress the rest would be the same for ever.
@@ -98,6 +110,7 @@ private struct Walk {
             return .end(.unknown)
         }
         registers = caller
+        sources = callerSources
         kind = row.isSignalFrame ? .interrupted : .caller
         followedPointer = false
         return .frame
@@ -105,27 +118,60 @@ private struct Walk {
 
     private mutating func address(_ rule: AddressRule) -> UInt64? {
         switch rule {
-        case .unknown: nil
-        case .register(let register, let offset): registers[Int(register)].map { $0 &+ UInt64(bitPattern: offset) }
-        case .expression(let bytes): evaluate(bytes, nil)
+        case .unknown: return nil
+        case .register(let register, let offset):
+            guard let value = registers[Int(register)] else { return nil }
+            use(sources[Int(register)])
+            return value &+ UInt64(bitPattern: offset)
+        case .expression(let bytes): return evaluate(bytes, nil)
         }
     }
 
-    private mutating func value(_ rule: RegisterRule, _ number: Int, _ cfa: UInt64) -> UInt64? {
+    /// And what it is as an input, if it gets used.
+    private mutating func value(_ rule: RegisterRule, _ number: Int, _ cfa: UInt64) -> (UInt64?, source: UInt16) {
         switch rule {
-        case .undefined: nil
-        case .same: registers[number]
-        case .offset(let distance): word(cfa &+ UInt64(bitPattern: distance))
-        case .valueOffset(let distance): cfa &+ UInt64(bitPattern: distance)
-        case .register(let other): registers[Int(other)]
-        case .expression(let bytes): evaluate(bytes, cfa).flatMap { word($0) }
-        case .valueExpression(let bytes): evaluate(bytes, cfa)
+        case .undefined: return (nil, Unwound.noInput)
+        case .same: return (registers[number], sources[number])
+        case .offset(let distance):
+            let address = cfa &+ UInt64(bitPattern: distance)
+            return (word(address), source(at: address))
+        case .valueOffset(let distance): return (cfa &+ UInt64(bitPattern: distance), Unwound.noInput)
+        case .register(let other):
+            guard Int(other) < Registers.count else { return (nil, Unwound.noInput) }
+            return (registers[Int(other)], sources[Int(other)])
+        case .expression(let bytes):
+            guard let address = evaluate(bytes, cfa) else { return (nil, Unwound.noInput) }
+            return (word(address), source(at: address))
+        case .valueExpression(let bytes): return (evaluate(bytes, cfa), Unwound.noInput)
         }
+    }
+
+    // MARK: what the result rests on
+
+    private mutating func use(_ source: UInt16) {
+        if source != Unwound.noInput, !result.inputs.contains(source) { result.inputs.append(source) }
+    }
+
+    /// The input that a word of memory is.
+    private func source(at address: UInt64) -> UInt16 {
+        guard let first = stacks.first, address >= first.base, (address - first.base) % 8 == 0,
+            (address - first.base) / 8 < UInt64(Unwound.registerInput)
+        else { return Unwound.unnamedInput }
+        return UInt16((address - first.base) / 8)
+    }
+
+    /// All registers that an expression may name count: more than are needed do no harm.
+    private mutating func useRegisters(of expression: [UInt8]) {
+        for byte in expression where byte >= 0x70 && byte < 0x70 + UInt8(Registers.count) { use(sources[Int(byte) - 0x70]) }
     }
 
     private mutating func evaluate(_ bytes: [UInt8], _ cfa: UInt64?) -> UInt64? {
+        useRegisters(of: bytes)
         do {
-            return try Expression.value(bytes, registers, initial: cfa) { self.word($0, $1) }
+            return try Expression.value(bytes, registers, initial: cfa) { address, size in
+                self.use(size == 8 ? self.source(at: address) : Unwound.unnamedInput)
+                return self.word(address, size)
+            }
         } catch .noMemory(let address) {
             missing = missing ?? address
         } catch {}
@@ -162,6 +208,8 @@ private struct Walk {
         guard let stack = registers[Registers.Number.rsp] else { return false }
         for offset: UInt64 in [0, 8] {
             guard let count = word(stack &+ offset), let first = word(stack &+ offset &+ 8) else { return false }
+            use(source(at: stack &+ offset))
+            use(source(at: stack &+ offset &+ 8))
             if count < 1 << 20, first > stack, first - stack < 64 << 20 { return true }
         }
         return false
@@ -171,6 +219,7 @@ private struct Walk {
     private mutating func followFramePointer(_ place: CodePlace?, _ lookup: (UInt64) -> CodePlace?) -> Step {
         missing = nil
         guard let pointer = registers[Registers.Number.rbp] else { return .end(.unknown) }
+        use(sources[Registers.Number.rbp])
         // The ABI marks the outermost frame by a frame pointer of 0. But rbp may be any number that a function
         // works with: so a frame pointer has led there, or the stack is that of a program's first instruction.
         if pointer == 0 { return .end(kind != .innermost && (followedPointer || isAtEntry()) ? .complete : .unknown) }
@@ -184,6 +233,8 @@ private struct Walk {
             if case .end(.cut) = step { return .end(cut) }
             return step
         }
+        use(source(at: pointer))
+        use(source(at: pointer &+ 8))
         if address == 0 { return .end(saved == 0 ? .complete : .unknown) }
         guard let code = lookup(address &- 1) else { return .end(.unknown) }
         let hasCall = code.table?.hasCall(before: address &- code.bias)
@@ -200,6 +251,7 @@ private struct Walk {
         caller[Registers.Number.rsp] = pointer &+ 16
         caller[Registers.Number.rbp] = saved
         registers = caller
+        sources = InlineArray(repeating: Unwound.noInput)  // of rbp the word is among the inputs already
         kind = .caller
         followedPointer = true
         return .frame
@@ -212,6 +264,7 @@ private struct Walk {
         }
         // Of what follows only the addresses are known. As long as each function keeps a frame pointer, each is
         // the caller of the one before; from the first that does not on, it is a guess.
+        use(Unwound.unnamedInput)
         for address in rest {
             guard result.frames.count < limits.frames else { return .end(.limit) }
             if address == 0 { return .end(.complete) }

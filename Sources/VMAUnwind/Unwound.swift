@@ -45,6 +45,15 @@ public struct Unwound: Sendable {
     /// How many bytes from the base of the first copy the walk has read: as many would have been enough.
     public var depth = 0
 
+    /// What the walk has used, in this order, each once: a word of the first copy by its place from the base
+    /// (in 8 bytes), a register that the thread had by `registerInput` and its place among those (rip, rsp, rbp,
+    /// rbx, r12 to r15). With equal ones, and equal rip and rsp, another walk would end the same.
+    public var inputs: [UInt16] = []
+    public static let registerInput: UInt16 = 0xfff0
+    /// Among the inputs: something was used that has no such name, and nothing can be said of another walk.
+    public static let unnamedInput: UInt16 = 0xfffe
+    static let noInput: UInt16 = 0xffff
+
     public init() {}
 }
 
