@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "CSystem"),
         .target(
             name: "VMAProbe",
-            dependencies: ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem"],
+            dependencies: ["VMACore", "VMAWire", "VMAUnwind", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem"],
             swiftSettings: singleThreaded, plugins: ["CompileBPF"]),
 
         // Both loops, recordings, output, and the live faces.

@@ -14,6 +14,7 @@
 #include "read/names.h"
 #include "read/rows.h"
 #include "read/syscalls.h"
+#include "read/paths.h"
 #include "section/sections.h"
 #include "attach/lifecycle.h"
 #include "attach/hooks.h"

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -207,4 +208,15 @@ int vms_raise_locked_memory_limit(void)
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 
 	return setrlimit(RLIMIT_MEMLOCK, &all) ? -errno : 0;
+}
+
+void vms_clear(void *memory, size_t size)
+{
+	if (size)
+		explicit_bzero(memory, size);
+}
+
+void vms_publish(uint64_t *place, uint64_t value)
+{
+	__atomic_store_n(place, value, __ATOMIC_RELEASE);
 }

@@ -49,8 +49,10 @@ package final class Observation {
         startTime = vms_monotonic_ns()
         deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
         kernel = Kernel()
-        let choices = Probe.Options(
-            followsChildren: followsChildren, wantsStacks: options.wantsStacks, ringBytes: Tuning.ringBytes)
+        var choices = Probe.Options(
+            followsChildren: followsChildren, wantsStacks: options.wantsStacks, copiesStacks: options.copiesStacks,
+            ringBytes: Tuning.ringBytes)
+        choices.checksPaths = Tuning.checksPaths
         probe = try Self.open(options.source, kernel, choices)
         header = TraceHeader(
             toolVersion: Version.number, kernel: kernel.release, source: probe.source.rawValue,
@@ -59,6 +61,7 @@ package final class Observation {
             hasStacks: options.wantsStacks)
         kernel.releaseTypes()
         observer = Findings.observer(header)
+        probe.unwind(with: observer)
         recorder?.begin(header)
     }
 
@@ -98,6 +101,7 @@ package final class Observation {
         let command = Target.command(pid)
         feed(.adopted(mm, tgid: UInt32(pid), command: command))
         feed(.snapshot(mm, snapshot.vmas, asOf: time))
+        probe.openCode(snapshot.vmas, pid)
         Console.warn("observing \(command)[\(pid)]")
         progress = Progress()
         try loop(until: end) { false }
@@ -165,6 +169,10 @@ package final class Observation {
         endTime = vms_monotonic_ns()
         try probe.finish(feed)
         feed(.settled)
+        if probe.unknownStacks > 0 {
+            Console.warn("\(probe.unknownStacks) call stacks were not copied, to keep room for events: they show as …")
+        }
+        if Tuning.tellsCopies { Console.warn("copies: \(probe.copiesText ?? "none")") }
         if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }
         resolve(observer.takeRequests().stacks)
         progress?.clear()

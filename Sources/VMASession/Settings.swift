@@ -33,16 +33,19 @@ package struct ObservationSettings {
     package var duration: Double?
     package var source: SourceChoice = .auto
     package var wantsStacks = true
+    /// Stacks are unwound from copies of them; else by frame pointers alone.
+    package var copiesStacks = true
     /// The path of a recording.
     package var record: String?
     package var output: OutputSettings
 
     package init(
-        duration: Double? = nil, source: SourceChoice = .auto, wantsStacks: Bool = true, record: String? = nil,
+        duration: Double? = nil, source: SourceChoice = .auto, wantsStacks: Bool = true,
+        copiesStacks: Bool = true, record: String? = nil,
         output: OutputSettings = OutputSettings()
     ) {
         (self.duration, self.source, self.wantsStacks) = (duration, source, wantsStacks)
-        (self.record, self.output) = (record, output)
+        (self.copiesStacks, self.record, self.output) = (copiesStacks, record, output)
     }
 }
 

@@ -8,6 +8,11 @@ enum Tuning {
     /// VMASCOPE_RING: bytes of the ring buffer, a power of two of at least a page.
     static let ringBytes = number("VMASCOPE_RING").map { UInt32(clamping: $0) }
 
+    /// VMASCOPE_COPIES: say on stderr what came of copies of stacks; with the value `check` those of known paths are
+    /// copied, too, and compared with what is known.
+    static let tellsCopies = getenv("VMASCOPE_COPIES") != nil
+    static let checksPaths = getenv("VMASCOPE_COPIES").map { String(cString: $0) } == "check"
+
     private static func number(_ name: String) -> UInt64? {
         getenv(name).flatMap { UInt64(String(cString: $0)) }
     }

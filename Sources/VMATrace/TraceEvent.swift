@@ -4,6 +4,8 @@ import VMACore
 enum TraceKind: UInt8 {
     case rows = 1, section, attempt, commit, fork, exec, exit, file, name, stack
     case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
+    /// As `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
+    case callPath = 24
 }
 
 extension TraceCodec where Stream == ByteWriter {
@@ -62,7 +64,7 @@ extension TraceCodec where Stream == ByteWriter {
             kind(.pages)
             pages(&mm, &uses)
         case .frames(var mm, var stack, var frames):
-            kind(.frames)
+            kind(.callPath)
             self.frames(&mm, &stack, &frames)
         case .released: kind(.released)
         }
@@ -152,9 +154,10 @@ extension TraceCodec where Stream == ByteReader {
             var uses: [PageUse] = []
             pages(&id, &uses)
             return .pages(id, uses)
-        case .frames:
+        case .frames, .callPath:
             var (stack, frames) = (StackID(0), [String]())
             self.frames(&id, &stack, &frames)
+            if kind == .frames { frames = CallPath.byFramePointers(frames, CallPath.unseenFrame) }
             return .frames(id, stack, frames)
         case .released: return .released
         }

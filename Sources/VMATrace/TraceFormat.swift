@@ -5,8 +5,9 @@ import VMACore
 enum TraceFormat {
     /// As PNG's: what takes a recording for text damages it where that shows at once.
     static let signature: [UInt8] = [0x89, 0x56, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a]
-    /// 2 has the event `pages`; a recording of version 1 is one without it.
-    static let version: UInt32 = 2
+    /// 2 has the event `pages`, 4 `callPath` in place of `frames`; what is older is one without these. There is
+    /// no 3: with a bit less it would be an older one, and a damaged version is to be noticed.
+    static let version: UInt32 = 4
     /// Signature and version.
     static let startSize = 12
     /// Kind, bytes, events, checksum: four little endian numbers of 32 bits.

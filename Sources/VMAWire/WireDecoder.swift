@@ -11,6 +11,9 @@ public struct WireDecoder {
     }
 
     public var interners = Interners()
+    private var stackNames = StackNames()
+    /// Of files whose paths have been told: by what a path can be checked.
+    public private(set) var fileNumbers: [FileID: (inode: UInt64, device: UInt32)] = [:]
     /// The next number expected of each CPU.
     private var expected: [UInt32] = []
     /// Those of the record before, in memory that is used again, if nobody has kept them.
@@ -109,6 +112,15 @@ public struct WireDecoder {
         return found
     }
 
+    /// Records until now of whose stack nothing is known: it was lost, or not copied to spare the ring.
+    public var unknownStacks: Int { stackNames.unknown }
+
+    /// From now on the copy with this key means these addresses. Returns the event that tells them, if they are new.
+    public mutating func name(copy key: UInt64, _ addresses: [UInt64]) -> (stack: StackID, event: Event?) {
+        let (stack, isNew) = stackNames.name(key, addresses, &interners.stacks)
+        return (stack, isNew ? .stack(stack, addresses) : nil)
+    }
+
     private func load<T: BitwiseCopyable>(
         _ record: UnsafeRawBufferPointer, _ type: T.Type, kind: UInt16
     ) throws(Failure) -> T {
@@ -166,7 +178,7 @@ public struct WireDecoder {
         if section.lo2 < section.hi2 { ranges.append(AddressRange(section.lo2, section.hi2)) }
         return Section(
             origin, Syscall(number: section.nr, arguments: Syscall.Arguments(section.args), isNative: isNative),
-            stack: interners.stacks.id(section.stack), ranges: ranges, writes: section.writes,
+            stack: stackNames.id(section.stack, &interners.stacks), ranges: ranges, writes: section.writes,
             incomplete: flags & VME_INCOMPLETE.rawValue != 0, oneIn: section.one_in, growth: section.growth)
     }
 
@@ -183,7 +195,7 @@ public struct WireDecoder {
         let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
         return HookedAttempt(
             origin, Syscall(number: attempt.nr, arguments: Syscall.Arguments(attempt.args)),
-            stack: interners.stacks.id(attempt.stack), site: site, proposed: proposed, before: before, after: after, middle: middle)
+            stack: stackNames.id(attempt.stack, &interners.stacks), site: site, proposed: proposed, before: before, after: after, middle: middle)
     }
 
     private mutating func life(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Life {
@@ -196,7 +208,9 @@ public struct WireDecoder {
     private mutating func file(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
         let file = try load(record, vme_file.self, kind: 8)
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
-        return .file(interners.file(file.file, file.inode), path: withUnsafeBytes(of: file.path) { text($0[at...]) })
+        let id = interners.file(file.file, file.inode)
+        fileNumbers[id] = (file.number, file.device)
+        return .file(id, path: withUnsafeBytes(of: file.path) { text($0[at...]) })
     }
 
     private mutating func stack(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
@@ -210,7 +224,8 @@ public struct WireDecoder {
         }
         return .stack(
             interners.stacks.id(key),
-            (0..<count).map { record.loadUnaligned(fromByteOffset: head + $0 * 8, as: UInt64.self) })
+            CallPath.byFramePointers(
+                (0..<count).map { record.loadUnaligned(fromByteOffset: head + $0 * 8, as: UInt64.self) }))
     }
 
     /// Up to the first zero; what is no UTF-8 is replaced.

@@ -84,6 +84,9 @@ struct ObservationOptions: ParsableArguments {
     @Flag(help: "Do not record call stacks.")
     var noStacks = false
 
+    @Flag(help: "Do not copy stacks to unwind them: follow frame pointers, which most programs do not have.")
+    var noCopies = false
+
     @Option(help: "Record everything in this file, for `vmascope report`.")
     var record: String?
 
@@ -91,6 +94,7 @@ struct ObservationOptions: ParsableArguments {
 
     var settings: ObservationSettings {
         ObservationSettings(
-            duration: duration, source: source, wantsStacks: !noStacks, record: record, output: output.settings)
+            duration: duration, source: source, wantsStacks: !noStacks, copiesStacks: !noCopies,
+            record: record, output: output.settings)
     }
 }

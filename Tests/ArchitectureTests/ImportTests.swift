@@ -48,7 +48,7 @@ struct ImportTests {
         "VMAReport": ["VMACore"],
         "VMAUnwind": [],
         "VMAServe": ["Glibc"],
-        "VMAProbe": ["VMACore", "VMAWire", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem", "Glibc"],
+        "VMAProbe": ["VMACore", "VMAWire", "VMAUnwind", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem", "Glibc"],
         "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "Glibc"],
         "vmascope": ["VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "ArgumentParser", "CSystem", "Glibc"],
         // Runs at build time only.

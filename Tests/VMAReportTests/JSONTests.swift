@@ -43,7 +43,7 @@ struct JSONTests {
         let miss = try #require((report["missed"] as? [[String: Any]])?.first)
         #expect(keys(miss) == [
             "pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "what_if_why", "what_if_by_proposal", "example",
-            "stack",
+            "stack", "stack_complete",
         ])
         let example = try #require(miss["example"] as? [String: Any])
         #expect(keys(example) == ["time", "proposed", "prev", "next"])
@@ -53,7 +53,7 @@ struct JSONTests {
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
         #expect(keys(row) == [
             "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "what_if_when",
-            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "example", "stack",
+            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "example", "stack", "stack_complete",
         ])
         #expect(keys(row["example"]) == ["left", "right"])
     }

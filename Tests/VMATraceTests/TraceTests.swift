@@ -94,6 +94,6 @@ struct TraceTests {
         let head: [UInt8] = [2, 0, 0, 0, 11, 0, 0, 0, 2, 0, 0, 0]
         #expect(writer.takeBlock() == head + TraceFormat.bytes(Checksum.of(head, payload)) + payload)
         let start = TraceWriter.start(Recording.header)
-        #expect(start[..<12] == [0x89, 0x56, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 2, 0, 0, 0])
+        #expect(start[..<12] == [0x89, 0x56, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 4, 0, 0, 0])
     }
 }

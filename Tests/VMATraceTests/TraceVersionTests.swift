@@ -39,4 +39,13 @@ struct TraceVersionTests {
         #expect(observer.ledger.rows.map(\.key.blockers) == [.pgoff])
         #expect(observer.images.map(\.command) == ["tiny"])
     }
+
+    @Test("has frames that were found by frame pointers: the direct caller was not seen")
+    func framePointers() {
+        // Kind, mm, stack, two frames: each a new text of four bytes.
+        let bytes: [UInt8] = [21, 1, 7, 2, 0, 4] + "mmap".utf8 + [0, 4] + "main".utf8
+        var codec = TraceCodec(ByteReader(bytes))
+        guard case .frames(1, 7, let frames) = codec.read() else { return #expect(Bool(false)) }
+        #expect(frames == ["mmap", "…", "main"])
+    }
 }

@@ -164,7 +164,7 @@ struct WireRecordTests {
         guard case .section(let section) = try decoder.decode(sectionRecord()),
             case .stack(let id, let addresses) = try decoder.decode(stackRecord(key: 0xabcdef, [3, 2, 1]))
         else { throw Unexpected() }
-        #expect(id == section.stack && addresses == [3, 2, 1])
+        #expect(id == section.stack && addresses == [3, CallPath.unseen, 2, 1])
         guard case .stack(let other, _) = try decoder.decode(stackRecord(key: 5, [])) else { throw Unexpected() }
         #expect(other != id && other != 0)
     }

@@ -90,6 +90,7 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 {
 	struct scratch *s = scratch();
 	struct vme_attempt *a;
+	struct vme_owner *o;
 	u32 flags = 0;
 	u64 origin;
 
@@ -99,7 +100,13 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 	read_syscall(&a->nr, a->args, &flags);
 	if (flags & VME_COMPAT)  // its numbers mean something else
 		a->nr = NR_other;
-	a->stack = user_stack(ctx);
+	o = owner_of(mm);
+	if (o && is_writer(o) && o->section.stack)
+		a->stack = o->section.stack;  // of an attempt before in the same section
+	else
+		a->stack = user_stack(ctx, mm);
+	if (o && is_writer(o))
+		o->section.stack = a->stack;
 	look_at(s, mm);
 	a->site = site;
 	a->flags = neighbour(mm, a->proposed.start - 1, &a->prev, VME_HAS_PREV);

@@ -59,7 +59,7 @@ typedef struct {
 } atomic_t;
 
 struct pt_regs {
-	unsigned long r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp, r10;
+	unsigned long r15, r14, r13, r12, bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp;
 };
 
 struct maple_tree {
@@ -136,7 +136,14 @@ struct anon_vma {
 	unsigned long num_active_vmas;  // and in stable kernels before
 };
 
-struct inode;
+struct super_block {
+	u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
 
 struct qstr {
 	u32 len;

@@ -160,7 +160,19 @@ struct span {
 	u16 truncated;
 	u32 first;
 	u32 sent;    // records
-	u32 reserved;
+	u32 edges;   // starts and ends of VMAs from `from` to `to`
+	u64 from, to;
+};
+
+// The call path that is looked for.
+struct path_search {
+	u64 mm;
+	u64 key;
+	u64 stack;
+	u64 registers[VME_REGISTERS];
+	u32 want;  // bytes to copy
+	u32 left;  // of them
+	u64 window[VME_PATH_WINDOW];
 };
 
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
@@ -169,6 +181,7 @@ struct scratch {
 	u64 number;  // see number_of()
 	u32 late_pgoff;  // a VMA's offset does not follow its start yet
 	struct place place;
+	struct vme_copy copy;  // not near the end: the verifier lets it be twice as long
 	struct path_walk walk;
 	struct span span;
 	struct areas areas;
@@ -185,6 +198,7 @@ struct scratch {
 	struct vme_life life;
 	struct vme_name name;
 	struct vme_calls stack;
+	struct path_search path;
 	struct vme_tally tally;
 	struct vme_owner newcomer;
 	struct vme_flow flow;

@@ -64,6 +64,8 @@ __noinline int tell_file(u64 file, u64 inode)
 	begin(&s->file.h, VME_FILE, 0, 0);
 	s->file.file = file;
 	s->file.inode = inode_key(inode);
+	s->file.number = FIELD(struct inode, inode, i_ino);
+	s->file.device = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
 	s->file.path[VME_PATH_MAX - 1] = 0;
 	s->walk.at = VME_PATH_MAX - 1;
 	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);

@@ -178,6 +178,7 @@ __noinline int next_row(void)
 	}
 	row_name(s, row);
 	row_place(s, row);
+	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) || (row->end >= s->span.from && row->end <= s->span.to);
 	s->rows.count++;
 	if (p->lo < s->rows.lo)
 		s->rows.lo = p->lo;
@@ -249,6 +250,9 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.mm = mm;
 	s->span.lo = lo;
 	s->span.hi = hi;
+	s->span.from = lo;
+	s->span.to = hi;
+	s->span.edges = 0;
 	s->span.tgid = tgid;
 	s->span.reason = reason;
 	s->span.truncated = 0;

@@ -38,7 +38,7 @@ __noinline u64 hash_stack(void)
 			break;
 		key = mix(key, s->stack.addresses[i]);
 	}
-	return key;
+	return key & ~(VME_STACK_KNOWN | VME_STACK_COPIED);
 }
 
 // Sends the stack in the scratch memory unless it has been; returns its key.
@@ -63,13 +63,16 @@ __noinline u64 tell_stack(void)
 // The key of the current task's user stack, or 0. Not by the kernel's own table of stacks: that
 // can only be read by a syscall, during which kprobes on that processor skip their programs
 // (bpf_disable_instrumentation).
-static __always_inline u64 user_stack(void *ctx)
+static __always_inline u64 user_stack(void *ctx, u64 mm)
 {
 	struct scratch *s = scratch();
 	long bytes;
 
-	if (!config.want_stacks || !s)
+	// Another process's stack means nothing in this address space.
+	if (!config.want_stacks || !s || current_mm() != mm)
 		return 0;
+	if (config.copy_bytes)
+		return call_path(mm);
 	bytes = bpf_get_stack(ctx, s->stack.addresses, sizeof(s->stack.addresses), BPF_F_USER_STACK);
 	if (bytes <= 0)
 		return 0;
@@ -77,14 +80,24 @@ static __always_inline u64 user_stack(void *ctx)
 	return tell_stack();
 }
 
-static __always_inline void read_section(u64 mm, struct vme_owner *o, u32 reason)
+// Returns how many VMAs begin or end where the section may have changed something.
+static __always_inline u32 read_section(u64 mm, struct vme_owner *o, u32 reason)
 {
 	struct vme_section *c = &o->section;
+	struct scratch *s = scratch();
+	u32 edges = 0;
 
-	if (c->lo < c->hi && !emit_rows(mm, c->lo, c->hi, o->tgid, reason))
-		c->flags |= VME_INCOMPLETE;
-	if (c->lo2 < c->hi2 && !emit_rows(mm, c->lo2, c->hi2, o->tgid, reason))
-		c->flags |= VME_INCOMPLETE;
+	if (c->lo < c->hi) {
+		if (!emit_rows(mm, c->lo, c->hi, o->tgid, reason))
+			c->flags |= VME_INCOMPLETE;
+		edges += s ? s->span.edges : 0;
+	}
+	if (c->lo2 < c->hi2) {
+		if (!emit_rows(mm, c->lo2, c->hi2, o->tgid, reason))
+			c->flags |= VME_INCOMPLETE;
+		edges += s ? s->span.edges : 0;
+	}
+	return edges;
 }
 
 static __always_inline void clear_section(struct vme_section *c)
@@ -114,8 +127,9 @@ static __always_inline bool section_end(void *ctx, u64 mm, struct vme_owner *o)
 	bool is_told = c->lo < c->hi || c->lo2 < c->hi2;
 
 	if (is_told) {
-		read_section(mm, o, VME_AFTER);
-		c->stack = user_stack(ctx);
+		// Within one VMA nothing is left that a caller would be charged with.
+		if (read_section(mm, o, VME_AFTER) && !c->stack)
+			c->stack = user_stack(ctx, mm);
 		c->map_count = FIELD(struct mm_struct, mm, map_count);
 		begin(&c->h, VME_SECTION, mm, o->tgid);
 		emit(c, sizeof(*c));

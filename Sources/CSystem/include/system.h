@@ -53,6 +53,10 @@ uint64_t vms_monotonic_ns(void);
 int vms_raise_locked_memory_limit(void);
 // Gives back to the kernel what was freed, and what of the executable its start alone has read.
 void vms_release_memory(void);
+// Overwrites what nobody is to see any more.
+void vms_clear(void *memory, size_t size);
+// Stores so that whoever sees the value sees all that was stored before it.
+void vms_publish(uint64_t *place, uint64_t value);
 // From now on this process runs before others that want the processor, if it may.
 void vms_run_first(void);
 

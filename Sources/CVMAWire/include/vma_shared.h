@@ -48,6 +48,31 @@ struct vme_control {
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 };
 
+// How call paths are told apart (bpf/paths.h), written by the loader: a node says which words of the
+// stack are looked at next, a leaf what the path is called.
+#define VME_PATHS 32768
+#define VME_PATH_WORDS 32
+#define VME_PATH_LEVELS 40
+#define VME_PATH_WINDOW 256  // words
+
+struct vme_path {
+	vme_u64 key;       // 0: nothing is here
+	vme_u64 stack;     // of a leaf, with VME_STACK_KNOWN
+	vme_u16 from;      // the window: words from sp
+	vme_u16 span;      // words in it besides the first, below VME_PATH_WINDOW
+	vme_u8 count;      // words of it that matter; of a node that only says `want`, none, and no register
+	vme_u8 registers;  // those that matter, by enum vme_register
+	vme_u16 reserved;
+	vme_u32 want;      // bytes to copy if the path is not known
+	vme_u8 words[VME_PATH_WORDS];  // from `from`
+};
+
+// Where a node may be, and in the places after it.
+static inline vme_u32 vme_path_place(vme_u64 key)
+{
+	return (vme_u32)((key * 0x9e3779b97f4a7c15ULL) >> 49);
+}
+
 #define VME_SYSCALLS 512
 
 struct vme_config {
@@ -55,6 +80,8 @@ struct vme_config {
 	vme_u8 read_before;  // sections carry the state before, too
 	vme_u8 want_stacks;
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
+	vme_u32 copy_bytes;  // how much of an unknown path's stack is copied; 0: frame pointers only
+	vme_u8 check_paths;  // copy the stack of a known path, too
 	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
 	vme_u8 outcome_by_rows;  // khugepaged_enter_vma() is not hooked
 	vme_u8 everyone;     // all address spaces are watched: flow.h
@@ -102,6 +129,7 @@ struct vme_task {
 	char comm[16];
 };
 
+_Static_assert(sizeof(struct vme_path) == 64, "a cache line each");
 _Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
 _Static_assert(sizeof(struct vme_task) == 64, "wire");
 

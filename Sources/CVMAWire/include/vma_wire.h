@@ -39,6 +39,7 @@ enum vme_kind {
 	VME_NAME = 9,     // struct vme_name: the text of an anonymous VMA name
 	VME_CALLS = 10,   // struct vme_calls: a user stack seen for the first time
 	VME_TALLY = 11,   // struct vme_tally: what was counted of `mm`, which is gone
+	VME_COPY = 12,    // struct vme_copy: a piece of a user stack, to be unwound
 };
 
 // Every record begins so. `seq` counts the records of one CPU and is taken before space in
@@ -187,6 +188,9 @@ struct vme_file {
 	vme_u64 file;
 	vme_u32 inode;      // as in its rows
 	vme_u32 at;
+	vme_u64 number;     // i_ino
+	vme_u32 device;     // s_dev, as the kernel has it: 12 bits and 20
+	vme_u32 reserved;
 	char path[VME_PATH_MAX];
 };
 
@@ -207,6 +211,35 @@ struct vme_calls {
 	vme_u32 count;
 	vme_u32 reserved;
 	vme_u64 addresses[VME_CALLS_MAX];
+};
+
+// What `stack` of a section or an attempt is: the key of a struct vme_calls, or, by its highest bits,
+// one of these.
+#define VME_STACK_KNOWN (1ULL << 63)    // the rest is the name that the loader has given to a path
+#define VME_STACK_COPIED (1ULL << 62)   // the key of a struct vme_copy
+#define VME_STACK_THINNED (3ULL << 62)  // not copied, to spare the ring
+
+enum vme_register {
+	VME_IP, VME_SP, VME_BP, VME_BX, VME_R12, VME_R13, VME_R14, VME_R15, VME_REGISTERS
+};
+
+#define VME_COPY_BYTES 4096
+
+// The registers with which a thread entered the kernel, and a piece of its stack from sp + `offset`
+// on. The pieces of a copy come in order, among other CPUs' records. What is in it may be secret: it
+// goes no further than to where it is unwound.
+struct vme_copy {
+	struct vme_header h;
+	vme_u64 key;
+	vme_u64 path;     // where the path begins in the tree of those that are known (struct vme_path)
+	vme_u64 space;    // where that says how much of an unknown path of this address space is copied
+	vme_u64 registers[VME_REGISTERS];
+	vme_u64 end;      // of the stack: where its memory ends, or the program's arguments begin
+	vme_u32 offset;
+	vme_u32 count;    // bytes of this piece
+	vme_u32 more;     // another piece follows
+	vme_u32 known;    // what the path is called, where known ones are copied, too, to see whether that is so
+	vme_u8 bytes[VME_COPY_BYTES];
 };
 
 // What is counted of an address space where all are watched and few sections are told: exact,
@@ -240,9 +273,10 @@ _Static_assert(sizeof(struct vme_section) == 144, "wire");
 _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
-_Static_assert(sizeof(struct vme_file) == 48 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_file) == 64 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
+_Static_assert(sizeof(struct vme_copy) == 144 + VME_COPY_BYTES, "wire");
 _Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
 
 #endif

@@ -54,6 +54,9 @@ final class BPFLoader {
             // Up to 6.0 the kernel warns of kprobes whose maps allocate.
             bpf_map__set_map_flags(flows, 0)
         }
+        if configuration.copy_bytes == 0, let paths = bpf_object__find_map_by_name(object, "paths") {
+            bpf_map__set_max_entries(paths, 1)  // the same
+        }
         // The first program that the kernel refuses says why in its log.
         var logs: [(String, UnsafeMutablePointer<CChar>)] = []
         defer { for (_, log) in logs { log.deallocate() } }

@@ -20,6 +20,8 @@ public final class Probe {
     private var walks: Bool { ways.taken.snapshot == .walk }
     private var ring: OpaquePointer?
     var decoder = WireDecoder()
+    /// Nil where stacks are not copied.
+    private var copies: StackCopies?
     private var deliver: (Event) -> Void = { _ in }
     private var missedRuns: UInt64 = 0
     /// Events that came while a snapshot was read.
@@ -40,6 +42,10 @@ public final class Probe {
     public struct Options: Sendable {
         public var followsChildren = false
         public var wantsStacks = true
+        /// Stacks are unwound from copies; else by frame pointers.
+        public var copiesStacks = true
+        /// Copies stacks of known paths, too, to see whether they are the same.
+        public var checksPaths = false
         /// Size of the ring buffer, a power of two of at least a page; nil for the default.
         public var ringBytes: UInt32?
         /// For `SystemProbe`.
@@ -48,13 +54,14 @@ public final class Probe {
         public var explains = false
 
         public init(
-            followsChildren: Bool = false, wantsStacks: Bool = true, ringBytes: UInt32? = nil, countsProcesses: Bool = false,
-            explains: Bool = false
+            followsChildren: Bool = false, wantsStacks: Bool = true, copiesStacks: Bool = true, ringBytes: UInt32? = nil,
+            countsProcesses: Bool = false, explains: Bool = false
         ) {
             self.countsProcesses = countsProcesses
             self.explains = explains
             self.followsChildren = followsChildren
             self.wantsStacks = wantsStacks
+            self.copiesStacks = copiesStacks
             self.ringBytes = ringBytes
         }
     }
@@ -71,9 +78,13 @@ public final class Probe {
         var configuration = Self.configuration(source, kernel)
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
+        let copies = options.wantsStacks && options.copiesStacks
+        configuration.check_paths = options.checksPaths ? 1 : 0
+        configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
             plan.programs, readsLayouts: true, counts: options.countsProcesses, on: kernel, configuration: configuration,
             ringBytes: options.ringBytes, explains: options.explains)
+        if copies { self.copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes)) }
         snapshots = SnapshotReader(loader: loader)
         try attach()
         try openRing()
@@ -144,13 +155,39 @@ public final class Probe {
         let missing = decoder.missing(before: record)
         if missing > 0 { deliver(.lost(missing)) }
         if let tally = decoder.tally(record) { return tallies.append(tally) }
+        if let piece = decoder.copyPiece(record) { return receive(piece) }
         do {
-            deliver(try decoder.decode(record))
+            let event = try decoder.decode(record)
+            deliver(event)
+            if let copies, case .rows(let rows) = event, rows.reason != .audit { copies.open(rows.vmas, tgid: rows.origin.tgid) }
         } catch {
             damage = damage ?? "\(error)"
             deliver(.lost(1))
         }
     }
+
+    private func receive(_ piece: CopyPiece) {
+        guard let addresses = copies?.take(piece) else { return }
+        let named = decoder.name(copy: piece.key, addresses)
+        if let event = named.event { deliver(event) }
+        copies?.learn(named.stack, known: piece.known)
+    }
+
+    /// What is known of the processes is asked of `observer`, while records are read.
+    public func unwind(with observer: Observer) {
+        copies?.processes = StackCopies.Processes(
+            image: { [unowned observer] in observer.image($0) }, path: { [unowned observer] in observer.files[$0] },
+            number: { [unowned self] in self.decoder.fileNumbers[$0].map { CodeFiles.Number(inode: $0.inode, device: $0.device) } })
+    }
+
+    /// Sections and attempts of whose stack nothing is known: it was lost, or not copied to spare the ring.
+    public var unknownStacks: Int { decoder.unknownStacks }
+
+    /// What came of copies of stacks, in words.
+    public var copiesText: String? { copies.map { "\($0.figures) evicted \($0.evicted)" } }
+
+    /// Opens the files with code that a process has mapped: later it may be gone.
+    public func openCode(_ vmas: [VMA], _ pid: Int32) { copies?.open(vmas, tgid: UInt32(pid)) }
 
     /// Tells of runs of our programs that the kernel has skipped since the last call. Nothing in
     /// the ring shows them.

@@ -15,7 +15,8 @@ public final class StackTable {
     /// Tells the frames of the stacks that the observer wants.
     public func resolve(_ wanted: [(image: Image, stack: StackID)], _ observer: Observer, _ body: (Event) -> Void) {
         for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
-            guard let addresses = addresses[stack] else { continue }
+            // Of a copy that was left out, or lost, nothing is known.
+            let addresses = addresses[stack] ?? [CallPath.unseen]
             body(.frames(image.mm, stack, symbolize(addresses, image, observer.files)))
         }
     }
@@ -23,10 +24,17 @@ public final class StackTable {
     private func symbolize(_ addresses: [UInt64], _ image: Image, _ files: [FileID: String]) -> [String] {
         var frames: [String] = []
         for (index, address) in addresses.enumerated() {
+            if address == CallPath.unseen {
+                if frames.last != CallPath.unseenFrame { frames.append(CallPath.unseenFrame) }
+                continue
+            }
             // A return address may be the first one after the mapping.
             let vma = image.layout.vma(containing: index > 0 ? address &- 1 : address)
             // The walk followed what was no frame pointer.
-            if index > 0, !(vma?.flags.contains(.exec) ?? false) { break }
+            if index > 0, !(vma?.flags.contains(.exec) ?? false) {
+                if frames.last != CallPath.unseenFrame { frames.append(CallPath.unseenFrame) }
+                break
+            }
             let place = MappedPlace(
                 path: vma.flatMap { files[$0.file] },
                 fileOffset: vma.map { address - $0.start + $0.pgoff << AddressRange.pageShift } ?? 0,
@@ -38,7 +46,7 @@ public final class StackTable {
         return frames
     }
 
-    /// They keep no frame pointer, so what seems to lie beyond them is chance.
+    /// Nothing that a program does lies beyond them; and they keep no frame pointer.
     private static let outermost: Set<Substring> = [
         "_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
     ]

@@ -1,4 +1,5 @@
 import Glibc
+import VMACore
 
 /// Where an address of a process lies.
 struct MappedPlace {
@@ -41,7 +42,8 @@ final class Symbolizer {
     /// `isCaller`: the address is where a call returns to, which may already be the next
     /// function. The text holds neither ";" nor a line's end.
     func frame(_ place: MappedPlace, pid: Int32, isCaller: Bool) -> String {
-        Self.printable(text(place, pid, back: isCaller ? 1 : 0))
+        let text = Self.printable(text(place, pid, back: isCaller ? 1 : 0))
+        return text == CallPath.unseenFrame ? "?" : text
     }
 
     private func text(_ place: MappedPlace, _ pid: Int32, back: UInt64) -> String {

@@ -177,6 +177,7 @@ extension JSONWriter {
             }
         }
         field("stack", miss.stack)
+        field("stack_complete", CallPath.isComplete(miss.stack))
     }
 
     fileprivate mutating func standing(_ row: Report.Standing, _ labels: Labels) {
@@ -200,6 +201,7 @@ extension JSONWriter {
             json.object("right") { $0.vma(row.right, labels) }
         }
         field("stack", row.stack)
+        field("stack_complete", CallPath.isComplete(row.stack))
     }
 
     fileprivate mutating func vma(_ vma: VMA, _ labels: Labels) {

@@ -146,7 +146,7 @@ struct TextReport: ReportFormat {
     /// Innermost frame first, on as many lines as it takes.
     private func stack(_ frames: [String], _ limit: Int = frameLimit) -> [String] {
         var shown = frames.prefix(limit).map { Fit.middle(Fit.printable($0), Self.room - 2) }
-        if frames.count > limit { shown.append("…") }
+        if frames.count > limit { shown.append("\(frames.count - limit) more") }
         let arrows = shown.enumerated().map { $0.offset == 0 ? $0.element : "← \($0.element)" }
         return Fit.fill(arrows, between: " ", Self.room)
     }

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The call path by which a thread came to change its address space: the registers with which it
+// entered the kernel, and a copy of its stack, which the loader unwinds.
+//
+// A path is copied once. The loader knows which words of the stack the result rests on (return
+// addresses, and registers that were saved and used), and writes them into `paths`: a tree whose
+// root is named by the address space, ip and sp, and each node by its parent and the words that the
+// parent asks for. Who comes down to a leaf has equal values in all words that were used, so that
+// unwinding would give the same, and no copy is needed. The loader writes through mapped memory: a
+// syscall on a map has the kernel skip programs at kprobes meanwhile.
+#ifndef VMASCOPE_PATHS_H
+#define VMASCOPE_PATHS_H
+
+#define PATH_PROBES 4
+#define COPY_PIECES 17  // 64 KiB by pages, the first of which is begun anywhere
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VME_PATHS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct vme_path);
+} paths SEC(".maps");
+
+static __always_inline struct vme_path *node_of(u64 key)
+{
+	u32 first = vme_path_place(key), i;
+
+	for (i = 0; i < PATH_PROBES; i++) {
+		u32 place = (first + i) & (VME_PATHS - 1);
+		struct vme_path *node = bpf_map_lookup_elem(&paths, &place);
+
+		if (node && *(volatile u64 *)&node->key == key)
+			return node;
+	}
+	return 0;
+}
+
+// One node down. Returns 1 at a leaf, whose name is then in `scratch.path.stack`, 0 to go on, -1 if
+// the path is not known.
+__noinline int descend(void)
+{
+	struct scratch *s = scratch();
+	struct vme_path *node;
+	u32 bytes, i;
+	u64 key, at;
+
+	if (!s)
+		return -1;
+	key = s->path.key;
+	node = node_of(key);
+	if (!node)
+		return -1;
+	if (node->want > s->path.want)
+		s->path.want = node->want;
+	s->path.stack = node->stack;
+	if (*(volatile u64 *)&node->key != key)
+		return -1;  // another's by now
+	if (s->path.stack)
+		return 1;
+	if (!node->count && !node->registers)
+		return -1;
+	bytes = ((node->span & (VME_PATH_WINDOW - 1)) + 1) * sizeof(u64);
+	at = s->path.registers[VME_SP] + node->from * sizeof(u64);
+	if (bpf_probe_read_user(s->path.window, bytes, (void *)at))
+		return -1;
+	for (i = VME_BP; i < VME_REGISTERS; i++)
+		if (node->registers & 1 << i)
+			key = mix(key, s->path.registers[i]);
+	for (i = 0; i < VME_PATH_WORDS; i++) {
+		if (i >= node->count)
+			break;
+		key = mix(key, s->path.window[node->words[i] & (VME_PATH_WINDOW - 1)]);
+	}
+	s->path.key = key;
+	return 0;
+}
+
+// Reads up to the end of a page, and sends that. Returns 1 if it was the last piece.
+__noinline int copy_piece(void)
+{
+	struct scratch *s = scratch();
+	struct vme_copy *c;
+	u64 at, last, size;
+	u32 count;
+
+	if (!s)
+		return 1;
+	c = &s->copy;
+	at = c->registers[VME_SP] + c->offset;
+	count = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+	if (count > s->path.left)
+		count = s->path.left;
+	// Masks of what the compiler can't know: old verifiers see bounds in nothing else.
+	last = count - 1;
+	asm volatile("" : "+r"(last));
+	if (!count)
+		s->path.left = 0;
+	else if (bpf_probe_read_user(c->bytes, (last & (VME_COPY_BYTES - 1)) + 1, (void *)at))
+		count = s->path.left = 0;  // a page may not be there: then the copy ends before it
+	s->path.left -= count;
+	c->count = count;
+	c->more = s->path.left != 0;
+	begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
+	if (!c->offset)
+		c->key = VME_STACK_COPIED | (u64)c->h.cpu << 32 | c->h.seq;
+	size = count;
+	asm volatile("" : "+r"(size));
+	if (!emit(c, sizeof(*c) - VME_COPY_BYTES + (size & (2 * VME_COPY_BYTES - 1))))
+		return 1;
+	c->offset += count;
+	return !c->more;
+}
+
+// Whether the ring has room for copies, which are not to cost it a record: none of them beyond a
+// half, and of those before one in two for each sixteenth beyond a quarter.
+static __always_inline bool has_room_for_copy(void)
+{
+	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+	u64 sixteenths = 16 * bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) / size;
+
+	if (sixteenths < 4)
+		return true;
+	return sixteenths < 8 && !(bpf_get_prandom_u32() & ((2U << (sixteenths - 4)) - 1));
+}
+
+// Sends the current thread's stack, from sp to the end of the memory that it is in, or of what is
+// wanted. The mmap_lock is held. Returns the key of the copy.
+__noinline u64 copy_stack(u64 mm)
+{
+	struct scratch *s = scratch();
+	u64 sp, end, room, start_stack;
+	struct vme_path *node;
+	int i;
+
+	if (!s)
+		return 0;
+	if (!has_room_for_copy())
+		return VME_STACK_THINNED;
+	sp = s->path.registers[VME_SP];
+	forget_leaf(&s->place);
+	s->place.addr = sp;
+	end = tree_find(mm) && s->place.vma ? s->place.last + 1 : sp;
+	// Beyond it are the arguments and the environment.
+	start_stack = FIELD(struct mm_struct, mm, start_stack);
+	if (sp <= start_stack && start_stack + sizeof(u64) < end)
+		end = start_stack + sizeof(u64);
+	s->copy.end = end;
+	end -= sp;
+	s->copy.space = mix(FNV_OFFSET, mm);
+	node = node_of(s->copy.space);  // what other paths of this address space have needed
+	if (node && node->want > s->path.want)
+		s->path.want = node->want;
+	if (end > s->path.want)
+		end = s->path.want;
+	room = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 16;
+	if (end > room)
+		end = room;
+	s->path.left = end;
+	s->path.mm = mm;
+	s->copy.offset = 0;
+	for (i = 0; i < VME_REGISTERS; i++)
+		s->copy.registers[i] = s->path.registers[i];
+	ROLLED
+	for (i = 0; i < COPY_PIECES; i++)
+		if (copy_piece())
+			break;
+	return s->copy.key;
+}
+
+// What the path is called by which the current thread entered the kernel; its own address space is
+// `mm`. 0 if there is none, as for a kernel thread.
+__noinline u64 call_path(u64 mm)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct scratch *s = scratch();
+	struct pt_regs *registers;
+	int i, step = 0;
+
+	if (!s)
+		return 0;
+	registers = OBJECT(struct pt_regs, (u64)entry_registers(task), s->registers);
+	if (!registers || !registers->ip)
+		return 0;
+	s->path.registers[VME_IP] = registers->ip;
+	s->path.registers[VME_SP] = registers->sp;
+	s->path.registers[VME_BP] = registers->bp;
+	s->path.registers[VME_BX] = registers->bx;
+	s->path.registers[VME_R12] = registers->r12;
+	s->path.registers[VME_R13] = registers->r13;
+	s->path.registers[VME_R14] = registers->r14;
+	s->path.registers[VME_R15] = registers->r15;
+	s->path.want = config.copy_bytes;
+	s->path.key = mix(mix(mix(FNV_OFFSET, mm), registers->ip), registers->sp);
+	s->copy.path = s->path.key;
+	ROLLED
+	for (i = 0; i < VME_PATH_LEVELS && !step; i++)
+		step = descend();
+	s->copy.known = 0;
+	if (step <= 0)
+		return copy_stack(mm);
+	if (config.check_paths) {
+		s->copy.known = s->path.stack;
+		copy_stack(mm);
+	}
+	return s->path.stack;
+}
+
+#endif
