@@ -13,8 +13,9 @@ public struct CopyPiece {
     public var path, space: UInt64
     /// By their place in `vme_register`.
     public var registers: InlineArray<8, UInt64>
-    /// Where the memory ends that the stack is in, or where the program's arguments begin.
-    public var end: UInt64
+    /// Bytes that were to be copied, of all pieces; and whether more would be if it was wanted.
+    public var asked: Int
+    public var hasRest: Bool
     /// Bytes from sp to the first of these.
     public var offset: Int
     /// What the path is called already; 0 if it is not known.
@@ -43,7 +44,7 @@ extension WireDecoder {
             mm: interners.mms.id(header.mm), tgid: header.tgid, key: field(\.key), path: field(\.path),
             space: field(\.space),
             registers: InlineArray { record.loadUnaligned(fromByteOffset: first + 8 * $0, as: UInt64.self) },
-            end: field(\.end), offset: Int(field(\.offset)), known: field(\.known), hasMore: field(\.more) != 0,
+            asked: Int(field(\.asked)), hasRest: field(\.rest) != 0, offset: Int(field(\.offset)), known: field(\.known), hasMore: field(\.more) != 0,
             bytes: UnsafeRawBufferPointer(rebasing: record[head..<head + count]))
     }
 }

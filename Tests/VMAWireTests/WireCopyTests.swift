@@ -13,7 +13,7 @@ struct WireCopyTests {
         copy.h.tgid = 12
         copy.key = key
         copy.registers.1 = 0x7fff_0000
-        copy.end = 0x7fff_1000
+        copy.asked = 4096
         copy.count = says ?? UInt32(count)
         copy.more = 1
         let bytes = withUnsafeBytes(of: copy) { Array($0) }

@@ -77,39 +77,40 @@ __noinline int descend(void)
 	return 0;
 }
 
-// Reads up to the end of a page, and sends that. Returns 1 if it was the last piece.
+// Reads up to the end of a page, and sends that, unless the page is not there: large frames have some
+// that nobody has touched. Returns 1 after the last piece.
 __noinline int copy_piece(void)
 {
 	struct scratch *s = scratch();
 	struct vme_copy *c;
 	u64 at, last, size;
-	u32 count;
+	u32 part;
 
 	if (!s)
 		return 1;
 	c = &s->copy;
 	at = c->registers[VME_SP] + c->offset;
-	count = PAGE_SIZE - (at & (PAGE_SIZE - 1));
-	if (count > s->path.left)
-		count = s->path.left;
+	part = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+	if (part > s->path.left)
+		part = s->path.left;
+	s->path.left -= part;
 	// Masks of what the compiler can't know: old verifiers see bounds in nothing else.
-	last = count - 1;
+	last = part - 1;
 	asm volatile("" : "+r"(last));
-	if (!count)
-		s->path.left = 0;
-	else if (bpf_probe_read_user(c->bytes, (last & (VME_COPY_BYTES - 1)) + 1, (void *)at))
-		count = s->path.left = 0;  // a page may not be there: then the copy ends before it
-	s->path.left -= count;
-	c->count = count;
+	size = part;
+	if (!part || bpf_probe_read_user(c->bytes, (last & (VME_COPY_BYTES - 1)) + 1, (void *)at))
+		size = 0;
+	c->count = size;
 	c->more = s->path.left != 0;
-	begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
-	if (!c->offset)
-		c->key = VME_STACK_COPIED | (u64)c->h.cpu << 32 | c->h.seq;
-	size = count;
-	asm volatile("" : "+r"(size));
-	if (!emit(c, sizeof(*c) - VME_COPY_BYTES + (size & (2 * VME_COPY_BYTES - 1))))
-		return 1;
-	c->offset += count;
+	if (size || !c->more || !c->offset) {
+		begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
+		if (!c->offset)
+			c->key = VME_STACK_COPIED | (u64)c->h.cpu << 32 | c->h.seq;
+		asm volatile("" : "+r"(size));
+		if (!emit(c, sizeof(*c) - VME_COPY_BYTES + (size & (2 * VME_COPY_BYTES - 1))))
+			return 1;
+	}
+	c->offset += part;
 	return !c->more;
 }
 
@@ -146,17 +147,20 @@ __noinline u64 copy_stack(u64 mm)
 	start_stack = FIELD(struct mm_struct, mm, start_stack);
 	if (sp <= start_stack && start_stack + sizeof(u64) < end)
 		end = start_stack + sizeof(u64);
-	s->copy.end = end;
 	end -= sp;
 	s->copy.space = mix(FNV_OFFSET, mm);
 	node = node_of(s->copy.space);  // what other paths of this address space have needed
 	if (node && node->want > s->path.want)
 		s->path.want = node->want;
+	s->copy.rest = end > s->path.want;
 	if (end > s->path.want)
 		end = s->path.want;
 	room = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 16;
-	if (end > room)
+	if (end > room) {
 		end = room;
+		s->copy.rest = 0;
+	}
+	s->copy.asked = end;
 	s->path.left = end;
 	s->path.mm = mm;
 	s->copy.offset = 0;

@@ -226,7 +226,7 @@ enum vme_register {
 #define VME_COPY_BYTES 4096
 
 // The registers with which a thread entered the kernel, and a piece of its stack from sp + `offset`
-// on. The pieces of a copy come in order, among other CPUs' records. What is in it may be secret: it
+// on. The pieces of a copy come in order, among other CPUs' records; those of pages that are not there do not come. What is in it may be secret: it
 // goes no further than to where it is unwound.
 struct vme_copy {
 	struct vme_header h;
@@ -234,7 +234,8 @@ struct vme_copy {
 	vme_u64 path;     // where the path begins in the tree of those that are known (struct vme_path)
 	vme_u64 space;    // where that says how much of an unknown path of this address space is copied
 	vme_u64 registers[VME_REGISTERS];
-	vme_u64 end;      // of the stack: where its memory ends, or the program's arguments begin
+	vme_u32 asked;    // bytes that were to be copied, of all pieces
+	vme_u32 rest;     // the stack goes on behind them, and more would be copied if the loader wanted it
 	vme_u32 offset;
 	vme_u32 count;    // bytes of this piece
 	vme_u32 more;     // another piece follows

@@ -35,7 +35,8 @@ final class CodeFiles {
 
     /// Bytes of tables, and files, that are kept.
     static let largestFootprint = 256 << 20
-    static let mostFiles = 1024
+    /// Each is an open descriptor.
+    static let mostFiles = 256
 
     /// - Parameters:
     ///   - vma: maps it into the process `tgid`, which may be gone.
@@ -49,6 +50,8 @@ final class CodeFiles {
         }
         guard let identity = places[place] else { return nil }
         clock += 1
+        // Tables grow by what is looked up in them.
+        if clock % 65536 == 0 { shrink() }
         if kept[identity] != nil {
             kept[identity]!.used = clock
             return kept[identity]!.file

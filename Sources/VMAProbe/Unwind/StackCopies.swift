@@ -44,11 +44,22 @@ final class StackCopies {
     static let firstBytes = 16384
     static let mostBytes = 65536
 
-    /// The pieces until now.
+    /// The pieces until now, with zeros between them, and where they are.
     private final class Copy {
         var bytes: [UInt8] = []
+        var pieces: [Range<Int>] = []
 
         deinit { bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
+
+        func append(_ piece: CopyPiece) {
+            bytes.append(contentsOf: repeatElement(0, count: piece.offset - bytes.count))
+            bytes.append(contentsOf: piece.bytes)
+            if let last = pieces.last, last.upperBound == piece.offset {
+                pieces[pieces.count - 1] = last.lowerBound..<bytes.count
+            } else {
+                pieces.append(piece.offset..<bytes.count)
+            }
+        }
     }
 
     /// - Parameter memory: of the map `paths`.
@@ -57,20 +68,20 @@ final class StackCopies {
     /// Returns the addresses of the path, innermost first, when all pieces have come, in the form of
     /// `Event.stack`.
     func take(_ piece: CopyPiece) -> [UInt64]? {
-        if piece.offset == 0, !piece.hasMore { return unwind(piece, piece.bytes) }
+        if piece.offset == 0, !piece.hasMore { return unwind(piece, piece.bytes, [0..<piece.bytes.count]) }
         if piece.offset == 0 {
             // Those whose rest was lost.
             if partial.count >= Self.mostPartial { partial = [:] }
             partial[piece.key] = Copy()
         }
-        guard let copy = partial[piece.key], copy.bytes.count == piece.offset, copy.bytes.count < Self.mostBytes else {
+        guard let copy = partial[piece.key], copy.bytes.count <= piece.offset, piece.offset <= Self.mostBytes else {
             partial[piece.key] = nil
             return nil
         }
-        copy.bytes.append(contentsOf: piece.bytes)
+        copy.append(piece)
         guard !piece.hasMore else { return nil }
         partial[piece.key] = nil
-        return copy.bytes.withUnsafeBytes { unwind(piece, $0) }
+        return copy.bytes.withUnsafeBytes { unwind(piece, $0, copy.pieces) }
     }
 
     var evicted: Int { tree.evicted }
@@ -84,7 +95,7 @@ final class StackCopies {
 
     // MARK: one copy
 
-    private func unwind(_ piece: CopyPiece, _ bytes: UnsafeRawBufferPointer) -> [UInt64] {
+    private func unwind(_ piece: CopyPiece, _ bytes: UnsafeRawBufferPointer, _ pieces: [Range<Int>]) -> [UInt64] {
         lesson = nil
         figures.copies += 1
         figures.bytes += bytes.count
@@ -94,7 +105,10 @@ final class StackCopies {
             rip: register(VME_IP), rsp: register(VME_SP), rbp: register(VME_BP), rbx: register(VME_BX),
             r12: register(VME_R12), r13: register(VME_R13), r14: register(VME_R14), r15: register(VME_R15))
         let image = processes?.image(piece.mm)
-        let unwound = Unwinder.unwind(registers, stacks: [StackCopy(base: piece.stackPointer, bytes: bytes)]) { address in
+        let stacks = pieces.map { range in
+            StackCopy(base: piece.stackPointer &+ UInt64(range.lowerBound), bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        }
+        let unwound = Unwinder.unwind(registers, stacks: stacks) { address in
             image.flatMap { place(of: address, $0, piece.tgid) }
         }
         learn(piece, bytes, unwound, isSure: image?.isComplete ?? false)
@@ -114,10 +128,11 @@ final class StackCopies {
         case .complete: figures.complete += 1
         case .cut(let wanted):
             figures.cut += 1
-            guard let wanted, bytes.count < Self.mostBytes, UInt64(bytes.count) < piece.end &- piece.stackPointer else { break }
+            // A page that is not there is not to be had by asking for more.
+            guard let wanted, piece.hasRest, wanted > piece.asked, piece.asked < Self.mostBytes else { break }
             // Next time as much again beyond what one frame more needs.
-            tree.want(min(max(2 * wanted, 2 * bytes.count), Self.mostBytes), piece.path)
-            tree.want(min(max(2 * wanted, 2 * bytes.count), Self.mostBytes), piece.space)
+            tree.want(min(2 * wanted, Self.mostBytes), piece.path)
+            tree.want(min(2 * wanted, Self.mostBytes), piece.space)
             return
         case .unknown, .limit: break
         }

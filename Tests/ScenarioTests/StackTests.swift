@@ -1,0 +1,66 @@
+import Foundation
+import Testing
+
+/// Whole call stacks, of programs that keep no frame pointers, too. As the kernel allows it: by tracepoints or hooks.
+@Suite("Call stacks")
+struct StackTests {
+    /// Two functions of equal frames, by which the same third one maps and changes memory, none with a frame pointer.
+    private static let source = """
+        #include <sys/mman.h>
+        static __attribute__((noinline)) void change(char *page, int i) {
+            volatile char room[3000]; room[i] = 1;
+            mprotect(page, 4096, PROT_READ); __asm__ volatile("" ::: "memory");
+        }
+        static __attribute__((noinline)) void left(char *page, int i) { change(page, i); __asm__ volatile("" ::: "memory"); }
+        static __attribute__((noinline)) void right(char *page, int i) { change(page, i); __asm__ volatile("" ::: "memory"); }
+        int main(void) {
+            char *p = mmap(0, 4000 * 4096L, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            for (int i = 0; i < 500; i++) left(p + (4 * i + 1) * 4096L, i), right(p + (4 * i + 3) * 4096L, i);
+            return 0;
+        }
+        """
+
+    private struct Row: Decodable {
+        var op: String?
+        var count: Int
+        var stack: [String]
+        var stack_complete: Bool?
+    }
+
+    private struct Found: Decodable { var standing: [Row] }
+
+    /// The stacks of what mprotect has left, each with how often, as one words it: function names only.
+    private static func stacks(_ options: [String], _ flags: [String]) throws -> [(frames: [String], count: Int, isComplete: Bool?)] {
+        let folder = try TemporaryFolder()
+        let (code, program) = (folder.path("program.c"), folder.path("program"))
+        try source.write(toFile: code, atomically: true, encoding: .utf8)
+        let built = try Shell.run(URL(fileURLWithPath: "/usr/bin/env"), ["cc"] + flags + ["-o", program, code])
+        try #require(built.status == 0, "\(built.errors)")
+        let result = try Shell.run(Repository.vmascope, ["run", "--json"] + options + ["--", program])
+        try #require(result.status == 0, "\(result.errors)")
+        let found = try JSONDecoder().decode(Found.self, from: Data(result.output.utf8))
+        return found.standing.filter { $0.op == "mprotect" }.map { row in
+            (row.stack.map { String($0.prefix { $0 != " " && $0 != "." }) }, row.count, row.stack_complete)
+        }
+    }
+
+    @Test(
+        "name the function that calls, with and without frame pointers",
+        arguments: [["-O2", "-fomit-frame-pointer"], ["-O2", "-fno-omit-frame-pointer"], ["-O1", "-static"]])
+    func callers(flags: [String]) throws {
+        let rows = try Self.stacks([], flags).filter { $0.frames.contains("change") }
+        for caller in ["left", "right"] {
+            let own = rows.filter { $0.frames.starts(with: ["mprotect", "change", caller, "main"]) }
+            #expect(own.reduce(0) { $0 + $1.count } == 1000)
+            #expect(own.allSatisfy { $0.isComplete == true })
+        }
+        #expect(rows.count == 2)
+    }
+
+    @Test("say that the direct caller was not seen, where only frame pointers are followed")
+    func framePointers() throws {
+        let rows = try Self.stacks(["--no-copies"], ["-O2", "-fno-omit-frame-pointer"]).filter { $0.count > 100 }
+        #expect(!rows.isEmpty)
+        #expect(rows.allSatisfy { $0.frames.starts(with: ["mprotect", "…"]) && $0.isComplete == false })
+    }
+}
