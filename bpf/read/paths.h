@@ -143,10 +143,10 @@ __noinline u64 copy_stack(u64 mm)
 	forget_leaf(&s->place);
 	s->place.addr = sp;
 	end = tree_find(mm) && s->place.vma ? s->place.last + 1 : sp;
-	// Beyond it are the arguments and the environment.
-	start_stack = FIELD(struct mm_struct, mm, start_stack);
-	if (sp <= start_stack && start_stack + sizeof(u64) < end)
-		end = start_stack + sizeof(u64);
+	// It points to the number of arguments; behind that and the first ones is the environment.
+	start_stack = FIELD(struct mm_struct, mm, start_stack) + 3 * sizeof(u64);
+	if (sp <= start_stack && start_stack < end)
+		end = start_stack;
 	end -= sp;
 	s->copy.space = mix(FNV_OFFSET, mm);
 	node = node_of(s->copy.space);  // what other paths of this address space have needed
