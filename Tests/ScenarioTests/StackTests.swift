@@ -12,7 +12,7 @@ struct StackTests {
             mprotect(page, 4096, PROT_READ); __asm__ volatile("" ::: "memory");
         }
         static __attribute__((noinline)) void left(char *page, int i) { change(page, i); __asm__ volatile("" ::: "memory"); }
-        static __attribute__((noinline)) void right(char *page, int i) { change(page, i); __asm__ volatile("" ::: "memory"); }
+        static __attribute__((noinline)) void right(char *page, int i) { change(page, i ^ 1); __asm__ volatile("" ::: "memory"); }
         int main(void) {
             char *p = mmap(0, 4000 * 4096L, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             for (int i = 0; i < 500; i++) left(p + (4 * i + 1) * 4096L, i), right(p + (4 * i + 3) * 4096L, i);
@@ -54,7 +54,7 @@ struct StackTests {
             #expect(own.reduce(0) { $0 + $1.count } == 1000)
             #expect(own.allSatisfy { $0.isComplete == true })
         }
-        #expect(rows.count == 2)
+        #expect(Set(rows.map(\.frames)).count == 2)
     }
 
     @Test("say that the direct caller was not seen, where only frame pointers are followed")
