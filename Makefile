@@ -13,13 +13,14 @@ PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.
 KERNEL ?=
 
-.PHONY: help deps build demo test kernels bench fuzz survey install clean
+.PHONY: help deps build demo test kernels bench fuzz fuzz-parsers survey install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
 	@echo "make test               every test, those in guests of some kernels included, and the benchmarks, tiny"
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
+	@echo "make fuzz-parsers MINUTES=10   recordings, ELF files, perf maps, names, JSON and requests that are wrong"
 	@echo "make bench              what things cost, in tables"
 	@echo "make survey             programs of Debian under observation, a row each (PROGRAMS='git redis-bgsave': these)"
 	@echo "make build              the static release executable, $(VMASCOPE)"
@@ -81,6 +82,16 @@ else
 			sh /root/fuzz /root/vmascope /root/random $(MINUTES) $(SEED) || failed="$$failed $$kernel"; \
 	done; [ -z "$$failed" ] || { echo "failed on:$$failed" >&2; exit 1; }
 endif
+
+# What reads files of others, on bytes that are wrong (SEED=n). Half of the time goes to recordings.
+fuzz-parsers: MINUTES ?= 10
+fuzz-parsers: SEED ?= $(shell date +%s)
+fuzz-parsers: deps
+	@swift build --build-tests > /dev/null
+	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((30 * $(MINUTES))) swift test --skip-build --filter TraceDamageTests/fuzz \
+		| grep -E "fuzzed|✘|error"
+	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((5 * $(MINUTES))) swift test --skip-build --no-parallel \
+		--filter ParserFuzz | grep -E "fuzzed|✘|error"
 
 # SMOKE=1: once, tiny, to see that they run.
 bench: KERNEL := any

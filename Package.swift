@@ -47,7 +47,7 @@ let package = Package(
         .systemLibrary(
             name: "CElf", pkgConfig: "libelf",
             providers: [.apt(["libelf-dev", "zlib1g-dev"])]),
-        .target(name: "CSystem"),
+        .target(name: "CSystem", linkerSettings: [.linkedLibrary("iberty")]),
         .target(
             name: "VMAProbe",
             dependencies: ["VMACore", "VMAWire", "VMAUnwind", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem"],
@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
-        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore"], exclude: ["Shapes"]),
+        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem"], exclude: ["Shapes"]),
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -119,15 +120,9 @@ void vms_hold_standard_streams(void)
 			open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 }
 
-int vms_temporary_file(char *path)
+bool vms_has_gained_privileges(void)
 {
-	int fd = mkostemp(path, O_CLOEXEC);
-	mode_t mask = umask(077);
-
-	umask(mask);
-	if (fd >= 0)
-		fchmod(fd, 0644 & ~mask);
-	return fd;
+	return getauxval(AT_SECURE) != 0;
 }
 
 int vms_terminal_size(int fd, int *columns, int *rows)

@@ -14,8 +14,8 @@ struct Exchange {
 
     /// Takes what has come; says when it is enough to answer.
     ///
-    /// - Parameter page: the text at `/metrics`.
-    mutating func receive(_ bytes: some Sequence<UInt8>, page: () -> String) -> Reading {
+    /// - Parameter page: the answer to who asks for `/metrics`, whole.
+    mutating func receive(_ bytes: some Sequence<UInt8>, page: () -> [UInt8]) -> Reading {
         received.append(contentsOf: bytes)
         guard let end = Self.end(of: received) else {
             return received.count > Self.requestLimit ? .answer(Self.answer(431, "the request is too long\n")) : .more
@@ -34,7 +34,7 @@ struct Exchange {
         return nil
     }
 
-    private static func answer(to head: ArraySlice<UInt8>, page: () -> String) -> [UInt8] {
+    private static func answer(to head: ArraySlice<UInt8>, page: () -> [UInt8]) -> [UInt8] {
         let line = head.prefix { $0 != 10 && $0 != 13 }
         let words = line.split(separator: 32, omittingEmptySubsequences: false)
         guard words.count == 3, words[2].starts(with: "HTTP/1.".utf8), words[2].count == 8, words[1].first == 47,
@@ -42,13 +42,18 @@ struct Exchange {
         else { return answer(400, "this is no HTTP request\n") }
         guard words[0].elementsEqual("GET".utf8) else { return answer(405, "only GET\n", extra: "Allow: GET\r\n") }
         let path = words[1].prefix { $0 != 63 }
-        if path.elementsEqual("/metrics".utf8) { return answer(200, page(), type: "text/plain; version=0.0.4; charset=utf-8") }
+        if path.elementsEqual("/metrics".utf8) { return page() }
         if path.elementsEqual("/".utf8) { return answer(200, "vmascope: metrics are at /metrics\n") }
         return answer(404, "metrics are at /metrics\n")
     }
 
+    static func page(_ text: String) -> [UInt8] { answer(200, text, type: "text/plain; version=0.0.4; charset=utf-8") }
+
+    static let busy = answer(503, "too many requests: come again in a second\n", extra: "Retry-After: 1\r\n")
+
     private static let reasons = [
         200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large",
+        503: "Service Unavailable",
     ]
 
     private static func answer(

@@ -24,11 +24,21 @@ public final class MetricsServer {
     /// Seconds from the first byte to the last, of the slowest client that is served.
     static let timeLimit = 10.0
     private static let pause = 0.2
+    /// Pages in a second, far more than any number of Prometheus servers ask for: who comes after them is told
+    /// to come again. And connections in a second: the others wait where the kernel keeps them.
+    static let pageRate = 20.0
+    static let arrivalRate = 100.0
 
     /// As it is, with the port that was taken.
     public private(set) var endpoint: Endpoint
     /// The page.
-    public var text = ""
+    public var text = "" { didSet { page = Exchange.page(text) } }
+    /// The answer that has it, made once.
+    private var page: [UInt8] = Exchange.page("")
+    private var pages = Allowance(perSecond: pageRate, atOnce: 2 * pageRate)
+    private var arrivals = Allowance(perSecond: arrivalRate, atOnce: 4 * arrivalRate)
+    /// Processor time of the thread that serves, in seconds, for all that was served.
+    public private(set) var cpuSeconds = 0.0
 
     private let listener: Int32
     private var connections: [Int32: Connection] = [:]
@@ -62,6 +72,8 @@ public final class MetricsServer {
     ///
     /// - Parameter now: seconds on a clock that only goes forward.
     public func serve(at now: Double) {
+        let start = Self.threadSeconds
+        defer { cpuSeconds += Self.threadSeconds - start }
         if let time = resumesAt, now >= time { resumesAt = nil }
         var ready = polled
         // Each once: who sends without end shall not keep us here.
@@ -70,7 +82,7 @@ public final class MetricsServer {
             if one.fd == listener {
                 accept(at: now)
             } else if let connection = connections[one.fd] {
-                advance(connection)
+                advance(connection, at: now)
             }
         }
         for connection in connections.values where now - connection.openedAt > Self.timeLimit { drop(connection) }
@@ -80,9 +92,11 @@ public final class MetricsServer {
 
     private func accept(at now: Double) {
         for _ in 0..<Self.connectionLimit {
+            guard arrivals.take(at: now) else { return resumesAt = now + Self.pause }
             let socket = Glibc.accept(listener, nil, nil)
             guard socket >= 0 else {
                 // Out of descriptors or memory: it would be ready again at once, and for ever.
+                arrivals.giveBack()
                 if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { resumesAt = now + Self.pause }
                 return
             }
@@ -94,17 +108,17 @@ public final class MetricsServer {
             }
             let connection = Connection(socket, at: now)
             connections[socket] = connection
-            advance(connection)
+            advance(connection, at: now)
         }
     }
 
     /// Reads what has come, and writes what can be written.
-    private func advance(_ connection: Connection) {
+    private func advance(_ connection: Connection, at now: Double) {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while !connection.hasAnswered {
             let got = recv(connection.socket, &buffer, buffer.count, 0)
             guard got > 0 else { return got < 0 && isTransient ? () : drop(connection) }
-            guard case .answer(let bytes) = connection.exchange.receive(buffer[..<got], page: { text }) else { continue }
+            guard case .answer(let bytes) = connection.exchange.receive(buffer[..<got], page: { pages.take(at: now) ? page : Exchange.busy }) else { continue }
             connection.answer = bytes
             connection.hasAnswered = true
         }
@@ -142,4 +156,32 @@ public final class MetricsServer {
         connections[connection.socket] = nil
         close(connection.socket)
     }
+
+    private static var threadSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+/// So many a second, and what is not used of it up to a bound.
+private struct Allowance {
+    let perSecond: Double
+    let atOnce: Double
+    private var left: Double
+    private var last: Double?
+
+    init(perSecond: Double, atOnce: Double) {
+        (self.perSecond, self.atOnce, left) = (perSecond, atOnce, atOnce)
+    }
+
+    mutating func take(at now: Double) -> Bool {
+        left = min(atOnce, left + max(0, now - (last ?? now)) * perSecond)
+        last = now
+        guard left >= 1 else { return false }
+        left -= 1
+        return true
+    }
+
+    mutating func giveBack() { left = min(atOnce, left + 1) }
 }

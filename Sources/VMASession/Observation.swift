@@ -15,12 +15,14 @@ package final class Observation {
     /// What a recording holds of the whole, and a report says of it.
     private let header: TraceHeader
     private let observer: Observer
-    private let stacks = StackTable()
+    private let stacks: StackTable
     private let startTime: UInt64
     private var endTime: UInt64?
     /// When to stop at the latest, and what a signal leaves of that time.
     private var deadline = UInt64.max
     private var grace: UInt64 = 0
+    /// A signal has asked for the end.
+    private var wasStopped = false
     /// Only with `attach`: with `run` the terminal is the command's.
     private var progress: Progress?
 
@@ -34,20 +36,25 @@ package final class Observation {
     private static let auditPause: UInt32 = 2000  // µs
     private static let believedDifferences = 3
     private static let execTries = 100
+    /// For the comparison in the end.
     private static let finalAuditTime: UInt64 = 2_000_000_000
+    /// Who has asked for the end by a signal has it within a second.
+    private static let finalTimeAfterSignal: UInt64 = 250_000_000
     /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.
     private static let signalGrace: UInt64 = 200_000_000
 
     package init(_ options: ObservationSettings, followsChildren: Bool) throws {
         self.options = options
-        output = try Output(options.output.path)
-        recorder = try options.record.map { try Recorder($0, notInto: options.output.path) }
+        output = try Output(options.output.path, mode: options.output.mode)
+        recorder = try options.record.map { try Recorder($0, mode: options.output.mode, notInto: options.output.path) }
         // From here on a signal ends in a report.
         signals = vms_signal_fd(false)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
         let started = Clock.now
         startTime = vms_monotonic_ns()
         deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
+        // Before anything is opened that they have no business with.
+        stacks = StackTable(wantsNames: options.wantsStacks)
         kernel = Kernel()
         var choices = Probe.Options(
             followsChildren: followsChildren, wantsStacks: options.wantsStacks, copiesStacks: options.copiesStacks,
@@ -163,7 +170,8 @@ package final class Observation {
                 nextAudit = end + max(Self.auditInterval, Self.auditShare * (end - now))
             }
         }
-        deadline = vms_monotonic_ns() + Self.finalAuditTime
+        let final = wasStopped ? Self.finalTimeAfterSignal : Self.finalAuditTime
+        deadline = vms_monotonic_ns() + final
         grace = Self.signalGrace
         try audit(tries: Self.auditTries.final)
         endTime = vms_monotonic_ns()
@@ -175,7 +183,21 @@ package final class Observation {
         if Tuning.tellsCopies { Console.warn("copies: \(probe.copiesText ?? "none")") }
         if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }
         resolve(observer.takeRequests().stacks)
+        finishStacks()
         progress?.clear()
+    }
+
+    /// Names may come late, or never: who has asked us to end is not kept waiting for them.
+    private func finishStacks() {
+        guard options.wantsStacks else { return }
+        let start = vms_monotonic_ns()
+        var end = start + StackTable.finalTime
+        if wasStopped { end = start + StackTable.finalTimeAfterSignal }
+        stacks.finish({
+            if stopSignal() != nil { end = min(end, vms_monotonic_ns() + StackTable.finalTimeAfterSignal) }
+            return end
+        }, feed)
+        stacks.warnings.forEach { Console.warn("warning: \($0)") }
     }
 
     /// Everything that the report is made of goes through here, in this order.
@@ -186,12 +208,15 @@ package final class Observation {
     }
 
     private func resolve(_ wanted: [(image: Image, stack: StackID)]) {
-        if options.wantsStacks { stacks.resolve(wanted, observer, feed) }
+        if options.wantsStacks { stacks.resolve(wanted, observer, { probe.identity($0) }, feed) }
     }
 
     private func isTimeUp() -> Bool {
         let now = vms_monotonic_ns()
-        if stopSignal() != nil { deadline = min(deadline, now + grace) }
+        if stopSignal() != nil {
+            wasStopped = true
+            deadline = min(deadline, now + grace)
+        }
         return now >= deadline
     }
 
@@ -212,7 +237,8 @@ package final class Observation {
         let isEmpty = probe.drain(feed)
         let requests = observer.takeRequests()
         resolve(before.stacks + requests.stacks)
-        if requests.release, !LayoutDump.isWanted { feed(.released) }
+        // What has gone is let go of when its frames are known.
+        if requests.release, !LayoutDump.isWanted, !stacks.isWaiting { feed(.released) }
         recorder?.flush(vms_monotonic_ns())
         // Not before the ring is empty: what was lost lies behind what is in it.
         for mm in requests.stale where isEmpty {

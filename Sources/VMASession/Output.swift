@@ -2,42 +2,74 @@ import CSystem
 import Glibc
 
 /// Where a report goes.
+///
+/// Files are opened by the kernel's own rules, those that protect links, files and pipes in folders like /tmp
+/// (fs.protected_symlinks and its like) included: no path is resolved here, which would go around them.
 package struct Output {
     private enum Place {
-        case file(String)
+        /// A name in a folder, which a whole file can be given; the file that has it now, if there is one.
+        case name(String, in: Folder, old: stat?)
+        /// A file that is not ours to replace: it is written in place, when the report is whole.
+        case file(Int32, name: String)
         /// A device or a pipe, which no file can replace. A pipe is opened once only: its reader
         /// takes the end of the first writer for the end of the report.
         case stream(Int32, name: String)
     }
 
     private let place: Place
+    /// As it was given, for messages.
+    private let path: String
+    /// Of a file that is new.
+    private let mode: mode_t
+
+    /// Nobody else reads a report, unless told otherwise.
+    package static let ownMode: mode_t = 0o600
 
     /// To `path`, or to stdout without one. Fails now if that can't be written, and not when there
     /// is something to lose. Waits for a pipe's reader.
-    package init(_ path: String?) throws {
-        var status = stat()
+    ///
+    /// - Parameter mode: of a file that is new; one that exists keeps its own.
+    package init(_ path: String?, mode: mode_t? = nil) throws {
+        self.mode = mode ?? Self.ownMode
+        self.path = path ?? "stdout"
         guard let path, !Self.isStdout(path) else {
             let mode = fcntl(1, F_GETFL)
             guard mode >= 0, mode & O_ACCMODE != O_RDONLY else { throw Failure.output("stdout is closed") }
             place = .stream(1, name: "stdout")
             return
         }
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-            let fd = open(path, O_WRONLY | O_CLOEXEC)
-            guard fd >= 0 else { throw Self.failure(path) }
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            guard errno == ENOENT else { throw Self.failure(path) }
+            let (folder, name) = try Self.parts(path)
+            // A link that leads nowhere is nobody's name for a file.
+            guard fstatat(folder.fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 else {
+                errno = ENOENT
+                throw Self.failure(path)
+            }
+            try folder.check(path)
+            place = .name(name, in: folder, old: nil)
+            return
+        }
+        let fd = try Self.open(path)
+        guard fstat(fd, &status) == 0 else { throw Self.failure(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
             place = .stream(fd, name: path)
+            return
+        }
+        if status.st_uid == geteuid(), status.st_nlink == 1, let (folder, name) = Self.place(of: fd, status) {
+            close(fd)
+            place = .name(name, in: folder, old: status)
         } else {
-            let file = try Self.resolve(path)
-            try Self.check(file)
-            place = .file(file)
+            place = .file(fd, name: path)
         }
     }
 
-    /// Throws if no file could take the place of the one at `path`.
-    static func check(_ path: String) throws {
-        let part = try part(of: path)
-        close(part.fd)
-        unlink(part.path)
+    /// A file for writing, opened as anybody opens one (open(2) with O_CREAT), and left as it is.
+    static func open(_ path: String, mode: mode_t = ownMode) throws -> Int32 {
+        let fd = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode)
+        guard fd >= 0 else { throw failure(path) }
+        return fd
     }
 
     /// A file is replaced only by a whole one. If the text can't be written, it goes to stdout, so
@@ -45,7 +77,10 @@ package struct Output {
     package func write(_ text: String) throws {
         do {
             switch place {
-            case .file(let path): try Self.replace(path, text)
+            case .name(let name, let folder, let old): try folder.replace(name, text, mode: mode, old: old, path: path)
+            case .file(let fd, let name):
+                guard ftruncate(fd, 0) == 0, lseek(fd, 0, SEEK_SET) == 0 else { throw Self.failure(name) }
+                try Console.write(fd, text, to: name)
             case .stream(let fd, let name): try Self.stream(fd, text, name)
             }
         } catch {
@@ -68,42 +103,95 @@ package struct Output {
         return one.st_dev == other.st_dev && one.st_ino == other.st_ino
     }
 
-    /// What is replaced is the file that a link stands for, not the link.
-    private static func resolve(_ path: String) throws -> String {
-        var status = stat()
-        if !path.isEmpty, lstat(path, &status) != 0 { return path }
-        guard let target = realpath(path, nil) else { throw failure(path) }
-        defer { free(target) }
-        return String(cString: target)
+    /// The folder of a path, and the name in it.
+    private static func parts(_ path: String) throws -> (Folder, String) {
+        let slash = path.lastIndex(of: "/")
+        let name = String(slash.map { path[path.index(after: $0)...] } ?? path[...])
+        guard !name.isEmpty, name != ".", name != ".." else {
+            errno = path.isEmpty ? ENOENT : EISDIR
+            throw failure(path)
+        }
+        return (try Folder(slash.map { String(path[...$0]) } ?? ".", for: path), name)
     }
 
-    /// - Parameter durably: whoever finds it after a crash finds one of the two whole.
-    static func replace(_ path: String, _ text: String, durably: Bool = false) throws {
-        let part = try part(of: path)
+    /// Where the file lies that a descriptor stands for, whatever links led there: a name in a folder, if that
+    /// is the file, and another can take its place.
+    private static func place(of fd: Int32, _ file: stat) -> (Folder, String)? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = buffer.withUnsafeMutableBytes {
+            readlink("/proc/self/fd/\(fd)", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        guard length > 0, let (folder, name) = try? parts(String(decoding: buffer[..<length], as: UTF8.self)) else { return nil }
+        var found = stat()
+        guard fstatat(folder.fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0, found.st_dev == file.st_dev, found.st_ino == file.st_ino,
+            (try? folder.check(name)) != nil
+        else { return nil }
+        return (folder, name)
+    }
+
+    fileprivate static func failure(_ path: String) -> Failure {
+        .output("\(path): \(String(cString: strerror(errno)))")
+    }
+}
+
+/// A folder that stays the same one whatever is done to the path that led to it.
+final class Folder {
+    let fd: Int32
+
+    /// - Parameter path: what is to be in it, for messages.
+    init(_ folder: String, for path: String) throws {
+        fd = vms_open_place(folder)
+        guard fd >= 0 else {
+            errno = -fd
+            throw Output.failure(path)
+        }
+    }
+
+    deinit { if fd >= 0 { close(fd) } }
+
+    /// Throws if no file can be made here.
+    func check(_ path: String) throws {
+        let part = try part(path)
+        close(part.fd)
+        unlinkat(fd, part.name, 0)
+    }
+
+    /// - Parameters:
+    ///   - old: what has the name now. It is ours, and what comes in its place has its mode, but for what the
+    ///     umask forbids, and its group.
+    ///   - durably: whoever finds it after a crash finds one of the two whole.
+    func replace(_ name: String, _ text: String, mode: mode_t, old: stat? = nil, durably: Bool = false, path: String) throws {
+        let part = try part(path)
         do {
             let written = Result {
+                var mode = mode
+                if let old {
+                    let mask = umask(0o077)
+                    umask(mask)
+                    mode = old.st_mode & 0o777 & ~mask
+                    if fchown(part.fd, uid_t.max, old.st_gid) != 0 { mode &= 0o707 }
+                }
+                guard fchmod(part.fd, mode) == 0 else { throw Output.failure(path) }
                 try Console.write(part.fd, text, to: path)
-                if durably, fsync(part.fd) != 0 { throw failure(path) }
+                if durably, fsync(part.fd) != 0 { throw Output.failure(path) }
             }
             let closed = close(part.fd)  // where a network's file system says that it is full
             try written.get()
-            guard closed == 0, rename(part.path, path) == 0 else { throw failure(path) }
+            guard closed == 0, renameat(fd, part.name, fd, name) == 0 else { throw Output.failure(path) }
         } catch {
-            unlink(part.path)
+            unlinkat(fd, part.name, 0)
             throw error
         }
     }
 
-    /// A new file beside `path`, which a rename can put in its place.
-    private static func part(of path: String) throws -> (fd: Int32, path: String) {
-        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "./"
-        var name = Array("\(folder).vmascope-XXXXXX".utf8CString)
-        let fd = vms_temporary_file(&name)
-        guard fd >= 0 else { throw failure(path) }
-        return (fd, name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
-    }
-
-    private static func failure(_ path: String) -> Failure {
-        .output("\(path): \(String(cString: strerror(errno)))")
+    /// A new file, which a rename can put in a name's place.
+    private func part(_ path: String) throws -> (fd: Int32, name: String) {
+        for _ in 0..<100 {
+            let name = ".vmascope-" + String(UInt64.random(in: 0 ... .max), radix: 36)
+            let part = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            if part >= 0 { return (part, name) }
+            if errno != EEXIST { break }
+        }
+        throw Output.failure(path)
     }
 }

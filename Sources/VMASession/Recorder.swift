@@ -18,15 +18,14 @@ final class Recorder {
     private static let blockTime: UInt64 = 1_000_000_000
 
     /// Opens the file, and leaves what is in it until there is something to record.
-    init(_ path: String, notInto report: String?) throws {
+    init(_ path: String, mode: mode_t? = nil, notInto report: String?) throws {
         self.path = path
         var file = stat()
         // The opening of a pipe would wait.
         if stat(path, &file) == 0, ![S_IFREG, S_IFCHR].contains(file.st_mode & S_IFMT) {
             throw Failure(message: "--record \(path): a recording goes to a file", status: 64)
         }
-        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
-        guard fd >= 0 else { throw Failure.output("\(path): \(String(cString: strerror(errno)))") }
+        fd = try Output.open(path, mode: mode ?? Output.ownMode)
         guard fstat(fd, &file) == 0 else { return }
         if let report, Self.isSame(file, { stat(report, $0) }) {
             throw Failure(message: "--record and --output name the same file: \(path)", status: 64)

@@ -5,13 +5,17 @@ import VMATrace
 
 /// An observation once more, from its recording.
 package struct Replay {
+    /// A bit of a recording can stand for a VMA, and so a few bytes for more memory than there is. So layouts may have
+    /// so many VMAs, and one more for each so many bytes; that is looked at whenever so many have been told.
+    package static let (freeVMAs, bytesPerVMA) = (4_000_000, 4)
+
     package let findings: Findings
     /// Status 65: why it could not be read to its end, and is of what comes before that.
     package let damage: Failure?
 
     /// - Throws: `Failure` with status 65 if there is nothing to report of, `ProbeError.notFound` if it
     ///   can't be read.
-    package init(_ file: InputFile) throws {
+    package init(_ file: InputFile, freeVMAs: Int = freeVMAs) throws {
         var reader: TraceReader
         do {
             reader = try TraceReader(file.read)
@@ -23,8 +27,16 @@ package struct Replay {
         var lastTime = header.startTime
         var damage: Failure?
         do {
+            var told = 0
             while try reader.next({ event in
                 observer.apply(event)
+                told += event.vmaCount
+                if told > freeVMAs / 4 {
+                    told = 0
+                    if observer.keptVMAs > freeVMAs + file.bytesRead / Self.bytesPerVMA {
+                        throw TraceError.damaged(at: file.bytesRead, "its layouts have more VMAs than so few bytes can tell")
+                    }
+                }
                 // They were asked for then; the answers are events.
                 _ = observer.takeRequests()
                 if let time = event.time { lastTime = max(lastTime, time) }
@@ -44,6 +56,7 @@ package final class InputFile {
     private let fd: Int32
     /// Read already, to see what it is.
     private var ahead: [UInt8] = []
+    package private(set) var bytesRead = 0
 
     package init(_ path: String) throws {
         self.path = path
@@ -52,6 +65,9 @@ package final class InputFile {
     }
 
     deinit { close(fd) }
+
+    /// Bytes of a report that is read whole.
+    private static let textLimit = 256 << 20
 
     /// Whether it begins as recordings do, and no text does.
     package func isRecording() throws -> Bool {
@@ -62,11 +78,13 @@ package final class InputFile {
     /// None only at the end.
     func read(atMost count: Int) throws -> [UInt8] {
         if !ahead.isEmpty {
-            defer { ahead.removeFirst(min(count, ahead.count)) }
-            return Array(ahead.prefix(count))
+            let part = ahead.prefix(count)
+            ahead = Array(ahead[part.endIndex...])
+            return Array(part)
         }
         return try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             repeat { filled = Glibc.read(fd, buffer.baseAddress, count) } while filled < 0 && errno == EINTR
+            bytesRead += max(filled, 0)
             guard filled >= 0 else {
                 filled = 0
                 throw ProbeError.notFound("\(path): \(String(cString: strerror(errno)))")
@@ -76,7 +94,12 @@ package final class InputFile {
 
     package func readAll() throws -> [UInt8] {
         var bytes: [UInt8] = []
-        while case let part = try read(atMost: 1 << 16), !part.isEmpty { bytes += part }
+        while case let part = try read(atMost: 1 << 16), !part.isEmpty {
+            bytes += part
+            guard bytes.count <= Self.textLimit else {
+                throw Failure(message: "\(path) has more than \(Self.textLimit >> 20) MiB: that is no report", status: 65)
+            }
+        }
         return bytes
     }
 }

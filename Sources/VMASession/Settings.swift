@@ -12,6 +12,8 @@ package struct OutputSettings {
     package var format: String
     /// A path; nil: stdout.
     package var path: String?
+    /// Of a file that is new, the recording's, too; nil: nobody else may read it.
+    package var mode: UInt32?
     package var weight: Weight?
     /// End with status 3 if it holds.
     package var failOn: Condition?
@@ -19,10 +21,10 @@ package struct OutputSettings {
     package var whatIf = Proposals.rfc
 
     package init(
-        format: String = "text", path: String? = nil, weight: Weight? = nil, failOn: Condition? = nil,
+        format: String = "text", path: String? = nil, mode: UInt32? = nil, weight: Weight? = nil, failOn: Condition? = nil,
         whatIf: Int = Proposals.rfc
     ) {
-        (self.format, self.path, self.weight, self.failOn) = (format, path, weight, failOn)
+        (self.format, self.path, self.mode, self.weight, self.failOn) = (format, path, mode, weight, failOn)
         self.whatIf = whatIf
     }
 }
@@ -73,6 +75,8 @@ package struct SystemSettings {
     package var source = SourceChoice.auto
     package var format = SystemFormat.text
     package var output: String?
+    /// Of a file that is new; nil: nobody else may read it.
+    package var outputMode: UInt32?
     package var listen: Endpoint?
     /// The folder for vmascope.prom.
     package var textfile: String?

@@ -28,7 +28,7 @@ final class SystemFaces {
         textfile = try options.textfile.map(Textfile.init)
         screen = options.format == .text ? Screen(host, text) : nil
         if options.format == .ndjson {
-            stream = try Self.stream(options.output)
+            stream = try Self.stream(options.output, mode: options.outputMode)
         } else if options.format == .text, options.output == nil, screen == nil, server == nil, textfile == nil {
             // Who reads metrics does not read lines as well.
             stream = (1, "stdout")
@@ -54,13 +54,13 @@ final class SystemFaces {
     }
 
     /// Objects are written as they come, so a file grows, and is not replaced.
-    private static func stream(_ path: String?) throws -> (Int32, String) {
+    private static func stream(_ path: String?, mode: mode_t?) throws -> (Int32, String) {
         guard let path else {
             _ = try Output(nil)  // or says that stdout is closed
             return (1, "stdout")
         }
-        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard fd >= 0 else { throw Failure.output("\(path): \(String(cString: strerror(errno)))") }
+        let fd = try Output.open(path, mode: mode ?? Output.ownMode)
+        ftruncate(fd, 0)  // a device has nothing to cut off
         return (fd, path)
     }
 
@@ -105,6 +105,8 @@ final class SystemFaces {
 
     var polled: [pollfd] { (screen?.polled ?? []) + (server?.polled ?? []) }
     var isBusy: Bool { server?.isBusy ?? false }
+    /// Processor time spent on it.
+    var servingSeconds: Double { server?.cpuSeconds ?? 0 }
 
     func resize() throws { try screen?.draw() }
 
@@ -125,20 +127,25 @@ final class SystemFaces {
 /// once, until it can be again.
 private final class Textfile {
     private let path: String
+    private let folder: Folder
     private var hasFailed = false
+    private static let name = "vmascope.prom"
+    /// node_exporter is another user, and what it publishes is no secret.
+    private static let mode: mode_t = 0o644
 
     init(_ folder: String) throws {
         var status = stat()
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw Failure.output("--textfile \(folder): it is no folder")
         }
-        path = folder + (folder.last == "/" ? "" : "/") + "vmascope.prom"
-        try Output.check(path)
+        path = folder + (folder.last == "/" ? "" : "/") + Self.name
+        self.folder = try Folder(folder, for: path)
+        try self.folder.check(path)
     }
 
     func write(_ text: String) {
         do {
-            try Output.replace(path, text, durably: true)
+            try folder.replace(Self.name, text, mode: Self.mode, durably: true, path: path)
             if hasFailed { Console.warn("\(path) is written again") }
             hasFailed = false
         } catch {

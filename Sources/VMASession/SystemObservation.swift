@@ -31,7 +31,7 @@ package final class SystemObservation {
 
     package init(_ options: SystemSettings) throws {
         self.options = options
-        output = options.format == .ndjson ? nil : try Output(options.output)
+        output = options.format == .ndjson ? nil : try Output(options.output, mode: options.outputMode)
         // From here on a signal ends in a report.
         signals = vms_signal_fd(true)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
@@ -129,6 +129,7 @@ package final class SystemObservation {
             if signal == SIGWINCH { try faces.resize() }
         }
         if try faces.serve() { ends = true }
+        flow?.exempt = faces.servingSeconds
         sweeps.slice(cost: { SystemProbe.cpuSeconds }) { process in
             if let sums = try? system.sweep(process) { stock.note(sums, of: process.key) }
         }

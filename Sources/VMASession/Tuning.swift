@@ -1,9 +1,20 @@
+import CSystem
 import Glibc
 
-/// What tests set by environment variables, and nobody needs to.
-enum Tuning {
+/// What tests set by environment variables, and nobody needs to. They act only where the first argument is
+/// `--debug-environment`, and never where the executable has given its user privileges (AT_SECURE).
+package enum Tuning {
+    package static let option = "--debug-environment"
+
+    private static let names = ["VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS"]
+
+    /// To be called before anything looks at the environment.
+    package static func forget() { names.forEach { unsetenv($0) } }
+
+    package static var isForbidden: Bool { vms_has_gained_privileges() }
+
     /// VMASCOPE_AUDIT_INTERVAL: milliseconds between comparisons with the kernel; here nanoseconds.
-    static let auditInterval = number("VMASCOPE_AUDIT_INTERVAL").map { $0 * 1_000_000 }
+    static let auditInterval = number("VMASCOPE_AUDIT_INTERVAL").map { min(max($0, 1), 1_000_000_000) * 1_000_000 }
 
     /// VMASCOPE_RING: bytes of the ring buffer, a power of two of at least a page.
     static let ringBytes = number("VMASCOPE_RING").map { UInt32(clamping: $0) }

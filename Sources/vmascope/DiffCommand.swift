@@ -19,13 +19,16 @@ struct Diff: ParsableCommand {
     @Option(help: "Write it to this file, not to stdout.")
     var output: String?
 
+    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    var outputMode: UInt32?
+
     @Option(
         help: "End with status 3 if this holds of the report after, or of the difference: 'delta.missed>0'.",
         transform: Parse.condition)
     var failOn: Condition?
 
     func run() throws {
-        let destination = try Output(output)
+        let destination = try Output(output, mode: outputMode)
         let (old, new) = (try Kept(before), try Kept(after))
         let comparison = Comparison(before: old.figures, after: new.figures)
         try destination.write(json ? comparison.json() : comparison.text((before, after)))

@@ -18,8 +18,11 @@ struct LayoutCommand: ParsableCommand {
     @Option(help: "Write it to this file, not to stdout.")
     var output: String?
 
+    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    var outputMode: UInt32?
+
     func run() throws {
-        let destination = try Output(output)
+        let destination = try Output(output, mode: outputMode)
         try Target.requireHostProcessIDs()
         let process = try Target.process(pid)
         let kernel = Kernel()

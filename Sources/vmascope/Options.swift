@@ -20,6 +20,12 @@ enum Parse {
         return id
     }
 
+    /// `0644`, at most 0777.
+    @Sendable static func mode(_ text: String) throws -> UInt32 {
+        guard let mode = UInt32(text, radix: 8), mode <= 0o777 else { throw ValidationError("write a mode in octal, like 0644") }
+        return mode
+    }
+
     /// What `--fail-on` takes (docs/usage.md).
     @Sendable static func condition(_ text: String) throws -> Condition {
         do { return try Condition(text) } catch { throw ValidationError(error.message) }
@@ -47,6 +53,9 @@ struct OutputOptions: ParsableArguments {
     @Option(help: "Write the report to this file, not to stdout.")
     var output: String?
 
+    @Option(help: "Mode of a new output file, or recording: 0644 (default 0600).", transform: Parse.mode)
+    var outputMode: UInt32?
+
     @Option(help: "What folded stacks are weighed by: misses (the flow), or boundaries (what stands now).")
     var weight: Weight?
 
@@ -69,7 +78,7 @@ struct OutputOptions: ParsableArguments {
 
     private var name: String { json ? "json" : format ?? "text" }
 
-    var settings: OutputSettings { OutputSettings(format: name, path: output, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc) }
+    var settings: OutputSettings { OutputSettings(format: name, path: output, mode: outputMode, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc) }
 }
 
 extension Weight: ExpressibleByArgument {}

@@ -13,7 +13,7 @@ struct ReportCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let destination = try Output(output.output)
+        let destination = try Output(output.output, mode: output.outputMode)
         let replay = try Replay(InputFile(recording))
         try replay.findings.write(output.settings, to: destination)
         if let damage = replay.damage { throw damage }

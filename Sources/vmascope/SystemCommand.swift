@@ -61,6 +61,9 @@ struct SystemOptions: ParsableArguments {
     @Option(help: "Write the report, or the objects, to this file, not to stdout.")
     var output: String?
 
+    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    var outputMode: UInt32?
+
     @Option(help: "Serve metrics to Prometheus at this address: 127.0.0.1:9464.", transform: Parse.endpoint)
     var listen: Endpoint?
 
@@ -92,6 +95,7 @@ struct SystemOptions: ParsableArguments {
         settings.source = source
         settings.format = json ? .json : format ?? .text
         settings.output = output
+        settings.outputMode = outputMode
         settings.listen = listen
         settings.textfile = textfile
         return settings

@@ -27,9 +27,10 @@ struct Vmascope: ParsableCommand {
         ])
 
     static func main() {
+        SymbolHelper.runIfAsked(CommandLine.arguments)
         vms_hold_standard_streams()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(arguments())
             do {
                 try command.run()
             } catch let error as ProbeError {
@@ -43,6 +44,24 @@ struct Vmascope: ParsableCommand {
             fail("\(what) (see vmascope --help)", status: 64)
         }
     }
+
+    /// What is to be parsed, in time that does not grow with the square of it: of the command that `run` is to
+    /// start one word stands for all, which `Run` takes from where they are.
+    private static func arguments() -> [String] {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == Tuning.option {
+            if Tuning.isForbidden { fail("\(Tuning.option) is not for an executable that gives privileges", status: 64) }
+            arguments.removeFirst()
+        } else {
+            Tuning.forget()
+        }
+        let end = arguments.firstIndex(of: "--") ?? arguments.count
+        if end > argumentLimit { fail("more than \(argumentLimit) arguments (see vmascope --help)", status: 64) }
+        if arguments.first == "run", end + 2 < arguments.count { arguments.removeSubrange((end + 2)...) }
+        return arguments
+    }
+
+    private static let argumentLimit = 500
 
     /// One line on stderr that names what was wrong.
     static func fail(_ message: String, status: Int32) -> Never {

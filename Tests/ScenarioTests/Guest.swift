@@ -147,7 +147,7 @@ struct Guest: Sendable {
         fi
         for source in \(Station.sources.joined(separator: " ")); do
             export VMASCOPE_DUMP_LAYOUTS=$source.layouts SCENARIO_MAPS=$source.maps
-            $vmascope run --source $source --json -- sh each.sh > $source.json 2> $source.err
+            $vmascope --debug-environment run --source $source --json -- sh each.sh > $source.json 2> $source.err
             unset VMASCOPE_DUMP_LAYOUTS SCENARIO_MAPS
             $vmascope run --source $source --json -- /root/programs/baseline > $source.baseline
         done

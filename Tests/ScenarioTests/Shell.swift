@@ -17,7 +17,7 @@ enum Shell {
         let folder = try TemporaryFolder()
         let process = Process()
         process.executableURL = program
-        process.arguments = arguments
+        process.arguments = Tuning.arguments(arguments, environment)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = Repository.root
         process.standardInput = FileHandle.nullDevice
@@ -39,6 +39,15 @@ enum Shell {
             throw Failure(description: "\(command.joined(separator: " ")): \(outcome.status)\n\(outcome.errors)\(outcome.output)")
         }
         return outcome.output
+    }
+}
+
+/// Variables that act only if the first argument asks for it.
+enum Tuning {
+    private static let names: Set = ["VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS"]
+
+    static func arguments(_ arguments: [String], _ environment: [String: String]) -> [String] {
+        (names.isDisjoint(with: environment.keys) ? [] : ["--debug-environment"]) + arguments
     }
 }
 

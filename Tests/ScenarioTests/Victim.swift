@@ -10,7 +10,7 @@ final class Victim {
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         folder = try TemporaryFolder()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [program] + arguments
+        process.arguments = [program] + Tuning.arguments(arguments, environment)
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try folder.handle("out")

@@ -165,7 +165,10 @@ private let program = headers + Running.main("target")
         guard let elf = RegularFile.open(file).flatMap({ ElfFile(owning: $0) }) else {
             throw Trouble(description: "\(file) is no ELF file")
         }
-        return SymbolFile(elf, path: file, openDebug: openDebug)
+        return SymbolFile(elf) { what, place in
+            let paths = FileOpener.paths(what, beside: file)
+            return place % 2 == 0 && place / 2 < paths.count ? openDebug(paths[place / 2]) : nil
+        }
     }
 
     @Test func debugFileByLink() throws {
@@ -200,7 +203,7 @@ private let program = headers + Running.main("target")
         guard let elf = RegularFile.open(file).flatMap({ ElfFile(owning: $0) }) else { return }
         _ = elf.debugLink()
         _ = elf.symbols(exported: true)
-        let names = SymbolFile(elf, path: file) { _ in RegularFile.open(file) }
+        let names = SymbolFile(elf) { _, _ in RegularFile.open(file) }
         for offset in stride(from: UInt64(0), to: 1 << 16, by: 509) {
             if let address = names.address(ofOffset: offset) { _ = names.function(at: address) }
         }

@@ -1,3 +1,4 @@
+import CSystem
 import Foundation
 
 @testable import VMAProbe
@@ -121,10 +122,24 @@ final class Running {
             let fields = line.split(separator: " ", maxSplits: 5)
             let ends = fields[0].split(separator: "-").compactMap { UInt64($0, radix: 16) }
             guard ends[0] <= address, address < ends[1], fields.count == 6 else { continue }
-            return MappedPlace(
+            var place = MappedPlace(
                 path: fields[5].trimmingCharacters(in: .whitespaces).replacingOccurrences(of: " (deleted)", with: ""),
                 fileOffset: UInt64(fields[2], radix: 16)! + address - ends[0], address: address, mappingStart: ends[0])
+            place.mappingEnd = ends[1]
+            let device = fields[3].split(separator: ":").compactMap { UInt64($0, radix: 16) }
+            place.identity = FileIdentity(device: device[0] << 32 | device[1], inode: UInt64(fields[4])!)
+            var now = timespec()
+            clock_gettime(CLOCK_REALTIME, &now)
+            place.toldAt = (Int64(now.tv_sec), Int64(now.tv_nsec))
+            return place
         }
         throw Trouble(description: "\(name) is not mapped")
+    }
+}
+
+enum RegularFile {
+    static func open(_ path: String) -> Int32? {
+        let fd = vms_open_link(path)
+        return fd >= 0 ? fd : nil
     }
 }

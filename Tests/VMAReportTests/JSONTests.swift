@@ -28,7 +28,7 @@ struct JSONTests {
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
         #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
-        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain"])
+        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain", "other_stacks"])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [

@@ -103,9 +103,9 @@ struct ServerTests {
     func bytewise() {
         var exchange = Exchange()
         for byte in Self.get.utf8.dropLast() {
-            #expect(exchange.receive([byte], page: { "x" }) == .more)
+            #expect(exchange.receive([byte], page: { [] }) == .more)
         }
-        #expect(exchange.receive([10], page: { "x" }) != .more)
+        #expect(exchange.receive([10], page: { [] }) != .more)
     }
 
     @Test("who does nothing keeps nobody out, and is let go when its time is over")
@@ -144,5 +144,22 @@ struct ServerTests {
     func taken() throws {
         let server = try Self.server()
         #expect { _ = try MetricsServer(server.endpoint) } throws: { ($0 as? Endpoint.Failure)?.code == EADDRINUSE }
+    }
+
+    @Test("so many pages a second are served, the others are told to come again, and what that costs is counted")
+    func flood() throws {
+        let server = try Self.server()
+        var (pages, busy) = (0, 0)
+        for _ in 0..<200 {
+            let client = try Client(server)
+            client.send(Self.get)
+            let answer = try #require(client.receive(server, at: 1))
+            if answer.hasPrefix("HTTP/1.1 200") { pages += 1 } else if answer.hasPrefix("HTTP/1.1 503") { busy += 1 }
+        }
+        #expect(pages == Int(2 * MetricsServer.pageRate) && busy == 200 - pages)
+        #expect(server.cpuSeconds > 0)
+        let client = try Client(server)
+        client.send(Self.get)
+        #expect(client.receive(server, at: 3)?.hasPrefix("HTTP/1.1 200") == true)
     }
 }

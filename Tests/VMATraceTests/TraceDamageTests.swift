@@ -127,14 +127,23 @@ struct TraceDamageTests {
     @Test("whatever its bytes are, ends in a report")
     func fuzz() {
         func setting(_ name: String) -> UInt64? { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } }
-        let count = Int(setting("VMASCOPE_FUZZ") ?? 1000)
+        let wanted = Int(setting("VMASCOPE_FUZZ") ?? 1000)
         var fuzzer = Fuzzer(seed: setting("VMASCOPE_FUZZ_SEED") ?? 1)
-        for _ in 0..<count { fuzzer.round() }
+        let (start, seconds) = (Date(), setting("VMASCOPE_FUZZ_SECONDS").map { Double($0) })
+        var (done, slowest) = (0, 0.0)
+        while seconds.map({ Date().timeIntervalSince(start) < $0 }) ?? (done < wanted) {
+            let begin = Date()
+            fuzzer.round()
+            slowest = max(slowest, Date().timeIntervalSince(begin))
+            done += 1
+        }
+        let count = done
+        #expect(slowest < 2, "a recording took \(slowest) s")
         #expect(fuzzer.reports + fuzzer.refused == count)
         // They get past the checks of the frame, and past those of the events.
         #expect(fuzzer.reports > count / 4)
         #expect(fuzzer.events > count)
-        print("fuzzed \(count) recordings: \(fuzzer.reports) reports, \(fuzzer.whole) of whole recordings; \(fuzzer.events) events")
+        print("fuzzed \(count) recordings: \(fuzzer.reports) reports, \(fuzzer.whole) of whole recordings; \(fuzzer.events) events; the slowest took \(Int(slowest * 1000)) ms")
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 // Starts a command that waits before its first instruction until `vms_release`.
 // Returns 0 and fills in `pid` and `gate`, or an errno.
@@ -24,8 +25,8 @@ void vms_restore_signals(void);
 // Closed ones of the descriptors 0, 1 and 2 become ones that can't be read or written: another
 // file would take their place else. A command that is started does not get them.
 void vms_hold_standard_streams(void);
-// mkstemp(3) with the mode that open(2) would give a file. Returns a descriptor, or -1 and errno.
-int vms_temporary_file(char *path);
+// Whether exec gave this process more rights than the one that started it has (AT_SECURE).
+bool vms_has_gained_privileges(void);
 
 // Of the terminal that `fd` is. Returns 0, or -1 and errno.
 int vms_terminal_size(int fd, int *columns, int *rows);
@@ -70,8 +71,13 @@ void vms_ring_close(struct vms_ring *ring);
 // Delivers what there is. Returns 0, what `deliver` ended it with, or -errno.
 int vms_ring_consume(struct vms_ring *ring);
 
-// The text of a mangled name with all its types, to be freed, or NULL if it is none.
-char *vms_demangle_cxx(const char *name);
+// The text of a mangled name with all its types, of at most `room` bytes, and no zero at its end. Returns its
+// length, or -1 if it is none, or too long. Not for two threads at once.
+ssize_t vms_demangle_cxx(const char *name, char *text, size_t room);
+// The same, to be freed, or NULL.
 char *vms_demangle_swift(const char *name, size_t length);
+// From now on neither takes longer than 0.2 s of processor time: of C++ it is then none, for Swift this process
+// ends with status 75. For a process of one thread.
+void vms_guard_demangling(void);
 
 #endif

@@ -16,6 +16,6 @@ public enum CallPath {
 
     /// Whether a stack reaches from the call to where its thread began; nil if there is no stack.
     public static func isComplete(_ frames: [String]) -> Bool? {
-        frames.isEmpty ? nil : !frames.contains(unseenFrame)
+        frames.isEmpty || frames == [FrameTable.othersText] ? nil : !frames.contains(unseenFrame)
     }
 }

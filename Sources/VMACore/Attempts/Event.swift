@@ -51,6 +51,15 @@ public enum Event: Sendable {
         }
     }
 
+    /// VMAs that it tells.
+    public var vmaCount: Int {
+        switch self {
+        case .rows(let rows): rows.vmas.count
+        case .snapshot(_, let vmas, _), .compared(_, let vmas): vmas.count
+        default: 1
+        }
+    }
+
     /// One for each record that the kernel's side made.
     var isRecord: Bool {
         switch self {

@@ -24,6 +24,8 @@ struct OpenSection {
         for vma in vmas where all.count < limit { all.append(vma) }
     }
 
+    fileprivate var count: Int { before.count + after.count }
+
     fileprivate var isEmpty: Bool { !hasBegun && before.isEmpty && after.isEmpty }
 
     fileprivate mutating func removeAll() {
@@ -45,6 +47,9 @@ struct OpenSections {
     private var thread: UInt32 = 0
     private var current = OpenSection()
     private var others: [UInt32: OpenSection] = [:]
+
+    /// Rows of all that are open.
+    var count: Int { others.values.reduce(current.count) { $0 + $1.count } }
 
     mutating func take(_ rows: Rows) {
         turn(to: rows.origin.tid)

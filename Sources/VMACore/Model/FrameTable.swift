@@ -1,5 +1,8 @@
 /// The frames of stacks, innermost first. A stack is a list of addresses, so what it means is a
 /// matter of the address space.
+///
+/// An observed process decides how many stacks it has and what the frames are called, so both are bounded: for
+/// each address space, and in all. Stacks beyond that are one, `others`.
 public struct FrameTable {
     private struct Key: Hashable {
         var mm: MMID
@@ -9,15 +12,68 @@ public struct FrameTable {
     private var frames: [Key: [String]] = [:]
     /// Of address spaces that are not told apart any more: equal words are one stack.
     private var folded: [[String]: StackID] = [:]
+    /// Stacks, and bytes of frames, of each address space.
+    private var counts: [MMID: Int] = [:]
+    private var bytes: [MMID: Int] = [:]
+    private var allStacks: Set<Key> = []
+    private var allBytes = 0
+    /// Times that a stack was one of the others.
+    public private(set) var othersCount = 0
+
+    /// What a stack is called for which there was no room.
+    public static let others: StackID = .max
+    public static let othersText = "(other stacks)"
+
+    /// Of one address space, and in all.
+    static let stackLimit = (one: 4000, all: 60_000)
+    /// Bytes of their frames, as they are printed.
+    static let byteLimit = (one: 4 << 20, all: 48 << 20)
+    /// Frames of one stack, and bytes of a frame.
+    static let frameLimit = (count: 256, bytes: 640)
+
+    /// The stack itself, or `others` where its address space has too many.
+    mutating func admit(_ stack: StackID, of mm: MMID) -> StackID {
+        guard stack != 0, stack != Self.others else { return stack }
+        let key = Key(mm: mm, stack: stack)
+        if allStacks.contains(key) { return stack }
+        guard counts[mm, default: 0] < Self.stackLimit.one, allStacks.count < Self.stackLimit.all else {
+            othersCount += 1
+            return Self.others
+        }
+        allStacks.insert(key)
+        counts[mm, default: 0] += 1
+        return stack
+    }
 
     /// Empty if they are not known.
     public internal(set) subscript(mm: MMID, stack: StackID) -> [String] {
-        get { frames[Key(mm: mm, stack: stack)] ?? [] }
-        set { frames[Key(mm: mm, stack: stack)] = newValue }
+        get { stack == Self.others ? [Self.othersText] : frames[Key(mm: mm, stack: stack)] ?? [] }
+        set {
+            guard stack != 0, stack != Self.others else { return }
+            let key = Key(mm: mm, stack: stack)
+            if let old = frames[key] { count(-Self.size(old), of: mm) }
+            let words = newValue.prefix(Self.frameLimit.count).map { $0.cut(to: Self.frameLimit.bytes) }
+            let size = Self.size(words)
+            if bytes[mm, default: 0] + size > Self.byteLimit.one || allBytes + size > Self.byteLimit.all {
+                frames[key] = [Self.othersText]
+                othersCount += 1
+            } else {
+                frames[key] = words
+            }
+            count(Self.size(frames[key]!), of: mm)
+        }
     }
+
+    private mutating func count(_ size: Int, of mm: MMID) {
+        bytes[mm, default: 0] += size
+        allBytes += size
+    }
+
+    private static func size(_ words: [String]) -> Int { words.reduce(32) { $0 + $1.utf8.count + 16 } }
 
     /// What the stack is called in address space 0, which stands for all that are folded.
     mutating func fold(_ mm: MMID, _ stack: StackID) -> StackID {
+        if stack == Self.others { return stack }
         let words = self[mm, stack]
         guard !words.isEmpty else { return 0 }
         if let known = folded[words] { return known }
@@ -29,5 +85,21 @@ public struct FrameTable {
 
     mutating func remove(_ mms: Set<MMID>) {
         frames = frames.filter { !mms.contains($0.key.mm) }
+        allStacks = allStacks.filter { !mms.contains($0.mm) }
+        for mm in mms {
+            allBytes -= bytes.removeValue(forKey: mm) ?? 0
+            counts[mm] = nil
+        }
+    }
+}
+
+extension String {
+    /// At most so many bytes, of whole characters of UTF-8, "…" at the end where something is missing.
+    package func cut(to limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var bytes = Array(utf8.prefix(limit - 3))
+        while let last = bytes.last, last & 0xc0 == 0x80 { bytes.removeLast() }
+        if let last = bytes.last, last >= 0xc0 { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self) + "…"
     }
 }

@@ -35,6 +35,9 @@ public final class Observer {
     private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
     private var hooks: HookAttempts
     private static let disagreementLimit = 20
+    /// Bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's: longer ones can only be
+    /// in recordings.
+    private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
 
     /// - Parameter waits: whether the source can lose events that only a later `.lost` tells of.
     public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
@@ -61,7 +64,7 @@ public final class Observer {
         case .commit(let origin, let range): hooks.commit(origin, range)
         case .fork(let life):
             let child = population.image(for: life.origin.mm, tgid: life.origin.tgid)
-            child.command = life.command
+            child.command = life.command.cut(to: Self.commandLimit)
             if let parent = image(life.parent) {
                 child.layout.inheritCauses(of: parent.layout)
                 inherit(child, parent)
@@ -70,10 +73,10 @@ public final class Observer {
         case .exec(let life):
             leaveUnseenEnd(of: life.origin.mm)
             let image = population.image(for: life.origin.mm, tgid: life.origin.tgid)
-            image.command = life.command
+            image.command = life.command.cut(to: Self.commandLimit)
         case .exit(let life): exit(life)
-        case .file(let id, let path): files[id] = path
-        case .name(let id, let text): names[id] = text
+        case .file(let id, let path): files[id] = path.cut(to: Self.pathLimit)
+        case .name(let id, let text): names[id] = text.cut(to: Self.nameLimit)
         case .stack: break
         case .lost(let count): lose(count)
         case .settled: settle()
@@ -107,6 +110,14 @@ public final class Observer {
             release: population.hasGone)
     }
 
+    /// VMAs that are kept, in layouts and of sections that have not ended; each attempt that waits counts as
+    /// four. Takes time in proportion to the address spaces.
+    public var keptVMAs: Int {
+        var count = 4 * waiting.count
+        for image in images { count += image.layout.count + image.audited.count + image.open.count }
+        return count
+    }
+
     private func lose(_ count: UInt64) {
         lost += count
         stale = Set(population.live.keys)
@@ -136,7 +147,7 @@ public final class Observer {
     func adopt(mm: MMID, tgid: UInt32, command: String) {
         let image = population.image(for: mm, tgid: tgid)
         image.tgid = tgid
-        image.command = command
+        image.command = command.cut(to: Self.commandLimit)
     }
 
     func resync(mm: MMID, _ vmas: [VMA], asOf time: UInt64 = 0) {
@@ -248,7 +259,9 @@ public final class Observer {
 
     /// The boundaries that a section has made are its operation's, and its caller's.
     private func charge(_ section: Section, _ image: Image) {
-        let cause = causes.id(Cause(section.syscall.isNative ? section.syscall.operation : .other, stack: section.stack))
+        // Most sections leave no boundary, and are no reason to keep a stack.
+        let stack = section.ranges.isEmpty ? section.stack : frames.admit(section.stack, of: image.mm)
+        let cause = causes.id(Cause(section.syscall.isNative ? section.syscall.operation : .other, stack: stack))
         for range in section.ranges { image.layout.charge(range, to: cause) }
     }
 
@@ -260,7 +273,7 @@ public final class Observer {
             // What page faults and forks have made of its anon_vmas, which they tell nobody.
             image.layout.overwrite(image.auditedRange, with: image.audited)
         }
-        if image.command.isEmpty { image.command = life.command }
+        if image.command.isEmpty { image.command = life.command.cut(to: Self.commandLimit) }
         image.audited = []
         image.open = OpenSections()
         stale.remove(image.mm)
@@ -344,15 +357,16 @@ public final class Observer {
         }
         image.tally.add(attempt, verdict, isNearLimit: limit.map { image.layout.count > $0 / 2 } ?? false)
         for side in verdict.sides where side.missed {
+            let stack = frames.admit(attempt.stack, of: image.mm)
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
-                detail: side.detail, answers: side.answers, stack: attempt.stack)
+                detail: side.detail, answers: side.answers, stack: stack)
             let isNew = ledger.add(
                 key,
                 Ledger.Example(
                     time: attempt.origin.time, proposed: attempt.proposed,
                     prev: attempt.prev?.vma, next: attempt.next?.vma))
-            if isNew, key.stack != 0 { newStacks.append((image, key.stack)) }
+            if isNew, key.stack != 0, key.stack != FrameTable.others { newStacks.append((image, key.stack)) }
         }
     }
 }

@@ -41,7 +41,9 @@ public struct Trend: Sendable, Equatable {
         var samples: [Double] = []
         var at = 0
         for index in 1...count {
-            let time = start + UInt64(Double(end - start) * Double(index) / Double(count))
+            // In parts, since no product of the two need fit.
+            let length = end - start
+            let time = start + length / UInt64(count) * UInt64(index) + length % UInt64(count) * UInt64(index) / UInt64(count)
             while at + 1 < points.count, points[at + 1].time <= time { at += 1 }
             samples.append(Double(points[at].count))
         }

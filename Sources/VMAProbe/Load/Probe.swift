@@ -36,6 +36,11 @@ public final class Probe {
     private static let recordsPerRound = 20_000
     /// Of all records so far.
     public private(set) var receivedBytes = 0
+    /// Which file it is that was told, for whoever looks for its symbols.
+    public func identity(_ id: FileID) -> FileIdentity? {
+        decoder.fileNumbers[id].map { FileIdentity(kernelDevice: $0.device, inode: $0.inode) }
+    }
+
     /// The first record that could not be read, in words.
     public private(set) var damage: String?
 

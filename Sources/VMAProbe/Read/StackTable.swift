@@ -1,52 +1,201 @@
+import CSystem
+import Glibc
 import VMACore
 
-/// The stacks seen, and their frames: resolved when they are wanted, since later the process may
-/// be gone.
+/// The stacks seen, and their frames: asked for when they are wanted, since later the process may be gone, and
+/// told when the answer has come. Nothing here waits, but for `finish`.
 public final class StackTable {
-    private var addresses: [StackID: [UInt64]] = [:]
-    private let symbolizer = Symbolizer()
-
-    public init() {}
-
-    public func note(_ event: Event) {
-        if case .stack(let id, let found) = event { addresses[id] = found }
+    /// A stack whose frames are not all known.
+    private struct Pending {
+        var mm: MMID
+        var stack: StackID
+        var frames: [Frame]
+        /// Frames without an answer yet.
+        var missing: Int
     }
 
-    /// Tells the frames of the stacks that the observer wants.
-    public func resolve(_ wanted: [(image: Image, stack: StackID)], _ observer: Observer, _ body: (Event) -> Void) {
-        for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
-            // Of a copy that was left out, or lost, nothing is known.
-            let addresses = addresses[stack] ?? [CallPath.unseen]
-            body(.frames(image.mm, stack, symbolize(addresses, image, observer.files)))
+    private struct Frame {
+        var place: MappedPlace
+        var asked: SymbolPlace?
+        var text: String?
+
+        static var unseen: Frame {
+            Frame(place: MappedPlace(path: nil, fileOffset: 0, address: 0, mappingStart: 0), text: CallPath.unseenFrame)
         }
     }
 
-    private func symbolize(_ addresses: [UInt64], _ image: Image, _ files: [FileID: String]) -> [String] {
-        var frames: [String] = []
+    private var addresses: [StackID: [UInt64]] = [:]
+    private var service: SymbolService?
+    private var pending: [Int: Pending] = [:]
+    private var nextPending = 0
+    /// Which pending stacks wait for an address's name.
+    private var waiters: [SymbolPlace: [Int]] = [:]
+    /// Pending stacks of each address space, and those whose frames have been told.
+    private var underWay: Set<UInt64> = []
+    /// When the kernel told of each file, by the day's clock.
+    private var toldAt: [FileID: (seconds: Int64, nanoseconds: Int64)] = [:]
+
+    /// Nanoseconds for which `finish` is best given, in general and where a signal has ended an observation.
+    public static let (finalTime, finalTimeAfterSignal) = (SymbolLimits.finalTime, SymbolLimits.finalTimeAfterSignal)
+    /// Addresses are kept of so many stacks.
+    private static let stackLimit = 60_000
+    /// Stacks that may wait for names, before others get none.
+    private static let pendingLimit = 5000
+
+    /// - Parameter wantsNames: starts the processes that find names.
+    public init(wantsNames: Bool = true) {
+        if wantsNames { service = SymbolService() }
+    }
+
+    public func note(_ event: Event) {
+        switch event {
+        case .stack(let id, let found):
+            if addresses.count < Self.stackLimit { addresses[id] = found }
+        case .file(let id, _):
+            var now = timespec()
+            clock_gettime(CLOCK_REALTIME, &now)
+            toldAt[id] = (Int64(now.tv_sec), Int64(now.tv_nsec))
+        default: break
+        }
+    }
+
+    /// Whether frames that were asked for have not been told yet.
+    public var isWaiting: Bool { !pending.isEmpty }
+
+    /// Asks for the frames of the stacks that the observer wants, and tells those that have come.
+    ///
+    /// - Parameter identity: which file it is that the kernel told of.
+    public func resolve(
+        _ wanted: [(image: Image, stack: StackID)], _ observer: Observer, _ identity: (FileID) -> FileIdentity?,
+        _ body: (Event) -> Void
+    ) {
+        for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
+            ask(image, stack, observer.files, identity, body)
+        }
+        take(service?.advance(vms_monotonic_ns()) ?? [], body)
+    }
+
+    /// Waits for what was asked for, until a time (CLOCK_MONOTONIC nanoseconds) that `deadline` tells anew
+    /// before each wait. What has not come by then has no names.
+    public func finish(_ deadline: () -> UInt64, _ body: (Event) -> Void) {
+        while let service, !pending.isEmpty {
+            let now = vms_monotonic_ns()
+            take(service.advance(now), body)
+            guard !pending.isEmpty, now < deadline() else { break }
+            let sockets = service.sockets + [-1, -1]
+            _ = vms_wait(sockets[0], sockets[1], 10)
+        }
+        take(service?.giveUp() ?? [], body)
+    }
+
+    /// One line for each reason for which names are missing, for people.
+    public var warnings: [String] {
+        guard let losses = service?.losses else { return [] }
+        var lines: [String] = []
+        if losses.another > 0 {
+            lines.append("\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known")
+        }
+        if losses.late > 0 { lines.append("symbols: \(losses.late) files or names took too long, and have none") }
+        if losses.beyondBounds > 0 { lines.append("symbols: \(losses.beyondBounds) places were more than are kept, and have no names") }
+        if losses.broken { lines.append("symbols: what reads them could not be kept running: names are missing") }
+        return lines
+    }
+
+    // MARK: one stack
+
+    private func ask(
+        _ image: Image, _ stack: StackID, _ files: [FileID: String], _ identity: (FileID) -> FileIdentity?,
+        _ body: (Event) -> Void
+    ) {
+        let id = UInt64(image.mm) << 32 | UInt64(stack)
+        guard !underWay.contains(id) else { return }
+        if addresses[stack] == nil, addresses.count >= Self.stackLimit {
+            return body(.frames(image.mm, stack, [FrameTable.othersText]))
+        }
+        // Of a copy that was left out, or lost, nothing is known.
+        let addresses = addresses[stack] ?? [CallPath.unseen]
+        var new = Pending(mm: image.mm, stack: stack, frames: [], missing: 0)
+        let number = nextPending
+        nextPending += 1
+        let isCrowded = pending.count >= Self.pendingLimit
         for (index, address) in addresses.enumerated() {
             if address == CallPath.unseen {
-                if frames.last != CallPath.unseenFrame { frames.append(CallPath.unseenFrame) }
+                if new.frames.last?.text != CallPath.unseenFrame { new.frames.append(.unseen) }
                 continue
             }
             // A return address may be the first one after the mapping.
             let vma = image.layout.vma(containing: index > 0 ? address &- 1 : address)
             // The walk followed what was no frame pointer.
             if index > 0, !(vma?.flags.contains(.exec) ?? false) {
-                if frames.last != CallPath.unseenFrame { frames.append(CallPath.unseenFrame) }
+                if new.frames.last?.text != CallPath.unseenFrame { new.frames.append(.unseen) }
                 break
             }
-            let place = MappedPlace(
+            var place = MappedPlace(
                 path: vma.flatMap { files[$0.file] },
-                fileOffset: vma.map { address - $0.start + $0.pgoff << AddressRange.pageShift } ?? 0,
+                fileOffset: vma.map { address &- $0.start &+ $0.pgoff << AddressRange.pageShift } ?? 0,
                 address: address, mappingStart: vma?.start ?? address)
-            let frame = symbolizer.frame(place, pid: Int32(image.tgid), isCaller: index > 0)
-            frames.append(frame)
-            if Self.outermost.contains(frame.prefix { $0 != " " }) { break }
+            place.mappingEnd = vma?.end ?? 0
+            place.identity = vma.flatMap { identity($0.file) }
+            place.toldAt = vma.flatMap { toldAt[$0.file] } ?? (0, 0)
+            var frame = Frame(place: place)
+            if !isCrowded, let service, let key = service.key(place.file(Int32(truncatingIfNeeded: image.tgid))) {
+                let asked = SymbolPlace(key: key, request: place.request(isCaller: index > 0))
+                if let answer = service.answer(asked) {
+                    frame.text = Self.text(place, answer)
+                } else {
+                    frame.asked = asked
+                    waiters[asked, default: []].append(number)
+                    new.missing += 1
+                }
+            } else {
+                frame.text = place.text(nil)
+            }
+            new.frames.append(frame)
         }
-        return frames
+        if new.missing == 0 { return tell(new, body) }
+        underWay.insert(id)
+        pending[number] = new
     }
 
-    /// Nothing that a program does lies beyond them; and they keep no frame pointer.
+    private func take(_ answers: [(SymbolPlace, SymbolService.Answer)], _ body: (Event) -> Void) {
+        for (place, answer) in answers {
+            for number in waiters.removeValue(forKey: place) ?? [] {
+                guard var stack = pending[number] else { continue }
+                for index in stack.frames.indices where stack.frames[index].asked == place {
+                    stack.frames[index].asked = nil
+                    stack.frames[index].text = Self.text(stack.frames[index].place, answer)
+                    stack.missing -= 1
+                }
+                guard stack.missing == 0 else {
+                    pending[number] = stack
+                    continue
+                }
+                pending[number] = nil
+                underWay.remove(UInt64(stack.mm) << 32 | UInt64(stack.stack))
+                tell(stack, body)
+            }
+        }
+    }
+
+    private static func text(_ place: MappedPlace, _ answer: SymbolService.Answer) -> String {
+        switch answer {
+        case .name(let name): place.text(name)
+        case .none: place.text(nil)
+        case .another: place.text(nil, isAnother: true)
+        }
+    }
+
+    private func tell(_ stack: Pending, _ body: (Event) -> Void) {
+        var frames: [String] = []
+        for frame in stack.frames {
+            let text = frame.text ?? frame.place.text(nil)
+            frames.append(text)
+            if Self.outermost.contains(text.prefix { $0 != " " }) { break }
+        }
+        body(.frames(stack.mm, stack.stack, frames))
+    }
+
+    /// They keep no frame pointer, so what seems to lie beyond them is chance.
     private static let outermost: Set<Substring> = [
         "_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3",
     ]

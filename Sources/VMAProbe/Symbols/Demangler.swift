@@ -5,15 +5,25 @@ import Glibc
 /// make a stack unreadable. What cannot be understood is left as it is.
 enum Demangler {
     static func text(_ name: String) -> String {
-        if name.hasPrefix("_R"), let text = RustPath.text(name) { return text }
+        if name.hasPrefix("_R"), name.utf8.count <= SymbolLimits.mangledName, let text = RustPath.text(name) { return text }
         if name.hasPrefix("_ZN"), let text = RustName.text(name) { return text }
-        if name.hasPrefix("_Z"), let full = take(vms_demangle_cxx(name)) { return CxxName.short(full) }
-        if isSwift(name), let full = take(vms_demangle_swift(name, name.utf8.count)) { return SwiftName.short(full) }
+        guard name.utf8.count <= SymbolLimits.mangledName else { return name }
+        if name.hasPrefix("_Z"), let full = cxx(name) { return CxxName.short(full) }
+        if isSwift(name), name.utf8.count <= SymbolLimits.swiftName, let full = take(vms_demangle_swift(name, name.utf8.count)) { return SwiftName.short(full) }
         return name
     }
 
     private static func isSwift(_ name: String) -> Bool {
         ["$s", "$S", "_$s", "_$S", "$e", "_T0"].contains { name.hasPrefix($0) }
+    }
+
+    private static func cxx(_ name: String) -> String? {
+        var length = -1
+        let bytes = [UInt8](unsafeUninitializedCapacity: SymbolLimits.plainName) { buffer, count in
+            length = buffer.withMemoryRebound(to: CChar.self) { vms_demangle_cxx(name, $0.baseAddress, $0.count) }
+            count = max(length, 0)
+        }
+        return length < 0 ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
     private static func take(_ text: UnsafeMutablePointer<CChar>?) -> String? {

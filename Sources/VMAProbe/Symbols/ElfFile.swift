@@ -6,12 +6,20 @@ struct ElfFile: ~Copyable {
     private let elf: OpaquePointer
     private let fd: Int32
 
-    /// Bytes: larger than any symbol or string table of a real program.
-    private static let largestTable: UInt64 = 1 << 30
+    /// What has been read of it, which libelf keeps; a section each time it is asked for.
+    private final class Budget {
+        var sections = SymbolLimits.sections
+        var smallSections = SymbolLimits.smallSections
+    }
+    private let budget = Budget()
 
     /// Takes over `fd`. Nil if it is no ELF file.
     init?(owning fd: Int32) {
         elf_version(UInt32(EV_CURRENT))
+        guard Self.isOrdinary(fd) else {
+            close(fd)
+            return nil
+        }
         // Not mapped: if somebody truncates a mapped file, whoever reads it dies.
         let elf = elf_begin(fd, ELF_C_READ, nil)
         guard let elf, elf_kind(elf) == ELF_K_ELF else {
@@ -21,6 +29,20 @@ struct ElfFile: ~Copyable {
         }
         self.elf = elf
         self.fd = fd
+    }
+
+    /// Whether the numbers of its sections and segments are in its header, and not somewhere else, as those of
+    /// 65,280 sections or more are, for which libelf would make room.
+    private static func isOrdinary(_ fd: Int32) -> Bool {
+        var wide = Elf64_Ehdr()
+        let size = MemoryLayout<Elf64_Ehdr>.size
+        guard pread(fd, &wide, size, 0) >= MemoryLayout<Elf32_Ehdr>.size else { return false }
+        return withUnsafeBytes(of: wide) { bytes in
+            guard bytes.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]), bytes[5] == 1 else { return false }
+            if bytes[4] == 2 { return (wide.e_shnum != 0 || wide.e_shoff == 0) && wide.e_phnum != 0xffff }
+            let narrow = bytes.load(as: Elf32_Ehdr.self)
+            return bytes[4] == 1 && (narrow.e_shnum != 0 || narrow.e_shoff == 0) && narrow.e_phnum != 0xffff
+        }
     }
 
     deinit {
@@ -34,7 +56,7 @@ struct ElfFile: ~Copyable {
         var count = 0
         var header = GElf_Phdr()
         guard elf_getphdrnum(elf, &count) == 0 else { return }
-        for index in 0..<min(count, 1 << 16) {
+        for index in 0..<min(count, SymbolLimits.segments) {
             guard gelf_getphdr(elf, Int32(index), &header) != nil else { return }
             body(header)
         }
@@ -89,8 +111,13 @@ struct ElfFile: ~Copyable {
 
     private func data(_ section: OpaquePointer, _ header: GElf_Shdr) -> UnsafeMutablePointer<Elf_Data>? {
         guard header.sh_type != SHT_NOBITS, header.sh_flags & UInt64(SHF_COMPRESSED) == 0,
-            header.sh_size <= Self.largestTable, let data = elf_getdata(section, nil), data.pointee.d_buf != nil
+            header.sh_size <= SymbolLimits.table, header.sh_size <= budget.sections,
+            case let isSmall = header.sh_type == SHT_NOTE || header.sh_type == SHT_DYNAMIC,
+            !isSmall || header.sh_size <= SymbolLimits.smallSection && budget.smallSections > 0
         else { return nil }
+        budget.sections -= header.sh_size
+        if isSmall { budget.smallSections -= 1 }
+        guard let data = elf_getdata(section, nil), data.pointee.d_buf != nil else { return nil }
         return data
     }
 
@@ -119,7 +146,7 @@ struct ElfFile: ~Copyable {
         var entries: [SymbolTable.Entry] = []
         var symbol = GElf_Sym()
         for index in 0..<Int32.max {
-            guard gelf_getsym(data, index, &symbol) != nil else { break }
+            guard entries.count < SymbolLimits.symbols, gelf_getsym(data, index, &symbol) != nil else { break }
             let number = Int(symbol.st_shndx)
             guard number != SHN_UNDEF, Int(symbol.st_name) < strings.count else { continue }
             let codeEnd = number < codeEnds.count ? codeEnds[number] : 0
@@ -167,21 +194,21 @@ struct ElfFile: ~Copyable {
     }
 
     /// The name of the debug file and the CRC-32 of its bytes.
-    func debugLink() -> (name: String, checksum: UInt32)? {
+    func debugLink() -> (name: [UInt8], checksum: UInt32)? {
         var names = 0
         guard elf_getshdrstrndx(elf, &names) == 0 else { return nil }
-        var link: (String, UInt32)?
+        var link: ([UInt8], UInt32)?
         forEachSection { section, header in
             guard link == nil, header.sh_size < 4096, header.sh_name > 0,
                 let name = elf_strptr(elf, names, Int(header.sh_name)), strcmp(name, ".gnu_debuglink") == 0
             else { return }
             let content = bytes(section, header)
             let text = content.prefix { $0 != 0 }
-            guard !text.isEmpty, content.count >= 8, text.count <= content.count - 5,
+            guard !text.isEmpty, content.count >= 8, text.count <= content.count - 5, text.count <= 255,
                 !text.contains(UInt8(ascii: "/"))
             else { return }
             let checksum = content.suffix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-            link = (String(decoding: text, as: UTF8.self), checksum)
+            link = (Array(text), checksum)
         }
         return link
     }

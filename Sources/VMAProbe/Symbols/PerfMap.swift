@@ -1,91 +1,106 @@
 import Glibc
 
-/// What compilers at run time tell perf about their code: /tmp/perf-PID.map.
-struct PerfMaps {
-    private var maps: [Int32: PerfMap] = [:]
-
-    /// The name of what a process has compiled at `address`, if it says.
-    mutating func name(of address: UInt64, _ pid: Int32) -> String? {
-        let map = maps[pid] ?? PerfMap(pid)
-        maps[pid] = map
-        return map.name(of: address)
-    }
-}
-
+/// What compilers at run time tell perf about their code: /tmp/perf-PID.map, whose lines are `START SIZE name`.
+/// The observed process writes it, so all of it is bounded (`SymbolLimits`).
 final class PerfMap {
-    private let pid: Int32
-    private let path: String
+    /// Opens the file as it is now; nil if there is none, or none to be believed.
+    private let reopen: () -> Int32?
     private var device: UInt64 = 0
     private var inode: UInt64 = 0
-    /// Bytes of the file that have been read, all of whole lines.
+    /// Bytes of the file that have been read, and of those the last that are no whole line yet.
     private var size = 0
+    private var rest: [UInt8] = []
+    /// The line that begins in `rest` is too long, and is passed over.
+    private var skipsLine = false
+    /// All names, one after the other, and where each begins.
+    private var text: [UInt8] = []
+    private var starts: [Int] = []
     private var spans: [SpanIndex.Span] = []
-    private var names: [String] = []
     private var index = SpanIndex()
+    private var lookedAt: UInt64 = 0
 
-    /// Bytes. More of a file, which the observed process writes, we don't read.
-    private static let largest = 64 << 20
+    private let pause: UInt64
 
-    init(_ pid: Int32) {
-        self.pid = pid
-        // The process knows its id in its own namespace, the last of the list.
-        let own = ProcFile.status(pid, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
-        path = "/proc/\(pid)/root/tmp/perf-\(own).map"
+    /// - Parameter pause: nanoseconds between two looks at it; a name that is known is believed for twenty times as
+    ///   long, since code is made where other code was.
+    init(pause: UInt64, reopen: @escaping () -> Int32?) {
+        self.pause = pause
+        self.reopen = reopen
     }
 
-    func name(of address: UInt64) -> String? {
-        var status = stat()
-        let exists = lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-        if exists, UInt64(status.st_dev) != device || UInt64(status.st_ino) != inode || Int(status.st_size) < size {
-            (spans, names, index, size) = ([], [], SpanIndex(), 0)
+    /// Bytes, roughly.
+    var footprint: Int { text.count + rest.count + spans.count * 64 }
+
+    /// - Parameter room: bytes that it may grow by.
+    func name(of address: UInt64, room: Int) -> String? {
+        let now = clock_now()
+        if now >= lookedAt + pause, find(address) == nil || now >= lookedAt + 20 * pause {
+            lookedAt = now
+            if let fd = reopen() {
+                read(fd, room: room)
+                close(fd)
+            }
         }
-        if let found = find(address) { return found }
-        guard exists, status.st_size > size, size < Self.largest, read() else { return nil }
         return find(address)
     }
 
     /// The line that was written last wins.
     private func find(_ address: UInt64) -> String? {
         var last: UInt32?
+        var seen = 0
         index.forEach(holding: address) { span in
             last = max(last ?? 0, span.tag)
-            return true
+            seen += 1
+            return seen < 1000
         }
-        return last.map { names[Int($0)] }
+        guard let last else { return nil }
+        let end = Int(last) + 1 < starts.count ? starts[Int(last) + 1] : text.count
+        return String(decoding: text[starts[Int(last)]..<end], as: UTF8.self)
     }
 
-    /// Reads on from where we were. Returns false if there is nothing to be had.
-    private func read() -> Bool {
-        guard let fd = RegularFile.open(path, followsLink: false) else { return false }
-        defer { close(fd) }
+    /// Reads on from where it was, or all of it where it is another file now.
+    func read(_ fd: Int32, room: Int) {
         var status = stat()
-        // Anybody may write to /tmp.
-        guard fstat(fd, &status) == 0, status.st_uid == 0 || status.st_uid == owner else { return false }
-        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
-        var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), Self.largest) - size)
-        let wanted = bytes.count
-        var count = 0
-        while count < wanted {
-            let got = bytes.withUnsafeMutableBytes { pread(fd, $0.baseAddress! + count, wanted - count, size + count) }
+        guard fstat(fd, &status) == 0 else { return }
+        if UInt64(status.st_dev) != device || UInt64(status.st_ino) != inode || Int(status.st_size) < size {
+            (spans, text, starts, index, size, rest, skipsLine) = ([], [], [], SpanIndex(), 0, [], false)
+            (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+        }
+        let before = spans.count
+        let start = footprint
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while size < min(Int(status.st_size), SymbolLimits.perfMap), footprint - start < room,
+            spans.count < SymbolLimits.perfMapLines
+        {
+            let wanted = min(buffer.count, SymbolLimits.perfMap - size)
+            let got = pread(fd, &buffer, wanted, off_t(size))
             if got < 0, errno == EINTR { continue }
             guard got > 0 else { break }
-            count += got
+            size += got
+            take(buffer[..<got])
         }
-        // The last line may be only half there.
-        guard let end = bytes[..<count].lastIndex(of: 10) else { return false }
-        for line in bytes[..<end].split(separator: 10) { add(line) }
-        size += end + 1
-        index = SpanIndex(spans)
-        return true
+        if spans.count != before { index = SpanIndex(spans) }
     }
 
-    /// Whose files to believe, beside root's.
-    private var owner: UInt32? {
-        ProcFile.status(pid, "Uid")?.split { $0 == "\t" || $0 == " " }.dropFirst().first.flatMap { UInt32($0) }
+    private func take(_ bytes: ArraySlice<UInt8>) {
+        var bytes = bytes
+        while let end = bytes.firstIndex(of: 10) {
+            if !skipsLine, rest.count + (end - bytes.startIndex) <= SymbolLimits.perfMapLine {
+                if rest.isEmpty { add(bytes[..<end]) } else { add((rest + bytes[..<end])[...]) }
+            }
+            (rest, skipsLine) = ([], false)
+            bytes = bytes[(end + 1)...]
+        }
+        if skipsLine || rest.count + bytes.count > SymbolLimits.perfMapLine {
+            (rest, skipsLine) = ([], true)
+        } else {
+            rest += bytes
+        }
     }
 
-    /// `START SIZE name`, numbers in hexadecimal; a line that is not is none.
+    /// Numbers in hexadecimal; a line that is not is none.
     private func add(_ line: ArraySlice<UInt8>) {
+        guard spans.count < SymbolLimits.perfMapLines else { return }
         let space = UInt8(ascii: " ")
         let parts = line.split(separator: space, maxSplits: 2, omittingEmptySubsequences: true)
         guard parts.count == 3, let start = Self.number(parts[0]), let size = Self.number(parts[1]), size > 0 else {
@@ -93,8 +108,9 @@ final class PerfMap {
         }
         let (end, overflow) = start.addingReportingOverflow(size)
         guard !overflow else { return }
-        spans.append(.init(start: start, end: end, tag: UInt32(names.count)))
-        names.append(String(decoding: parts[2], as: UTF8.self))
+        spans.append(.init(start: start, end: end, tag: UInt32(starts.count)))
+        starts.append(text.count)
+        text += parts[2].prefix(SymbolLimits.name)
     }
 
     private static func number(_ text: ArraySlice<UInt8>) -> UInt64? {
@@ -103,4 +119,11 @@ final class PerfMap {
         guard !text.isEmpty, text.count <= 16 else { return nil }
         return UInt64(String(decoding: text, as: UTF8.self), radix: 16)
     }
+}
+
+/// CLOCK_MONOTONIC, in nanoseconds.
+private func clock_now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

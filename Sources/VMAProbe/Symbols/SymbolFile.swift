@@ -10,10 +10,12 @@ final class SymbolFile {
     /// made before its program was moved by prelink.
     private let shift: UInt64
     private var texts: [String: String] = [:]
+    private var textBytes = 0
+    private static let mostTexts = 4 << 20
 
     var footprint: Int { symbols.footprint + 1024 }
 
-    /// Of a file that is no ELF file, or could not be opened.
+    /// Of a file that is no ELF file.
     init() {
         isProgram = false
         segments = []
@@ -21,13 +23,15 @@ final class SymbolFile {
         shift = 0
     }
 
-    /// `openDebug` opens a debug file by its path.
-    init(_ elf: consuming ElfFile, path: String, openDebug: (String) -> Int32?) {
+    /// Opens a debug file in one of its places.
+    typealias Opener = (MoreFile, _ place: Int) -> Int32?
+
+    init(_ elf: consuming ElfFile, openDebug: Opener) {
         isProgram = elf.isProgram()
         segments = elf.segments()
         var symbols = elf.symbols(exported: false)
         var shift: UInt64 = 0
-        if symbols.isEmpty, let debug = Self.debugFile(of: elf, path, openDebug) {
+        if symbols.isEmpty, let debug = Self.debugFile(of: elf, openDebug) {
             symbols = debug.symbols(exported: false)
             if let ours = segments.first, let theirs = debug.segments().first {
                 shift = theirs.address &- ours.address
@@ -58,30 +62,30 @@ final class SymbolFile {
 
     private static let pageSize: UInt64 = 4096
 
-    /// The function at an address of the file, for people.
-    func function(at address: UInt64) -> String? {
+    /// The function at an address of the file, for people; `isPlain`: as the file has it.
+    func function(at address: UInt64, isPlain: Bool = false) -> String? {
         guard let name = symbols.name(at: address &+ shift) else { return nil }
+        if isPlain { return name }
         if let text = texts[name] { return text }
         let text = Demangler.text(name)
+        if textBytes > Self.mostTexts { (texts, textBytes) = ([:], 0) }
         texts[name] = text
+        textBytes += name.utf8.count + text.utf8.count
         return text
     }
 
     // MARK: debug files
 
-    private static func debugFile(
-        of elf: borrowing ElfFile, _ path: String, _ open: (String) -> Int32?
-    ) -> ElfFile? {
+    private static func debugFile(of elf: borrowing ElfFile, _ open: Opener) -> ElfFile? {
         let id = elf.buildID()
         if id.count > 1 {
-            let digits = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-            let path = "/usr/lib/debug/.build-id/\(digits[0])/\(digits[1...].joined()).debug"
-            if let debug = open(path).flatMap({ ElfFile(owning: $0) }), debug.buildID() == id { return debug }
+            for place in 0..<MoreFile.buildID(id).places {
+                if let debug = open(.buildID(id), place).flatMap({ ElfFile(owning: $0) }), debug.buildID() == id { return debug }
+            }
         }
-        guard let link = elf.debugLink(), let slash = path.lastIndex(of: "/") else { return nil }
-        let directory = path[..<slash]
-        for place in ["\(directory)/", "\(directory)/.debug/", "/usr/lib/debug\(directory)/"] {
-            guard let fd = open(place + link.name) else { continue }
+        guard let link = elf.debugLink() else { return nil }
+        for place in 0..<MoreFile.link(link.name).places {
+            guard let fd = open(.link(link.name), place) else { continue }
             let isRight = id.isEmpty ? checksum(fd) == link.checksum : true
             guard let debug = ElfFile(owning: fd), isRight, id.isEmpty || debug.buildID() == id else { continue }
             return debug
@@ -89,18 +93,21 @@ final class SymbolFile {
         return nil
     }
 
-    /// CRC-32 as zlib counts it.
-    private static func checksum(_ fd: Int32) -> UInt32 {
+    /// CRC-32 as zlib counts it; nil of a file that would take too long.
+    private static func checksum(_ fd: Int32) -> UInt32? {
+        var status = stat()
+        guard fstat(fd, &status) == 0, Int64(status.st_size) <= SymbolLimits.checkedFile else { return nil }
         var sum = ~UInt32(0)
         var offset = 0
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
+        while offset <= Int(status.st_size) {
             let got = pread(fd, &buffer, buffer.count, offset)
             if got < 0, errno == EINTR { continue }
             guard got > 0 else { return ~sum }
             for byte in buffer[..<got] { sum = sum >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] }
             offset += got
         }
+        return nil
     }
 
     private static let remainders: [UInt32] = (0..<256).map { byte in

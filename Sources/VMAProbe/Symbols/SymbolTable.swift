@@ -57,7 +57,11 @@ struct SymbolTable {
     /// that says so with its size if there is one.
     func name(at address: UInt64) -> String? {
         var found: UInt32?
+        // Symbols can lie in each other without end.
+        var seen = 0
         index.forEach(holding: address) { span in
+            seen += 1
+            if seen > 1000 { return false }
             if span.tag & Self.sized != 0 {
                 found = span.tag & ~Self.sized
                 return false
@@ -71,7 +75,7 @@ struct SymbolTable {
 
     /// Without its version (`memcpy@@GLIBC_2.14`).
     private static func name(_ offset: UInt32, _ strings: [UInt8]) -> ArraySlice<UInt8> {
-        strings[min(Int(offset), strings.count)...].prefix { $0 != 0 && $0 != UInt8(ascii: "@") }
+        strings[min(Int(offset), strings.count)...].prefix(SymbolLimits.mangledName + 1).prefix { $0 != 0 && $0 != UInt8(ascii: "@") }
     }
 
     /// Whether `one` is the better name: `mmap` rather than `__mmap` or `mmap64`.

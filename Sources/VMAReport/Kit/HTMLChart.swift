@@ -39,9 +39,13 @@ enum HTMLChart {
         let high = max(peak, showsLimit ? limit : 0) * 11 / 10 + 1
         // From its first moment to its last, or to now; it may have lived for a part of the window only.
         let (begin, last) = (process.history.points[0].time, process.history.points[process.history.points.count - 1].time)
-        let now = report.startTime &+ UInt64(max(0, report.seconds) * 1e9)
-        let span = max(process.exited ? last : max(last, now), begin + 1) - begin
-        func x(_ time: UInt64) -> Int { left + Int(Double(width - left) * min(1, Double(time - begin) / Double(span))) }
+        let now = report.endTime
+        // Of a recording that is damaged times may go backwards, or have no end.
+        let end = process.exited ? last : max(last, now)
+        let span = end > begin ? end - begin : 1
+        func x(_ time: UInt64) -> Int {
+            time < begin ? left : left + Int(Double(width - left) * min(1, Double(time - begin) / Double(span)))
+        }
         func y(_ count: Int) -> Int { top + (height - top - bottom) * (high - count) / high }
 
         var path = ""
@@ -66,7 +70,7 @@ enum HTMLChart {
         }
         svg += "<path class=line d=\"\(path)\"/>"
         svg += "<text x=\(left) y=\(height - 6)>\(seconds(begin, report))</text>"
-        svg += "<text x=\(width) y=\(height - 6) text-anchor=end>\(seconds(begin + span, report))</text></svg></figure>\n"
+        svg += "<text x=\(width) y=\(height - 6) text-anchor=end>\(seconds(begin &+ span, report))</text></svg></figure>\n"
         return svg
     }
 

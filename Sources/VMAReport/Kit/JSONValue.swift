@@ -15,6 +15,8 @@ public enum JSONValue: Sendable, Equatable {
 
     /// Deeper than any report, and far from what would overflow a stack.
     static let depthLimit = 64
+    /// More than of any report: each takes room that a byte or two of the document stand for.
+    static let valueLimit = 8_000_000
 
     public init(_ text: String) throws(Damage) {
         var reader = JSONReader(Array(text.utf8))
@@ -36,6 +38,7 @@ public enum JSONValue: Sendable, Equatable {
 private struct JSONReader {
     private let bytes: [UInt8]
     private var at = 0
+    private var count = 0
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -62,6 +65,8 @@ private struct JSONReader {
 
     private mutating func value(depth: Int) throws(JSONValue.Damage) -> JSONValue {
         guard depth < JSONValue.depthLimit else { throw damage("it is nested too deeply") }
+        count += 1
+        guard count <= JSONValue.valueLimit else { throw damage("it has too many values") }
         skipSpace()
         switch next {
         case UInt8(ascii: "{"): return .object(try object(depth))

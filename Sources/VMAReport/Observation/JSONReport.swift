@@ -30,6 +30,7 @@ struct JSONReport: ReportFormat {
             json.object("totals") { json in
                 json.tally(report.totals)
                 json.gain(WhatIfFigures(report))
+                json.field("other_stacks", report.otherStacks)
             }
             json.array("processes") { json in
                 for process in report.processes { json.object { $0.process(process) } }

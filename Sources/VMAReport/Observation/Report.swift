@@ -16,6 +16,8 @@ public struct Report: Sendable {
     public var disagreements: [String]
     public var audit: Audit
     public var totals: Tally
+    /// Times that a stack was one of the others, for which there was no room (`FrameTable`).
+    public var otherStacks: Int
     public var processes: [Process]
     /// Most frequent first.
     public var missed: [Miss]
@@ -129,9 +131,11 @@ public struct Report: Sendable {
         _ observer: Observer, version: String, host: Host, started: String, startTime: UInt64,
         seconds: Double, limit: Int?
     ) {
-        self.version = version
-        self.host = host
-        self.started = started
+        // Of a recording, which may be anybody's.
+        func clean(_ text: String) -> String { Fit.printable(text.cut(to: Self.headerLimit)) }
+        self.version = clean(version)
+        self.host = Host(kernel: clean(host.kernel), source: clean(host.source), mergeRules: clean(host.mergeRules))
+        self.started = clean(started)
         self.startTime = startTime
         self.seconds = seconds
         received = observer.received
@@ -155,7 +159,7 @@ public struct Report: Sendable {
             let (keptPeak, boundariesAtPeak) = image.boundariesAtPeak(judge)
             standing += boundaries.rows.map { Standing($0, image, observer) }
             standingAtPeak += boundariesAtPeak.rows.map { Standing($0, image, observer) }
-            let end = startTime &+ UInt64(max(0, seconds) * 1e9)
+            let end = Self.end(startTime, seconds)
             return Process(
                 image: image.mm, pid: image.tgid, command: image.command, exited: image.hasExited,
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
@@ -164,6 +168,7 @@ public struct Report: Sendable {
                 trend: image.hasExited ? nil : Trend(image.history.points, until: end))
         }
         self.totals = totals
+        otherStacks = observer.frames.othersCount
         func ranked(_ rows: [Standing]) -> [Standing] {
             rows.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
         }
@@ -193,6 +198,20 @@ extension Report.Standing {
             blockers: row.kind.blockers, detail: observer.judge.detail(row.kind.blockers, row.left, row.right),
             difference: row.kind.difference, answers: row.kind.answers, wasTried: row.kind.wasTried,
             ifChanged: (row.kind.left, row.kind.right), count: row.count, left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
+    }
+}
+
+extension Report {
+    /// Bytes of each of the texts at its head.
+    private static let headerLimit = 256
+
+    /// CLOCK_MONOTONIC nanoseconds.
+    public var endTime: UInt64 { Self.end(startTime, seconds) }
+
+    fileprivate static func end(_ start: UInt64, _ seconds: Double) -> UInt64 {
+        let length = seconds.isFinite ? min(max(0, seconds) * 1e9, 9e18) : 0
+        let (end, overflow) = start.addingReportingOverflow(UInt64(length))
+        return overflow ? .max : end
     }
 }
 

@@ -18,6 +18,10 @@ struct TextTrust {
         text += verdict(
             report.lost == 0, "\(report.received.grouped) received, \(report.lost.grouped) lost",
             "; layouts were read anew, but attempts are missing from the counts")
+        if report.otherStacks > 0 {
+            text += "  stacks        "
+            text += lines("there are more than are kept: \(report.otherStacks.of("time", "times")) one was among (other stacks)")
+        }
         text += "  layout audit  "
         let audit = report.audit
         text += verdict(

@@ -1,0 +1,54 @@
+// Processes of our own that do for the observer what it must not do itself: open files that an
+// observed process has named, and read what is in them.
+#ifndef VMASCOPE_HELPER_H
+#define VMASCOPE_HELPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// Two sockets that keep messages apart (SOCK_SEQPACKET), closed on exec. Returns 0, or -errno.
+int vms_socketpair(int ends[2]);
+// Sends one message, and the descriptor `fd` with it unless that is -1. Returns 0, or -errno; without
+// `waits` -EAGAIN where there is no room.
+int vms_send(int socket, const void *bytes, size_t size, int fd, bool waits);
+// Receives one message of at most `size` bytes, and a descriptor in `fd`, or -1 there. Returns its
+// length, 0 if the other end has gone, or -errno: -EAGAIN without `waits`, -EMSGSIZE for a longer one.
+ssize_t vms_receive(int socket, void *bytes, size_t size, int *fd, bool waits);
+// Waits until one of two sockets can be read, or for `milliseconds`. Returns a bit for each (1, 2).
+int vms_wait(int first, int second, int milliseconds);
+
+// Starts this executable anew as `vmascope ROLE`, with the sockets as its descriptors 3 and 4, nothing
+// else open, an empty environment, no signal blocked, and at normal niceness. With `confined` exec
+// gives it no privilege. Returns its process id, or -errno.
+int vms_spawn_helper(const char *role, int first, int second, bool confined);
+// Ends it, and does not wait: a process inside of a file system that hangs can't end.
+void vms_end_helper(int pid);
+// Returns true once when it has ended.
+bool vms_has_ended(int pid);
+
+// What a helper gives up for good. Each returns 0, or -errno, in which case it must not go on.
+//
+// The reader: no user of its own but nobody's (where it may change it), no capability, no file, no
+// network, no new process, `memory` bytes of address space.
+int vms_confine_reader(uint64_t memory);
+// The opener: all but what opening files of other processes takes.
+int vms_confine_opener(void);
+
+// Opens below the directory `root`, which no link and no `..` leaves (openat2(2): RESOLVE_IN_ROOT,
+// RESOLVE_NO_MAGICLINKS). `links`: symbolic links within are followed. Regular files only, read only.
+// Returns a descriptor, or -errno; -EISDIR for what is not a regular file.
+int vms_open_below(int root, const char *path, bool links);
+// Opens a link of /proc (map_files, exe) in the same way.
+int vms_open_link(const char *path);
+// A directory as a place only (O_PATH).
+int vms_open_place(const char *path);
+
+// From now on files are opened with these rights, and no others: no capability overrides them. Returns 0,
+// or -errno, where nothing must be opened.
+int vms_become(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count);
+// Takes back `vms_become`. Returns 0, or -errno: then the process must end.
+int vms_be_ourselves(void);
+
+#endif

@@ -1,0 +1,175 @@
+import CSystem
+import Glibc
+
+/// Opens what an observed process has mapped, or says of itself: the right file, or none.
+///
+/// A file that is mapped is opened with all our rights, by whatever name leads to it, and compared with what the
+/// kernel said was mapped: who has mapped it can read it. What is only named (debug files, perf maps) is
+/// opened with the process's own rights, so that nothing comes of it that the process could not read itself.
+struct FileOpener {
+    /// A user as the kernel knows it.
+    private struct Rights {
+        var uid: UInt32
+        var gid: UInt32
+        var groups: [UInt32]
+    }
+
+    private var requests: [UInt32: FileRequest] = [:]
+
+    mutating func open(_ key: UInt32, _ request: FileRequest) -> (Opening, fd: Int32?) {
+        if requests.count > SymbolLimits.files { requests = [:] }
+        requests[key] = request
+        switch request.kind {
+        case .perfMap:
+            let fd = Self.perfMap(request.pid)
+            return (fd == nil ? .missing : .opened, fd)
+        case .mapped: return Self.mapped(request)
+        }
+    }
+
+    /// What belongs to a file that was asked for before.
+    func more(_ key: UInt32, _ what: MoreFile, place: Int) -> Int32? {
+        guard let request = requests[key], place < what.places else { return nil }
+        if what == .again { return Self.perfMap(request.pid) }
+        let paths = Self.paths(what, beside: request.path)
+        guard place / 2 < paths.count else { return nil }
+        // First as the process sees it, which may live in a container.
+        return Self.named(paths[place / 2], request.pid, inOwnRoot: place % 2 == 0)
+    }
+
+    /// Where the debug file of the file at `path` can be.
+    static func paths(_ what: MoreFile, beside path: String) -> [String] {
+        switch what {
+        case .again: return []
+        case .buildID(let id):
+            guard (2...64).contains(id.count) else { return [] }
+            let digits = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            return ["/usr/lib/debug/.build-id/\(digits[0])/\(digits[1...].joined()).debug"]
+        case .link(let bytes):
+            guard (1...255).contains(bytes.count), !bytes.contains(0), !bytes.contains(UInt8(ascii: "/")), bytes != [46, 46],
+                bytes != [46], let slash = path.lastIndex(of: "/")
+            else { return [] }
+            let (folder, name) = (path[..<slash], String(decoding: bytes, as: UTF8.self))
+            return ["\(folder)/\(name)", "\(folder)/.debug/\(name)", "/usr/lib/debug\(folder)/\(name)"]
+        }
+    }
+
+    // MARK: what is mapped
+
+    private static func mapped(_ request: FileRequest) -> (Opening, Int32?) {
+        let process = "/proc/\(request.pid)"
+        var found = Opening.missing
+        func check(_ fd: Int32, at name: String, isLink: Bool = false) -> Int32? {
+            guard fd >= 0 else { return nil }
+            // A link of map_files is the mapping itself, if the kernel has not told what that is.
+            if request.identity.map({ isSame(fd, $0) }) ?? isLink { return fd }
+            found = .another
+            close(fd)
+            return nil
+        }
+        if request.identity != nil, case let root = vms_open_place("\(process)/root"), root >= 0 {
+            defer { close(root) }
+            if let fd = check(vms_open_below(root, request.path, true), at: request.path) { return (.opened, fd) }
+        }
+        // The process may have replaced or removed it: what it has mapped is still there.
+        if request.end > request.start {
+            let range = String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
+            if let fd = check(vms_open_link("\(process)/map_files/\(range)"), at: range, isLink: true) { return (.opened, fd) }
+        }
+        if request.identity != nil {
+            if let fd = check(vms_open_link("\(process)/exe"), at: "exe") { return (.opened, fd) }
+            let root = vms_open_place("/")
+            defer { if root >= 0 { close(root) } }
+            if root >= 0, let fd = check(vms_open_below(root, request.path, true), at: request.path) {
+                // The process has gone. A number that became free may be another file's by now.
+                if !isChanged(fd, since: request.toldAt) { return (.opened, fd) }
+                found = .another
+                close(fd)
+            }
+        }
+        return (found, nil)
+    }
+
+    private static func isChanged(_ fd: Int32, since time: (seconds: Int64, nanoseconds: Int64)) -> Bool {
+        var status = stat()
+        guard fstat(fd, &status) == 0 else { return true }
+        return (Int64(status.st_ctim.tv_sec), Int64(status.st_ctim.tv_nsec)) > time
+    }
+
+    private static func isSame(_ fd: Int32, _ identity: FileIdentity) -> Bool {
+        var status = stat()
+        guard fstat(fd, &status) == 0 else { return false }
+        let device = UInt64(status.st_dev)
+        // gnu_dev_major(3), gnu_dev_minor(3)
+        let major = device >> 8 & 0xfff | device >> 32 & ~0xfff
+        let minor = device & 0xff | device >> 12 & ~0xff
+        if FileIdentity(device: major << 32 | minor & 0xffff_ffff, inode: UInt64(status.st_ino)) == identity { return true }
+        // Some file systems (btrfs, overlayfs) tell stat(2) another device than they map: map it, and see.
+        guard let page = mmap(nil, 1, PROT_READ, MAP_PRIVATE, fd, 0), page != MAP_FAILED else { return false }
+        defer { munmap(page, 1) }
+        return ownMapping(UInt64(UInt(bitPattern: page))) == identity
+    }
+
+    /// Of a mapping of ours, as /proc/self/maps tells it.
+    private static func ownMapping(_ start: UInt64) -> FileIdentity? {
+        let prefix = String(start, radix: 16) + "-"
+        for line in ProcFile.lines("/proc/self/maps") where line.hasPrefix(prefix) {
+            let fields = line.split(separator: " ", maxSplits: 5)
+            guard fields.count > 4, let inode = UInt64(fields[4]) else { return nil }
+            let numbers = fields[3].split(separator: ":").compactMap { UInt64($0, radix: 16) }
+            return numbers.count == 2 ? FileIdentity(device: numbers[0] << 32 | numbers[1], inode: inode) : nil
+        }
+        return nil
+    }
+
+    // MARK: what is only named
+
+    /// The rights with which a process opens files, and the user that it runs as.
+    private static func rights(_ pid: Int32) -> Rights? {
+        func numbers(_ field: String) -> [UInt32] {
+            (ProcFile.status(pid, field)?.split { $0 == "\t" || $0 == " " } ?? []).compactMap { UInt32($0) }
+        }
+        let (users, groups) = (numbers("Uid"), numbers("Gid"))
+        guard users.count == 4, groups.count == 4 else { return nil }
+        return Rights(uid: users[1], gid: groups[1], groups: numbers("Groups"))
+    }
+
+    /// Runs `open` with the rights of a process; nil if we may not take them.
+    private static func with(_ rights: Rights, _ open: () -> Int32) -> Int32? {
+        let became = vms_become(rights.uid, rights.gid, rights.groups, min(rights.groups.count, 256))
+        let fd = became == 0 ? open() : became
+        guard vms_be_ourselves() == 0 else { _exit(70) }
+        return fd >= 0 ? fd : nil
+    }
+
+    private static func named(_ path: String, _ pid: Int32, inOwnRoot: Bool) -> Int32? {
+        let root = vms_open_place(inOwnRoot ? "/proc/\(pid)/root" : "/")
+        guard root >= 0 else { return nil }
+        defer { close(root) }
+        if let rights = rights(pid), let fd = with(rights, { vms_open_below(root, path, true) }) { return fd }
+        guard !inOwnRoot else { return nil }
+        // The process has gone, or we may not take its place: what everybody can read, if it is root's.
+        let fd = vms_open_below(root, path, true)
+        guard fd >= 0 else { return nil }
+        var status = stat()
+        if fstat(fd, &status) == 0, status.st_uid == 0, status.st_mode & 0o004 != 0 { return fd }
+        close(fd)
+        return nil
+    }
+
+    /// Of the process's user, in its own mount namespace and below its root, where it says what it has
+    /// compiled; by no link.
+    private static func perfMap(_ pid: Int32) -> Int32? {
+        guard let rights = rights(pid) else { return nil }
+        let root = vms_open_place("/proc/\(pid)/root")
+        guard root >= 0 else { return nil }
+        defer { close(root) }
+        // The process knows its id in its own namespace, the last of the list.
+        let own = ProcFile.status(pid, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
+        guard let fd = with(rights, { vms_open_below(root, "/tmp/perf-\(own).map", false) }) else { return nil }
+        var status = stat()
+        if fstat(fd, &status) == 0, status.st_uid == rights.uid, status.st_nlink <= 1 { return fd }
+        close(fd)
+        return nil
+    }
+}

@@ -1,0 +1,285 @@
+/// Which file it is, whatever it is called: the device of its file system, and its inode's number.
+public struct FileIdentity: Hashable, Sendable {
+    /// Major number × 2³² + minor number.
+    public var device: UInt64
+    public var inode: UInt64
+
+    public init(device: UInt64, inode: UInt64) {
+        (self.device, self.inode) = (device, inode)
+    }
+
+    /// - Parameter kernelDevice: a `dev_t` as the kernel has it within: twenty bits are the minor number.
+    public init(kernelDevice: UInt32, inode: UInt64) {
+        self.init(device: UInt64(kernelDevice >> 20) << 32 | UInt64(kernelDevice & 0xfffff), inode: inode)
+    }
+}
+
+/// A file that has to do with a process, to be opened for its symbols.
+struct FileRequest: Hashable, Sendable {
+    enum Kind: UInt8, Sendable {
+        /// One that is mapped.
+        case mapped = 1
+        /// What the process says of the code that it has made: /tmp/perf-PID.map.
+        case perfMap
+    }
+
+    var kind: Kind
+    var pid: Int32
+    /// As the host or the process sees it.
+    var path: String
+    /// Where it is mapped.
+    var start: UInt64 = 0
+    var end: UInt64 = 0
+    /// What the kernel said when it was mapped; nil if that is not known.
+    var identity: FileIdentity?
+    /// Seconds and nanoseconds of the day's clock when the kernel said so.
+    var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
+
+    static func == (one: FileRequest, other: FileRequest) -> Bool {
+        one.kind == other.kind && one.pid == other.pid && one.path == other.path && one.identity == other.identity
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(pid)
+        hasher.combine(path)
+        hasher.combine(identity)
+    }
+}
+
+/// What came of an opening.
+enum Opening: UInt8, Sendable {
+    case opened = 0
+    /// Nothing is there, or nothing that we may open.
+    case missing
+    /// There is a file, but not the one that was mapped.
+    case another
+}
+
+/// What the reader wants beside the file itself.
+enum MoreFile: Equatable, Sendable {
+    /// A debug file by its build id.
+    case buildID([UInt8])
+    /// One by the name in `.gnu_debuglink`.
+    case link([UInt8])
+    /// The perf map, as it is now.
+    case again
+
+    /// In how many places it can be.
+    var places: Int {
+        switch self {
+        case .buildID: 2
+        case .link: 6
+        case .again: 1
+        }
+    }
+}
+
+/// An address whose name is wanted, as the reader counts them.
+struct NameRequest: Hashable, Sendable {
+    /// In a mapped file its offset, of a perf map the address itself.
+    var address: UInt64
+    /// The address is where a call returns to: the call is before it.
+    var isCaller: Bool
+}
+
+struct NameAnswer: Equatable, Sendable {
+    /// The file's own address of the place.
+    var address: UInt64
+    var isProgram: Bool
+    var name: String?
+}
+
+/// What observer, opener and reader say to each other. All three are one executable, so there is one version;
+/// each message begins with it all the same, and with its kind. Numbers are little endian.
+///
+/// Kinds from 16 on are the unwinder's: registers, a copy of up to 64 KiB of a stack, and mappings with the
+/// keys of their files, for which the reader answers addresses.
+enum HelperMessage: Equatable, Sendable {
+    /// Observer to opener.
+    case open(key: UInt32, FileRequest)
+    /// Opener to observer. What was opened has been sent to the reader before.
+    case opened(key: UInt32, Opening)
+    /// Opener to reader, with a descriptor.
+    case file(key: UInt32, FileRequest.Kind)
+    /// Reader to opener: the file that belongs to this one, in one of its places.
+    case more(key: UInt32, MoreFile, place: UInt8)
+    /// Opener to reader, with a descriptor if there is one.
+    case moreFile(found: Bool)
+    /// Observer to reader. `isPlain`: names are left as they are in the file.
+    case lookUp(id: UInt32, key: UInt32, isPlain: Bool, [NameRequest])
+    /// Reader to observer, nil if it does not have the file any more.
+    case names(id: UInt32, [NameAnswer]?)
+
+    static let version: UInt8 = 1
+    /// Bytes of the longest.
+    static let limit = 160 << 10
+    /// Places in one request.
+    static let placeLimit = 128
+
+    init?(_ bytes: [UInt8]) {
+        var reader = MessageReader(bytes)
+        guard reader.number(UInt8.self) == Self.version, let kind = reader.number(UInt8.self) else { return nil }
+        let key = reader.number(UInt32.self)
+        switch kind {
+        case 1:
+            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init), let pid = reader.number(Int32.self),
+                let path = reader.text(), let start = reader.number(UInt64.self), let end = reader.number(UInt64.self),
+                let known = reader.number(UInt8.self), let device = reader.number(UInt64.self),
+                let inode = reader.number(UInt64.self), let seconds = reader.number(Int64.self),
+                let nanoseconds = reader.number(Int64.self)
+            else { return nil }
+            self = .open(
+                key: key,
+                FileRequest(
+                    kind: kind, pid: pid, path: path, start: start, end: end,
+                    identity: known == 1 ? FileIdentity(device: device, inode: inode) : nil,
+                    toldAt: (seconds, nanoseconds)))
+        case 2:
+            guard let key, let opening = reader.number(UInt8.self).flatMap(Opening.init) else { return nil }
+            self = .opened(key: key, opening)
+        case 3:
+            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init) else { return nil }
+            self = .file(key: key, kind)
+        case 4:
+            guard let key, let what = reader.number(UInt8.self), let place = reader.number(UInt8.self),
+                let bytes = reader.bytes()
+            else { return nil }
+            switch what {
+            case 0: self = .more(key: key, .buildID(bytes), place: place)
+            case 1: self = .more(key: key, .link(bytes), place: place)
+            case 2: self = .more(key: key, .again, place: place)
+            default: return nil
+            }
+        case 5:
+            guard let key else { return nil }
+            self = .moreFile(found: key != 0)
+        case 6:
+            guard let id = key, let key = reader.number(UInt32.self), let plain = reader.number(UInt8.self),
+                let count = reader.number(UInt16.self), count <= Self.placeLimit
+            else { return nil }
+            var places: [NameRequest] = []
+            for _ in 0..<count {
+                guard let address = reader.number(UInt64.self), let caller = reader.number(UInt8.self) else { return nil }
+                places.append(NameRequest(address: address, isCaller: caller != 0))
+            }
+            self = .lookUp(id: id, key: key, isPlain: plain != 0, places)
+        case 7:
+            guard let id = key, let count = reader.number(UInt16.self) else { return nil }
+            if count == .max {
+                self = .names(id: id, nil)
+                break
+            }
+            guard count <= Self.placeLimit else { return nil }
+            var answers: [NameAnswer] = []
+            for _ in 0..<count {
+                guard let address = reader.number(UInt64.self), let state = reader.number(UInt8.self), let text = reader.text()
+                else { return nil }
+                answers.append(NameAnswer(address: address, isProgram: state & 2 != 0, name: state & 1 != 0 ? text : nil))
+            }
+            self = .names(id: id, answers)
+        default: return nil
+        }
+        guard reader.isAtEnd else { return nil }
+    }
+
+    var bytes: [UInt8] {
+        var writer = MessageWriter()
+        func begin(_ kind: UInt8, _ key: UInt32) {
+            writer.number(Self.version)
+            writer.number(kind)
+            writer.number(key)
+        }
+        switch self {
+        case .open(let key, let file):
+            begin(1, key)
+            writer.number(file.kind.rawValue)
+            writer.number(file.pid)
+            writer.bytes(file.path.utf8.prefix(4096))
+            writer.number(file.start)
+            writer.number(file.end)
+            writer.number(UInt8(file.identity == nil ? 0 : 1))
+            writer.number(file.identity?.device ?? 0)
+            writer.number(file.identity?.inode ?? 0)
+            writer.number(file.toldAt.seconds)
+            writer.number(file.toldAt.nanoseconds)
+        case .opened(let key, let opening):
+            begin(2, key)
+            writer.number(opening.rawValue)
+        case .file(let key, let kind):
+            begin(3, key)
+            writer.number(kind.rawValue)
+        case .more(let key, let what, let place):
+            begin(4, key)
+            let (number, content): (UInt8, [UInt8]) =
+                switch what {
+                case .buildID(let id): (0, id)
+                case .link(let name): (1, name)
+                case .again: (2, [])
+                }
+            writer.number(number)
+            writer.number(place)
+            writer.bytes(content.prefix(256))
+        case .moreFile(let found): begin(5, found ? 1 : 0)
+        case .lookUp(let id, let key, let isPlain, let places):
+            begin(6, id)
+            writer.number(key)
+            writer.number(UInt8(isPlain ? 1 : 0))
+            writer.number(UInt16(places.count))
+            for place in places {
+                writer.number(place.address)
+                writer.number(UInt8(place.isCaller ? 1 : 0))
+            }
+        case .names(let id, let answers):
+            begin(7, id)
+            guard let answers else {
+                writer.number(UInt16.max)
+                break
+            }
+            writer.number(UInt16(answers.count))
+            for answer in answers {
+                writer.number(answer.address)
+                writer.number(UInt8((answer.name == nil ? 0 : 1) | (answer.isProgram ? 2 : 0)))
+                writer.bytes((answer.name ?? "").utf8.prefix(SymbolLimits.name + 8))
+            }
+        }
+        return writer.all
+    }
+}
+
+private struct MessageWriter {
+    private(set) var all: [UInt8] = []
+
+    mutating func number<Number: FixedWidthInteger>(_ value: Number) {
+        withUnsafeBytes(of: value.littleEndian) { all.append(contentsOf: $0) }
+    }
+
+    /// Behind their length.
+    mutating func bytes(_ value: some Collection<UInt8>) {
+        number(UInt16(clamping: value.count))
+        all.append(contentsOf: value.prefix(Int(UInt16.max)))
+    }
+}
+
+private struct MessageReader {
+    private let all: [UInt8]
+    private var at = 0
+
+    init(_ bytes: [UInt8]) { all = bytes }
+
+    var isAtEnd: Bool { at == all.count }
+
+    mutating func number<Number: FixedWidthInteger>(_ type: Number.Type) -> Number? {
+        let size = MemoryLayout<Number>.size
+        guard all.count - at >= size else { return nil }
+        defer { at += size }
+        return all.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: Number.self)) }
+    }
+
+    mutating func bytes() -> [UInt8]? {
+        guard let count = number(UInt16.self), Int(count) <= all.count - at else { return nil }
+        defer { at += Int(count) }
+        return Array(all[at..<at + Int(count)])
+    }
+
+    mutating func text() -> String? { bytes().map { String(decoding: $0, as: UTF8.self) } }
+}

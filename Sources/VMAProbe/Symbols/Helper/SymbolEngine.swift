@@ -1,0 +1,96 @@
+import Glibc
+import VMACore
+
+/// Names of addresses in files that somebody else has opened. What it reads may be anything.
+final class SymbolEngine {
+    private enum Content {
+        /// Not looked at yet.
+        case mapped(Int32)
+        case perfMap(PerfMap)
+        case symbols(SymbolFile)
+    }
+
+    /// Opens what belongs to a file, in one of its places.
+    typealias Opener = (_ key: UInt32, MoreFile, _ place: Int) -> Int32?
+
+    private var contents: [UInt32: Content] = [:]
+    private let opener: Opener
+    /// Of files that have been read, and of perf maps, bytes.
+    private var footprint = 0
+    private var perfMapBytes = 0
+
+    private let perfMapPause: UInt64
+
+    /// - Parameter perfMapPause: nanoseconds between two looks at one that may have grown.
+    init(perfMapPause: UInt64 = SymbolLimits.perfMapPause, _ opener: @escaping Opener) {
+        self.opener = opener
+        self.perfMapPause = perfMapPause
+    }
+
+    /// Takes over `fd`.
+    func add(_ key: UInt32, _ kind: FileRequest.Kind, _ fd: Int32) {
+        remove(key)
+        switch kind {
+        case .mapped: contents[key] = .mapped(fd)
+        case .perfMap:
+            let map = PerfMap(pause: perfMapPause) { [opener] in opener(key, .again, 0) }
+            map.read(fd, room: SymbolLimits.perfMaps - perfMapBytes)
+            close(fd)
+            perfMapBytes += map.footprint
+            contents[key] = .perfMap(map)
+        }
+    }
+
+    /// One for each place; nil if the file is not here, or not any more.
+    func names(_ key: UInt32, _ places: [NameRequest], isPlain: Bool) -> [NameAnswer]? {
+        guard let content = contents[key] else { return nil }
+        switch content {
+        case .perfMap(let map):
+            perfMapBytes -= map.footprint
+            defer { perfMapBytes += map.footprint }
+            let room = SymbolLimits.perfMaps - perfMapBytes
+            return places.map { place in
+                let address = place.isCaller ? place.address &- 1 : place.address
+                return NameAnswer(address: place.address, isProgram: false, name: map.name(of: address, room: room).map(Self.cut))
+            }
+        case .symbols(let file): return places.map { Self.answer($0, file, isPlain) }
+        case .mapped(let fd):
+            contents[key] = nil
+            var file = SymbolFile()
+            if let elf = ElfFile(owning: fd) {
+                file = SymbolFile(elf) { [opener] what, place in opener(key, what, place) }
+            }
+            if footprint + file.footprint > SymbolLimits.footprint {
+                contents = contents.filter { if case .symbols = $0.value { false } else { true } }
+                footprint = 0
+            }
+            footprint += file.footprint
+            contents[key] = .symbols(file)
+            return places.map { Self.answer($0, file, isPlain) }
+        }
+    }
+
+    private func remove(_ key: UInt32) {
+        switch contents.removeValue(forKey: key) {
+        case .mapped(let fd): close(fd)
+        case .perfMap(let map): perfMapBytes -= map.footprint
+        case .symbols(let file): footprint -= file.footprint
+        case nil: break
+        }
+    }
+
+    private static func answer(_ place: NameRequest, _ file: SymbolFile, _ isPlain: Bool) -> NameAnswer {
+        guard let address = file.address(ofOffset: place.address) else {
+            return NameAnswer(address: place.address, isProgram: false)
+        }
+        let name = file.function(at: place.isCaller ? address &- 1 : address, isPlain: isPlain)
+        return NameAnswer(address: address, isProgram: file.isProgram, name: name.map(cut))
+    }
+
+    /// At most `SymbolLimits.name` bytes.
+    static func cut(_ name: String) -> String { name.cut(to: SymbolLimits.name) }
+}
+
+extension NameAnswer {
+    init(address: UInt64, isProgram: Bool) { self.init(address: address, isProgram: isProgram, name: nil) }
+}

@@ -1,0 +1,97 @@
+import CSystem
+import Glibc
+
+/// The processes that open and read files for an observation (docs/security.md). Both are this executable,
+/// started anew by the observer, with two sockets as descriptors 3 and 4, and end when it does.
+public enum SymbolHelper {
+    /// The hidden first arguments.
+    static let opener = "--debug-symbol-opener"
+    static let reader = "--debug-symbol-reader"
+
+    /// Does not return if this process is one of the two.
+    public static func runIfAsked(_ arguments: [String]) {
+        switch arguments.dropFirst().first {
+        case opener: runOpener()
+        case reader: runReader()
+        default: return
+        }
+    }
+
+    private static func isSocket(_ fd: Int32) -> Bool {
+        var status = stat()
+        return fstat(fd, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    /// The next message, and a descriptor that came with it. Ends the process when the other side has gone, or
+    /// says what makes no sense.
+    private static func receive(_ socket: Int32, waits: Bool = true) -> (HelperMessage, fd: Int32?)? {
+        var fd: Int32 = -1
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: HelperMessage.limit) { buffer, count in
+            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, waits)
+            count = max(got, 0)
+        }
+        if got == -Int(EAGAIN) { return nil }
+        guard got > 0, let message = HelperMessage(bytes) else { _exit(got == 0 ? 0 : 70) }
+        return (message, fd >= 0 ? fd : nil)
+    }
+
+    private static func send(_ socket: Int32, _ message: HelperMessage, fd: Int32? = nil) {
+        let bytes = message.bytes
+        if vms_send(socket, bytes, bytes.count, fd ?? -1, true) != 0 { _exit(0) }
+    }
+
+    // MARK: the opener: 3 is the observer, 4 the reader
+
+    private static func runOpener() -> Never {
+        guard isSocket(3), isSocket(4), vms_confine_opener() == 0 else { _exit(64) }
+        var files = FileOpener()
+        while true {
+            let ready = vms_wait(3, 4, -1)
+            if ready & 2 != 0, case (.more(let key, let what, let place), _)? = receive(4) {
+                let fd = files.more(key, what, place: Int(place))
+                send(4, .moreFile(found: fd != nil), fd: fd)
+                if let fd { close(fd) }
+            }
+            if ready & 1 != 0, case (.open(let key, let request), _)? = receive(3) {
+                let (result, fd) = files.open(key, request)
+                if let fd {
+                    send(4, .file(key: key, request.kind), fd: fd)
+                    close(fd)
+                }
+                send(3, .opened(key: key, result))
+            }
+        }
+    }
+
+    // MARK: the reader: 3 is the observer, 4 the opener
+
+    private static func runReader() -> Never {
+        // What is set up at its first use is used once while it may be.
+        _ = Demangler.text("_ZN1a1bEv") + Demangler.text("$s1a1bV") + "\([1: 2].hashValue)"
+        vms_guard_demangling()
+        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory) == 0 else { _exit(64) }
+        var engine: SymbolEngine!
+        engine = SymbolEngine { key, what, place in
+            send(4, .more(key: key, what, place: UInt8(place)))
+            while true {
+                let (message, fd) = receive(4)!
+                if case .moreFile = message { return fd }
+                add(message, fd, to: engine)
+            }
+        }
+        while true {
+            let ready = vms_wait(3, 4, -1)
+            if ready & 2 != 0 { while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) } }
+            guard ready & 1 != 0, case (.lookUp(let id, let key, let isPlain, let places), _)? = receive(3) else { continue }
+            // The file was sent before the request for it.
+            while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) }
+            send(3, .names(id: id, engine.names(key, places, isPlain: isPlain)))
+        }
+    }
+
+    private static func add(_ message: HelperMessage, _ fd: Int32?, to engine: SymbolEngine) {
+        guard let fd else { return }
+        if case .file(let key, let kind) = message { engine.add(key, kind, fd) } else { close(fd) }
+    }
+}

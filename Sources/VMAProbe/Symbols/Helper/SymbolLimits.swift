@@ -1,0 +1,65 @@
+/// What an observed process can have us open, read and keep at most (docs/limits.md). What goes beyond
+/// a bound is as if it were not there.
+enum SymbolLimits {
+    // MARK: of one file
+
+    /// Bytes of one symbol or string table.
+    static let table: UInt64 = 192 << 20
+    /// Bytes of all sections that are read of a file.
+    static let sections: UInt64 = 400 << 20
+    /// Bytes of one section that holds notes, or what a loader needs; how many of them are looked at.
+    static let smallSection: UInt64 = 1 << 20
+    static let smallSections = 64
+    /// Program headers.
+    static let segments = 4096
+    /// Functions.
+    static let symbols = 2_000_000
+    /// Bytes of a debug file whose checksum has to be counted, for want of a build id.
+    static let checkedFile: Int64 = 512 << 20
+
+    // MARK: of one name
+
+    /// Bytes of a name for linkers: a longer one is not made readable.
+    static let mangledName = 4096
+    static let swiftName = 1024
+    /// Bytes of what becomes of it, types and all, before parameters are left out.
+    static let plainName = 32 << 10
+    /// Bytes of a name in a report; the rest becomes "…".
+    static let name = 512
+    /// Bytes of a file's name in a report.
+    static let object = 128
+
+    // MARK: of one process
+
+    /// Bytes, and lines, of a perf map; bytes of one line.
+    static let perfMap = 32 << 20
+    static let perfMapLines = 500_000
+    static let perfMapLine = 4096
+    /// Times that its files may hold up or break the reader before they are left alone.
+    static let offences = 3
+
+    // MARK: in all
+
+    /// Bytes that the reader keeps of files; of perf maps.
+    static let footprint = 384 << 20
+    static let perfMaps = 96 << 20
+    /// Bytes of the reader's address space, a debug build's own included.
+    static let readerMemory: UInt64 = 1536 << 20
+    /// Files, mapped places whose names are kept, and bytes of those names.
+    static let files = 20_000
+    static let places = 200_000
+    static let names = 32 << 20
+    /// Times that the helpers are started anew.
+    static let restarts = 24
+
+    // MARK: time, in nanoseconds
+
+    /// For an opening, and for what the reader is asked; the first time it has to read a file, too.
+    static let openingTime: UInt64 = 2_000_000_000
+    static let readingTime: UInt64 = 4_000_000_000
+    /// Between two looks at a perf map that may have grown.
+    static let perfMapPause: UInt64 = 50_000_000
+    /// For the names that are missing when an observation ends.
+    static let finalTime: UInt64 = 5_000_000_000
+    static let finalTimeAfterSignal: UInt64 = 400_000_000
+}

@@ -1,0 +1,362 @@
+import CSystem
+import Glibc
+
+/// An address of a file whose name is wanted.
+struct SymbolPlace: Hashable {
+    var key: UInt32
+    var request: NameRequest
+}
+
+/// The observer's side of opener and reader: asks them, and never waits. Whoever of them does not answer in
+/// time, or ends, is started anew; what it was busy with gets no name.
+final class SymbolService {
+    enum Answer {
+        case name(NameAnswer)
+        /// There is none to be had.
+        case none
+        /// Another file has taken the place of the one that was mapped.
+        case another
+    }
+
+    private enum FileState {
+        case idle
+        case opening(since: UInt64)
+        case open
+        case failed(Opening)
+    }
+
+    private struct File {
+        var request: FileRequest
+        var state = FileState.idle
+        /// Not asked for yet.
+        var wanted: [NameRequest] = []
+        /// Its names are left as they are: to make them readable took too long, or broke the reader.
+        var isPlain = false
+        /// It has been read, so that an answer takes no time.
+        var isRead = false
+        /// Times that the reader had let go of it, and of openings on behalf of other processes.
+        var reopened = 0
+    }
+
+    private struct Inquiry {
+        var id: UInt32
+        var key: UInt32
+        var places: [NameRequest]
+        var since: UInt64
+    }
+
+    /// Why names are missing, for people.
+    struct Losses: Equatable {
+        var late = 0
+        var another = 0
+        var beyondBounds = 0
+        var broken = false
+    }
+
+    private(set) var losses = Losses()
+    private var files: [UInt32: File] = [:]
+    private var keys: [FileRequest: UInt32] = [:]
+    /// By identity, whoever has mapped it.
+    private var shared: [FileIdentity: UInt32] = [:]
+    private var active: Set<UInt32> = []
+    /// Places that wait for an answer.
+    private var asked: Set<SymbolPlace> = []
+    private var inquiries: [Inquiry] = []
+    private var answers: [SymbolPlace: Answer] = [:]
+    private var nameBytes = 0
+    private var offences: [Int32: Int] = [:]
+    private var nextID: UInt32 = 1
+    private var restarts = 0
+
+    private var opener: (pid: Int32, socket: Int32)?
+    private var reader: (pid: Int32, socket: Int32)?
+    /// When each has last given a sign of life, CLOCK_MONOTONIC nanoseconds.
+    private var heard: (opener: UInt64, reader: UInt64) = (0, 0)
+    /// Ended, but not seen to have.
+    private var ended: [Int32] = []
+
+    /// Files that are being opened or read at once.
+    private static let window = 8
+    private static let inquiryWindow = 32
+
+    init() { start() }
+
+    deinit { stop() }
+
+    // MARK: what is asked
+
+    /// The number of a file; nil where there are too many.
+    func key(_ request: FileRequest) -> UInt32? {
+        if request.kind == .mapped, let identity = request.identity, let key = shared[identity] {
+            if case .failed(let why)? = files[key]?.state, why == .missing, files[key]!.request.pid != request.pid,
+                files[key]!.reopened < 4
+            {
+                // Another process may still lead to it.
+                files[key]!.request = request
+                files[key]!.reopened += 1
+                files[key]!.state = .idle
+            }
+            return key
+        }
+        if let key = keys[request] { return key }
+        guard files.count < SymbolLimits.files else {
+            losses.beyondBounds += 1
+            return nil
+        }
+        let key = UInt32(files.count + 1)
+        files[key] = File(request: request)
+        keys[request] = key
+        if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
+        return key
+    }
+
+    /// The answer, if it is known; else it is asked for, and `advance` will tell.
+    func answer(_ place: SymbolPlace) -> Answer? {
+        if let known = answers[place] { return known }
+        guard let file = files[place.key] else { return Answer.none }
+        if case .failed(let why) = file.state { return why == .another ? .another : Answer.none }
+        guard opener != nil, offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
+        guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
+            losses.beyondBounds += 1
+            return Answer.none
+        }
+        if asked.insert(place).inserted {
+            files[place.key]!.wanted.append(place.request)
+            active.insert(place.key)
+        }
+        return nil
+    }
+
+    var isIdle: Bool { active.isEmpty && inquiries.isEmpty }
+
+    /// For poll(2).
+    var sockets: [Int32] { [opener?.socket, reader?.socket].compactMap { $0 } }
+
+    // MARK: progress
+
+    /// Sends what there is room for, takes what has come, and ends what takes too long. Returns the places that
+    /// have an answer now, of which those without one have none.
+    func advance(_ now: UInt64) -> [(SymbolPlace, Answer)] {
+        var found: [(SymbolPlace, Answer)] = []
+        guard !isIdle else { return found }
+        receive(now, &found)
+        watch(now, &found)
+        send(now, &found)
+        return found
+    }
+
+    /// Nothing more is waited for.
+    func giveUp() -> [(SymbolPlace, Answer)] {
+        var found: [(SymbolPlace, Answer)] = []
+        for inquiry in inquiries { settle(inquiry.key, inquiry.places, .none, &found) }
+        for key in active {
+            settle(key, files[key]?.wanted ?? [], .none, &found)
+            files[key]?.wanted = []
+        }
+        losses.late += found.count
+        inquiries = []
+        active = []
+        return found
+    }
+
+    private func settle(_ key: UInt32, _ places: [NameRequest], _ answer: Answer, _ found: inout [(SymbolPlace, Answer)]) {
+        for place in places {
+            let place = SymbolPlace(key: key, request: place)
+            asked.remove(place)
+            found.append((place, answer))
+        }
+    }
+
+    /// All that is wanted of a file gets no name, now and later.
+    private func fail(_ key: UInt32, _ why: Opening, _ found: inout [(SymbolPlace, Answer)]) {
+        guard let file = files[key] else { return }
+        if why == .another { losses.another += 1 }
+        let asked = inquiries.filter { $0.key == key }.flatMap(\.places)
+        inquiries.removeAll { $0.key == key }
+        settle(key, file.wanted + asked, why == .another ? .another : .none, &found)
+        files[key]?.wanted = []
+        files[key]?.state = .failed(why)
+        active.remove(key)
+    }
+
+    private func send(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
+        guard let opener, let reader else { return giveUpAll(&found) }
+        var busy = active.reduce(0) { count, key in
+            guard let file = files[key] else { return count }
+            if case .opening = file.state { return count + 1 }
+            return count
+        } + Set(inquiries.map(\.key)).count
+        // In the order of their appearance.
+        for key in active.sorted() {
+            guard var file = files[key] else { continue }
+            if offences[file.request.pid, default: 0] >= SymbolLimits.offences {
+                fail(key, .missing, &found)
+                continue
+            }
+            switch file.state {
+            case .failed(let why): fail(key, why, &found)
+            case .opening: continue
+            case .idle:
+                guard busy < Self.window else { continue }
+                let bytes = HelperMessage.open(key: key, file.request).bytes
+                guard vms_send(opener.socket, bytes, bytes.count, -1, false) == 0 else { return }
+                busy += 1
+                file.state = .opening(since: now)
+                files[key] = file
+            case .open:
+                while !file.wanted.isEmpty, inquiries.count < Self.inquiryWindow {
+                    let places = Array(file.wanted.prefix(HelperMessage.placeLimit))
+                    let message = HelperMessage.lookUp(id: nextID, key: key, isPlain: file.isPlain, places).bytes
+                    guard vms_send(reader.socket, message, message.count, -1, false) == 0 else { break }
+                    inquiries.append(Inquiry(id: nextID, key: key, places: places, since: now))
+                    nextID &+= 1
+                    file.wanted.removeFirst(places.count)
+                }
+                files[key] = file
+                if file.wanted.isEmpty { active.remove(key) }
+            }
+        }
+    }
+
+    private func receive(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
+        while let socket = opener?.socket, case .opened(let key, let result)? = message(socket) {
+            heard.opener = now
+            guard case .opening? = files[key]?.state else { continue }
+            if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
+        }
+        while let socket = reader?.socket, case .names(let id, let names)? = message(socket) {
+            heard.reader = now
+            guard let at = inquiries.firstIndex(where: { $0.id == id }) else { continue }
+            let inquiry = inquiries.remove(at: at)
+            guard let names, names.count == inquiry.places.count else {
+                again(inquiry, &found)
+                continue
+            }
+            files[inquiry.key]?.isRead = true
+            let isPerfMap = files[inquiry.key]?.request.kind == .perfMap
+            for (place, name) in zip(inquiry.places, names) {
+                let place = SymbolPlace(key: inquiry.key, request: place)
+                let answer = Answer.name(name)
+                asked.remove(place)
+                found.append((place, answer))
+                // Code that is made at run time moves.
+                if !isPerfMap {
+                    answers[place] = answer
+                    nameBytes += name.name?.utf8.count ?? 0
+                }
+            }
+        }
+    }
+
+    /// The reader had no room for the file any more.
+    private func again(_ inquiry: Inquiry, _ found: inout [(SymbolPlace, Answer)]) {
+        guard var file = files[inquiry.key], file.reopened < 4 else {
+            settle(inquiry.key, inquiry.places, .none, &found)
+            return
+        }
+        file.reopened += 1
+        file.state = .idle
+        file.isRead = false
+        file.wanted += inquiry.places
+        files[inquiry.key] = file
+        active.insert(inquiry.key)
+    }
+
+    /// Nil if nothing has come. What can't be read ends a helper.
+    private func message(_ socket: Int32) -> HelperMessage? {
+        var fd: Int32 = -1
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: HelperMessage.limit) { buffer, count in
+            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, false)
+            count = max(got, 0)
+        }
+        if fd >= 0 { close(fd) }
+        if got == -Int(EAGAIN) { return nil }
+        let message = got > 0 ? HelperMessage(bytes) : nil
+        if message == nil { hasBroken = true }
+        return message
+    }
+
+    /// One of the two has ended, or talks nonsense.
+    private var hasBroken = false
+
+    // MARK: what goes wrong
+
+    private func watch(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
+        ended.removeAll { vms_has_ended($0) }
+        var isLate = false
+        let opening = active.filter { if case .opening? = files[$0]?.state { true } else { false } }.sorted()
+        var blamed: UInt32?
+        if let first = opening.first, case .opening(let since)? = files[first]?.state,
+            now > max(since, heard.opener) + SymbolLimits.openingTime
+        {
+            (isLate, blamed) = (true, first)
+            fail(first, .missing, &found)
+        }
+        if !isLate, let first = inquiries.first {
+            if hasBroken || now > max(first.since, heard.reader) + SymbolLimits.readingTime {
+                (isLate, blamed) = (true, first.key)
+                // Once more without making names readable, which is what may take long.
+                if files[first.key]?.isPlain == true || files[first.key]?.isRead == false {
+                    fail(first.key, .missing, &found)
+                } else {
+                    files[first.key]?.isPlain = true
+                }
+            }
+        }
+        guard isLate || hasBroken else { return }
+        losses.late += 1
+        if let blamed, let pid = files[blamed]?.request.pid { offences[pid, default: 0] += 1 }
+        restart(now, &found)
+    }
+
+    private func restart(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
+        stop()
+        hasBroken = false
+        for inquiry in inquiries {
+            files[inquiry.key]?.wanted += inquiry.places
+            active.insert(inquiry.key)
+        }
+        inquiries = []
+        for key in files.keys {
+            switch files[key]!.state {
+            case .opening, .open: files[key]!.state = .idle
+            default: break
+            }
+            files[key]!.isRead = false
+        }
+        restarts += 1
+        guard restarts <= SymbolLimits.restarts else { return giveUpAll(&found) }
+        start()
+        heard = (now, now)
+    }
+
+    private func giveUpAll(_ found: inout [(SymbolPlace, Answer)]) {
+        losses.broken = true
+        found += giveUp()
+        active = []
+    }
+
+    // MARK: processes
+
+    private func start() {
+        var (ours, theirs, between) = ([Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2))
+        guard vms_socketpair(&ours) == 0, vms_socketpair(&theirs) == 0, vms_socketpair(&between) == 0 else { return }
+        let openerID = vms_spawn_helper(SymbolHelper.opener, ours[1], between[0], false)
+        let readerID = vms_spawn_helper(SymbolHelper.reader, theirs[1], between[1], true)
+        for socket in [ours[1], theirs[1]] + between { close(socket) }
+        if openerID > 0 { opener = (openerID, ours[0]) }
+        if readerID > 0 { reader = (readerID, theirs[0]) }
+        if openerID <= 0 || readerID <= 0 { stop() }
+    }
+
+    private func stop() {
+        for helper in [opener, reader] {
+            guard let helper else { continue }
+            vms_end_helper(helper.pid)
+            close(helper.socket)
+            if !vms_has_ended(helper.pid) { ended.append(helper.pid) }
+        }
+        (opener, reader) = (nil, nil)
+    }
+}

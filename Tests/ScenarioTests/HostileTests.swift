@@ -1,0 +1,164 @@
+import Foundation
+import Testing
+
+/// What programs do that mean harm to who observes them: scenarios/hostile.
+@Suite("A hostile process is harmless to who observes it", .serialized)
+struct HostileTests {
+    private struct Observed {
+        var outcome: Outcome
+    }
+
+    private static let programs: Result<TemporaryFolder, any Error> = Result {
+        let folder = try TemporaryFolder()
+        let sources = Repository.root.appendingPathComponent("scenarios/hostile")
+        for file in try FileManager.default.contentsOfDirectory(atPath: sources.path) where file.hasSuffix(".c") {
+            try Shell.must(
+                "clang", "-O1", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Wextra", "-Werror", "-o",
+                folder.path(String(file.dropLast(2))), sources.appendingPathComponent(file).path)
+        }
+        return folder
+    }
+
+    /// Observes a hostile program, to its end or for as long as `options` say; not for longer than `limit`
+    /// seconds, after which it counts as hanging, status 137.
+    private static func run(
+        _ program: String, _ arguments: [String], in folder: TemporaryFolder, options: [String] = [], limit: Int = 60
+    ) throws -> Observed {
+        let all = ["-s", "KILL", "\(limit)", Repository.vmascope.path, "run", "--json", "--output", folder.path("report")] + options
+            + ["--", try programs.get().path(program)] + arguments
+        let outcome = try Shell.run(URL(fileURLWithPath: "/usr/bin/timeout"), all)
+        return Observed(outcome: outcome)
+    }
+
+    /// The frames of all stacks of misses, and the report's bytes.
+    private static func frames(_ folder: TemporaryFolder) throws -> (frames: [String], bytes: Int) {
+        let text = folder.text("report")
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        let missed = try #require(report["missed"] as? [[String: Any]])
+        return (missed.flatMap { $0["stack"] as? [String] ?? [] }, text.utf8.count)
+    }
+
+    @Test(
+        "files that take for ever to read, or more memory than there is, cost their names and nothing else",
+        arguments: ["debuglink", "notes", "dynamic", "sections", "nested", "names"])
+    func files(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        let observed = try Self.run("elf", [kind, folder.url.path], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        let (frames, bytes) = try Self.frames(folder)
+        #expect(frames.contains { $0.contains("hostile.so") }, "\(frames.prefix(20))")
+        // Others' names are there.
+        #expect(frames.contains { $0.hasPrefix("mmap (") || $0 == "miss_from" })
+        #expect(frames.allSatisfy { $0.utf8.count <= 700 && !$0.utf8.contains(0x1b) })
+        #expect(bytes < 2_000_000)
+    }
+
+    @Test("names that stand for texts without end are left as they are", arguments: ["c++", "swift", "rust"])
+    func names(_ language: String) throws {
+        let folder = try TemporaryFolder()
+        let observed = try Self.run("demangle", [folder.url.path, language], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        let (frames, bytes) = try Self.frames(folder)
+        #expect(frames.contains { $0.contains("(names.so)") }, "\(frames.prefix(20))")
+        #expect(bytes < 2_000_000)
+    }
+
+    @Test(
+        "a name is of the file that is mapped, or there is none",
+        arguments: ["replaced", "link", "bind", "chroot"])
+    func rightFile(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        // Its user has to come by.
+        try Shell.must("chmod", "755", folder.url.path)
+        let observed = try Self.run("secrets", [kind, folder.url.path], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        let (frames, _) = try Self.frames(folder)
+        #expect(!frames.contains { $0.contains("secret") || $0.contains("wrong") }, "\(frames.prefix(40))")
+        if ["replaced", "link"].contains(kind) {
+            #expect(frames.contains { $0 == "right (mapped.so)" }, "\(frames.prefix(40))")
+        } else {
+            #expect(frames.contains { $0.hasPrefix("anon+0x") }, "\(frames.prefix(40))")
+        }
+    }
+
+    @Test("perf maps are bounded each and together", arguments: ["line", "many"])
+    func perfMaps(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        let observed = try Self.run("perfmap", [kind], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+    }
+
+    @Test("a file system that does not answer holds up nobody, and no signal")
+    func fileSystem() throws {
+        let folder = try TemporaryFolder()
+        let mount = folder.path("mount")
+        try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: false)
+        defer { _ = try? Shell.run(URL(fileURLWithPath: "/usr/bin/umount"), ["-l", mount]) }
+        let observed = try Self.run("fuse", [mount, "6"], in: folder, options: ["--duration", "4s"])
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        let (frames, _) = try Self.frames(folder)
+        #expect(frames.contains { $0.hasPrefix("code+0x") }, "\(frames.prefix(20))")
+        #expect(frames.contains { $0 == "miss_from" })
+        #expect(observed.outcome.errors.contains("took too long"), "\(observed.outcome.errors)")
+    }
+
+    @Test("false stacks without bound are other stacks")
+    func stacks() throws {
+        let folder = try TemporaryFolder()
+        let observed = try Self.run("stacks", ["6"], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        let (_, bytes) = try Self.frames(folder)
+        #expect(bytes < 40_000_000)
+    }
+
+    @Test("a signal ends an observation whose symbols can't be read")
+    func signal() throws {
+        let folder = try TemporaryFolder()
+        let mount = folder.path("mount")
+        try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: false)
+        defer { _ = try? Shell.run(URL(fileURLWithPath: "/usr/bin/umount"), ["-l", mount]) }
+        let script = """
+            "$VMASCOPE" run --json --output report -- "$PROGRAM" mount 60 & observer=$!
+            for i in $(seq 100); do grep -q mount/code /proc/*/maps 2> /dev/null && break; sleep 0.1; done
+            sleep 1; kill -TERM $observer; wait $observer; echo "status $?"; umount -l mount
+            """
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "timeout", "-s", "KILL", "40", "bash", "-c", script],
+            environment: ["VMASCOPE": Repository.vmascope.path, "PROGRAM": Self.programs.get().path("fuse")])
+        #expect(outcome.status == 0 && outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
+        #expect(try Self.frames(folder).frames.contains { $0.hasPrefix("code+0x") })
+    }
+
+    // MARK: the command line
+
+    @Test("variables for tests do nothing unless it is asked for")
+    func variables() throws {
+        let folder = try TemporaryFolder()
+        let script = "VMASCOPE_DUMP_LAYOUTS=dump VMASCOPE_RING=1 VMASCOPE_WITHOUT=ma_write \(Repository.vmascope.path) run --json -- true"
+        let ignored = try Shell.run(URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "sh", "-c", script])
+        #expect(ignored.status == 0, "\(ignored.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder.path("dump")))
+    }
+
+    @Test("an interval of audits has a bound")
+    func interval() throws {
+        let outcome = try Vmascope.run(["run", "--json", "--", "true"], environment: ["VMASCOPE_AUDIT_INTERVAL": "18446744073709551615"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    @Test("a command's arguments are as many as it likes")
+    func arguments() throws {
+        let script = "exec timeout -s KILL 60 \(Repository.vmascope.path) run --json -- true $(seq 100000)"
+        let outcome = try Shell.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
+        #expect(outcome.status == 0, "\(outcome.errors.prefix(300))")
+        let many = try Shell.run(Repository.vmascope, ["attach"] + [String](repeating: "1", count: 3000))
+        #expect(many.status == 64)
+    }
+
+    @Test("a report that does not end is none")
+    func endless() throws {
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/timeout"), ["-s", "KILL", "60", Repository.vmascope.path, "diff", "/dev/zero", "/dev/zero"])
+        #expect(outcome.status == 65, "\(outcome.errors)")
+    }
+}
