@@ -40,6 +40,9 @@ int vms_confine_opener(void);
 // RESOLVE_NO_MAGICLINKS). `links`: symbolic links within are followed. Regular files only, read only.
 // Returns a descriptor, or -errno; -EISDIR for what is not a regular file.
 int vms_open_below(int root, const char *path, bool links);
+// The same with links followed, if that takes no file system's answer, and what is there has this inode and
+// device; else -EAGAIN or -ESTALE.
+int vms_open_cached(int root, const char *path, uint64_t inode, uint32_t major, uint32_t minor);
 // Opens a link of /proc (map_files, exe) in the same way.
 int vms_open_link(const char *path);
 // A directory as a place only (O_PATH).

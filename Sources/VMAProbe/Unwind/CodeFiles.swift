@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import VMACore
 import VMAUnwind
@@ -68,7 +69,7 @@ final class CodeFiles {
 
     /// Returns its place in `places`; that of one that could not be opened has nothing.
     private func open(_ vma: VMA, _ tgid: UInt32, _ path: String?, _ number: Number?) -> Int {
-        guard let (fd, status) = Self.open(vma, tgid, path, number) else {
+        guard let (fd, status) = find(vma, tgid, path, number) else {
             places.append(nil)
             return places.count - 1
         }
@@ -98,34 +99,53 @@ final class CodeFiles {
 
     // MARK: opening
 
+    /// Whether a device's file system answers by itself, whatever others do.
+    private var answers: [UInt32: Bool] = [:]
+
     /// First what the process has mapped itself, which may be deleted or in a container; then by its path, if what
-    /// is there is the same file.
-    private static func open(_ vma: VMA, _ tgid: UInt32, _ path: String?, _ number: Number?) -> (Int32, stat)? {
+    /// is there is the same file. This is the process that observes, and must not wait: nothing is opened of a file
+    /// system that a server answers for (FUSE, NFS), and no path is followed for which one might be asked.
+    private func find(_ vma: VMA, _ tgid: UInt32, _ path: String?, _ number: Number?) -> (Int32, stat)? {
+        guard let number else { return nil }
+        let answers = self.answers[number.device] ?? Self.answers(number.device, tgid)
+        self.answers[number.device] = answers
+        guard answers else { return nil }
         let range = String(vma.start, radix: 16) + "-" + String(vma.end, radix: 16)
-        if tgid != 0, let found = open("/proc/\(tgid)/map_files/\(range)", number) { return found }
-        guard let path, path.hasPrefix("/") else { return nil }
-        if tgid != 0, let found = open("/proc/\(tgid)/root\(path)", number) { return found }
-        return open(path, number)
+        if tgid != 0, let found = Self.checked(vms_open_link("/proc/\(tgid)/map_files/\(range)"), number) { return found }
+        // Where devices are numbered as they come, stat(2) may show another.
+        let (major, minor) = (number.device >> 20, number.device & 0xfffff)
+        guard let path, path.hasPrefix("/"), major != 0 else { return nil }
+        for root in (tgid != 0 ? ["/proc/\(tgid)/root"] : []) + ["/"] {
+            let place = vms_open_place(root)
+            guard place >= 0 else { continue }
+            defer { close(place) }
+            if let found = Self.checked(vms_open_cached(place, path, number.inode, major, minor), number) { return found }
+        }
+        return nil
     }
 
-    private static func open(_ name: String, _ number: Number?) -> (Int32, stat)? {
-        guard let fd = RegularFile.open(name) else { return nil }
+    private static func checked(_ fd: Int32, _ number: Number) -> (Int32, stat)? {
+        guard fd >= 0 else { return nil }
         var status = stat()
-        guard fstat(fd, &status) == 0, isSame(status, number) else {
+        guard fstat(fd, &status) == 0, UInt64(status.st_ino) == number.inode else {
             close(fd)
             return nil
         }
         return (fd, status)
     }
 
-    /// Some file systems show another device than the kernel has (overlayfs, btrfs): with major number 0. Their
-    /// inode's number decides.
-    private static func isSame(_ status: stat, _ number: Number?) -> Bool {
-        guard let number else { return true }
-        guard UInt64(status.st_ino) == number.inode else { return false }
-        let (major, minor) = (number.device >> 20, number.device & 0xfffff)
-        let device = UInt64(status.st_dev)
-        let (shownMajor, shownMinor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xfff00)
-        return major == 0 || shownMajor == 0 || (UInt64(major), UInt64(minor)) == (shownMajor, shownMinor)
+    private static func answers(_ device: UInt32, _ tgid: UInt32) -> Bool {
+        let (major, minor) = (device >> 20, device & 0xfffff)
+        if major != 0 { return true }  // a disk
+        for process in ["\(tgid)", "self"] {
+            for line in ProcFile.lines("/proc/\(process)/mountinfo") {
+                let fields = line.split(separator: " ")
+                guard fields.count > 6, fields[2] == "\(major):\(minor)", let dash = fields.firstIndex(of: "-"),
+                    dash + 1 < fields.count
+                else { continue }
+                return ["btrfs", "tmpfs", "overlay", "ramfs", "rootfs", "zfs", "squashfs", "devtmpfs", "hugetlbfs"].contains(fields[dash + 1])
+            }
+        }
+        return false
     }
 }
