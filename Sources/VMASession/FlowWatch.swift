@@ -9,6 +9,7 @@ final class FlowWatch {
     private let statistics = RunTimeStatistics()
     private let sample: SampleChoice
     private var meter: FlowMeter
+    let refusals: RefusalWatch
     private var budget: FlowBudget
     /// Address spaces of no process, as it was at the last interval.
     private var nobodys: Set<MMID> = []
@@ -24,6 +25,7 @@ final class FlowWatch {
         self.sample = sample
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
         let now = vms_monotonic_ns()
+        refusals = RefusalWatch(startTime: now)
         budget = FlowBudget(share: share, now: now, cost: 0)
         budget = FlowBudget(share: share, now: now, cost: cost)
         try beginEpoch()
@@ -71,10 +73,16 @@ final class FlowWatch {
         if decision.resume { try probe.watch() }
     }
 
+    private func feed(_ event: Event) {
+        meter.feed(event)
+        refusals.feed(event)
+    }
+
     func drain() {
         let before = probe.receivedBytes
         probe.countSkippedRuns { meter.feed($0) }
-        while !probe.drain({ meter.feed($0) }) {}
+        while !probe.drain(feed) {}
+        probe.listen(refusals.isListeningWanted(vms_monotonic_ns()))
         budget.note(received: probe.receivedBytes - before, ringBytes: Int(Self.ringBytes(sample)))
         for (mm, counts) in probe.takeTallies() { meter.end(mm, counts) }
         if !meter.isUnderWay { probe.forgetNames() }
@@ -107,6 +115,6 @@ final class FlowWatch {
 
     /// Nothing is counted after this. What has been told arrives, and what was lost at the end shows.
     func finish() throws {
-        try probe.finish { meter.feed($0) }
+        try probe.finish(feed)
     }
 }

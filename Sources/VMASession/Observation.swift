@@ -16,6 +16,7 @@ package final class Observation {
     private let header: TraceHeader
     private let observer: Observer
     private let stacks: StackTable
+    private var listening: Listening
     private let startTime: UInt64
     private var endTime: UInt64?
     /// When to stop at the latest, and what a signal leaves of that time.
@@ -61,11 +62,15 @@ package final class Observation {
             ringBytes: Tuning.ringBytes)
         choices.checksPaths = Tuning.checksPaths
         probe = try Self.open(options.source, kernel, choices)
+        var model = try Calibration.model(kernel)
+        model.flagNames = probe.flagNames()
         header = TraceHeader(
             toolVersion: Version.number, kernel: kernel.release, source: probe.source.rawValue,
-            model: try Calibration.model(kernel), isHooked: probe.source == .hooks,
+            model: model, isHooked: probe.source == .hooks,
             waits: probe.source == .tracepoints, started: started, startTime: startTime, mapLimit: Kernel.mapLimit,
             hasStacks: options.wantsStacks)
+        listening = Listening(start: startTime)
+        try probe.setMapLimit(header.mapLimit)
         kernel.releaseTypes()
         observer = Findings.observer(header)
         probe.unwind(with: observer)
@@ -160,11 +165,13 @@ package final class Observation {
             poll(&polled, nfds_t(polled.count), interval)
             let over = isOver() || polled.count > 1 && polled[1].revents != 0
             let isEmpty = try drain()
+            probe.listen(listening.isWanted(vms_monotonic_ns()))
             interval = isEmpty ? Self.drainInterval : 0
             let now = vms_monotonic_ns()
             progress?.show(observer, seconds: Double(now - startTime) / 1e9)
             if over || isTimeUp() { break }
             if now >= nextAudit {
+                try probe.setMapLimit(Kernel.mapLimit)  // somebody may raise it
                 try audit(tries: Self.auditTries.periodic)
                 let end = vms_monotonic_ns()
                 nextAudit = end + max(Self.auditInterval, Self.auditShare * (end - now))
@@ -203,6 +210,7 @@ package final class Observation {
     /// Everything that the report is made of goes through here, in this order.
     private func feed(_ event: Event) {
         stacks.note(event)
+        listening.note(event)
         recorder?.append(event)
         observer.apply(event)
     }

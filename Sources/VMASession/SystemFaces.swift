@@ -88,6 +88,11 @@ final class SystemFaces {
         warn(text.warning(process, limit))
     }
 
+    /// One line, once for each process, operation and reason.
+    func warn(refused rows: [Refused]) {
+        if let line = text.warning(refused: rows) { warn(line) }
+    }
+
     /// Each that the rules don't explain, once: who reads metrics sees no other words.
     private func warn(_ flow: Flow?) {
         guard let all = flow?.disagreements else { return }

@@ -135,10 +135,16 @@ package final class SystemObservation {
         }
         if let flow {
             try flow.advance(vms_monotonic_ns())
+            warnOfRefusals()
         } else {
             probe.discard()
         }
         return ends
+    }
+
+    /// When it happens, not at the end of an interval.
+    private func warnOfRefusals() {
+        for rows in flow?.refusals.takeNew() ?? [] { faces.warn(refused: rows) }
     }
 
     // MARK: an interval
@@ -148,6 +154,7 @@ package final class SystemObservation {
         let found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
         let filter = options.filter
         let limit = Kernel.mapLimit  // somebody may raise it
+        if flow != nil { try probe.setMapLimit(limit) }
         let now = vms_monotonic_ns()
         stock.update(found.filter(filter.matches), at: now)
         let processes = stock.processes
@@ -164,10 +171,11 @@ package final class SystemObservation {
         let interval = SystemInterval(
             number: number, time: now, seconds: seconds, limit: limit, processes: processes, flow: flows?.interval,
             flowSinceStart: flows?.sinceStart, own: own,
-            warnings: watch.crossings, warned: watch.near)
+            warnings: watch.crossings, warned: watch.near, refused: flow?.refusals.rows)
         (intervalTime, intervalUsage) = (now, cost)
         number += 1
         for process in crossed { faces.warn(process, limit) }
+        warnOfRefusals()
         try faces.show(interval)
         let order = stock.sweepOrder(at: now, limit: limit, flow: flows?.interval)
         // Where there is so much to count that the budget would not do, it is done less often.

@@ -66,6 +66,35 @@ struct TraceCodec<Stream: ByteStream> {
         self.range(&range, of: whose)
     }
 
+    mutating func refusal(_ refusal: inout Refusal) {
+        _ = origin(&refusal.origin)
+        stream.number32(&refusal.stack)
+        stream.number32(&refusal.count)
+        stream.number(&refusal.facts.mapCount)
+        stream.number(&refusal.facts.mapLimit)
+        stream.number(&refusal.facts.totalPages)
+        stream.number(&refusal.facts.dataPages)
+        stream.number(&refusal.facts.lockedPages)
+        stream.number(&refusal.facts.limitOfSpace)
+        stream.number(&refusal.facts.limitOfData)
+        stream.number(&refusal.facts.limitOfLocked)
+        stream.number(&refusal.facts.flagsOfNew)
+        stream.number(&refusal.facts.brk)
+        var isMapped = refusal.facts.flagsThere != nil
+        stream.flag(&isMapped)
+        var flags = refusal.facts.flagsThere?.rawValue ?? 0
+        if isMapped { stream.number(&flags) }
+        refusal.facts.flagsThere = isMapped ? VMAFlags(rawValue: flags) : nil
+        syscall(&refusal.syscall, near: 0)
+    }
+
+    mutating func answer(_ from: inout Origin, _ result: inout Int64) {
+        _ = origin(&from)
+        var bits = UInt64(bitPattern: result)
+        stream.number(&bits)
+        result = Int64(bitPattern: bits)
+    }
+
     mutating func life(_ life: inout Life) {
         _ = origin(&life.origin)
         stream.number32(&life.parent)

@@ -6,6 +6,7 @@ enum TraceKind: UInt8 {
     case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
     /// As `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
     case callPath = 24
+    case refusal = 32, answer
 }
 
 extension TraceCodec where Stream == ByteWriter {
@@ -44,6 +45,12 @@ extension TraceCodec where Stream == ByteWriter {
         case .stack(var id, _):
             kind(.stack)
             stream.number32(&id)
+        case .refusal(var refusal):
+            kind(.refusal)
+            self.refusal(&refusal)
+        case .answer(var origin, var result):
+            kind(.answer)
+            answer(&origin, &result)
         case .lost(var count):
             kind(.lost)
             stream.number(&count)
@@ -128,6 +135,14 @@ extension TraceCodec where Stream == ByteReader {
         case .stack:
             stream.number32(&id)
             return .stack(id, [])
+        case .refusal:
+            var refusal = Refusal(nobody, nothing, stack: 0, count: 0, facts: Refusal.Facts())
+            self.refusal(&refusal)
+            return .refusal(refusal)
+        case .answer:
+            var (origin, result) = (nobody, Int64(0))
+            answer(&origin, &result)
+            return .answer(origin, result)
         case .lost:
             var count: UInt64 = 0
             stream.number(&count)

@@ -115,6 +115,22 @@ extension ByteStream {
         flag(&model.dropsAccount)
         rule(&model.brk)
         rule(&model.names)
+        flagNames(&model.flagNames)
+    }
+
+    /// Recordings of older versions end before it.
+    private mutating func flagNames(_ names: inout FlagNames) {
+        guard !Self.isReader || remaining > 0 else { return }
+        let known = names.learned.sorted { $0.key < $1.key }
+        var learned: [Int: String] = [:]
+        for index in 0..<count(known.count, bits: 16) {
+            var (bit, name) = Self.isReader ? (0, "") : known[index]
+            var byte = UInt8(truncatingIfNeeded: bit)
+            self.byte(&byte)
+            text(&name)
+            learned[Int(byte)] = name
+        }
+        if Self.isReader { names = FlagNames(learned: learned) }
     }
 
     private mutating func rule<Rule: RawRepresentable<String>>(_ rule: inout Rule) {

@@ -45,9 +45,10 @@ public struct Interners {
     public init() {}
 
     public mutating func forgetAllButAddressSpaces() {
-        let mms = mms
+        // Stacks are told once, and are few: of calls that were refused.
+        let (mms, stacks) = (mms, stacks)
         self = Interners()
-        self.mms = mms
+        (self.mms, self.stacks) = (mms, stacks)
     }
 
     /// A file by its pointer, and its inode's: a closed one leaves its place to others, and what tells

@@ -77,6 +77,8 @@ public struct WireDecoder {
             let name = try load(record, vme_name.self, kind: kind)
             return .name(interners.names.id(name.name), text: withUnsafeBytes(of: name.text) { text($0[...]) })
         case VME_CALLS: return try stack(record)
+        case VME_REFUSAL: return .refusal(try refusal(record, origin))
+        case VME_ANSWER: return .answer(origin, try load(record, vme_answer.self, kind: kind).result)
         default: throw .unknownKind(kind)
         }
     }
@@ -210,7 +212,25 @@ public struct WireDecoder {
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
         let id = interners.file(file.file, file.inode)
         fileNumbers[id] = (file.number, file.device)
-        return .file(id, path: withUnsafeBytes(of: file.path) { text($0[at...]) })
+        let path = withUnsafeBytes(of: file.path) { text($0[at...]) }
+        return .file(
+            id, path: FileName.text(path, magic: file.magic, number: file.number, flags: file.flags))
+    }
+
+    /// VME_IS_MAPPED.
+    private static let isMapped: UInt64 = 1 << 63
+
+    private mutating func refusal(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Refusal {
+        let refusal = try load(record, vme_refusal.self, kind: UInt16(VME_REFUSAL.rawValue))
+        var facts = Refusal.Facts()
+        (facts.mapCount, facts.mapLimit) = (UInt64(refusal.map_count), UInt64(refusal.map_limit))
+        (facts.totalPages, facts.dataPages, facts.lockedPages) = (refusal.total_vm, refusal.data_vm, refusal.locked_vm)
+        (facts.limitOfSpace, facts.limitOfData) = (refusal.limit_as, refusal.limit_data)
+        (facts.limitOfLocked, facts.flagsOfNew, facts.brk) = (refusal.limit_locked, refusal.def_flags, refusal.brk)
+        if refusal.flags_at != 0 { facts.flagsThere = VMAFlags(rawValue: refusal.flags_at & ~Self.isMapped) }
+        return Refusal(
+            origin, Syscall(number: refusal.nr, arguments: Syscall.Arguments(refusal.args)),
+            stack: interners.stacks.id(refusal.stack), count: refusal.count, facts: facts)
     }
 
     private mutating func stack(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {

@@ -26,8 +26,9 @@ struct LayoutCommand: ParsableCommand {
         try Target.requireHostProcessIDs()
         let process = try Target.process(pid)
         let kernel = Kernel()
-        let model = try Calibration.model(kernel)
+        var model = try Calibration.model(kernel)
         let probe = try Probe(snapshotOn: kernel)
+        model.flagNames = probe.flagNames()
         guard let snapshot = try probe.snapshot(process) else {
             throw ProbeError.notFound("process \(process) has no address space: a kernel thread or a zombie")
         }
@@ -36,7 +37,7 @@ struct LayoutCommand: ParsableCommand {
         let layout = Layout(snapshot.vmas)
         let report = LayoutReport(
             pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit, layout: layout,
-            judge: observer.judge, labels: Labels(files: observer.files, names: observer.names))
+            judge: observer.judge, labels: Labels(files: observer.files, names: observer.names, flags: model.flagNames))
         var text = ""
         if json {
             JSONLayout().render(report, into: &text)

@@ -117,7 +117,7 @@ struct SectionChangeTests {
         #expect(pictures(syscall, "AA..CC", "AABBCC") == ["<<**>>"])
         #expect(pictures(syscall, "AA..CC", "AAAACC") == ["((**>>"])
         #expect(pictures(syscall, "A....C", "A.BB.C").isEmpty)
-        #expect(attempts(syscall, "AA..CC", "AABBCC").map(\.operation) == [.other])
+        #expect(attempts(syscall, "AA..CC", "AABBCC").map(\.operation) == [.shmat])
         #expect(pictures(Syscall(number: 31, arguments: []), "AA..CC", "AABBCC").isEmpty)
     }
 

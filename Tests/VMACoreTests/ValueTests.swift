@@ -85,8 +85,8 @@ struct VMATests {
         #expect(
             VMAFlags.fresh.bitNames
                 == ["VM_READ", "VM_WRITE", "VM_MAYREAD", "VM_MAYWRITE", "VM_MAYEXEC", "VM_ACCOUNT"])
-        #expect(VMAFlags(rawValue: 1 << 63 | 1 << 36 | 1 << 35 | 1 << 31).bitNames
-            == ["VM_MERGEABLE", "VM_PKEY_BIT3", "bit 36", "bit 63"])
+        #expect(VMAFlags(rawValue: 1 << 62 | 1 << 42 | 1 << 36 | 1 << 35 | 1 << 31).bitNames
+            == ["VM_MERGEABLE", "VM_PKEY_BIT3", "bit 36", "VM_SEALED", "bit 62"])
         #expect(VMAFlags.special.bitNames == ["VM_PFNMAP", "VM_IO", "VM_DONTEXPAND", "VM_MIXEDMAP"])
         #expect(VMAFlags([]).bitNames.isEmpty)
         // A file opened for reading only, mapped shared, has VM_MAYSHARE without VM_SHARED.
@@ -98,10 +98,11 @@ struct VMATests {
 @Suite("A syscall")
 struct SyscallTests {
     private static let operations: [(Int32, VMACore.Operation)] = [
-        (9, .mmap), (10, .mprotect), (329, .mprotect), (11, .munmap), (12, .brk), (25, .mremap), (28, .madvise),
-        (440, .madvise), (149, .mlock), (150, .mlock), (151, .mlock), (152, .mlock), (325, .mlock), (157, .prctl),
-        (237, .mbind), (3, .userfaultfd), (16, .userfaultfd), (323, .userfaultfd), (56, .fork), (57, .fork),
-        (58, .fork), (435, .fork), (-1, .stack), (1, .other), (30, .other), (59, .other), (462, .other),
+        (9, .mmap), (10, .mprotect), (329, .pkeyMprotect), (11, .munmap), (12, .brk), (25, .mremap), (28, .madvise),
+        (149, .mlock), (150, .mlock), (151, .mlock), (152, .mlock), (325, .mlock), (157, .prctl),
+        (237, .mbind), (3, .userfaultfd), (16, .ioctl), (323, .userfaultfd), (56, .fork), (57, .fork),
+        (58, .fork), (435, .fork), (-1, .stack), (1, .other), (30, .shmat), (67, .shmdt),
+        (59, .exec), (462, .mseal), (216, .remapFilePages), (440, .processMadvise), (426, .ioUring), (207, .aio),
     ]
 
     @Test("is an operation by its number", arguments: operations)
@@ -122,5 +123,29 @@ struct SyscallTests {
     func arguments() {
         #expect(Syscall(number: 9, arguments: [7]).argument(0) == 7)
         #expect(Syscall(number: 9, arguments: [7]).argument(5) == 0)
+    }
+}
+
+@Suite("Names of flags")
+struct FlagNamesTests {
+    private func sample(_ flags: UInt64, _ letters: String) -> FlagNames.Sample {
+        FlagNames.Sample(flags: VMAFlags(rawValue: flags), letters: letters.split(separator: " ").map(String.init))
+    }
+
+    @Test("bits have the names that the kernel's own letters give them")
+    func learned() {
+        let names = FlagNames(learning: [sample(1 << 37 | 0x71, "rd mr mw me ui"), sample(1 << 50 | 0x11, "rd mr sl")])
+        #expect(names.of(VMAFlags(rawValue: 1 << 37 | 1 << 50 | 1)) == ["VM_READ", "VM_UFFD_MINOR", "VM_SEALED"])
+        #expect(FlagNames(learning: [sample(1 << 38 | 1, "rd ui")]).of(VMAFlags(rawValue: 1 << 37)) == ["VM_SHADOW_STACK"])
+        #expect(FlagNames(learning: [sample(0x801, "rd dw")]).of(VMAFlags(rawValue: 0x800)) == ["VM_DENYWRITE"])
+        #expect(FlagNames(learning: [sample(0x801, "rd gu")]).of(VMAFlags(rawValue: 0x800)) == ["VM_MAYBE_GUARD"])
+    }
+
+    @Test("a protection key has no letters, and what does not fit teaches nothing")
+    func unfit() {
+        let names = FlagNames(learning: [
+            sample(1 << 33 | 1 << 41 | 1, "rd dp"), sample(1 << 45 | 1, "rd wr mr"), sample(1 << 46 | 1, "rd dp"), sample(1 << 46 | 1, "rd sl"),
+        ])
+        #expect(names == FlagNames(learned: [41: "VM_DROPPABLE"]))
     }
 }

@@ -18,7 +18,7 @@ struct JSONTests {
         #expect(text.hasSuffix("}\n") && !text.hasSuffix("\n\n"))
         let report = try object(text)
         #expect(keys(report) == [
-            "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "processes", "missed",
+            "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "refused", "processes", "missed",
             "standing", "standing_at_peak",
         ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
@@ -28,12 +28,12 @@ struct JSONTests {
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
         #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
-        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain", "other_stacks"])
+        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain", "other_stacks", "refused"])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(keys(process) == [
-            "pid", "image", "comm", "vmas", "growth_per_minute", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "what_if_by_proposal", "gain", "boundaries", "gaps", "peak",
+            "pid", "image", "comm", "vmas", "growth_per_minute", "growth_observed_seconds", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
+            "what_if", "what_if_by_proposal", "gain", "refused", "boundaries", "gaps", "peak",
         ])
         #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
         #expect(keys(process["gaps"]) == ["total"])

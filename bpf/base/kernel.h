@@ -83,6 +83,7 @@ struct mm_struct {
 	int map_count;
 	struct {} mmap_lock;  // only its place matters
 	unsigned long start_brk, brk, start_stack;
+	unsigned long total_vm, data_vm, locked_vm, def_flags;
 };
 
 // Up to 6.0, commit 763ecb035029.
@@ -128,6 +129,12 @@ struct vm_area_struct;
 
 struct vm_operations_struct {
 	void (*close)(struct vm_area_struct *);
+	const char *(*name)(struct vm_area_struct *);
+};
+
+// vm_private_data of what the kernel maps for itself (mm/mmap.c, special_mapping_name).
+struct vm_special_mapping {
+	const char *name;
 };
 
 struct anon_vma {
@@ -138,6 +145,7 @@ struct anon_vma {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 };
 
 struct inode {
@@ -150,9 +158,15 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
 struct dentry {
+	struct hlist_bl_node d_hash;  // in no list once its last name is gone
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
@@ -184,6 +198,7 @@ struct vm_area_struct {
 	const struct vm_operations_struct *vm_ops;
 	unsigned long vm_pgoff;
 	struct file *vm_file;
+	void *vm_private_data;
 	struct mempolicy *vm_policy;       // absent without CONFIG_NUMA
 	// Up to 6.1 in a union with `shared`, and so only good without a file; of its own since
 	// 6.2, commit d09e8ca6cb93, and absent without CONFIG_ANON_VMA_NAME.
@@ -218,9 +233,14 @@ struct thread_info {
 	u32 status;
 };
 
+struct rlimit {
+	unsigned long rlim_cur, rlim_max;  // whole: it is an element of an array
+};
+
 struct signal_struct {
 	atomic_t live;  // threads
 	int nr_threads;
+	struct rlimit rlim[16];
 };
 
 struct kernfs_node {
@@ -316,6 +336,9 @@ enum bpf_func_id {
 #define PT_REGS_SIZE 168
 #define PF_KTHREAD 0x00200000
 #define TS_COMPAT 0x0002
+#define RLIMIT_DATA 2
+#define RLIMIT_MEMLOCK 8
+#define RLIMIT_AS 9
 #define VM_HUGETLB 0x00400000UL
 
 #endif

@@ -200,6 +200,8 @@ struct scratch {
 	struct vme_calls stack;
 	struct path_search path;
 	struct vme_tally tally;
+	struct vme_refusal refusal;
+	struct vme_answer answer;
 	struct vme_owner newcomer;
 	struct vme_flow flow;
 };

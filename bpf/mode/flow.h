@@ -32,7 +32,14 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 
 	if (!s || !control)
 		return 0;
-	__builtin_memset(&s->flow, 0, sizeof(s->flow));
+	// In parts, and kept so: clang clears and copies no more than 1024 bytes by itself.
+	__builtin_memset(&s->flow, 0, sizeof(s->flow) - sizeof(s->flow.counts));
+	barrier();
+	__builtin_memset(s->flow.counts.sections, 0, sizeof(s->flow.counts.sections));
+	barrier();
+	__builtin_memset(s->flow.counts.attempts, 0, sizeof(s->flow.counts.attempts));
+	__builtin_memset(s->flow.counts.merged, 0, sizeof(s->flow.counts.merged));
+	s->flow.counts.told = 0;
 	s->flow.epoch = control->epoch;
 	s->flow.born = bpf_ktime_get_ns();
 	s->flow.owner.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
@@ -99,6 +106,8 @@ static __always_inline u32 syscall_operation(void)
 	nr = (s32)BPF_CORE_READ(entry_registers(task), orig_ax);
 	if (nr < 0)
 		return config.stack;
+	if (nr == NR_ioctl && is_userfaultfd(BPF_CORE_READ(entry_registers(task), si)))
+		return config.userfaultfd;
 	asm volatile("" : "+r"(nr));
 	return (u32)nr < VME_SYSCALLS ? config.operations[(u32)nr] : config.other;
 }
@@ -118,11 +127,29 @@ static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count
 
 	f->watch = control ? control->watch : 0;
 	f->map_count = map_count;
+	f->owner.map_count = map_count;
+	f->owner.total_vm = FIELD(struct mm_struct, mm, total_vm);
 	f->owner.writer = current_tid();
 	f->owner.section.one_in = 0;
 	// What exec or fork builds, or somebody else changes, says nothing by the syscall's arguments.
 	if (one_in && current_mm() == mm)
 		section_begin(mm, &f->owner, one_in);
+}
+
+// A section that left as many VMAs as it found, or the most that there may be. What only maps and unmaps is told from the rest by its
+// operation, so that a change of flags, of which there are many, costs nothing more.
+static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o, s64 now, u32 operation)
+{
+	struct scratch *s = scratch();
+	u32 flags = 0;
+
+	barrier_var(operation);  // the mask is for the verifier
+	if (!s || current_mm() != mm ||
+	    (!config.may_be_refused[operation & (VME_OPERATIONS - 1)] && now < (s64)map_limit()))
+		return;
+	read_syscall(&s->refusal.nr, s->refusal.args, &flags);
+	if (s->refusal.nr >= 0 && !(flags & VME_COMPAT) && may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false))
+		note_refusal(ctx, mm, o);
 }
 
 static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
@@ -138,6 +165,8 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	if (count < VME_OPERATIONS * VME_OUTCOMES)
 		(&f->counts.sections[0][0])[count]++;
 	f->owner.section.growth = now - f->map_count;
+	if (now - f->map_count == 0 || now >= (s64)map_limit())
+		flow_refused(ctx, mm, &f->owner, now, count / VME_OUTCOMES);
 	if (f->owner.section.one_in && section_end(ctx, mm, &f->owner))
 		f->counts.told++;
 	f->owner.writer = 0;
@@ -169,7 +198,11 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 	if (s) {
 		begin(&s->tally.h, VME_TALLY, mm, f->owner.tgid);
 		s->tally.born = f->born;
-		s->tally.counts = f->counts;
+		__builtin_memcpy(s->tally.counts.sections, f->counts.sections, sizeof(f->counts.sections));
+		barrier();
+		__builtin_memcpy(s->tally.counts.attempts, f->counts.attempts, sizeof(f->counts.attempts));
+		__builtin_memcpy(s->tally.counts.merged, f->counts.merged, sizeof(f->counts.merged));
+		s->tally.counts.told = f->counts.told;
 		emit(&s->tally, sizeof(s->tally));
 	}
 	bpf_map_delete_elem(&flows, &mm);

@@ -52,10 +52,34 @@ static __always_inline u32 inode_key(u64 inode)
 	return (u32)(inode >> 3);
 }
 
+// The bit of what is told of a file that says that it was told as deleted.
+#define TOLD_DELETED 1
+
+// Whether a file that is in a tree has no name there any more (d_unlinked).
+static __always_inline bool is_deleted(u64 file)
+{
+	struct dentry *dentry = BPF_CORE_READ((struct file *)file, f_path.dentry);
+
+	return !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
+}
+
+// Of a file that is in no tree, the name that the kernel gave it.
+static __always_inline void pseudo_name(struct scratch *s, struct dentry *dentry)
+{
+	u32 len = BPF_CORE_READ(dentry, d_name.len);
+
+	s->file.flags = VME_FILE_PSEUDO;
+	if (len > 255)
+		return;
+	s->walk.at -= len;
+	bpf_probe_read_kernel(&s->file.path[s->walk.at & (VME_PATH_MAX - 1)], len & 255, BPF_CORE_READ(dentry, d_name.name));
+}
+
 // The path as the host sees it, a container's own prefix included.
 __noinline int tell_file(u64 file, u64 inode)
 {
 	struct scratch *s = scratch();
+	struct dentry *dentry, *root;
 	u64 seen = inode;
 	int i;
 
@@ -66,14 +90,26 @@ __noinline int tell_file(u64 file, u64 inode)
 	s->file.inode = inode_key(inode);
 	s->file.number = FIELD(struct inode, inode, i_ino);
 	s->file.device = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
+	s->file.flags = 0;
 	s->file.path[VME_PATH_MAX - 1] = 0;
 	s->walk.at = VME_PATH_MAX - 1;
-	s->walk.dentry = (u64)BPF_CORE_READ((struct file *)file, f_path.dentry);
+	dentry = BPF_CORE_READ((struct file *)file, f_path.dentry);
+	root = BPF_CORE_READ((struct file *)file, f_path.mnt, mnt_root);
+	s->file.magic = (u32)BPF_CORE_READ(dentry, d_sb, s_magic);
+	s->walk.dentry = (u64)dentry;
 	s->walk.mnt = (u64)BPF_CORE_READ((struct file *)file, f_path.mnt);
-	ROLLED
-	for (i = 0; i < PATH_STEPS; i++)
-		if (path_step())
-			break;
+	if (BPF_CORE_READ(dentry, d_parent) == dentry && dentry != root) {
+		pseudo_name(s, dentry);
+	} else {
+		if (is_deleted(file)) {
+			s->file.flags = VME_FILE_DELETED;
+			seen |= TOLD_DELETED;
+		}
+		ROLLED
+		for (i = 0; i < PATH_STEPS; i++)
+			if (path_step())
+				break;
+	}
 	s->file.at = s->walk.at;
 	if (emit(&s->file, sizeof(s->file)))  // or it is told the next time
 		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
@@ -120,7 +156,25 @@ static __always_inline bool knows_file(struct vme_row *row, u64 *inode)
 	*inode = as_number(FIELD(struct file, file, f_inode));
 	row->inode = inode_key(*inode);
 	seen = bpf_map_lookup_elem(&told, &file);
-	return seen && *seen == *inode;
+	return seen && (*seen & ~(u64)TOLD_DELETED) == *inode;
+}
+
+// Whether what was told of the row's file still holds: it may have lost its name since. For rows that are read
+// from outside, or at the end of an address space; to ask at each change would cost more than it tells.
+static __always_inline bool is_as_told(struct vme_row *row)
+{
+	u64 file = row->file, *seen;
+
+	if (!file)
+		return true;
+	seen = bpf_map_lookup_elem(&told, &file);
+	return !seen || *seen & TOLD_DELETED || !is_deleted(file);
+}
+
+static __always_inline void tell_deleted(struct vme_row *row)
+{
+	if (!is_as_told(row))
+		tell_file(row->file, as_number(FIELD(struct file, row->file, f_inode)));
 }
 
 static __always_inline void name_file(struct vme_row *row)

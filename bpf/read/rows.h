@@ -49,6 +49,21 @@ static __always_inline u32 anon_traits(struct scratch *s, struct vm_area_struct 
 	return traits;
 }
 
+// Which of the kernel's own mappings a VMA without a file is, by its name: [vdso], [vvar], [vvar_vclock].
+static __always_inline u32 special_traits(u64 private_data, u64 vm_ops)
+{
+	struct vm_special_mapping *mapping = (void *)private_data;
+	char name[8] = {};
+
+	if (!FIELD(struct vm_operations_struct, vm_ops, name) || !private_data)
+		return 0;
+	if (bpf_probe_read_kernel(name, sizeof(name) - 1, BPF_CORE_READ(mapping, name)) || name[0] != '[' || name[1] != 'v')
+		return 0;
+	if (name[2] == 'd')
+		return VME_VDSO;
+	return name[2] != 'v' ? 0 : name[5] == '_' ? VME_VVAR_VCLOCK : VME_VVAR;
+}
+
 // What row_read() needs to know of `mm`, as it stands now.
 static __always_inline void look_at(struct scratch *s, u64 mm)
 {
@@ -94,6 +109,8 @@ static __always_inline int row_read(struct scratch *s, u64 address, struct vme_r
 	}
 	if (vm_ops && FIELD(struct vm_operations_struct, vm_ops, close))
 		row->traits |= VME_HAS_CLOSE;
+	if (vm_ops && !row->file)
+		row->traits |= special_traits(number_of(s, vma->vm_private_data), vm_ops);
 	if (row->flags & VM_HUGETLB)
 		row->traits |= VME_HUGETLB;
 	if (row->end <= s->areas.start_brk)
@@ -177,6 +194,8 @@ __noinline int next_row(void)
 		return 1;
 	}
 	row_name(s, row);
+	if (s->span.reason == VME_AUDIT || s->span.reason == VME_SNAPSHOT)
+		tell_deleted(row);
 	row_place(s, row);
 	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) || (row->end >= s->span.from && row->end <= s->span.to);
 	s->rows.count++;

@@ -53,7 +53,7 @@ __noinline int read_row(struct vme_row *row, u64 vma)
 	struct scratch *s = scratch();
 	u64 inode;
 
-	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode);
+	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode) && is_as_told(row);
 }
 
 // Returns 1 after the leaf's last slot, and where it can't go on.
@@ -148,8 +148,10 @@ static __always_inline int read_locked(struct task_struct *task, struct reading 
 		}
 		hold_cpu();
 		look_at(s, r->mm);
-		if (row_fill(as_number(vma)))
+		if (row_fill(as_number(vma))) {
 			*row = s->row;
+			tell_deleted(row);
+		}
 		let_cpu_go();
 		r->from = row->end;
 		r->count++;
@@ -246,6 +248,7 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 		r->error = -16;
 		return 0;
 	}
+	tell_deleted(&s->row);
 	head[1] = sections_of(head[0]);
 	bpf_seq_write(ctx->meta->seq, head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, &s->row, sizeof(struct vme_row));

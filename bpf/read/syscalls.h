@@ -24,6 +24,12 @@ enum {
 #define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
 #define PAGE_DOWN(x) ((x) & ~4095ULL)
 
+// Whether a request of ioctl(2) is a userfaultfd's, by its type.
+static __always_inline bool is_userfaultfd(u64 request)
+{
+	return (request >> 8 & 0xff) == 0xaa;
+}
+
 // The registers with which the current task entered the kernel: at the top of its stack.
 static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 {

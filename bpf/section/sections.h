@@ -63,13 +63,13 @@ __noinline u64 tell_stack(void)
 // The key of the current task's user stack, or 0. Not by the kernel's own table of stacks: that
 // can only be read by a syscall, during which kprobes on that processor skip their programs
 // (bpf_disable_instrumentation).
-static __always_inline u64 user_stack(void *ctx, u64 mm)
+static __always_inline u64 any_user_stack(void *ctx, u64 mm)
 {
 	struct scratch *s = scratch();
 	long bytes;
 
 	// Another process's stack means nothing in this address space.
-	if (!config.want_stacks || !s || current_mm() != mm)
+	if (!s || current_mm() != mm)
 		return 0;
 	if (config.copy_bytes)
 		return call_path(mm);
@@ -79,6 +79,13 @@ static __always_inline u64 user_stack(void *ctx, u64 mm)
 	s->stack.count = (u32)bytes / sizeof(u64);
 	return tell_stack();
 }
+
+static __always_inline u64 user_stack(void *ctx, u64 mm)
+{
+	return config.want_stacks ? any_user_stack(ctx, mm) : 0;
+}
+
+#include "refusals.h"
 
 // Returns how many VMAs begin or end where the section may have changed something.
 static __always_inline u32 read_section(u64 mm, struct vme_owner *o, u32 reason)
@@ -116,6 +123,7 @@ static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_i
 	c->flags = current_mm() == mm ? 0 : VME_FOREIGN;
 	read_syscall(&c->nr, c->args, &c->flags);
 	expected_range(mm, c);
+	refusals_begin(mm, o);
 	if (config.read_before)
 		read_section(mm, o, VME_BEFORE);
 }
@@ -134,6 +142,8 @@ static __always_inline bool section_end(void *ctx, u64 mm, struct vme_owner *o)
 		begin(&c->h, VME_SECTION, mm, o->tgid);
 		emit(c, sizeof(*c));
 	}
+	if (!config.everyone)
+		refusals_end(ctx, mm, o);
 	section_closes(o);
 	return is_told;
 }
@@ -157,6 +167,7 @@ static __always_inline void mm_exit(u64 mm, struct vme_owner *o)
 
 	if (!s)
 		return;
+	tell_untold(mm, o);
 	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_AUDIT);
 	begin(&s->life.h, VME_EXIT, mm, tgid);
 	s->life.other_mm = 0;

@@ -37,6 +37,9 @@ int vms_fork(void);
 // mremap(2) of `size` bytes to a fixed place, with or without MREMAP_DONTUNMAP. Returns 0, or -1
 // and errno.
 int vms_move(void *from, size_t size, void *to, bool keeps_source);
+// A child that has VMAs with as many different flags as the kernel lets it have, and waits to be killed. Returns
+// its id, or -1 and errno.
+int vms_flags_child(void);
 // Asks for KSM on all memory of this process, what it has and what it will have.
 int vms_merge_memory(void);
 // Whether a heap that begins where another mapping ends is one VMA with that: tried by a child, which

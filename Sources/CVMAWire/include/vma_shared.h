@@ -16,6 +16,21 @@ struct vme_owner {
 	// Its ranges are from the arguments at first, and grow by its stores. `one_in` is 0 if all sections
 	// are told, and if this one is not where only some are.
 	struct vme_section section;
+	vme_u64 total_vm;   // when it began
+	vme_s32 map_count;
+	vme_u32 refused;    // calls in `refused_time`
+	vme_u64 refused_time;
+	vme_u32 refused_more;  // of these, those that were not told
+	vme_u32 reserved;
+};
+
+// How many calls that changed nothing an address space may tell in each time of 2^27 ns (134 ms).
+#define VME_REFUSALS_TOLD 1024
+
+// Set by the loader at any time.
+struct vme_limits {
+	vme_u32 map_count;  // vm.max_map_count
+	vme_u32 reserved;
 };
 
 // Where an address space has its place in the sieve of those that are observed.
@@ -88,6 +103,8 @@ struct vme_config {
 	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
 	vme_u8 other;                     // that of all beyond
 	vme_u8 stack;                     // that of what is no syscall
+	vme_u8 userfaultfd;               // that of ioctl(2) with a request of its
+	vme_u8 may_be_refused[VME_OPERATIONS];  // whatever the count of VMAs: where one that changes nothing is looked at
 };
 
 #define VME_SNAPSHOT_ROWS 4096

@@ -40,6 +40,8 @@ enum vme_kind {
 	VME_CALLS = 10,   // struct vme_calls: a user stack seen for the first time
 	VME_TALLY = 11,   // struct vme_tally: what was counted of `mm`, which is gone
 	VME_COPY = 12,    // struct vme_copy: a piece of a user stack, to be unwound
+	VME_REFUSAL = 32, // struct vme_refusal: a call that would have changed VMAs, and changed nothing
+	VME_ANSWER = 33,  // struct vme_answer: what the kernel answered to the thread's last one
 };
 
 // Every record begins so. `seq` counts the records of one CPU and is taken before space in
@@ -67,6 +69,9 @@ enum vme_traits {
 	VME_ANON_KNOWN = 1 << 8,      // the anon_vma fields above were readable
 	VME_ANON_PGOFF = 1 << 9,      // anon_pgoff is the kernel's
 	VME_BELOW_HEAP = 1 << 13,     // ends at or below mm->start_brk
+	VME_VDSO = 1 << 14,           // the kernel's own mappings, by their names
+	VME_VVAR = 1 << 15,
+	VME_VVAR_VCLOCK = 3 << 14,
 };
 
 struct vme_row {
@@ -190,8 +195,15 @@ struct vme_file {
 	vme_u32 at;
 	vme_u64 number;     // i_ino
 	vme_u32 device;     // s_dev, as the kernel has it: 12 bits and 20
+	vme_u32 magic;      // of its file system
+	vme_u32 flags;      // enum vme_file_flags
 	vme_u32 reserved;
 	char path[VME_PATH_MAX];
+};
+
+enum vme_file_flags {
+	VME_FILE_PSEUDO = 1 << 0,   // it is in no tree: `path` is the name that the kernel gave it
+	VME_FILE_DELETED = 1 << 1,  // its last name is gone
 };
 
 #define VME_NAME_MAX 80
@@ -252,7 +264,7 @@ enum vme_outcome {
 	VME_OUTCOMES = 3,
 };
 
-#define VME_OPERATIONS 16  // by their place in VMACore's Operation
+#define VME_OPERATIONS 32  // by their place in VMACore's Operation
 
 struct vme_counts {
 	vme_u64 sections[VME_OPERATIONS][VME_OUTCOMES];
@@ -267,6 +279,38 @@ struct vme_tally {
 	struct vme_counts counts;
 };
 
+// A call that would have changed VMAs, in a section that left as many as it found, and stored to none. Whether it
+// was refused, and why, is judged from this, and from the answer where somebody listens for it.
+struct vme_refusal {
+	struct vme_header h;
+	vme_s32 nr;
+	vme_u32 count;        // of calls that this is told for: the others were too many to be told
+	vme_u64 stack;
+	vme_u64 args[6];
+	vme_u64 brk;          // mm->brk after it
+	vme_u64 total_vm;     // of the address space, in pages; so are the next two
+	vme_u64 data_vm;
+	vme_u64 locked_vm;
+	vme_u64 limit_as;     // RLIMIT_AS in bytes; so are the next two
+	vme_u64 limit_data;
+	vme_u64 limit_locked; // RLIMIT_MEMLOCK
+	vme_u64 flags_at;     // vm_flags of the VMA at the first argument after it, and VME_IS_MAPPED; 0 if there is none
+	vme_u64 def_flags;    // mm->def_flags: VM_LOCKED after mlockall(MCL_FUTURE)
+	vme_u32 map_count;
+	vme_u32 map_limit;    // vm.max_map_count
+};
+
+#define VME_IS_MAPPED (1ULL << 63)
+
+struct vme_answer {
+	struct vme_header h;
+	vme_s64 result;  // what the call returned, or -errno
+	vme_s32 nr;
+	vme_u32 reserved;
+};
+
+_Static_assert(sizeof(struct vme_refusal) == 176, "wire");
+_Static_assert(sizeof(struct vme_answer) == 48, "wire");
 _Static_assert(sizeof(struct vme_header) == 32, "wire");
 _Static_assert(sizeof(struct vme_row) == 88, "wire");
 _Static_assert(sizeof(struct vme_rows) == 56 + VME_ROWS_MAX * 88, "wire");
@@ -274,7 +318,7 @@ _Static_assert(sizeof(struct vme_section) == 144, "wire");
 _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
-_Static_assert(sizeof(struct vme_file) == 64 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_file) == 72 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
 _Static_assert(sizeof(struct vme_copy) == 144 + VME_COPY_BYTES, "wire");

@@ -18,6 +18,10 @@ public enum Event: Sendable {
     /// A user stack seen for the first time: return addresses, innermost first. `frames` follow
     /// for those that are needed.
     case stack(StackID, [UInt64])
+    /// A call that would have changed VMAs, and changed nothing.
+    indirect case refusal(Refusal)
+    /// What the kernel answered to the thread's last such call: what the syscall returned, or -errno.
+    case answer(Origin, Int64)
 
     // From the edge.
     /// Records that never arrived: everything known may be stale.
@@ -44,7 +48,8 @@ public enum Event: Sendable {
         case .rows(let rows): rows.origin.time
         case .section(let section): section.origin.time
         case .attempt(let attempt): attempt.origin.time
-        case .commit(let origin, _): origin.time
+        case .commit(let origin, _), .answer(let origin, _): origin.time
+        case .refusal(let refusal): refusal.origin.time
         case .fork(let life), .exec(let life), .exit(let life): life.origin.time
         case .snapshot(_, _, let time): time
         case .file, .name, .stack, .lost, .settled, .adopted, .compared, .pages, .frames, .released: nil
@@ -63,7 +68,7 @@ public enum Event: Sendable {
     /// One for each record that the kernel's side made.
     var isRecord: Bool {
         switch self {
-        case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack: true
+        case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack, .refusal, .answer: true
         case .lost, .settled, .adopted, .snapshot, .compared, .pages, .frames, .released: false
         }
     }

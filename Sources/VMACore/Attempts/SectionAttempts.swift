@@ -18,9 +18,10 @@ struct SectionAttempts {
         case .mmap: mapped(.mmap)
         case .brk: mapped(.brk)
         case .mremap: moved()
-        case .mprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd: changed()
-        case .other: section.syscall.number == Syscall.shmat ? mapped(.other) : []
-        case .munmap, .fork, .stack: []
+        case .mprotect, .pkeyMprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd, .mseal: changed()
+        case .shmat: mapped(.shmat)
+        case .munmap, .shmdt, .fork, .exec, .stack, .remapFilePages, .processMadvise, .ioctl, .ioUring, .aio, .archPrctl,
+            .mapShadowStack, .other: []
         }
     }
 
@@ -134,7 +135,7 @@ struct SectionAttempts {
                         next: next != nil && result.end > piece.end)))
 
             previous = prev.flatMap { joined(proposed, by: $0) } ?? proposed
-            if section.syscall.operation == .mprotect, proposed.isFaultedByMprotect(from: old) {
+            if [.mprotect, .pkeyMprotect].contains(section.syscall.operation), proposed.isFaultedByMprotect(from: old) {
                 previous!.anonVMA = result.anonVMA
                 previous!.traits = result.traits
             }
@@ -222,7 +223,7 @@ extension Syscall {
     /// The range that a syscall which changes VMAs in place was asked to change.
     func changedRange(_ known: AddressRange) -> AddressRange {
         switch operation {
-        case .mprotect, .madvise, .mbind: return .pages(at: argument(0), length: argument(1))
+        case .mprotect, .pkeyMprotect, .madvise, .mbind, .mseal: return .pages(at: argument(0), length: argument(1))
         case .mlock:
             // mlockall and munlockall have no range.
             return number == 151 || number == 152 ? known : .pages(at: argument(0), length: argument(1))

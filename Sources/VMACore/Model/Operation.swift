@@ -1,6 +1,15 @@
 /// What a process was doing when a merge was considered.
-public enum Operation: String, CaseIterable, Sendable {
+public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
     case mmap, brk, mremap, mprotect, madvise, mlock, mbind, prctl, userfaultfd, munmap, fork, stack, other
+    case shmat, shmdt, mseal, ioctl, exec, aio
+    case remapFilePages = "remap_file_pages"
+    case pkeyMprotect = "pkey_mprotect"
+    case processMadvise = "process_madvise"
+    case ioUring = "io_uring"
+    case archPrctl = "arch_prctl"
+    case mapShadowStack = "map_shadow_stack"
+
+    public var description: String { rawValue }
 
     /// In `allCases`.
     var place: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
@@ -12,21 +21,36 @@ extension Syscall {
         if number < 0 { return .stack }
         switch number {
         case 9: return .mmap
-        case 10, 329: return .mprotect
+        case 10: return .mprotect
+        case 329: return .pkeyMprotect
         case 11: return .munmap
         case 12: return .brk
         case 25: return .mremap
-        case 28, 440: return .madvise
+        case 28: return .madvise
+        case 440: return .processMadvise
         case 149, 150, 151, 152, 325: return .mlock
         case 157: return .prctl
-        case 237: return .mbind
-        case 3, 16, 33, 292, 323, 436: return .userfaultfd
+        case 237, 450: return .mbind
+        // Closing the last descriptor of one releases its memory.
+        case 3, 33, 292, 323, 436: return .userfaultfd
+        case 16: return isUserfaultfd ? .userfaultfd : .ioctl
         case 56, 57, 58, 435: return .fork
+        case 30: return .shmat
+        case 67: return .shmdt
+        case 462: return .mseal
+        case 216: return .remapFilePages
+        case 425, 426, 427: return .ioUring
+        case 206, 207: return .aio
+        case 59, 322: return .exec
+        case 158: return .archPrctl
+        case 453: return .mapShadowStack
         default: return .other
         }
     }
 
     static let shmat: Int32 = 30
+    /// The type of its requests, `UFFDIO` (include/uapi/linux/userfaultfd.h).
+    private var isUserfaultfd: Bool { argument(1) >> 8 & 0xff == 0xaa }
     static let mapFixed: UInt64 = 0x10 | 0x100000
     static let mremapFixed: UInt64 = 2
     static let mremapDontUnmap: UInt64 = 4

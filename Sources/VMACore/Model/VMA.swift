@@ -36,6 +36,9 @@ public struct VMA: Hashable, Sendable {
         public static let pagesSeen = Traits(rawValue: 1 << 12)
         /// It ends at or below `mm->start_brk`, where brk may not look for a neighbour.
         public static let belowHeap = Traits(rawValue: 1 << 13)
+        /// The kernel's own mappings, by the name of their `vm_special_mapping`; both for `[vvar_vclock]`.
+        public static let vdso = Traits(rawValue: 1 << 14)
+        public static let vvar = Traits(rawValue: 1 << 15)
 
         static let ofAnonVMA: Traits = [
             .chainSingular, .ownRoot, .hasChildren, .sharedAnonVMA, .anonKnown,

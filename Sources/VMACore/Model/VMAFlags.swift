@@ -1,6 +1,4 @@
-/// `vm_flags` as the kernel has them (include/linux/mm.h, x86-64). Bits above 31 moved between
-/// kernels, and bit 11 was VM_DENYWRITE up to 5.14 and is VM_MAYBE_GUARD since 7.2, so only those
-/// that stayed what they are have a name; others print as `bit N`.
+/// `vm_flags` as the kernel has them (include/linux/mm.h, x86-64). `FlagNames` has their names.
 public struct VMAFlags: OptionSet, Hashable, Sendable {
     public var rawValue: UInt64
     public init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -34,25 +32,8 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     /// MADV_GUARD_INSTALL.
     static let silent: VMAFlags = [.softDirty, .maybeGuard]
 
-    private static let names: [String] = [
-        "VM_READ", "VM_WRITE", "VM_EXEC", "VM_SHARED",
-        "VM_MAYREAD", "VM_MAYWRITE", "VM_MAYEXEC", "VM_MAYSHARE",
-        "VM_GROWSDOWN", "VM_UFFD_MISSING", "VM_PFNMAP", "",
-        "VM_UFFD_WP", "VM_LOCKED", "VM_IO", "VM_SEQ_READ",
-        "VM_RAND_READ", "VM_DONTCOPY", "VM_DONTEXPAND", "VM_LOCKONFAULT",
-        "VM_ACCOUNT", "VM_NORESERVE", "VM_HUGETLB", "VM_SYNC",
-        "VM_PAT", "VM_WIPEONFORK", "VM_DONTDUMP", "VM_SOFTDIRTY",
-        "VM_MIXEDMAP", "VM_HUGEPAGE", "VM_NOHUGEPAGE", "VM_MERGEABLE",
-        "VM_PKEY_BIT0", "VM_PKEY_BIT1", "VM_PKEY_BIT2", "VM_PKEY_BIT3",
-    ]
-
-    /// The set bits by name, lowest first.
-    public var bitNames: [String] {
-        (0..<64).compactMap { bit in
-            guard rawValue & (1 << UInt64(bit)) != 0 else { return nil }
-            return bit < Self.names.count && !Self.names[bit].isEmpty ? Self.names[bit] : "bit \(bit)"
-        }
-    }
+    /// The set bits by name, lowest first; those that stayed what they are by `FlagNames.standard`.
+    public var bitNames: [String] { FlagNames.standard.of(self) }
 
     /// As in `/proc/PID/maps`: `rw-p`.
     public var protectionText: String {

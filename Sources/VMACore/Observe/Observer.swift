@@ -8,6 +8,9 @@ public final class Observer {
 
     public private(set) var ledger = Ledger()
     public private(set) var causes = Causes()
+    public private(set) var refusals = RefusalLedger()
+    /// The stacks of refusals that were asked for, by address space.
+    private var refusalStacks: Set<UInt64> = []
     public private(set) var frames = FrameTable()
     public private(set) var files: [FileID: String] = [:]
     public private(set) var names: [UInt32: String] = [:]
@@ -78,6 +81,8 @@ public final class Observer {
         case .file(let id, let path): files[id] = path.cut(to: Self.pathLimit)
         case .name(let id, let text): names[id] = text.cut(to: Self.nameLimit)
         case .stack: break
+        case .refusal(let refusal): note(refusal)
+        case .answer(let origin, let result): refusals.answer(origin, result)
         case .lost(let count): lose(count)
         case .settled: settle()
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
@@ -116,6 +121,13 @@ public final class Observer {
         var count = 4 * waiting.count
         for image in images { count += image.layout.count + image.audited.count + image.open.count }
         return count
+    }
+
+    private func note(_ refusal: Refusal) {
+        let image = population.image(for: refusal.origin.mm, tgid: refusal.origin.tgid)
+        refusals.note(refusal, image.isComplete && !stale.contains(image.mm) ? image.layout : nil)
+        let key = UInt64(image.mm) << 32 | UInt64(refusal.stack)
+        if refusal.stack != 0, refusalStacks.insert(key).inserted { newStacks.append((image, refusal.stack)) }
     }
 
     private func lose(_ count: UInt64) {
@@ -290,6 +302,11 @@ public final class Observer {
                 var key = key
                 key.stack = frames.fold(key.mm, key.stack)
                 key.mm = 0
+                return key
+            }
+            refusals.rename(folded) { key in
+                var key = key
+                (key.mm, key.stack) = (0, 0)
                 return key
             }
             frames.remove(folded)

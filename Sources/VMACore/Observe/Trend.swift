@@ -1,18 +1,40 @@
-/// Whether the number of VMAs grows (or falls) steadily, and how fast.
+/// Whether the number of VMAs grows (or falls) steadily, how fast, and whether that brings it to a limit.
 ///
 /// The window is cut into ten parts of the same length, each of which counts by its median, so that
 /// peaks do not. Mann and Kendall's test says whether the ten go one way: neither one step nor two
 /// pass it, nor does a saw-tooth. Theil and Sen's estimate, the median of all slopes, is the rate.
+///
+/// There is no rate where most of the growth is one step, and none where the growth comes to rest: where the
+/// slope of the last third is less than half of the median slope, or that of the end is much less.
+///
+/// A forecast reaches no further than ten times what was observed. Where growth slows down, it is taken to go
+/// on slowing down by the same factor, and there is no forecast if it comes to rest before the limit.
 public struct Trend: Sendable, Equatable {
     /// VMAs a minute; negative where they become fewer.
     public var perMinute: Double
+    /// For how long the counts were seen that it rests on, in seconds.
+    public var observed: Double
+    /// The rate of the last third, where growth speeds up; else `perMinute`.
+    private var recentPerMinute: Double
+    /// VMAs that are still to come if growth goes on slowing down; nil if it does not slow down.
+    private var rest: Double?
 
     /// Less says nothing: programs start, and then they rest.
     public static let shortest = 5.0  // s
+    /// A forecast is of at most so many times what was observed.
+    public static let reach = 10.0
     private static let parts = 10
     private static let samplesPerPart = 6
     /// Standard deviations: one chance of a thousand that there is no trend.
     private static let significance = 3.29
+    /// Of the median slope: what the last third, and the last two steps, must have at least.
+    private static let (lastThird, lastSteps) = (0.5, 0.6)
+    /// Of all growth: what one step from part to part may have at most.
+    private static let largestStep = 0.35
+    /// Growth speeds up if the last third has so many times the median slope.
+    private static let faster = 1.25
+    /// The second half's slope may fall short of the first half's by this factor by chance.
+    private static let chance = 1.1
 
     /// Nil where there is no trend, or too little was seen to tell.
     ///
@@ -27,13 +49,39 @@ public struct Trend: Sendable, Equatable {
         guard abs(Self.mannKendall(medians)) > Self.significance else { return nil }
         let slope = Self.theilSen(medians)
         // What has come to rest has no trend any more, however it came there.
-        guard slope * Self.theilSen(medians.suffix(4)) > 0 else { return nil }
-        perMinute = slope * Double(Self.parts) / seconds * 60
+        let last = Self.theilSen(medians.suffix(4))
+        guard last * slope > 0, last / slope >= Self.lastThird, Self.goesOn(medians, slope) else { return nil }
+        let perSlope = Double(Self.parts) / seconds * 60
+        perMinute = slope * perSlope
+        recentPerMinute = (last > Self.faster * slope ? last : slope) * perSlope
+        observed = seconds
+        rest = Self.rest(medians)
     }
 
-    /// Seconds until there are `limit` of them; nil where they don't become more.
+    /// Seconds until there are `limit` of them; 0 if there are. Nil where they don't become more, or come to
+    /// rest before, or where that is too far off to tell.
     public func seconds(from now: Int, to limit: Int) -> Double? {
-        perMinute > 0 ? Double(max(0, limit - now)) / perMinute * 60 : nil
+        if now >= limit { return 0 }
+        guard perMinute > 0 else { return nil }
+        if let rest, Double(now) + rest < Double(limit) { return nil }
+        let seconds = Double(limit - now) / recentPerMinute * 60
+        return seconds <= Self.reach * observed ? seconds : nil
+    }
+
+    /// Whether it is no single step, and has not ended.
+    private static func goesOn(_ medians: [Double], _ slope: Double) -> Bool {
+        let steps = zip(medians, medians.dropFirst()).map { ($1 - $0) / slope }
+        let largest = steps.max() ?? 0
+        let end = steps.suffix(2).reduce(0, +) / 2
+        return largest <= largestStep * steps.reduce(0, +) && end >= lastSteps
+    }
+
+    private static func rest(_ medians: [Double]) -> Double? {
+        let half = parts / 2
+        let (early, late) = (theilSen(medians.prefix(half)), theilSen(medians.suffix(half)))
+        guard early > 0, late > 0 else { return nil }
+        let factor = late / early * chance
+        return factor < 1 ? late * Double(half) * factor / (1 - factor) : nil
     }
 
     private static func medians(_ points: [History.Point], from start: UInt64, to end: UInt64) -> [Double] {

@@ -79,7 +79,7 @@ extension Observer {
 extension MergeAttempt {
     /// What it found where it is, in order: later ones are more exact.
     fileprivate var found: [VMA] {
-        let changed = isCopy || [.mmap, .brk, .other, .stack].contains(operation) ? source : proposed
+        let changed = isCopy || [.mmap, .brk, .shmat, .other, .stack].contains(operation) ? source : proposed
         return [changed, prev?.vma, next?.vma].compactMap { $0 }
     }
 }

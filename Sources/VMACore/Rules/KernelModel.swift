@@ -66,6 +66,8 @@ public struct KernelModel: Sendable, Equatable {
     /// Private pages of a file are found by an offset of their own, which has to continue, too
     /// (`needs_adjacent_anon_pgoff`, since 7.3).
     public var hasAnonPgoff = false
+    /// No rule: which bits have which names here.
+    public var flagNames = FlagNames.standard
 
     /// mprotect takes VM_ACCOUNT from untouched private memory that is no longer writable
     /// (`mprotect_fixup`).

@@ -156,7 +156,7 @@ public enum MergeRules {
                 pair.left.flags.intersection(.protection) == pair.right.flags.intersection(.protection)
                     && !differingFlags(pair, model).isEmpty
             },
-            detail: { pair, model in differingFlags(pair, model).bitNames.joined(separator: " ") }),
+            detail: { pair, model in model.flagNames.of(differingFlags(pair, model)).joined(separator: " ") }),
         MergeRule(
             blocker: .file, slug: "file", group: .intent,
             meaning: "a different file, or a file beside anonymous memory",
@@ -191,8 +191,8 @@ public enum MergeRules {
             blocks: { pair, _ in
                 !pair.left.flags.isDisjoint(with: .special) || !pair.right.flags.isDisjoint(with: .special)
             },
-            detail: { pair, _ in
-                pair.left.flags.union(pair.right.flags).intersection(.special).bitNames.joined(separator: " ")
+            detail: { pair, model in
+                model.flagNames.of(pair.left.flags.union(pair.right.flags).intersection(.special)).joined(separator: " ")
             }),
         MergeRule(
             blocker: .close, slug: "close", group: .intent,

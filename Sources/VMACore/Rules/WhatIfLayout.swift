@@ -33,7 +33,7 @@ struct WhatIfAttempt {
         } else if attempt.operation == .mremap {
             kind = .growth
         } else {
-            kind = [.mmap, .brk, .other, .stack].contains(attempt.operation) ? .new : .change
+            kind = [.mmap, .brk, .shmat, .other, .stack].contains(attempt.operation) ? .new : .change
         }
         proposed = attempt.proposed
         func joinable(_ neighbour: MergeAttempt.Neighbour?, _ blockers: Blockers?) -> VMA? {

@@ -51,7 +51,9 @@ public struct Stock: Sendable {
             track.stock.peak = max(old.peak, process.vmas)
             track.stock.boundaries = old.boundaries
             Self.note(process.vmas, at: time, in: &track)
-            track.stock.trend = Self.trend(track, until: time)
+            track.stock.trend = Self.trend(track.recent, until: time)
+            track.stock.hourTrend = Self.trend(track.hour, until: time)
+            track.stock.trend = track.stock.trend ?? track.stock.hourTrend
             next[process.key] = track
         }
         for track in tracks.values { exit(track.stock) }
@@ -65,6 +67,7 @@ public struct Stock: Sendable {
         var process = process
         process.hasExited = true
         process.trend = nil
+        process.hourTrend = nil
         let at = exited.firstIndex { $0.peak < process.peak } ?? exited.count
         exited.insert(process, at: at)
         if exited.count > Self.exitedLimit { exited.removeLast() }
@@ -82,14 +85,10 @@ public struct Stock: Sendable {
         track.samples += 1
     }
 
-    /// Of the last minutes, or else, for what leaks slowly, of the last hour.
-    private static func trend(_ track: Track, until time: UInt64) -> Trend? {
-        for points in [track.recent, track.hour] {
-            // Most rest, and to test them would cost more than to count them.
-            guard let first = points.first, points.contains(where: { $0.count != first.count }) else { continue }
-            if let trend = Trend(points, until: time) { return trend }
-        }
-        return nil
+    private static func trend(_ points: [History.Point], until time: UInt64) -> Trend? {
+        // Most rest, and to test them would cost more than to count them.
+        guard let first = points.first, points.contains(where: { $0.count != first.count }) else { return nil }
+        return Trend(points, until: time)
     }
 
     // MARK: boundaries

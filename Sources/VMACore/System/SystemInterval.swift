@@ -19,10 +19,13 @@ public struct SystemInterval: Sendable {
     public var warnings: Int
     /// Those that are near it now.
     public var warned: Set<ProcessKey>
+    /// Calls that the kernel refused since the start; nil where sections are not seen.
+    public var refused: [Refused]?
 
     public init(
         number: Int, time: UInt64, seconds: Double, limit: Int?, processes: [ProcessStock], flow: Flow? = nil,
-        flowSinceStart: Flow? = nil, own: Own, warnings: Int = 0, warned: Set<ProcessKey> = []
+        flowSinceStart: Flow? = nil, own: Own, warnings: Int = 0, warned: Set<ProcessKey> = [],
+        refused: [Refused]? = nil
     ) {
         self.number = number
         self.time = time
@@ -34,6 +37,7 @@ public struct SystemInterval: Sendable {
         self.own = own
         self.warnings = warnings
         self.warned = warned
+        self.refused = refused
     }
 }
 
@@ -72,8 +76,10 @@ public struct ProcessStock: Sendable {
     public var start: Int
     public var peak: Int
     public var hasExited = false
-    /// Nil where there is none.
+    /// Of the last minutes, or where these show none of the last hour; nil where there is none.
     public var trend: Trend?
+    /// Of the last hour, where `trend` is that of the last minutes: a forecast reaches further by it.
+    public var hourTrend: Trend?
     /// Nil until it was swept.
     public var boundaries: BoundarySums?
 
@@ -96,9 +102,12 @@ public struct ProcessStock: Sendable {
 
     public var pid: UInt32 { key.pid }
 
-    /// How long until mmap fails with ENOMEM if it goes on so; nil if it won't, or nobody can tell.
+    /// How long until mmap fails with ENOMEM if it goes on so: 0 at the limit. Nil if it won't, or nobody can
+    /// tell, or the process has exited.
     public func secondsToLimit(_ limit: Int?) -> Double? {
-        limit.flatMap { limit in trend.flatMap { $0.seconds(from: vmas, to: limit) } }
+        guard let limit, !hasExited else { return nil }
+        if vmas >= limit { return 0 }
+        return trend?.seconds(from: vmas, to: limit) ?? hourTrend?.seconds(from: vmas, to: limit)
     }
 }
 

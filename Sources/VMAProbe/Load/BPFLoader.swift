@@ -8,6 +8,7 @@ import Glibc
 final class BPFLoader {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
+    private var apart: [String: OpaquePointer] = [:]
     private var numbers: UnsafeRawPointer?
     private var mapped: [String: (start: UnsafeMutableRawPointer, bytes: Int)] = [:]
     private var detachedMisses: UInt64 = 0
@@ -143,6 +144,7 @@ final class BPFLoader {
     }
 
     deinit {
+        for link in apart.values { bpf_link__destroy(link) }
         for link in links { bpf_link__destroy(link) }
         if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.processors * Self.numberSize) }
         for (start, bytes) in mapped.values { munmap(start, bytes) }
@@ -173,9 +175,25 @@ final class BPFLoader {
         if counts, !self.attached.contains(name) { self.attached.append(name) }
     }
 
+    /// What is attached for a while, beside the plan. A skipped run of it is no loss.
+    func attachApart(_ name: String) throws(ProbeError) {
+        guard apart[name] == nil else { return }
+        guard let program = bpf_object__find_program_by_name(object, name) else {
+            throw .failed("no BPF program is called \(name)")
+        }
+        guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
+        apart[name] = link
+    }
+
+    func detachApart(_ name: String) {
+        if let link = apart.removeValue(forKey: name) { bpf_link__destroy(link) }
+    }
+
     /// In reverse: what was attached last begins what the others end.
     func detach() {
         detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
+        for link in apart.values { bpf_link__destroy(link) }
+        apart = [:]
         for link in links.reversed() { bpf_link__destroy(link) }
         links = []
     }

@@ -87,7 +87,7 @@ public final class Probe {
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
-            plan.programs, readsLayouts: true, counts: options.countsProcesses, on: kernel, configuration: configuration,
+            plan.programs + [Self.answers], readsLayouts: true, counts: options.countsProcesses, on: kernel, configuration: configuration,
             ringBytes: options.ringBytes, explains: options.explains)
         if copies { self.copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes)) }
         snapshots = SnapshotReader(loader: loader)
@@ -119,7 +119,7 @@ public final class Probe {
         plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
         if let text = plan.missingText { throw .unsupported(text) }
         (loader, ways) = try BPFLoader.load(
-            plan.programs, readsLayouts: true, counts: true, on: kernel, configuration: Self.everyone(kernel),
+            plan.programs + [Self.answers], readsLayouts: true, counts: true, on: kernel, configuration: Self.everyone(kernel),
             ringBytes: ringBytes, explains: explains)
         snapshots = SnapshotReader(loader: loader)
         try openRing()

@@ -13,6 +13,10 @@ extension Probe {
         func place(_ operation: VMACore.Operation) -> UInt8 { UInt8(VMACore.Operation.allCases.firstIndex(of: operation)!) }
         configuration.other = place(.other)
         configuration.stack = place(.stack)
+        configuration.userfaultfd = place(.userfaultfd)
+        withUnsafeMutableBytes(of: &configuration.may_be_refused) { table in
+            for operation in [.mmap, .mremap, .brk, .shmat, .mlock] as [VMACore.Operation] { table[Int(place(operation))] = 1 }
+        }
         withUnsafeMutableBytes(of: &configuration.operations) { table in
             for number in table.indices {
                 table[number] = place(Syscall(number: Int32(number), arguments: []).operation)

@@ -28,6 +28,9 @@ public enum Fit {
         }
     }
 
+    /// The first that fits, or the last.
+    static func first(_ texts: [String], _ width: Int) -> String { texts.first { $0.count <= width } ?? texts.last ?? "" }
+
     /// Shortened in the middle, where paths and names tell least.
     static func middle(_ text: String, _ width: Int) -> String {
         guard text.count > width else { return text }

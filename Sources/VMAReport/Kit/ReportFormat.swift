@@ -33,10 +33,13 @@ public enum Weight: String, CaseIterable, Sendable { case misses, boundaries }
 public struct Labels: Sendable {
     public var files: [FileID: String]
     public var names: [UInt32: String]
+    /// Of the bits of `vm_flags`.
+    public var flags: FlagNames
 
-    public init(files: [FileID: String], names: [UInt32: String]) {
+    public init(files: [FileID: String], names: [UInt32: String], flags: FlagNames = .standard) {
         self.files = files
         self.names = names
+        self.flags = flags
     }
 
     /// The path of the file that is mapped, nil for anonymous memory.
@@ -44,9 +47,12 @@ public struct Labels: Sendable {
         vma.file == 0 ? nil : files[vma.file] ?? "(file \(vma.file), path unknown)"
     }
 
-    /// As in `/proc/PID/maps`: the name given by prctl, or `[heap]`, `[stack]`.
+    /// As in `/proc/PID/maps`: the name given by prctl, or `[heap]`, `[stack]`, `[vdso]`, `[vvar]`, `[vvar_vclock]`.
     public func name(_ vma: VMA) -> String? {
         if vma.name != 0 { return names[vma.name] ?? "(name \(vma.name), text unknown)" }
+        if vma.traits.contains([.vdso, .vvar]) { return "[vvar_vclock]" }
+        if vma.traits.contains(.vdso) { return "[vdso]" }
+        if vma.traits.contains(.vvar) { return "[vvar]" }
         if vma.traits.contains(.heap) { return "[heap]" }
         return vma.traits.contains(.stack) ? "[stack]" : nil
     }

@@ -15,7 +15,7 @@ struct TextVMA {
         var parts = ["\(vma.start.hex)-\(vma.end.hex)", vma.flags.protectionText, "pgoff \(vma.pgoff.hex)"]
         parts.append(vma.anonVMA == 0 ? "no anon_vma" : "anon_vma \(vma.anonVMA)")
         let flags = vma.flags.besideProtection.subtracting(.softDirty)
-        if !flags.isEmpty { parts.append(flags.bitNames.joined(separator: " ")) }
+        if !flags.isEmpty { parts.append(labels.flags.of(flags).joined(separator: " ")) }
         if let file = labels.file(vma) { parts.append(Fit.printable(file)) }
         if let name = labels.name(vma) { parts.append(Fit.printable(name)) }
         return parts

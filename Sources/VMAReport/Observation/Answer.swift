@@ -22,6 +22,10 @@ struct Answer {
             return
         }
         near = Self.near(process, report.seconds)
+        if let sentence = report.refused.filter({ $0.image == process.image }).sentence ?? report.refused.sentence {
+            // What happened comes first; what there is no room for is in the table of processes.
+            near = Fit.first(["\(sentence); \(near)", "\(sentence): \(Report.name(process.command, process.pid))", sentence], Self.room)
+        }
         filledBy = Self.filled(process)
         if Self.isSparse(process) {
             let gaps = report.standing.filter { $0.pid == process.pid && $0.command == process.command && $0.isGap }
@@ -77,10 +81,11 @@ struct Answer {
             text += count == 1 ? " VMA" : " VMAs"
         }
         if process.exited { return text + ", and has exited" }
+        if process.secondsToLimit == 0 { return text + ": it is at the limit" }
         guard let trend = process.trend else {
             return text + (seconds < Trend.shortest ? ", seen too shortly for a trend" : ", no steady growth")
         }
-        text += ", \(perMinute(trend.perMinute))"
+        text += ", \(perMinute(trend.perMinute)) over \(duration(trend.observed))"
         return text + (process.secondsToLimit.map { ": ENOMEM in \(duration($0))" } ?? "")
     }
 

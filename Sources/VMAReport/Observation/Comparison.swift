@@ -59,7 +59,7 @@ public struct Comparison: Sendable {
     private var sections: [(title: String, key: String, rows: [Row])] {
         [
             ("VMAs", "vmas", ["vmas.peak", "vmas.now", "growth_per_minute", "seconds_to_limit"].map(row)),
-            ("merges", "merges", ["attempts", "merged", "missed"].map(row)),
+            ("merges", "merges", ["attempts", "merged", "missed", "refused"].map(row)),
             ("missed by", "missed_by", keys("missed.").map(row)),
             (
                 "missed in", "missed_in",

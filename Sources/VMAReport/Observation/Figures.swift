@@ -12,7 +12,7 @@ public struct Figures: Sendable, Equatable {
     public init(_ report: Report) {
         values = [
             "attempts": Double(report.totals.attempts), "merged": Double(report.totals.merged),
-            "missed": Double(report.totals.missed), "lost": Double(report.lost),
+            "missed": Double(report.totals.missed), "refused": Double(report.refused.total), "lost": Double(report.lost),
             "unexplained": Double(report.checked - report.agreed),
             "layout_audit.different": Double(report.audit.checked - report.audit.equal),
         ]
@@ -54,7 +54,7 @@ public struct Figures: Sendable, Equatable {
         guard let totals = report["totals"], let processes = report["processes"]?.array else {
             throw NoReport(message: "it has no totals or no processes")
         }
-        for key in ["attempts", "merged", "missed"] { values[key] = totals[key]?.number }
+        for key in ["attempts", "merged", "missed", "refused"] { values[key] = totals[key]?.number }
         for (key, count) in totals["missed_by"]?.object ?? [:] { values["missed.\(key)"] = count.number }
         for (key, count) in totals["what_if"]?.object ?? [:] { values["what_if.\(key)"] = count.number }
         values["lost"] = report["events"]?["lost"]?.number
@@ -99,7 +99,7 @@ public struct Figures: Sendable, Equatable {
 
     private static let open = ["missed.", "boundaries."]
     private static let fixed: Set<String> = [
-        "attempts", "merged", "missed", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
+        "attempts", "merged", "missed", "refused", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
         "boundaries.total", "boundaries.recoverable", "boundaries.shared", "boundaries.unknown",
         "gaps.total", "growth_per_minute", "seconds_to_limit",
     ]

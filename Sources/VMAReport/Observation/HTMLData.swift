@@ -91,7 +91,7 @@ enum HTMLData {
     /// Short, and alike for many.
     private static func label(_ vma: VMA, _ labels: Labels) -> String {
         let what = labels.file(vma).map { Fit.middle($0, 60) } ?? labels.name(vma).map { Fit.middle($0, 60) } ?? "anonymous"
-        let flags = vma.flags.besideProtection.subtracting([.softDirty, .account]).bitNames
+        let flags = labels.flags.of(vma.flags.besideProtection.subtracting([.softDirty, .account]))
         return ([vma.flags.protectionText, what] + flags).joined(separator: " ")
     }
 

@@ -26,6 +26,7 @@ struct HTMLReport: ReportFormat {
         text += head(report, answer)
         text += HTML.section("where", "Address space", HTMLData.strip(report))
         text += HTML.section("time", "VMAs over time", HTMLChart.history(report))
+        if !report.refused.isEmpty { text += HTML.section("refused", "Calls that the kernel refused", refused(report.refused)) }
         text += HTML.section("missed", "Missed merges", missed(report))
         text += HTML.section("code", "Which code", HTMLData.flame)
         text += HTML.section("standing", "What stands between the VMAs", standing(report))
@@ -47,6 +48,19 @@ struct HTMLReport: ReportFormat {
         html += "<p class=dim>vmascope \(HTML.escaped(report.version)) on \(HTML.escaped(report.host.kernel)), source "
         html += "\(HTML.escaped(report.host.source)), from \(HTML.escaped(report.started)) for "
         return html + "\(Answer.tenths(report.seconds))</p></header>\n"
+    }
+
+    private func refused(_ rows: [Refused]) -> String {
+        HTML.table(
+            ["=count", "call", "why", "seen", "=first", "=last", "code", "process"],
+            rows.prefix(Self.processLimit).map { row in
+                [
+                    "=\(row.count.grouped)", row.operation.rawValue, row.verdict.words, row.verdict.seen ? "yes" : "inferred",
+                    "=\(Answer.tenths(row.first))", "=\(Answer.tenths(row.last))",
+                    "<code>\(row.stack.prefix(Self.frameLimit).map(HTML.escaped).joined(separator: " ← "))</code>",
+                    HTML.escaped(Report.name(row.command, row.pid)),
+                ]
+            })
     }
 
     /// What was missed, by blocker and operation.
@@ -118,7 +132,7 @@ struct HTMLReport: ReportFormat {
                 "=\(process.pid)", HTML.escaped(process.command), process.exited ? "exited" : "=\(process.now.grouped)",
                 "=\(process.start.grouped)", "=\(process.peak.grouped)", "=\(process.limit?.grouped ?? "?")",
                 "=\(process.trend.map { Answer.perMinute($0.perMinute) } ?? "–")",
-                "=\(process.secondsToLimit.map(Answer.duration) ?? "–")", "=\(process.tally.attempts.grouped)",
+                "=\(process.secondsToLimit.map { $0 == 0 ? "now" : Answer.duration($0) } ?? "–")", "=\(process.tally.attempts.grouped)",
                 "=\(process.tally.merged.grouped)", "=\(process.tally.missed.grouped)",
                 "=\(process.boundaries.total.grouped)", Answer.list(process.boundaries.blockedBy, 3),
                 "=\(process.boundaries.gaps.grouped)",

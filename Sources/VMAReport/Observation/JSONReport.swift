@@ -31,7 +31,9 @@ struct JSONReport: ReportFormat {
                 json.tally(report.totals)
                 json.gain(WhatIfFigures(report))
                 json.field("other_stacks", report.otherStacks)
+                json.field("refused", report.refused.total)
             }
+            json.refused(report.refused)
             json.array("processes") { json in
                 for process in report.processes { json.object { $0.process(process) } }
             }
@@ -130,9 +132,11 @@ extension JSONWriter {
             json.field("limit", process.limit)
         }
         field("growth_per_minute", thousandths: process.trend?.perMinute)
+        field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit)
         tally(process.tally)
         gain(WhatIfFigures(process))
+        field("refused", process.refused)
         boundaries(process.boundaries)
         gaps(process.boundaries.gaps)
         object("peak") { json in
@@ -188,8 +192,8 @@ extension JSONWriter {
         field("op", row.operation?.rawValue)
         field("blockers", row.blockers.slugs)
         field("detail", row.detail)
-        field("left_only", row.difference.leftOnly.bitNames)
-        field("right_only", row.difference.rightOnly.bitNames)
+        field("left_only", labels.flags.of(row.difference.leftOnly))
+        field("right_only", labels.flags.of(row.difference.rightOnly))
         field("what_if", row.whatIf?.rawValue)
         field("what_if_by", row.whatIf == nil ? nil : row.answers.reason == .pages ? "pages" : "anon_vma")
         field("what_if_when", row.whatIf == nil ? nil : row.wasTried ? "tried" : "now")
@@ -209,7 +213,7 @@ extension JSONWriter {
         field("start", vma.start.hex)
         field("end", vma.end.hex)
         field("prot", vma.flags.protectionText)
-        field("flags", vma.flags.besideProtection.bitNames)
+        field("flags", labels.flags.of(vma.flags.besideProtection))
         field("pgoff", vma.pgoff)
         field("anon_vma", vma.anonVMA == 0 ? nil : vma.anonVMA)
         field("file", labels.file(vma))

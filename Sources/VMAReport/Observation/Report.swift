@@ -25,6 +25,8 @@ public struct Report: Sendable {
     public var standing: [Standing]
     /// The same as it was when a process had most VMAs, of what is known of that.
     public var standingAtPeak: [Standing]
+    /// Calls that the kernel refused, the most frequent first.
+    public var refused: [Refused]
     public var labels: Labels
     /// What judged, for boundaries that are looked at one by one.
     public var judge: Judge
@@ -64,6 +66,8 @@ public struct Report: Sendable {
         public var layout: Layout
         /// Nil where there is none, or it has exited.
         public var trend: Trend?
+        /// Calls that the kernel refused.
+        public var refused: Int
 
         /// Of the VMAs that would go with the recoverable boundaries: their pages, and those present. Nil where
         /// nobody has looked, as in a process that has exited.
@@ -72,9 +76,11 @@ public struct Report: Sendable {
         /// VMAs if the boundaries were gone that the series would have merged.
         public var atBest: Int { now - boundaries.best }
 
-        /// How long until mmap fails with ENOMEM if it goes on so; nil if it won't, or nobody can tell.
+        /// How long until mmap fails with ENOMEM if it goes on so: 0 at the limit. Nil if it won't, or nobody
+        /// can tell, or the process has exited.
         public var secondsToLimit: Double? {
-            limit.flatMap { limit in trend.flatMap { $0.seconds(from: now, to: limit) } }
+            guard let limit, !exited else { return nil }
+            return now >= limit ? 0 : trend?.seconds(from: now, to: limit)
         }
     }
 
@@ -144,7 +150,7 @@ public struct Report: Sendable {
         agreed = observer.agreed
         disagreements = observer.disagreements
         audit = observer.audit
-        labels = Labels(files: observer.files, names: observer.names)
+        labels = Labels(files: observer.files, names: observer.names, flags: observer.judge.model.flagNames)
         judge = observer.judge
 
         var totals = Tally()
@@ -152,6 +158,7 @@ public struct Report: Sendable {
         var standing: [Standing] = []
         var standingAtPeak: [Standing] = []
         let judge = observer.judge
+        let refusedIn = observer.refusals.rows.reduce(into: [MMID: Int]()) { $0[$1.key.mm, default: 0] += $1.count }
         processes = (observer.images + (observer.others.map { [$0] } ?? [])).map { image in
             let boundaries = image.boundaries(judge)
             totals.add(image.tally)
@@ -165,10 +172,19 @@ public struct Report: Sendable {
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
                 tally: image.tally, boundaries: boundaries, boundariesAtPeak: boundariesAtPeak, keptPeak: keptPeak,
                 history: image.history, layout: image.layout,
-                trend: image.hasExited ? nil : Trend(image.history.points, until: end))
+                trend: image.hasExited ? nil : Trend(image.history.points, until: end),
+                refused: refusedIn[image.mm] ?? 0)
         }
         self.totals = totals
         otherStacks = observer.frames.othersCount
+        self.refused = observer.refusals.rows.map { row in
+            let image = owners[row.key.mm]
+            func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
+            return Refused(
+                image: row.key.mm, pid: image?.tgid ?? row.tgid, command: image?.command ?? "", operation: row.key.operation,
+                verdict: row.key.verdict, count: row.count, first: seconds(row.first), last: seconds(row.last),
+                stack: observer.frames[row.key.mm, row.key.stack])
+        }.ranked
         func ranked(_ rows: [Standing]) -> [Standing] {
             rows.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
         }

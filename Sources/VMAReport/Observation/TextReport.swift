@@ -4,6 +4,7 @@ import VMACore
 struct TextReport: ReportFormat {
     private let style: TextStyle
     private static let missLimit = 12
+    private static let refusedLimit = 8
     private static let headlineLimit = 8
     /// Of those that the program asked for itself, by different files or protections.
     private static let intentLimit = 3
@@ -30,6 +31,7 @@ struct TextReport: ReportFormat {
         text += totals(report) + "\n"
         text += TextWhatIf(style: style, proposal: whatIf).render(report)
         if !report.processes.isEmpty { text += processes(report) + "\n" }
+        if !report.refused.isEmpty { text += refused(report.refused) + "\n" }
         if !report.missed.isEmpty { text += misses(report) }
         if !report.standing.isEmpty { text += standing(report) + "\n" }
         text += TextTrust(style: style).render(report)
@@ -82,6 +84,21 @@ struct TextReport: ReportFormat {
     }
 
     private func wrapped(_ text: String) -> String { Fit.wrap(text, Fit.width).map { $0 + "\n" }.joined() }
+
+    // MARK: what was refused
+
+    private func refused(_ rows: [Refused]) -> String {
+        var text = style.bold("CALLS THAT THE KERNEL REFUSED") + "\n"
+        for row in rows.prefix(Self.refusedLimit) {
+            let seen = row.verdict.seen ? "" : " (inferred: nothing changed)"
+            let when = row.count == 1 ? "at \(Answer.tenths(row.first))" : "from \(Answer.tenths(row.first)) to \(Answer.tenths(row.last))"
+            let head = "\(row.count.grouped)×  \(row.operation) \(row.verdict.words)\(seen), \(when)  \(Report.name(row.command, row.pid))"
+            text += "  " + style.red(Fit.end(head, Fit.width - 2)) + "\n"
+            if !row.stack.isEmpty { text += labelled("by", stack(row.stack, Self.standingFrameLimit)) }
+        }
+        let rest = rows.dropFirst(Self.refusedLimit).reduce(0) { $0 + $1.count }
+        return rest > 0 ? text + "  … and \(rest.grouped) more: --format json has them all\n" : text
+    }
 
     // MARK: misses
 

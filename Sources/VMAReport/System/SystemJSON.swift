@@ -22,12 +22,15 @@ public enum SystemJSON {
                 json.field("near_limit", interval.warned.count)
                 json.field("warnings", interval.warnings)
                 json.field("swept", interval.sweptCount)
+                json.field("refused", interval.refused?.total)
                 json.boundaries(whole.boundaries, at: interval.time)
             }
+            json.refusedOrNull(interval.refused)
             json.array("processes") { json in
                 for process in interval.processes.prefix(top) {
                     json.object { json in
                         json.process(process, limit: interval.limit, at: interval.time)
+                        json.field("refused", interval.refused(process.pid))
                         json.field("near_limit", interval.warned.contains(process.key))
                         json.sums("flow", interval.flow.map { $0.processes[process.key] ?? Flow.Sums() })
                     }
@@ -64,11 +67,16 @@ public enum SystemJSON {
                 json.field("unexplained", flow?.unexplained)
             }
             json.audit(flow?.audit)
-            json.object("totals") { $0.totals(flow?.wholeCount(flow?.total)) }
+            json.object("totals") { json in
+                json.totals(flow?.wholeCount(flow?.total))
+                json.field("refused", last.refused?.total)
+            }
+            json.refusedOrNull(last.refused)
             json.array("processes") { json in
                 for process in report.processes {
                     json.object { json in
                         json.process(process, limit: last.limit, at: last.time)
+                        json.field("refused", last.refused(process.pid))
                         let sums = flow?.processes[process.key]
                         json.totals(flow?.wholeCount(sums))
                         json.sums("flow", sums)
@@ -94,6 +102,10 @@ public enum SystemJSON {
 extension JSONWriter {
     fileprivate mutating func null(_ key: String) { field(key, String?.none) }
 
+    fileprivate mutating func refusedOrNull(_ rows: [Refused]?) {
+        if let rows { refused(rows) } else { null("refused") }
+    }
+
     fileprivate mutating func host(_ host: SystemHost) {
         field("kernel", host.kernel)
         field("source", host.source)
@@ -116,6 +128,7 @@ extension JSONWriter {
             json.field("limit", limit)
         }
         field("growth_per_minute", thousandths: process.trend?.perMinute)
+        field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit(limit))
         boundaries(process.boundaries, at: time)
     }

@@ -16,6 +16,7 @@ public enum SystemMetrics {
         page.gauge("vmascope_last_interval_timestamp_seconds", "When these figures were taken.", time)
         page.gauge("vmascope_interval_seconds", "How long the last interval was.", interval.seconds)
         stock(interval, time, top, &page)
+        if let refused = interval.refused { self.refused(refused, &page) }
         if let flow = interval.flowSinceStart { self.flow(flow, &page) }
         own(interval.own, &page)
         return page.text
@@ -62,6 +63,16 @@ public enum SystemMetrics {
             for process in listed {
                 guard let sums = process.boundaries else { continue }
                 $0.add(time - Double(interval.time - min(interval.time, sums.takenAt)) / 1e9, process.labels)
+            }
+        }
+    }
+
+    private static func refused(_ rows: [Refused], _ page: inout Page) {
+        var counts: [[String]: Int] = [:]
+        for row in rows { counts[[row.operation.rawValue, row.verdict.reason?.rawValue ?? "unknown"], default: 0] += row.count }
+        page.family("vmascope_refused_total", .counter, "Calls that would have changed VMAs, and that the kernel refused.") {
+            for (key, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+                $0.add(Double(count), [("operation", key[0]), ("reason", key[1])])
             }
         }
     }

@@ -70,6 +70,9 @@ extension SystemInterval {
     /// All that are looked at.
     var whole: SystemOthers { SystemOthers(processes) }
     var sweptCount: Int { processes.count { $0.boundaries != nil } }
+
+    /// Of one process; nil where nothing is seen of what is refused.
+    func refused(_ pid: UInt32) -> Int? { refused?.filter { $0.pid == pid }.total }
 }
 
 extension Flow {

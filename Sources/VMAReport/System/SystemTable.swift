@@ -90,7 +90,7 @@ struct SystemTable {
                 process.trend.map { "\(Answer.perMinute($0.perMinute).prefix { $0 != " " })" } ?? "–"
             },
             Column(head: "ENOMEM in", isRight: true, expendable: 2) {
-                $0.secondsToLimit(interval.limit).map(Answer.duration) ?? "–"
+                $0.secondsToLimit(interval.limit).map { $0 == 0 ? "now" : Answer.duration($0) } ?? "–"
             },
             Column(head: "misses/s", isRight: true, expendable: 3) { process in
                 guard let missed = interval.flow?.processes[process.key]?.missed, interval.seconds > 0 else { return "–" }

@@ -61,6 +61,10 @@ public struct SystemText {
             Fit.wrap(text, Fit.width - 12).enumerated().map { ($0.offset == 0 ? label : "").padded(12) + $0.element + "\n" }.joined()
         }
         var text = style.bold(line("vmascope", nearest(report)))
+        if let refused = last.refused, let first = refused.ranked.first {
+            let sentence = refused.sentence.map { "; \($0)" } ?? ""
+            text += style.red(line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
+        }
         text += line("merges", merges(report.host, last.flowSinceStart, report.seconds))
         text += line("between", between(last))
         text += line("cost", last.own.text) + "\n"
@@ -99,12 +103,20 @@ public struct SystemText {
         return near(process, limit) + sums
     }
 
+    /// One line on calls that were refused, of one process.
+    public func warning(refused rows: [Refused]) -> String? {
+        guard let first = rows.first else { return nil }
+        let sentence = rows.sentence ?? "\(first.operation) failed \(first.verdict.words), at \(Answer.tenths(first.first))"
+        return "\(Report.name(first.command, first.pid)): \(sentence)"
+    }
+
     /// `redis[123] has 52,430 of 65,530 VMAs (80%), +312 a minute: ENOMEM in 41 min`
     private func near(_ process: ProcessStock, _ limit: Int?) -> String {
         var text = "\(process.name) has \(process.vmas.grouped)"
         text += limit.map { " of \($0.grouped) VMAs (\(100 * process.vmas / max(1, $0))%)" } ?? " VMAs"
+        if process.secondsToLimit(limit) == 0 { return text + ": it is at the limit" }
         guard let trend = process.trend else { return text }
-        text += ", \(Answer.perMinute(trend.perMinute))"
+        text += ", \(Answer.perMinute(trend.perMinute)) over \(Answer.duration(trend.observed))"
         return text + (process.secondsToLimit(limit).map { ": ENOMEM in \(Answer.duration($0))" } ?? "")
     }
 

@@ -1,0 +1,177 @@
+/// A call that would have changed VMAs, and changed nothing, with what the kernel compares before it refuses.
+public struct Refusal: Sendable {
+    public struct Facts: Sendable, Equatable {
+        /// `mm->map_count`, and sysctl `vm.max_map_count`.
+        public var mapCount: UInt64 = 0
+        public var mapLimit: UInt64 = 0
+        /// Pages of the address space, of private writable memory, and of locked memory.
+        public var totalPages: UInt64 = 0
+        public var dataPages: UInt64 = 0
+        public var lockedPages: UInt64 = 0
+        /// RLIMIT_AS, RLIMIT_DATA and RLIMIT_MEMLOCK in bytes; `.max` is none.
+        public var limitOfSpace = UInt64.max
+        public var limitOfData = UInt64.max
+        public var limitOfLocked = UInt64.max
+        /// `mm->def_flags`: VM_LOCKED after mlockall(MCL_FUTURE).
+        public var flagsOfNew: UInt64 = 0
+        /// Of the VMA that holds the first argument, after the call; nil if there is none.
+        public var flagsThere: VMAFlags?
+        /// `mm->brk` after the call.
+        public var brk: UInt64 = 0
+
+        public init() {}
+    }
+
+    public var origin: Origin
+    public var syscall: Syscall
+    public var stack: StackID
+    /// Of calls that it stands for, where there were too many to tell each.
+    public var count: UInt32
+    public var facts: Facts
+
+    public init(_ origin: Origin, _ syscall: Syscall, stack: StackID, count: UInt32, facts: Facts) {
+        self.origin = origin
+        self.syscall = syscall
+        self.stack = stack
+        self.count = count
+        self.facts = facts
+    }
+
+    /// Why the kernel refuses, as far as it can be told. The names are those of JSON.
+    public enum Reason: String, CaseIterable, Hashable, Sendable {
+        /// `vm.max_map_count`.
+        case mapLimit = "map_limit"
+        case rlimitAS = "rlimit_as"
+        case rlimitData = "rlimit_data"
+        /// `__vm_enough_memory`.
+        case overcommit
+        /// RLIMIT_MEMLOCK.
+        case locked
+        /// The kernel's answer was read, and is none of these.
+        case other
+    }
+
+    /// What became of the call.
+    public struct Verdict: Hashable, Sendable {
+        /// A positive errno; nil where nobody read it, and it does not follow from the reason.
+        public var errno: Int32?
+        public var reason: Reason?
+        /// The kernel's answer was read; else it is inferred.
+        public var seen: Bool
+    }
+
+    private static let (again, noMemory) = (Int32(11), Int32(12))
+
+    /// By the kernel's answer; nil if it was not refused.
+    ///
+    /// - Parameter result: what the syscall returned, or -errno.
+    public func verdict(result: Int64) -> Verdict? {
+        if syscall.operation == .brk {
+            // It returns the end of the heap, whether or not that was moved.
+            guard UInt64(bitPattern: result) < syscall.argument(0) else { return nil }
+            return Verdict(errno: Self.noMemory, reason: reason ?? .overcommit, seen: true)
+        }
+        guard (-4095 ..< 0).contains(result) else { return nil }
+        let errno = Int32(-result)
+        guard errno == Self.noMemory || errno == Self.again else {
+            return Verdict(errno: errno, reason: .other, seen: true)
+        }
+        let fallback: Reason = errno == Self.noMemory && chargedPages > 0 ? .overcommit : .other
+        return Verdict(errno: errno, reason: reason ?? fallback, seen: true)
+    }
+
+    /// Without the answer; nil if it may have succeeded.
+    ///
+    /// - Parameter layout: the VMAs after the call; nil where they are not known.
+    public func inferred(_ layout: Layout?) -> Verdict? {
+        guard hasCertainlyFailed(layout) else { return nil }
+        let isLocking = reason == .locked && syscall.operation != .mlock
+        return Verdict(errno: reason == nil ? nil : isLocking ? Self.again : Self.noMemory, reason: reason, seen: false)
+    }
+
+    // MARK: why
+
+    /// Pages that the call would have added to the address space.
+    private var addedPages: UInt64 {
+        func pages(_ bytes: UInt64) -> UInt64 { bytes >> 12 &+ (bytes & 0xfff == 0 ? 0 : 1) }
+        switch syscall.operation {
+        case .mmap: return pages(syscall.argument(1))
+        case .mremap:
+            let (old, new) = (pages(syscall.argument(1)), pages(syscall.argument(2)))
+            return new > old ? new - old : 0
+        case .brk: return syscall.argument(0) > facts.brk ? pages(syscall.argument(0) - facts.brk) : 0
+        default: return 0
+        }
+    }
+
+    /// Those of them, or of what it would have made writable, that are charged as private writable memory.
+    private var chargedPages: UInt64 {
+        switch syscall.operation {
+        case .mmap:
+            let (protection, flags) = (syscall.argument(2), syscall.argument(3))
+            return protection & 2 != 0 && flags & 3 == 2 ? addedPages : 0
+        case .mremap, .brk: return addedPages
+        case .mprotect, .pkeyMprotect: return syscall.argument(2) & 2 != 0 ? syscall.argument(1) >> 12 : 0
+        default: return 0
+        }
+    }
+
+    private var lockingPages: UInt64 {
+        let isLocked = facts.flagsOfNew & VMAFlags.locked.rawValue != 0
+        switch syscall.operation {
+        case .mmap: return isLocked || syscall.argument(3) & 0x2000 != 0 ? addedPages : 0
+        case .mremap, .brk: return isLocked ? addedPages : 0
+        case .mlock:
+            if [149, 325].contains(syscall.number) { return (syscall.argument(1) &+ 4095) >> 12 }
+            return syscall.number == 151 ? facts.totalPages : 0
+        default: return 0
+        }
+    }
+
+    /// What the facts show; nil where no limit explains it.
+    private var reason: Reason? {
+        if isAtMapLimit { return .mapLimit }
+        func exceeds(_ have: UInt64, _ more: UInt64, _ limit: UInt64) -> Bool {
+            more > 0 && limit != .max && have &+ more > limit >> 12
+        }
+        if exceeds(facts.lockedPages, lockingPages, facts.limitOfLocked) { return .locked }
+        if exceeds(facts.totalPages, addedPages, facts.limitOfSpace) { return .rlimitAS }
+        if exceeds(facts.dataPages, chargedPages, facts.limitOfData) { return .rlimitData }
+        return nil
+    }
+
+    private var isAtMapLimit: Bool {
+        switch syscall.operation {
+        // A mapping over others may have to split one.
+        case .mmap: facts.mapCount > facts.mapLimit || syscall.argument(3) & 0x10 != 0 && facts.mapCount >= facts.mapLimit
+        case .shmat, .brk, .aio, .remapFilePages: facts.mapCount > facts.mapLimit
+        // move_vma() wants room for the pieces that it may leave.
+        case .mremap: facts.mapCount &+ 3 >= facts.mapLimit
+        default: facts.mapCount >= facts.mapLimit
+        }
+    }
+
+    // MARK: whether
+
+    /// What maps anew, and what grows, stores to the tree when it succeeds. What changes in place has failed if
+    /// the memory is not as it was asked for.
+    private func hasCertainlyFailed(_ layout: Layout?) -> Bool {
+        let range = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
+        func any(_ isLeft: (VMAFlags) -> Bool) -> Bool {
+            if let layout { return layout.vmas(overlapping: range).contains { isLeft($0.flags) } }
+            return facts.flagsThere.map(isLeft) ?? false
+        }
+        switch syscall.operation {
+        // One over others may have been refused at a split, or have succeeded and have come to the limit.
+        case .mmap where syscall.argument(3) & 0x10 != 0 && facts.mapCount == facts.mapLimit:
+            return layout.map { $0.vmas(overlapping: range).count > 1 } ?? false
+        case .mmap, .shmat, .mremap, .brk: return true
+        case .munmap: return any { _ in true }
+        case .mprotect, .pkeyMprotect:
+            return any { $0.intersection([.read, .write, .exec]).rawValue != syscall.argument(2) & 7 }
+        case .mlock where [149, 325].contains(syscall.number): return any { !$0.contains(.locked) }
+        case .mlock where syscall.number == 150: return any { $0.contains(.locked) }
+        default: return false
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/// Calls that the kernel refused, added up by operation, reason and call stack.
+public struct RefusalLedger: Sendable {
+    public struct Key: Hashable, Sendable {
+        public var mm: MMID
+        public var operation: Operation
+        public var verdict: Refusal.Verdict
+        /// 0 if there is none.
+        public var stack: StackID
+    }
+
+    public struct Row: Sendable {
+        public var key: Key
+        public var count: Int
+        /// CLOCK_MONOTONIC nanoseconds.
+        public var first: UInt64
+        public var last: UInt64
+        /// Of the process that called first.
+        public var tgid: UInt32
+    }
+
+    /// One whose answer may still come, and what it counts as if none does.
+    private struct Pending: Sendable {
+        var refusal: Refusal
+        var inferred: Refusal.Verdict?
+    }
+
+    /// By thread: the answer to its last call comes before its next one, if at all.
+    private var pending: [UInt32: Pending] = [:]
+    private var index: [Key: Int] = [:]
+    private var settled: [Row] = []
+    private static let rowLimit = 10_000
+
+    public init() {}
+
+    /// The first of their kind come first.
+    public var rows: [Row] {
+        var all = self
+        for thread in pending.keys.sorted() { all.infer(thread) }
+        return all.settled
+    }
+
+    /// - Parameter layout: of the address space, after the call; nil where it is not known.
+    public mutating func note(_ refusal: Refusal, _ layout: Layout?) {
+        infer(refusal.origin.tid)
+        pending[refusal.origin.tid] = Pending(refusal: refusal, inferred: refusal.inferred(layout))
+    }
+
+    /// What the kernel answered to the thread's last call.
+    public mutating func answer(_ origin: Origin, _ result: Int64) {
+        guard let found = pending.removeValue(forKey: origin.tid) else { return }
+        if let verdict = found.refusal.verdict(result: result) { add(found.refusal, verdict) }
+    }
+
+    private mutating func infer(_ thread: UInt32) {
+        guard let old = pending.removeValue(forKey: thread), let verdict = old.inferred else { return }
+        add(old.refusal, verdict)
+    }
+
+    private mutating func add(_ refusal: Refusal, _ verdict: Refusal.Verdict) {
+        let (origin, count) = (refusal.origin, Int(max(1, refusal.count)))
+        var key = Key(mm: origin.mm, operation: refusal.syscall.operation, verdict: verdict, stack: refusal.stack)
+        if index[key] == nil, settled.count >= Self.rowLimit { key.stack = 0 }
+        if let at = index[key] {
+            settled[at].count += count
+            settled[at].last = max(settled[at].last, origin.time)
+        } else {
+            index[key] = settled.count
+            settled.append(Row(key: key, count: count, first: origin.time, last: origin.time, tgid: origin.tgid))
+        }
+    }
+
+    /// Gives the rows of some address spaces other keys; those that become alike are added up.
+    mutating func rename(_ mms: Set<MMID>, _ key: (Key) -> Key) {
+        guard !settled.isEmpty else { return }
+        let old = settled
+        (settled, index) = ([], [:])
+        for var row in old {
+            if mms.contains(row.key.mm) { row.key = key(row.key) }
+            if let at = index[row.key] {
+                settled[at].count += row.count
+                settled[at].first = min(settled[at].first, row.first)
+                settled[at].last = max(settled[at].last, row.last)
+            } else {
+                index[row.key] = settled.count
+                settled.append(row)
+            }
+        }
+    }
+}

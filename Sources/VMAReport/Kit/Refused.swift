@@ -1,0 +1,60 @@
+import VMACore
+
+extension [Refused] {
+    /// The most frequent first.
+    var ranked: [Refused] {
+        enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+    }
+
+    var total: Int { reduce(0) { $0 + $1.count } }
+
+    /// What people come for: calls that were refused because the process had all the VMAs it may have, or else
+    /// for another reason that is known. In one sentence, of the operation that failed most.
+    ///
+    /// `mmap failed 101 times at the limit, first at 1.2 s, by map_again ← main`
+    var sentence: String? {
+        let known = filter { $0.verdict.reason == .mapLimit }
+        let meant = known.isEmpty ? filter { $0.verdict.reason != nil && $0.verdict.reason != .other } : known
+        guard let most = meant.ranked.first else { return nil }
+        let alike = meant.filter { $0.operation == most.operation && $0.verdict.reason == most.verdict.reason }
+        let (count, first) = (alike.total, alike.map(\.first).min() ?? 0)
+        var text = "\(most.operation) failed \(count == 1 ? "once" : "\(count.grouped) times") \(most.verdict.words)"
+        text += ", \(count == 1 ? "" : "first ")at \(Answer.tenths(first))"
+        let callers = Stack.callers(most.stack, of: most.operation).prefix(2).map { Fit.middle(Fit.printable($0), 24) }
+        return callers.isEmpty ? text : text + ", by " + callers.joined(separator: " ← ")
+    }
+}
+
+extension Refusal.Verdict {
+    /// After `failed`.
+    var words: String {
+        switch reason {
+        case .mapLimit: "at the limit"
+        case .rlimitAS: "at RLIMIT_AS (ulimit -v)"
+        case .rlimitData: "at RLIMIT_DATA (ulimit -d)"
+        case .overcommit: "for lack of memory (overcommit)"
+        case .locked: "at RLIMIT_MEMLOCK (ulimit -l)"
+        case .other, nil: errno.map { "with errno \($0)" } ?? "for a reason that was not seen"
+        }
+    }
+}
+
+extension JSONWriter {
+    mutating func refused(_ rows: [Refused]) {
+        array("refused") { json in
+            for row in rows {
+                json.object { json in
+                    json.field("pid", row.pid)
+                    json.field("op", row.operation.rawValue)
+                    json.field("errno", row.verdict.errno.map(Int.init))
+                    json.field("reason", row.verdict.reason?.rawValue)
+                    json.field("seen", row.verdict.seen)
+                    json.field("count", row.count)
+                    json.field("first", thousandths: row.first)
+                    json.field("last", thousandths: row.last)
+                    json.field("stack", row.stack)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import VMACore
+import VMAProbe
+import VMAReport
+
+/// What is refused in the whole system, by process. Names and stacks are resolved when a refusal comes, since the
+/// process may be gone soon.
+final class RefusalWatch {
+    private var ledger = RefusalLedger()
+    private var listening: Listening
+    private let symbolizer = MapsSymbolizer()
+    private let startTime: UInt64
+    /// As they came; and those in words, by the number that rows have.
+    private var addresses: [StackID: [UInt64]] = [:]
+    private var frames: [[String]] = [[]]
+    private var known: [Stack: StackID] = [:]
+    private var commands: [UInt32: String] = [:]
+    /// What was warned of.
+    private var warned: Set<Warning> = []
+    private static let stackLimit = 1000
+
+    private struct Stack: Hashable {
+        var mm: MMID
+        var stack: StackID
+    }
+
+    private struct Warning: Hashable {
+        var pid: UInt32
+        var operation: Operation
+        var reason: Refusal.Reason?
+    }
+
+    init(startTime: UInt64) {
+        self.startTime = startTime
+        listening = Listening(start: startTime)
+    }
+
+    func feed(_ event: Event) {
+        switch event {
+        case .stack(let id, let found):
+            if addresses.count < Self.stackLimit { addresses[id] = found }
+        case .refusal(var refusal):
+            listening.note(event)
+            refusal.stack = resolve(refusal)
+            ledger.note(refusal, nil)
+        case .answer(let origin, let result): ledger.answer(origin, result)
+        default: break
+        }
+    }
+
+    func isListeningWanted(_ now: UInt64) -> Bool { listening.isWanted(now) }
+
+    private func resolve(_ refusal: Refusal) -> StackID {
+        let pid = refusal.origin.tgid
+        if commands[pid] == nil, commands.count < Self.stackLimit { commands[pid] = Target.command(Int32(bitPattern: pid)) }
+        let key = Stack(mm: refusal.origin.mm, stack: refusal.stack)
+        if let id = known[key] { return id }
+        guard let found = addresses[refusal.stack], frames.count < Self.stackLimit else { return 0 }
+        frames.append(symbolizer.frames(found, pid: Int32(bitPattern: pid)))
+        known[key] = StackID(frames.count - 1)
+        return StackID(frames.count - 1)
+    }
+
+    /// Since the start.
+    var rows: [Refused] {
+        func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
+        return ledger.rows.map { row in
+            Refused(
+                image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation, verdict: row.key.verdict,
+                count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
+        }
+    }
+
+    /// Those of which nothing was told, a process at a time.
+    func takeNew() -> [[Refused]] {
+        let new = rows.filter { row in
+            warned.insert(Warning(pid: row.pid, operation: row.operation, reason: row.verdict.reason)).inserted
+        }
+        return Dictionary(grouping: new, by: \.pid).sorted { $0.key < $1.key }.map(\.value)
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Calls that the kernel refused. A write section of a call that would have changed VMAs, and left all as it
+// was, is told with what the kernel compares before it refuses. What it answered shows only at the end of the
+// syscall: a program there costs every process at every syscall, so it is attached while somebody is refused.
+#ifndef VMASCOPE_REFUSALS_H
+#define VMASCOPE_REFUSALS_H
+
+// Threads whose answer is awaited: when their section ended.
+struct awaited {
+	u64 time;
+	u64 mm;
+	u32 tgid;
+	s32 nr;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct awaited);
+} awaited SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct vme_limits);
+} limits SEC(".maps");
+
+// After that long it is another call's.
+#define ANSWER_TIME 50000000ULL
+
+static __always_inline u32 map_limit(void)
+{
+	u32 zero = 0;
+	struct vme_limits *l = bpf_map_lookup_elem(&limits, &zero);
+
+	return l && l->map_count ? l->map_count : 0x7fffffff;
+}
+
+static __always_inline void refusals_begin(u64 mm, struct vme_owner *o)
+{
+	o->map_count = FIELD(struct mm_struct, mm, map_count);
+	o->total_vm = FIELD(struct mm_struct, mm, total_vm);
+}
+
+static __always_inline u64 rlimit(u32 which)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, signal, rlim[which].rlim_cur);
+}
+
+// Whether a call may have been refused, of which the count of VMAs is `now` that was o->map_count before.
+//
+// What maps anew or grows stores to the tree, unless it is refused. What changes in place may be refused at the
+// second of two splits: the first one stays. Where sections are not told whole, nothing says whether a fixed mapping
+// replaced another of the same size.
+static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, const u64 *args, s64 now, bool knows_writes)
+{
+	bool is_same = o->map_count == now && (knows_writes ? !o->section.writes : o->total_vm == FIELD(struct mm_struct, mm, total_vm));
+	s64 limit = map_limit();
+	bool at_limit = now >= limit && now - o->map_count <= 1 && now >= o->map_count;
+
+	switch (nr) {
+	case NR_mmap:
+		if (args[3] & 0x10)
+			return at_limit || (knows_writes && is_same);
+		return is_same;
+	case NR_shmat:
+		return is_same && (knows_writes || !(args[2] & SHM_REMAP));
+	case NR_mremap:
+		if (PAGE_UP(args[2]) <= PAGE_UP(args[1]) && !(args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+			return false;
+		return is_same && (knows_writes || now + 3 >= limit || PAGE_UP(args[2]) > PAGE_UP(args[1]));
+	case NR_brk:
+		return args[0] > FIELD(struct mm_struct, mm, brk) && args[0] >= FIELD(struct mm_struct, mm, start_brk);
+	case NR_mlock: case NR_mlock2: case NR_mlockall:
+		return at_limit || (is_same && FIELD(struct mm_struct, mm, locked_vm) * PAGE_SIZE +
+			(nr == NR_mlockall ? FIELD(struct mm_struct, mm, total_vm) * PAGE_SIZE : args[1]) > rlimit(RLIMIT_MEMLOCK));
+	case NR_mprotect: case NR_pkey_mprotect:
+		// What becomes writable is counted as data. No limit is the rule, and then there is nothing to read.
+		return at_limit || (is_same && args[2] & 2 && rlimit(RLIMIT_DATA) < ~0ULL &&
+			FIELD(struct mm_struct, mm, data_vm) * PAGE_SIZE + args[1] > rlimit(RLIMIT_DATA));
+	case NR_munmap: case NR_madvise: case NR_munlock: case NR_mbind: case NR_mseal: case NR_prctl: case NR_ioctl:
+	case NR_shmdt: case NR_remap_file_pages: case NR_set_mempolicy_home_node: case NR_process_madvise:
+		return at_limit;
+	default:
+		return false;
+	}
+}
+
+// Returns whether this one is told; what is not is counted, and told with the next.
+static __always_inline bool has_room(struct vme_owner *o)
+{
+	u64 time = bpf_ktime_get_ns() >> 27;
+
+	if (o->refused_time != time) {
+		o->refused_time = time;
+		o->refused = 0;
+	}
+	if (o->refused >= VME_REFUSALS_TOLD) {
+		o->refused_more++;
+		return false;
+	}
+	o->refused++;
+	return true;
+}
+
+static __always_inline void await_answer(u64 mm, struct vme_owner *o, s32 nr)
+{
+	struct awaited a = { .time = bpf_ktime_get_ns(), .mm = mm, .tgid = o->tgid, .nr = nr };
+	u32 tid = current_tid();
+
+	bpf_map_update_elem(&awaited, &tid, &a, BPF_ANY);
+}
+
+__noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count)
+{
+	struct scratch *s = scratch();
+	struct vme_refusal *r;
+
+	if (!s)
+		return 0;
+	r = &s->refusal;
+	r->flags_at = 0;
+	forget_leaf(&s->place);
+	s->place.addr = PAGE_DOWN(r->args[0]);
+	if (tree_find(mm) && s->place.vma)
+		r->flags_at = FIELD(struct vm_area_struct, s->place.vma, vm_flags) | VME_IS_MAPPED;
+	r->count = count;
+	r->stack = stack;
+	r->brk = FIELD(struct mm_struct, mm, brk);
+	r->total_vm = FIELD(struct mm_struct, mm, total_vm);
+	r->data_vm = FIELD(struct mm_struct, mm, data_vm);
+	r->locked_vm = FIELD(struct mm_struct, mm, locked_vm);
+	r->def_flags = FIELD(struct mm_struct, mm, def_flags);
+	r->map_count = FIELD(struct mm_struct, mm, map_count);
+	r->map_limit = map_limit();
+	r->limit_as = rlimit(RLIMIT_AS);
+	r->limit_data = rlimit(RLIMIT_DATA);
+	r->limit_locked = rlimit(RLIMIT_MEMLOCK);
+	begin(&r->h, VME_REFUSAL, mm, tgid);
+	emit(r, sizeof(*r));
+	return 0;
+}
+
+// Those that were too many are told in the end, as of the last call.
+static __always_inline void tell_untold(u64 mm, struct vme_owner *o)
+{
+	struct scratch *s = scratch();
+
+	if (!s || !o->refused_more)
+		return;
+	s->refusal.nr = o->section.nr;
+	__builtin_memcpy(s->refusal.args, o->section.args, sizeof(s->refusal.args));
+	tell_refusal(mm, o->tgid, o->section.stack, o->refused_more);
+	o->refused_more = 0;
+}
+
+// In s->refusal: the call. Nothing has changed.
+static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o)
+{
+	struct scratch *s = scratch();
+	u64 stack;
+	u32 count;
+
+	if (!s || !has_room(o))
+		return;
+	// Where everyone is watched only these have stacks.
+	stack = config.everyone ? any_user_stack(ctx, mm) : user_stack(ctx, mm);
+	count = o->refused_more + 1;
+	o->refused_more = 0;
+	o->section.stack = stack;
+	o->section.nr = s->refusal.nr;
+	__builtin_memcpy(o->section.args, s->refusal.args, sizeof(o->section.args));
+	await_answer(mm, o, s->refusal.nr);
+	tell_refusal(mm, o->tgid, stack, count);
+}
+
+// At the end of a section that is told whole.
+static __always_inline void refusals_end(void *ctx, u64 mm, struct vme_owner *o)
+{
+	struct vme_section *c = &o->section;
+	struct scratch *s = scratch();
+
+	if (!s || c->nr < 0 || c->flags & (VME_FOREIGN | VME_COMPAT) ||
+	    !may_be_refused(mm, o, c->nr, c->args, FIELD(struct mm_struct, mm, map_count), true))
+		return;
+	s->refusal.nr = c->nr;
+	__builtin_memcpy(s->refusal.args, c->args, sizeof(s->refusal.args));
+	note_refusal(ctx, mm, o);
+}
+
+// The end of a syscall, while answers are listened for.
+SEC("?raw_tp/sys_exit")
+int syscall_exits(u64 *ctx)
+{
+	struct scratch *s;
+	struct awaited *a;
+	u32 tid = current_tid();
+	u32 flags = 0;
+
+	a = bpf_map_lookup_elem(&awaited, &tid);
+	if (!a)
+		return 0;
+	hold_cpu();
+	s = scratch();
+	if (s) {
+		read_syscall(&s->answer.nr, s->refusal.args, &flags);
+		if (s->answer.nr == a->nr && bpf_ktime_get_ns() - a->time < ANSWER_TIME) {
+			s->answer.result = (s64)ctx[1];
+			begin(&s->answer.h, VME_ANSWER, a->mm, a->tgid);
+			emit(&s->answer, sizeof(s->answer));
+		}
+	}
+	let_cpu_go();
+	bpf_map_delete_elem(&awaited, &tid);
+	return 0;
+}
+
+#endif
