@@ -135,8 +135,8 @@ struct SystemTests {
         let process = try #require(try SystemFile.all(outcome.output).last?.process(grower.pid))
         let rate = try #require(process.growth_per_minute)
         #expect(rate > 100)
-        let left = Double(process.vmas.limit - process.vmas.now)
-        #expect(abs(try #require(process.seconds_to_limit) - left / rate * 60) < 1)
+        // Far more than ten times what was seen.
+        #expect(process.seconds_to_limit == nil)
     }
 
     @Test("ends in a report on a signal, which SIGHUP is none of", arguments: [SIGINT, SIGTERM])

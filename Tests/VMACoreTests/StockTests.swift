@@ -40,7 +40,8 @@ struct StockTests {
         }
         count(1..<40) { 100 + $0 }
         #expect(abs(try #require(stock.processes[0].trend).perMinute - 12) < 1)
-        #expect(try #require(stock.processes[0].secondsToLimit(1000)) > 0)
+        #expect(try #require(stock.processes[0].secondsToLimit(300)) > 0)
+        #expect(stock.processes[0].secondsToLimit(139) == 0 && stock.processes[0].secondsToLimit(10_000) == nil)
         count(40..<80, mm: 2) { _ in 7 }
         #expect(stock.processes[0].trend == nil && stock.processes[0].start == 7 && stock.seenCount == 1)
         // One in five minutes: the last minutes show one step.
