@@ -46,7 +46,7 @@ struct SystemOptions: ParsableArguments {
     @Option(help: "What all of this may cost, of one CPU: 1%, 0.5%.", transform: Parse.budget)
     var budget = 0.01
 
-    @Option(help: "Look at one in so many merge attempts in full: auto, or a number.", transform: Parse.sample)
+    @Option(help: "Read one in so many write sections of the mmap_lock in full, and judge their merge attempts: auto, or a number.", transform: Parse.sample)
     var sample = SampleChoice.auto
 
     @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")

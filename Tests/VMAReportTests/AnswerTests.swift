@@ -5,8 +5,10 @@ import VMACore
 
 @Suite("the answer in five lines")
 struct AnswerTests {
-    private func lines(_ report: Report) -> [Substring] {
-        Sample.render("text", report).split(separator: "\n", omittingEmptySubsequences: false)
+    private func lines(_ report: Report, limit: Int? = nil) -> [Substring] {
+        var report = report
+        if let limit { for index in report.processes.indices { report.processes[index].limit = limit } }
+        return Sample.render("text", report).split(separator: "\n", omittingEmptySubsequences: false)
     }
 
     @Test("says how near, filled by what, left by whom, what to do, and how far to trust it")
@@ -16,7 +18,7 @@ struct AnswerTests {
         #expect(lines[1] == "filled by   12 boundaries: 12 pgoff+anon_vma; 12 recoverable")
         #expect(lines[2] == "left by     mmap by fill_hole ← main: 12 of the 12 pgoff+anon_vma")
         #expect(lines[3] == "what to do  pgoff: \(MergeRules.rule(slug: "pgoff")!.advice)")
-        #expect(lines[4] == "trust       the rules explain all 0 attempts, no event lost, no layout compared")
+        #expect(lines[4] == "trust       no attempt to hold the rules against, no event lost, no layout compared")
         #expect(lines[5].isEmpty && lines[6].hasPrefix("vmascope 1.2.3 on 6.1.0, source hooks"))
     }
 
@@ -48,7 +50,10 @@ struct AnswerTests {
         (forked.pid, forked.now, report.processes[0].tally.attempts) = (8, 60001, 5)
         report.processes.append(forked)
         #expect(Answer.nearest(report.processes)?.pid == 7)
+        // A living one is passed over if those that are gone had far more.
         for index in [0, 2] { report.processes[index].exited = true }
+        #expect(Answer.nearest(report.processes)?.pid == 7)
+        report.processes[1].now = 31_000
         #expect(Answer.nearest(report.processes)?.pid == 100)
     }
 
@@ -81,7 +86,7 @@ struct AnswerTests {
 
     @Test("where gaps fill it, no boundary is to blame")
     func gaps() {
-        let lines = lines(standing((1...9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]))
+        let lines = lines(standing((1...9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]), limit: 10)
         #expect(lines[1] == "filled by   8 gaps, and 1 boundary: 1 pgoff; 1 recoverable")
         #expect(lines[2] == "left by     what was there before (or exec): 8 of the 8 gaps")
         #expect(lines[3].hasPrefix("what to do  gaps: Map larger pieces"))
@@ -93,7 +98,7 @@ struct AnswerTests {
         let own = ["mmap (libc.so.6)", "grow(int) (app)", "main (app)"]
         let vmas = [Sample.page(0x10), guarded(0x11), Sample.page(0x12), guarded(0x13, pages: 64)]
         let most = lines(standing(vmas, [(0x11000, loader), (0x12000, loader), (0x13000, own)]))
-        #expect(most[2] == "left by     the dynamic loader: 2 of the 3")
+        #expect(most[2] == "left by     the dynamic loader: 2 of the 3 prot")
         #expect(most[3].hasPrefix("what to do  nothing: "))
         let less = lines(standing(vmas, [(0x11000, loader), (0x12000, own), (0x13000, own)]))
         #expect(less[2] == "left by     mmap by grow(int) ← main: 2 of the 3 prot")
@@ -106,18 +111,93 @@ struct AnswerTests {
     func before() {
         let vmas = [Sample.page(0x10), Sample.page(0x11, pgoff: 7), Sample.page(0x12, pgoff: 70), Sample.page(0x13, pgoff: 700)]
         let lines = lines(standing(vmas, [(0x13000, ["mremap (libc.so.6)", "main (app)", "__libc_start_call_main (libc.so.6)"])]))
-        #expect(lines[2] == "left by     mmap by mremap ← main: 1 of the 3 pgoff; 2 stood before")
+        #expect(lines[2] == "left by     mmap in mremap by main: 1 of the 3 pgoff; 2 stood before")
     }
 
     @Test("guard pages have an advice of their own, and reserves have not")
     func guards() {
         let stack = ["mprotect (libc.so.6)"]
-        let guarding = lines(standing([guarded(0x10), Sample.page(0x11)], [(0x11000, stack)]))
-        #expect(guarding[2] == "left by     mmap by mprotect: 1 of the 1 prot")
+        let guarding = lines(standing([guarded(0x10), Sample.page(0x11)], [(0x11000, stack)]), limit: 3)
+        #expect(guarding[2] == "left by     mmap in mprotect, whose caller was not seen: 1 of the 1 prot")
         #expect(guarding[3] == "what to do  prot: Make guard pages by MADV_GUARD_INSTALL (Linux 6.13 on): then they are no VMAs.")
-        let reserve = lines(standing([guarded(0x10, pages: 64), Sample.page(0x50)], [(0x50000, ["mmap (libc.so.6)"])]))
+        let reserve = lines(standing([guarded(0x10, pages: 64), Sample.page(0x50)], [(0x50000, ["mmap (libc.so.6)"])]), limit: 3)
         #expect(reserve[2] == "left by     mmap, its caller was not seen: 1 of the 1 prot")
-        #expect(reserve[3] == "what to do  prot: \(MergeRules.rule(slug: "prot")!.advice)")
+        #expect(reserve[3] == "what to do  prot: Reserve one region, and give memory back by MADV_DONTNEED, not PROT_NONE.")
+    }
+
+    @Test("little beyond what every program has asks for nothing, and so does nobody who is far from the limit")
+    func quiet() {
+        let own = ["mmap (libc.so.6)", "grow(int) (app)", "main (app)"]
+        let report = standing([guarded(0x10), Sample.page(0x11)], [(0x11000, own)])
+        #expect(lines(report)[3] == "what to do  \(Answer.nothing)")
+        #expect(lines(report, limit: 7)[3] != "what to do  \(Answer.nothing)")
+        var many = report
+        many.standing[0].count = AnswerStock.few
+        #expect(lines(many)[3].hasPrefix("what to do  prot: "))
+    }
+
+    @Test("a peak of which nothing is left is what the answer is of")
+    func peak() {
+        let observer = Observer(judge: Sample.observer().judge, isHooked: true)
+        observer.apply(.adopted(1, tgid: 100, command: "app"))
+        observer.apply(.frames(1, 7, ["mprotect (libc.so.6)", "guards", "main"]))
+        observer.apply(.snapshot(1, [Sample.page(0x1000, pages: 400)], asOf: 1_000_000_000))
+        func call(_ number: Int32, _ vmas: [VMA]) {
+            let origin = Origin(time: 2_000_000_000, mm: 1, tgid: 100, tid: 100)
+            let whole = AddressRange(0x1000 << 12, 0x1190 << 12)
+            observer.apply(.rows(Rows(origin, whole, .after, truncated: false, vmas)))
+            let syscall = Syscall(number: number, arguments: [whole.start, 400 << 12, 0, 0, 0, 0])
+            observer.apply(.section(Section(origin, syscall, stack: 7, ranges: [whole], writes: 1, incomplete: false)))
+        }
+        call(10, (0..<400).map { $0 % 2 == 0 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) })
+        call(11, [])
+        let report = Sample.report(observer)
+        let text = lines(report)
+        #expect(text[0].hasPrefix("vmascope    app[100] has 0 of 65,530 VMAs (0%), had 400 (0%)"))
+        #expect(text[1] == "filled by   at the peak, 399 boundaries: 399 prot")
+        #expect(text[2] == "left by     mprotect by guards ← main: 399 of the 399 prot")
+        #expect(text[3].hasPrefix("what to do  prot: Make guard pages by MADV_GUARD_INSTALL"))
+        #expect(text.contains("WHAT STOOD AT THE PEAK, AND WHO LEFT IT"))
+        #expect(Sample.render("html", report).contains("What stood at the peak"))
+        #expect(Figures(report).value("peak.prot") == 399)
+    }
+
+    @Test("each image of a process is judged by itself: the code of one before an exec is not blamed")
+    func images() throws {
+        let observer = Observer(judge: Sample.observer().judge, isHooked: true)
+        for mm in [UInt32(1), 2] {
+            observer.apply(.adopted(mm, tgid: 100, command: "app"))
+            observer.apply(.frames(mm, 7, [mm == 1 ? "early" : "late", "main"]))
+            observer.apply(.snapshot(mm, [Sample.page(0x1000, pages: 400)], asOf: 1_000_000_000))
+            let origin = Origin(time: 2_000_000_000, mm: mm, tgid: 100, tid: 100)
+            let whole = AddressRange(0x1000 << 12, 0x1190 << 12)
+            let vmas = (0..<400).map { $0 % 2 == 0 || mm == 1 && $0 > 300 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) }
+            observer.apply(.rows(Rows(origin, whole, .after, truncated: false, vmas)))
+            let syscall = Syscall(number: 10, arguments: [whole.start, 400 << 12, 0, 0, 0, 0])
+            observer.apply(.section(Section(origin, syscall, stack: 7, ranges: [whole], writes: 1, incomplete: false)))
+            if mm == 1 { observer.apply(.exit(Life(origin, parent: 0, parentTgid: 0, command: "app"))) }
+        }
+        let text = lines(Sample.report(observer))
+        #expect(text[2] == "left by     mprotect by late ← main: 399 of the 399 prot")
+    }
+
+    @Test("a caller that was not seen is said at its place")
+    func unseen() {
+        #expect(Stack.code(["mprotect (libc.so.6)", "…", "innocent", "main"], of: .mprotect) == " by … ← innocent ← main")
+        #expect(Stack.code(["mprotect (libc.so.6)"], of: .mprotect) == ", its caller was not seen")
+        #expect(Stack.code(["mprotect (libc.so.6)", "…"], of: .mprotect) == ", its caller was not seen")
+        #expect(Stack.code([], of: .mprotect) == ", without a stack")
+        let malloc = ["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab", "worker"]
+        #expect(Stack.code(malloc, of: .mprotect) == " in malloc by slab ← worker")
+        #expect(Stack.code(["syscall (libc.so.6)", "bind_slab", "load"], of: .mbind) == " by bind_slab ← load")
+        #expect(Stack.code(["__brk (libc.so.6)", "sbrk (libc.so.6)", "grow", "main"], of: .brk) == " by grow ← main")
+    }
+
+    @Test("each advice fits its line", arguments: Remedies.table.map(\.slug))
+    func fits(_ slug: String) throws {
+        for remedy in Remedies.table where remedy.slug == slug {
+            #expect(remedy.line.count <= Answer.room && remedy.advice.hasSuffix(".") && remedy.reason.hasSuffix("."), "\(remedy.line)")
+        }
     }
 
     @Test("what is alike in several processes is one row of text, and of JSON one for each")

@@ -33,7 +33,7 @@ struct HTMLTests {
     func answer() {
         #expect(page.contains("<h1>growing[100] has 13 of 65,530 VMAs (0%), +59 a minute over 1"))
         #expect(page.contains("<td class=n>13</td><td class=n>1</td>"))
-        #expect(page.contains(HTML.escaped(MergeRules.rule(slug: "anon_vma")!.remedy)))
+        #expect(page.contains(HTML.escaped(Remedies.table.first { $0.slug == "move-before-touch" }!.reason)))
     }
 
     @Test("holds every VMA, and what separates each two")

@@ -19,7 +19,11 @@ struct JSONTests {
         let report = try object(text)
         #expect(keys(report) == [
             "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "refused", "processes", "missed",
-            "standing", "standing_at_peak",
+            "standing", "standing_at_peak", "folded", "remedies", "answer",
+        ])
+        #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak"])
+        #expect(keys(report["answer"]) == [
+            "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "remedy", "trust",
         ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
         #expect(keys(report["tool"]) == ["version"])
@@ -53,7 +57,7 @@ struct JSONTests {
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
         #expect(keys(row) == [
             "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "what_if_when",
-            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "example", "stack", "stack_complete",
+            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "remedy", "example", "stack", "stack_complete",
         ])
         #expect(keys(row["example"]) == ["left", "right"])
     }
@@ -136,7 +140,7 @@ struct JSONTests {
         var text = ""
         JSONLayout().render(layout, into: &text)
         let json = try object(text)
-        #expect(keys(json) == ["schema", "pid", "comm", "vmas", "boundaries", "gaps"])
+        #expect(keys(json) == ["schema", "pid", "comm", "vmas", "boundaries", "gaps", "remedy", "what_to_do"])
         #expect((json["gaps"] as? [String: Any])?["total"] as? Int == 1)
         #expect(json["schema"] as? String == "vmascope.layout.v1")
         #expect((json["vmas"] as? [Any])?.count == 4)
@@ -177,5 +181,41 @@ struct JSONTests {
         #expect(keys(object) == ["empty", "none", "some", "list", "large", "nan"])
         #expect(text.contains("18446744073709551615"))
         #expect(object["nan"] is NSNull)
+    }
+}
+
+@Suite("A report of many processes")
+struct BoundedTests {
+    @Test("has the most frequent rows one by one, the others by kind, and all of their counts")
+    func bounded() {
+        var miss = Sample.report().missed[0]
+        let rows = (0..<100).map { index in
+            miss.count = 100 - index
+            miss.blockers = index % 2 == 0 ? .pgoff : .flags
+            return miss
+        }
+        let bounded = Bounded(rows, limit: 10, key: \.blockers) { row, sum in
+            var folded = row
+            folded.count += sum?.count ?? 0
+            return folded
+        }
+        #expect(bounded.rows.count == 12 && bounded.folded == 90)
+        #expect(bounded.rows.map(\.count).reduce(0, +) == rows.map(\.count).reduce(0, +))
+        #expect(Bounded(Array(rows.prefix(10)), limit: 10, key: \.blockers) { row, _ in row }.folded == 0)
+    }
+
+    @Test("is of a size that can be read")
+    func size() {
+        var report = Sample.report()
+        let (miss, row) = (report.missed[0], report.standing[0])
+        for pid in UInt32(1)...8000 {
+            var (one, other) = (miss, row)
+            (one.pid, one.image, other.pid, other.image) = (pid, pid, pid, pid)
+            report.missed.append(one)
+            report.standing.append(other)
+        }
+        let text = Sample.render("json", report)
+        #expect(text.utf8.count < 12_000_000)
+        #expect(text.contains("\"pid\": 0"))
     }
 }

@@ -80,8 +80,12 @@ public struct VMA: Hashable, Sendable {
     public var end: UInt64 { range.end }
     public var isAnonymous: Bool { file == 0 }
 
-    /// A few pages of nothing, as they are put at the end of a stack: larger ones are reserves.
-    var isGuard: Bool { isAnonymous && flags.isDisjoint(with: [.read, .write, .exec]) && range.pages <= 16 }
+    /// A page, or a few if they are fewer than what they guard, that nobody may access: larger pieces are
+    /// reserves.
+    func guards(_ other: VMA) -> Bool {
+        isAnonymous && flags.isDisjoint(with: [.read, .write, .exec]) && range.pages <= 16
+            && (range.pages == 1 || 2 * range.pages <= other.range.pages)
+    }
 
     /// The offset that a VMA right after this one needs to continue it.
     public var nextPgoff: UInt64 { pgoff &+ range.pages }

@@ -18,6 +18,8 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let dontCopy = VMAFlags(rawValue: 0x20000)
     public static let dontExpand = VMAFlags(rawValue: 0x40000)
     public static let account = VMAFlags(rawValue: 0x100000)
+    public static let noReserve = VMAFlags(rawValue: 0x20_0000)
+    public static let noHugePage = VMAFlags(rawValue: 0x4000_0000)
     public static let dontDump = VMAFlags(rawValue: 0x400_0000)
     public static let softDirty = VMAFlags(rawValue: 0x800_0000)
     public static let mergeable = VMAFlags(rawValue: 0x8000_0000)

@@ -70,19 +70,12 @@ public struct MergeRule: Sendable {
     public var refusedBy: String
     /// What someone can do about it: the first sentence alone says it, the others why.
     public var remedy: String
-    /// What to do in a case that the two VMAs show, in one sentence; nil in all others.
-    var special: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
     /// True if this rule alone forbids the merge.
     var blocks: @Sendable (Pair, KernelModel) -> Bool
     /// What exactly differs, in few words that many misses share, where the slug leaves it open.
     var detail: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
 
-    /// What to do about two VMAs that it keeps apart, in one sentence.
-    public func advice(_ left: VMA, _ right: VMA, _ model: KernelModel) -> String {
-        special(Pair(left, right), model) ?? advice
-    }
-
-    /// The remedy's first sentence.
+    /// The remedy's first sentence: what holds in general, where no row of `Remedies` knows more.
     public var advice: String {
         var end = remedy.startIndex
         while end < remedy.endIndex {
@@ -136,10 +129,6 @@ public enum MergeRules {
             remedy: "Reserve once, and commit by mprotect in one step, not page by page. Different "
                 + "protections need different VMAs; guard pages need none from Linux 6.13 on, if "
                 + "MADV_GUARD_INSTALL makes them in place of PROT_NONE.",
-            special: { pair, _ in
-                guard pair.left.isGuard != pair.right.isGuard else { return nil }
-                return "Make guard pages by MADV_GUARD_INSTALL (Linux 6.13 on): then they are no VMAs."
-            },
             blocks: { pair, _ in
                 !pair.left.flags.symmetricDifference(pair.right.flags).isDisjoint(with: .protection)
             },

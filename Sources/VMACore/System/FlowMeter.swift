@@ -197,7 +197,7 @@ public struct FlowMeter {
         }
         func signed(_ count: Int) -> String { count > 0 ? "+\(count)" : "\(count)" }
         let (read, counted) = (signed(growth), signed(Int(section.growth)))
-        tell("\(section.syscall.operation): \(read) VMAs as read, \(counted) as the kernel counts", of: section)
+        tell("\(section.syscall.operation): \(read) VMAs as read, \(counted)\(Flow.countEnding)", of: section)
     }
 
     private mutating func tell(_ disagreement: @autoclosure () -> String, of section: Section) {

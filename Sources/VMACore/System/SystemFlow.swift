@@ -112,6 +112,11 @@ public struct Flow: Sendable {
     public var audit = Audit()
     /// The first that disagreed, in words.
     public var disagreements: [String] = []
+    static let countEnding = " as the kernel counts"
+
+    /// One of those is on a count of VMAs, and not on an attempt.
+    public static func isOfCount(_ disagreement: String) -> Bool { disagreement.hasSuffix(countEnding) }
+
     public var unexplained: Int { checked - agreed }
 
     public init() {}

@@ -67,7 +67,7 @@ extension Report {
     func standingAlike(_ depth: Int) -> [Alike<Standing>] {
         Alike.group(standing.filter { $0.operation != nil && !Stack.isLoaders($0.stack) }) { row in
             StandingKey(
-                isGap: row.isGap, operation: row.operation, blockers: row.blockers, detail: row.detail, whatIf: row.whatIf,
+                isGap: row.isGap, operation: row.operation, blockers: row.blockers, detail: row.directedDetail(labels.flags), whatIf: row.whatIf,
                 stack: Array(row.stack.prefix(depth)))
         } count: { $0.count } process: { Self.name($0.command, $0.pid) }
     }
@@ -96,14 +96,47 @@ enum Stack {
 
     /// Who called the C library's function that makes the system call, up to main; without their objects.
     static func callers(_ frames: [String], of operation: Operation) -> [String] {
-        Array(frames.map(function).drop { $0 == operation.rawValue }.prefix { !$0.hasPrefix("__libc_start") })
+        Array(
+            frames.drop { isWrapper(function($0), operation) }
+                .prefix { !function($0).hasPrefix("__libc_start") && function($0) != "_start" })
     }
 
-    private static func function(_ frame: String) -> String {
-        guard frame.last == ")", let open = frame.lastIndex(of: "("), open > frame.startIndex else { return frame }
-        let space = frame.index(before: open)
-        return frame[space] == " " && space > frame.startIndex ? String(frame[..<space]) : frame
+    /// `mmap64`, `__mprotect`, `syscall`: they are called by whoever makes the call.
+    private static func isWrapper(_ function: String, _ operation: Operation) -> Bool {
+        var name = function[...]
+        for prefix in ["__GI_", "__libc_", "__"] where name.hasPrefix(prefix) {
+            name = name.dropFirst(prefix.count)
+            break
+        }
+        if name.hasSuffix("64") { name = name.dropLast(2) }
+        return name == operation.rawValue || wrappers.contains(name)
     }
+
+    private static let wrappers: Set<Substring> = [
+        "syscall", "sbrk", "shmat", "shmdt", "mseal", "pkey_mprotect", "munlock", "mlockall", "munlockall", "mlock2", "process_madvise",
+        "remap_file_pages", "set_mempolicy", "fork", "vfork", "clone", "clone3", "posix_madvise",
+    ]
+
+    /// Who made a call: ` by fill_hole ← main`, ` in malloc by slab_page ← worker`; what of that was not seen
+    /// is said.
+    static func code(_ frames: [String], of operation: Operation) -> String {
+        guard !frames.isEmpty else { return ", without a stack" }
+        let callers = self.callers(frames, of: operation)
+        let library = callers.prefix { Frame($0).isLibc }
+        let rest = callers.dropFirst(library.count)
+        // The library's public function, which its own have been called by.
+        let entry = library.last.flatMap { Frame($0).function }.map { " in \(short($0))" } ?? ""
+        guard let first = rest.first, rest.contains(where: { $0 != Frame.unseen }) else {
+            return entry.isEmpty ? ", its caller was not seen" : "\(entry), whose caller was not seen"
+        }
+        let shown = (first == Frame.unseen ? rest.prefix(3) : rest.prefix(2)).map { short(function($0)) }
+        return "\(entry) by \(shown.joined(separator: " ← "))"
+    }
+
+    private static func short(_ function: String) -> String { Fit.middle(Fit.printable(function), 28) }
+
+    /// Without its object.
+    private static func function(_ frame: String) -> String { Frame(frame).function ?? frame }
 }
 
 extension Report.Standing {

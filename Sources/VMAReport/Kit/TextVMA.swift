@@ -105,6 +105,7 @@ public struct TextLayout {
         if count(.unknown) > 0 {
             lines += "of \(count(.unknown).grouped) it depends on which of the two is changed: one of them is shared\n"
         }
+        if let remedy = report.remedy { lines += Fit.wrap("what to do: \(remedy.line)", Fit.width).map { $0 + "\n" }.joined() }
         return lines + gaps
     }
 }

@@ -68,6 +68,7 @@ public struct Comparison: Sendable {
                 }
             ),
             ("between the VMAs", "boundaries", keys("boundaries.").map(row) + [row("gaps.total")]),
+            ("at the peak", "peak", keys("peak.").map(row)),
             ("what if", "what_if", WhatIf.allCases.map { row("what_if.\($0.rawValue)") }),
             ("trust", "trust", ["lost", "unexplained", "layout_audit.different"].map(row)),
         ]

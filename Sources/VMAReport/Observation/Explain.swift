@@ -23,12 +23,19 @@ public enum Explain {
         }
         if slug == "what-if" { return proposals() }
         if let place = Proposals.place(slug) { return proposal(Proposals.table[place]) }
+        if let remedy = Remedies.table.first(where: { $0.slug == slug }) {
+            return "\(slug) (\(remedy.blocker?.slugs.first ?? "gaps"))\n\n" + Fit.wrap("\(remedy.advice) \(remedy.reason)", 88).map { "  \($0)\n" }.joined()
+        }
         guard let rule = MergeRules.rule(slug: slug) else { return nil }
         var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
         text += "  meaning     \(rule.meaning)\n"
         text += "  refused by  \(rule.refusedBy)\n"
         text += "  group       \(self.text(rule.group))\n"
         text += "  what to do\n" + Fit.wrap(rule.remedy, 88).map { "    \($0)\n" }.joined()
+        text += "\n  in cases that it can tell\n"
+        for remedy in Remedies.remedies(about: rule.blocker) {
+            text += "    \(remedy.slug)\n" + Fit.wrap("\(remedy.advice) \(remedy.reason)", 86).map { "      \($0)\n" }.joined()
+        }
         return text
     }
 
@@ -51,7 +58,11 @@ public enum Explain {
         text += "\nGroups:\n\n"
         for group in groups { text += "- **\(group.group.rawValue)**: \(group.text).\n" }
         text += "\nA miss whose blockers are all from the group *limit* is a headline miss.\n"
-        for rule in MergeRules.table { text += "\n## \(rule.slug)\n\n\(rule.remedy)\n" }
+        for rule in MergeRules.table {
+            text += "\n## \(rule.slug)\n\n\(rule.remedy)\n\n"
+            text += list(Remedies.remedies(about: rule.blocker))
+        }
+        text += "\n## gaps\n\nVMAs that do not touch: no rule refuses anything.\n\n" + list(Remedies.remedies(about: nil))
         text += "\n## Where kernels differ\n\nA report's `merge_rules` says which of these are in force. None is decided by a "
         text += "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts. Commits are upstream's.\n\n"
         text += "| merge_rules | meaning | decided by | kernels | found by |\n|---|---|---|---|---|\n"
@@ -59,6 +70,11 @@ public enum Explain {
             text += "| `\(word.word)` | \(word.meaning) | \(word.source) | \(word.kernels) | \(word.foundBy) |\n"
         }
         return text
+    }
+
+    /// The cases that a report can tell.
+    private static func list(_ remedies: [Remedy]) -> String {
+        remedies.map { "- `\($0.slug)`: \($0.advice) \($0.reason)\n" }.joined()
     }
 
     private static func text(_ group: MergeRule.Group) -> String { groups.first { $0.group == group }!.text }

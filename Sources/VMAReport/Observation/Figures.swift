@@ -34,6 +34,13 @@ public struct Figures: Sendable, Equatable {
         for (blockers, count) in boundaries.flatMap(\.blockedBy) {
             values["boundaries.\(blockers.key)", default: 0] += Double(count)
         }
+        let mergeable = boundaries.reduce(0) { $0 + $1.mergeable }
+        if mergeable > 0 { values["boundaries.\(Boundaries.mergeableKey)"] = Double(mergeable) }
+        let atPeak = processes.map(\.boundariesAtPeak)
+        values["peak.total"] = Double(atPeak.reduce(0) { $0 + $1.total })
+        for (blockers, count) in atPeak.flatMap(\.blockedBy) { values["peak.\(blockers.key)", default: 0] += Double(count) }
+        let mergeableAtPeak = atPeak.reduce(0) { $0 + $1.mergeable }
+        if mergeableAtPeak > 0 { values["peak.\(Boundaries.mergeableKey)"] = Double(mergeableAtPeak) }
         values["growth_per_minute"] = processes.compactMap { Self.printed($0.trend?.perMinute) }.max()
         values["seconds_to_limit"] = processes.compactMap { Self.printed($0.secondsToLimit) }.min()
         for miss in report.missed { missedByOperation[miss.operation.rawValue, default: 0] += Double(miss.count) }
@@ -75,7 +82,12 @@ public struct Figures: Sendable, Equatable {
             for (key, count) in process["boundaries"]?["blocked_by"]?.object ?? [:] {
                 values["boundaries.\(key)", default: 0] += count.number ?? 0
             }
+            for (key, count) in process["peak"]?["boundaries"]?["blocked_by"]?.object ?? [:] {
+                values["peak.\(key)", default: 0] += count.number ?? 0
+            }
         }
+        let peaks = processes.compactMap { $0["peak"]?["boundaries"]?["total"]?.number }
+        if peaks.count == processes.count { values["peak.total"] = peaks.reduce(0, +) }
         values["growth_per_minute"] = processes.compactMap { $0["growth_per_minute"]?.number }.max()
         values["seconds_to_limit"] = processes.compactMap { $0["seconds_to_limit"]?.number }.min()
         for miss in report["missed"]?.array ?? [] {
@@ -94,14 +106,15 @@ public struct Figures: Sendable, Equatable {
     /// one. What was not seen is 0.
     public func value(_ name: String) -> Double? {
         if name.hasPrefix("missed."), values["missed"] == nil { return nil }
+        if name.hasPrefix("peak."), values["peak.total"] == nil { return nil }
         return values[name] ?? (!Self.fixed.contains(name) && Self.open.contains { name.hasPrefix($0) } ? 0 : nil)
     }
 
-    private static let open = ["missed.", "boundaries."]
+    private static let open = ["missed.", "boundaries.", "peak."]
     private static let fixed: Set<String> = [
         "attempts", "merged", "missed", "refused", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
         "boundaries.total", "boundaries.recoverable", "boundaries.shared", "boundaries.unknown",
-        "gaps.total", "growth_per_minute", "seconds_to_limit",
+        "gaps.total", "peak.total", "growth_per_minute", "seconds_to_limit",
     ]
 
     /// Whether a report can have a number of that name.
@@ -110,7 +123,7 @@ public struct Figures: Sendable, Equatable {
         if let whatIf = suffix(name, "what_if.") { return WhatIf(rawValue: whatIf) != nil }
         guard let key = open.lazy.compactMap({ suffix(name, $0) }).first else { return false }
         if key == "unexplained" { return name.hasPrefix("missed.") }
-        if key == Boundaries.mergeableKey { return name.hasPrefix("boundaries.") }
+        if key == Boundaries.mergeableKey { return !name.hasPrefix("missed.") }
         // In the order of the table, as the report has them.
         let slugs = key.split(separator: "+", omittingEmptySubsequences: false).map(String.init)
         return !key.isEmpty && slugs == MergeRules.table.map(\.slug).filter(slugs.contains)

@@ -29,6 +29,7 @@ struct HTMLReport: ReportFormat {
         if !report.refused.isEmpty { text += HTML.section("refused", "Calls that the kernel refused", refused(report.refused)) }
         text += HTML.section("missed", "Missed merges", missed(report))
         text += HTML.section("code", "Which code", HTMLData.flame)
+        if let peaks = report.peaks { text += HTML.section("peak", "What stood at the peak", standing(peaks)) }
         text += HTML.section("standing", "What stands between the VMAs", standing(report))
         text += HTML.section("whatif", "If pgoff and anon_vma were no limits", whatIf(report))
         text += HTML.section("processes", "Processes", processes(report))
@@ -82,6 +83,7 @@ struct HTMLReport: ReportFormat {
         return html + HTML.table(["by", "=missed", ""] + operations.map { "=\($0)" }, rows)
     }
 
+    /// A row for each kind of pair and stack, and what can be done about the most frequent.
     private func standing(_ report: Report) -> String {
         guard !report.standing.isEmpty else { return "<p>No two VMAs touch.</p>\n" }
         let all = report.standingAlike(Self.frameLimit)
@@ -89,7 +91,7 @@ struct HTMLReport: ReportFormat {
             let row = alike.row
             let callers = row.operation.map { Stack.callers(row.stack, of: $0) } ?? []
             let stack = (callers.isEmpty ? row.stack : callers).prefix(Self.frameLimit).map(HTML.escaped).joined(separator: " ← ")
-            let notes = [row.whatIf?.rawValue, row.detail].compactMap { $0 }.map(HTML.escaped).joined(separator: ", ")
+            let notes = [row.whatIf?.rawValue, row.directedDetail(report.labels.flags)].compactMap { $0 }.map(HTML.escaped).joined(separator: ", ")
             return [
                 "=\(alike.count.grouped)", HTML.blocker(row.word) + " <span class=dim>\(notes)</span>",
                 row.operation?.rawValue ?? "", "<code>\(stack)</code>", HTML.escaped(alike.who),
@@ -99,12 +101,15 @@ struct HTMLReport: ReportFormat {
         let rest = all.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
         let besides = (rest > 0 ? ["\(rest.grouped) more"] : []) + report.standingBesides
         if !besides.isEmpty { html += "<p class=dim>Besides: \(besides.joined(separator: "; ")).</p>\n" }
-        let leading = all.lazy.flatMap(\.row.blockers.rules).reduce(into: [String]()) { slugs, rule in
-            if slugs.count < 4, !slugs.contains(rule.slug) { slugs.append(rule.slug) }
+        var told: [Remedy] = []
+        for alike in all {
+            guard told.count < 4, let remedy = report.remedy(alike.row), !told.contains(where: { $0.slug == remedy.slug }) else { continue }
+            told.append(remedy)
         }
         html += "<dl>"
-        for slug in leading {
-            html += "<dt>\(HTML.blocker(slug))</dt><dd>\(HTML.escaped(MergeRules.rule(slug: slug)?.remedy ?? ""))</dd>\n"
+        for remedy in told {
+            html += "<dt>\(HTML.blocker(remedy.blocker?.slugs.first ?? "gaps"))</dt>"
+            html += "<dd>\(HTML.escaped("\(remedy.advice) \(remedy.reason)"))</dd>\n"
         }
         return html + "</dl>\n"
     }

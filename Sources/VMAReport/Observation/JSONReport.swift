@@ -4,6 +4,9 @@ import VMACore
 struct JSONReport: ReportFormat {
     func render(_ report: Report, into text: inout String) {
         var json = JSONWriter()
+        let (missed, standing) = (Bounded(report.missed), Bounded(report.standing))
+        let atPeak = Bounded(report.standingAtPeak)
+        var remedies: [String: Remedy] = [:]
         json.object { json in
             json.field("schema", "vmascope.report.v1")
             json.object("tool") { $0.field("version", report.version) }
@@ -38,14 +41,26 @@ struct JSONReport: ReportFormat {
                 for process in report.processes { json.object { $0.process(process) } }
             }
             json.array("missed") { json in
-                for miss in report.missed { json.object { $0.miss(miss, report.labels) } }
+                for miss in missed.rows { json.object { $0.miss(miss, report.labels) } }
             }
-            json.array("standing") { json in
-                for row in report.standing { json.object { $0.standing(row, report.labels) } }
+            for (key, rows) in [("standing", standing.rows), ("standing_at_peak", atPeak.rows)] {
+                json.array(key) { json in
+                    for row in rows {
+                        let remedy = report.remedy(row)
+                        if let remedy { remedies[remedy.slug] = remedy }
+                        json.object { $0.standing(row, remedy, report.labels) }
+                    }
+                }
             }
-            json.array("standing_at_peak") { json in
-                for row in report.standingAtPeak { json.object { $0.standing(row, report.labels) } }
+            json.object("folded") { json in
+                json.field("missed", missed.folded)
+                json.field("standing", standing.folded)
+                json.field("standing_at_peak", atPeak.folded)
             }
+            json.object("remedies") { json in
+                for slug in remedies.keys.sorted() { json.field(slug, remedies[slug]!.advice) }
+            }
+            json.object("answer") { $0.answer(Answer(report)) }
         }
         text += json.finish()
     }
@@ -77,6 +92,8 @@ public struct JSONLayout {
                 }
             }
             json.gaps(report.gaps)
+            json.field("remedy", report.remedy?.slug)
+            json.field("what_to_do", report.remedy?.line)
         }
         text += json.finish()
     }
@@ -185,7 +202,19 @@ extension JSONWriter {
         field("stack_complete", CallPath.isComplete(miss.stack))
     }
 
-    fileprivate mutating func standing(_ row: Report.Standing, _ labels: Labels) {
+    fileprivate mutating func answer(_ answer: Answer) {
+        field("pid", answer.process?.pid)
+        field("image", answer.process?.image)
+        field("at_peak", answer.isOfPeak)
+        field("near", answer.near)
+        field("filled_by", answer.filledBy)
+        field("left_by", answer.leftBy)
+        field("what_to_do", answer.whatToDo)
+        field("remedy", answer.remedy?.slug)
+        field("trust", answer.trust)
+    }
+
+    fileprivate mutating func standing(_ row: Report.Standing, _ remedy: Remedy?, _ labels: Labels) {
         field("kind", row.isGap ? "gap" : "boundary")
         field("pid", row.pid)
         field("image", row.image)
@@ -201,6 +230,7 @@ extension JSONWriter {
         whatIf(ifChanged: row.ifChanged)
         whatIf(byProposal: row.answers)
         field("count", row.count)
+        field("remedy", remedy?.slug)
         object("example") { json in
             json.object("left") { $0.vma(row.left, labels) }
             json.object("right") { $0.vma(row.right, labels) }

@@ -257,6 +257,8 @@ public struct LayoutReport: Sendable {
     public var boundaries: [Boundary]
     /// How many of the holes between the VMAs count as gaps (`GapSieve`).
     public var gaps: Int
+    /// What most of the boundaries ask for, but for those within shared objects; nil where they are few.
+    public var remedy: Remedy?
     public var labels: Labels
 
     public init(
@@ -270,6 +272,7 @@ public struct LayoutReport: Sendable {
         vmas = layout.vmas
         var boundaries: [Boundary] = []
         gaps = Boundaries(layout, judge).gaps
+        var asked: [String: (remedy: Remedy, count: Int)] = [:]
         layout.forEachBoundary { index, left, right, _ in
             let (blockers, ofLeft, ofRight) = judge.boundary(left, right)
             let detail = judge.detail(blockers, left, right)
@@ -277,7 +280,14 @@ public struct LayoutReport: Sendable {
                 Boundary(
                     index: index, blockers: blockers, detail: detail,
                     answers: .either(ofLeft, ofRight), ifChanged: (ofLeft[Proposals.rfc], ofRight[Proposals.rfc])))
+            let circumstances = Circumstances(
+                operation: nil, blockers: blockers, left: left, right: right, model: judge.model, stack: [],
+                path: { labels.files[$0] })
+            guard let remedy = Remedies.remedy(for: circumstances), !circumstances.marks.contains(.image) else { return }
+            asked[remedy.slug, default: (remedy, 0)].count += 1
         }
+        let most = asked.values.max { ($0.count, $1.remedy.slug) < ($1.count, $0.remedy.slug) }
+        remedy = most.flatMap { $0.count >= AnswerStock.few ? $0.remedy : nil }
         self.boundaries = boundaries
     }
 }

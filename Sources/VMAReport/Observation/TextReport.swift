@@ -12,6 +12,8 @@ struct TextReport: ReportFormat {
     private static let standingLimit = 10
     private static let frameLimit = 8
     private static let standingFrameLimit = 5
+    /// Fewer that are alike are what every program has.
+    private static let worthwhile = 16
     /// Misses of the kernel's limits are rare when they are fewer than one in so many attempts.
     private static let rare = 100
 
@@ -33,7 +35,8 @@ struct TextReport: ReportFormat {
         if !report.processes.isEmpty { text += processes(report) + "\n" }
         if !report.refused.isEmpty { text += refused(report.refused) + "\n" }
         if !report.missed.isEmpty { text += misses(report) }
-        if !report.standing.isEmpty { text += standing(report) + "\n" }
+        if let peak = report.peaks { text += standing(peak, "WHAT STOOD AT THE PEAK, AND WHO LEFT IT") + "\n" }
+        if !report.standing.isEmpty { text += standing(report, "WHAT STANDS BETWEEN THE VMAS, AND WHO LEFT IT") + "\n" }
         text += TextTrust(style: style).render(report)
     }
 
@@ -125,6 +128,9 @@ struct TextReport: ReportFormat {
             text += "\n"
         }
         let rest = report.totals.missed - shown.reduce(0) { $0 + $1.count }
+        guard !shown.isEmpty else {
+            return text + "  \(rest.of("side")), all by what differs on purpose, or the dynamic loader's: --format json has them\n\n"
+        }
         let loaders = report.missed.reduce(0) { $0 + (Stack.isLoaders($1.stack) ? $1.count : 0) }
         if rest > 0 {
             text += "  … and \(rest.grouped) more"
@@ -170,16 +176,20 @@ struct TextReport: ReportFormat {
 
     // MARK: what stands
 
-    private func standing(_ report: Report) -> String {
-        var text = style.bold("WHAT STANDS BETWEEN THE VMAS, AND WHO LEFT IT") + "\n"
+    private func standing(_ report: Report, _ title: String) -> String {
+        var text = style.bold(title) + "\n"
+        var told: Set<String> = []
         let left = report.standingAlike(Self.standingFrameLimit)
         for alike in left.prefix(Self.standingLimit) {
             let row = alike.row
             let whatIf = row.answers[self.whatIf].map { ", \($0)\(row.wasTried ? "" : " now")" } ?? ""
-            let detail = row.detail.map { " (\($0))" } ?? ""
+            let detail = row.directedDetail(report.labels.flags).map { " (\($0))" } ?? ""
             let head = "\(alike.count.grouped)×  \(row.what)\(detail)\(whatIf)"
             text += "  " + Fit.end("\(head)  \(row.operation!)  \(alike.who)", Fit.width - 2) + "\n"
             if !row.stack.isEmpty { text += labelled("by", stack(row.stack, Self.standingFrameLimit)) }
+            if alike.count >= Self.worthwhile, let remedy = report.remedy(row), told.insert(remedy.slug).inserted {
+                text += labelled("do", Fit.wrap(remedy.advice, Self.room))
+            }
         }
         let others = left.dropFirst(Self.standingLimit).reduce(0) { $0 + $1.count }
         if others > 0 { text += "  … and \(others.grouped) more: --format folded --weight boundaries has them all\n" }

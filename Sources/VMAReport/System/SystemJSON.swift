@@ -83,8 +83,8 @@ public enum SystemJSON {
                     }
                 }
             }
-            json.array("missed") { _ in }
-            json.array("standing") { _ in }
+            json.null("missed")
+            json.null("standing")
             json.object("system") { json in
                 json.field("intervals", last.number)
                 json.field("seen", report.seenCount)
@@ -143,6 +143,8 @@ extension JSONWriter {
             json.field("total", sums.total)
             json.object("blocked_by") { json in
                 for (blockers, count) in sums.blockedBy.ranked { json.field(blockers.key, count) }
+                let mergeable = sums.total - sums.blockedBy.values.reduce(0, +)
+                if mergeable > 0 { json.field(Boundaries.mergeableKey, mergeable) }
             }
             json.field("recoverable", sums.recoverable)
             json.field("age_seconds", thousandths: time > sums.takenAt ? Double(time - sums.takenAt) / 1e9 : 0)

@@ -224,8 +224,11 @@ extension SystemText {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// One line on an attempt that the rules don't explain.
-    public func warning(_ disagreement: String) -> String { "unexplained: \(Fit.printable(disagreement))" }
+    /// One line on an attempt that the rules don't explain, or on a section whose VMAs were not read as the
+    /// kernel counts them.
+    public func warning(_ disagreement: String) -> String {
+        "\(Flow.isOfCount(disagreement) ? "count of VMAs" : "unexplained"): \(Fit.printable(disagreement))"
+    }
 }
 
 extension Dictionary where Key == Flow.Miss, Value == Estimate {

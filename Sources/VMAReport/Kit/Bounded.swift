@@ -1,0 +1,77 @@
+import VMACore
+
+/// The most frequent rows one by one; of the others those that are alike are one, of no process and
+/// without a stack, so that a report of many processes stays of a size that can be read.
+struct Bounded<Row> {
+    private(set) var rows: [Row]
+    /// How many rows are in others' counts.
+    private(set) var folded = 0
+
+    /// Rows of a kilobyte each.
+    static var limit: Int { 3000 }
+
+    /// - Parameter rows: the most frequent first.
+    init<Key: Hashable>(_ rows: [Row], limit: Int = Self.limit, key: (Row) -> Key, fold: (Row, Row?) -> Row) {
+        guard rows.count > limit else {
+            self.rows = rows
+            return
+        }
+        self.rows = Array(rows.prefix(limit))
+        folded = rows.count - limit
+        var places: [Key: Int] = [:]
+        for row in rows.dropFirst(limit) {
+            let key = key(row)
+            if let place = places[key] {
+                self.rows[place] = fold(row, self.rows[place])
+            } else {
+                places[key] = self.rows.count
+                self.rows.append(fold(row, nil))
+            }
+        }
+    }
+}
+
+private struct MissKind: Hashable {
+    var operation: Operation
+    var side: Side
+    var blockers: Blockers
+    var detail: String?
+    var answers: WhatIfAnswers
+}
+
+private struct StandingKind: Hashable {
+    var isGap: Bool
+    var operation: Operation?
+    var blockers: Blockers
+    var difference: Difference
+    var answers: WhatIfAnswers
+    var wasTried: Bool
+}
+
+extension Bounded<Report.Miss> {
+    init(_ rows: [Row]) {
+        self.init(rows) {
+            MissKind(operation: $0.operation, side: $0.side, blockers: $0.blockers, detail: $0.detail, answers: $0.answers)
+        } fold: { row, sum in
+            var folded = row
+            (folded.image, folded.pid, folded.command, folded.stack) = (0, 0, "", [])
+            folded.count += sum?.count ?? 0
+            return folded
+        }
+    }
+}
+
+extension Bounded<Report.Standing> {
+    init(_ rows: [Row]) {
+        self.init(rows) {
+            StandingKind(
+                isGap: $0.isGap, operation: $0.operation, blockers: $0.blockers, difference: $0.difference, answers: $0.answers,
+                wasTried: $0.wasTried)
+        } fold: { row, sum in
+            var folded = row
+            (folded.image, folded.pid, folded.command, folded.stack) = (0, 0, "", [])
+            folded.count += sum?.count ?? 0
+            return folded
+        }
+    }
+}
