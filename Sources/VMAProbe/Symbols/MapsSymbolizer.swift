@@ -9,7 +9,7 @@ public final class MapsSymbolizer {
     /// In words, innermost first; what can't be read any more has addresses.
     public func frames(_ addresses: [UInt64], pid: Int32) -> [String] {
         let mappings = ProcFile.lines("/proc/\(pid)/maps").compactMap { Self.mapping($0) }
-        return addresses.enumerated().map { index, address in
+        let frames = addresses.enumerated().map { index, address in
             let inside = index > 0 ? address &- 1 : address
             let mapping = mappings.first { $0.range.contains(inside) }
             let place = MappedPlace(
@@ -17,6 +17,8 @@ public final class MapsSymbolizer {
                 mappingStart: mapping?.range.start ?? address)
             return symbolizer.frame(place, pid: pid, isCaller: index > 0)
         }
+        // By frame pointers alone nobody knows whether these are all.
+        return frames + [CallPath.unseenFrame]
     }
 
     /// `7f00-7f10 r-xp 00001000 08:01 123   /usr/lib/x.so`, of a file that can be executed.

@@ -53,6 +53,7 @@ extension JSONWriter {
                     json.field("first", thousandths: row.first)
                     json.field("last", thousandths: row.last)
                     json.field("stack", row.stack)
+                    json.field("stack_complete", CallPath.isComplete(row.stack))
                 }
             }
         }
