@@ -230,7 +230,7 @@ public struct WireDecoder {
         if refusal.flags_at != 0 { facts.flagsThere = VMAFlags(rawValue: refusal.flags_at & ~Self.isMapped) }
         return Refusal(
             origin, Syscall(number: refusal.nr, arguments: Syscall.Arguments(refusal.args)),
-            stack: interners.stacks.id(refusal.stack), count: refusal.count, facts: facts)
+            stack: stackNames.id(refusal.stack, &interners.stacks), count: refusal.count, facts: facts)
     }
 
     private mutating func stack(_ record: UnsafeRawBufferPointer) throws(Failure) -> Event {
