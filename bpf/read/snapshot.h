@@ -233,20 +233,19 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 	struct scratch *s = scratch();
 	u64 head[2];
 
-	if (!r || !vma || !s)
-		return 0;
+	if (!task || !vma)
+		return 0;  // the end
+	if (!r || !s)
+		return 1;
 	head[0] = (u64)BPF_CORE_READ(vma, vm_mm);
 	if (!r->mm)
 		r->mm = head[0];
-	// The task has left the address space meanwhile.
-	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm) {
-		r->error = -16;
-		return 0;
-	}
 	look_at(s, head[0]);
-	if (!row_fill(as_number(vma))) {
+	// The task has left the address space meanwhile. 1 ends the read with EAGAIN: the kernel would go on for a million
+	// VMAs of which nothing is told, and where it begins again and again it would not end.
+	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm || !row_fill(as_number(vma))) {
 		r->error = -16;
-		return 0;
+		return 1;
 	}
 	tell_deleted(&s->row);
 	head[1] = sections_of(head[0]);

@@ -159,7 +159,9 @@ struct SnapshotReader {
         while true {
             // The kernel ends each read with a whole record.
             let got = Glibc.read(fd, &buffer, buffer.count)
-            if got < 0, errno == EINTR || errno == EAGAIN { continue }
+            // EAGAIN: it is not the task that was asked for, or no longer in the address space that it was in.
+            if got < 0, errno == EAGAIN { return nil }
+            if got < 0, errno == EINTR { continue }
             guard got >= 0 else { throw .bpf("reading the task_vma iterator", errno) }
             let entries = buffer.withUnsafeBytes { bytes in
                 stride(from: 0, to: got - size + 1, by: size).map {
