@@ -37,7 +37,12 @@ public enum ProbeError: Error, Sendable {
 
     /// The same of a program that the kernel did not load: with the privileges that are needed EACCES is its
     /// verifier's word, and no setting of perf's.
+    ///
+    /// Under lockdown=confidentiality the kernel gives programs no helper that reads its memory, and says EINVAL.
     static func refused(_ doing: String, _ code: Int32) -> ProbeError {
+        if code == EINVAL, doing.contains("cannot use helper bpf_probe_read") {
+            return .unsupported("\(doing): this kernel is locked down (lockdown=confidentiality): programs may not read its memory")
+        }
         guard code == EACCES, !Capabilities.current.lacksVital else { return bpf(doing, code) }
         return .unsupported("\(doing): \(String(cString: strerror(code))) (this kernel forbids it)")
     }
