@@ -26,7 +26,7 @@ struct ImageFile {
     /// sections.
     private static let most: UInt64 = 1 << 16
     /// Bytes of a section that is unpacked.
-    private static let largestUnpacked: UInt64 = 256 << 20
+    static let largestUnpacked: UInt64 = 256 << 20
 
     /// Nil if it is no such file.
     init?(_ file: any ByteSource) {
@@ -91,8 +91,8 @@ struct ImageFile {
         return Section(address: address, source: Window(file, start: Int(offset), count: Int(min(size, rest))))
     }
 
-    /// A section by its name, unpacked if it is compressed by zlib.
-    func section(_ name: String) -> Section? {
+    /// A section by its name, unpacked if it is compressed by zlib to at most `most` bytes.
+    func section(_ name: String, most: UInt64 = largestUnpacked) -> Section? {
         let wanted = Array(name.utf8)
         guard let names,
             let header = sections.first(where: { header in
@@ -101,7 +101,7 @@ struct ImageFile {
             }), let found = part(header.offset, header.size, header.address)
         else { return nil }
         guard header.isCompressed else { return found }
-        guard found.value(at: 0, size: 4) == 1, let size = found.value(at: 8, size: 8), size <= Self.largestUnpacked,
+        guard found.value(at: 0, size: 4) == 1, let size = found.value(at: 8, size: 8), size <= most,
             // zlib packs no better than a thousandth
             size / 1200 <= UInt64(found.count), found.count > 24,
             let bytes = Inflate.bytes(found.bytes(at: 24, count: found.count - 24), size: Int(size))

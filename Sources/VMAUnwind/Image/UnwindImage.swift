@@ -13,6 +13,9 @@ public final class UnwindImage {
 
     public let table: UnwindTable
     public let segments: [Segment]
+    /// Bytes of what had to be unpacked.
+    private let unpacked: Int
+    private static let largestUnpacked: UInt64 = 16 << 20
 
     /// - Parameter source: the whole of a file, or memory that looks the same, as the vdso does.
     /// Nil if it is no ELF file of this machine.
@@ -27,14 +30,20 @@ public final class UnwindImage {
                 file.part($0.offset &+ (start - $0.address), $0.size - (start - $0.address), start)
             }
         }
+        let go = (file.section(".gopclntab") ?? file.section(".data.rel.ro.gopclntab")).flatMap {
+            GoTable($0, text: file.section(".text")?.address)
+        }
+        // Go compresses it, and its own table says the same.
+        let debugFrames = go == nil ? file.section(".debug_frame", most: Self.largestUnpacked) : nil
         self.segments = segments
+        unpacked = debugFrames?.source is HeldBytes ? debugFrames?.count ?? 0 : 0
         table = UnwindTable(
-            frameHeader: frameHeader, frames: frames, debugFrames: file.section(".debug_frame"),
-            code: segments.filter(\.isExecutable).compactMap { file.part($0.offset, $0.size, $0.address) },
-            go: (file.section(".gopclntab") ?? file.section(".data.rel.ro.gopclntab")).flatMap {
-                GoTable($0, text: file.section(".text")?.address)
-            })
+            frameHeader: frameHeader, frames: frames, debugFrames: debugFrames,
+            code: segments.filter(\.isExecutable).compactMap { file.part($0.offset, $0.size, $0.address) }, go: go)
     }
+
+    /// About how much memory it takes, in bytes, without what the source keeps.
+    public var footprint: Int { table.footprint + unpacked + 1024 }
 
     /// The image's own address of what lies at `offset` in the file; nil if it is not mapped.
     public func address(ofOffset offset: UInt64) -> UInt64? {
