@@ -214,7 +214,7 @@ extension Syscall {
     static let munlockall = Syscall(152, [])
     static func mbind(_ range: AddressRange) -> Syscall { Syscall(237, [range.start, length(range)]) }
     static func name(_ range: AddressRange) -> Syscall { Syscall(157, [0x5356_4d41, 0, range.start, length(range)]) }
-    static let ioctl = Syscall(16, [7])
+    static let ioctl = Syscall(16, [7, 0x8010_aa01])  // UFFDIO_UNREGISTER
     static let none = Syscall(-1, [])
 }
 

@@ -41,7 +41,7 @@ struct RuleCase: Sendable, CustomTestStringConvertible {
             allowed: .flag([.locked, .dontDump]), detail: "VM_LOCKED VM_DONTDUMP"),
         .init(
             slug: "flags", standing: .none, refused: .flag(VMAFlags(rawValue: 1 << 42)), allowed: .none,
-            detail: "bit 42"),
+            detail: "VM_SEALED"),
         .init(slug: "file", standing: .file(3), refused: .file(4), allowed: .file(3)),
         .init(slug: "file", standing: .none, refused: .file(4), allowed: .none),
         .init(slug: "policy", standing: .policy(1), refused: .policy(2), allowed: .policy(1)),

@@ -120,6 +120,7 @@ enum Recording {
         model.dropsAccount = true
         model.brk = .start
         model.names = .shared
+        model.flagNames = FlagNames(learned: [45: "VM_TEST"])
         return model
     }
 

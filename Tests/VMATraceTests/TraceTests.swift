@@ -57,7 +57,7 @@ struct TraceTests {
     func rules() {
         let known: Set = [
             "anonVMARule", "mergesCopiesOfForks", "keptSource", "hole", "close", "ignoredFlags", "addsMergeableLate",
-            "hasAnonPgoff", "dropsAccount", "brk", "names",
+            "hasAnonPgoff", "dropsAccount", "brk", "names", "flagNames",
         ]
         let other = KernelModel(anonVMARule: .neighbour, hole: .next, close: .any, ignoredFlags: [])
         let labels = { (model: KernelModel) in Mirror(reflecting: model).children.map { ($0.label!, "\($0.value)") } }

@@ -247,9 +247,9 @@ struct WireRecordTests {
     func file() throws {
         var decoder = WireDecoder()
         guard case .file(1, "/usr/lib/libc.so.6") = try decoder.decode(fileRecord()) else { throw Unexpected() }
-        // Nothing was written; and a place that can't be.
-        guard case .file(1, "") = try decoder.decode(fileRecord(at: 511)) else { throw Unexpected() }
-        guard case .file(1, "") = try decoder.decode(fileRecord(at: .max)) else { throw Unexpected() }
+        // Nothing was written; and a place that can't be. A file always has a name.
+        guard case .file(1, "/") = try decoder.decode(fileRecord(at: 511)) else { throw Unexpected() }
+        guard case .file(1, "/") = try decoder.decode(fileRecord(at: .max)) else { throw Unexpected() }
     }
 
     @Test("name is text, whatever its bytes")

@@ -35,6 +35,8 @@ public struct Trend: Sendable, Equatable {
     private static let faster = 1.25
     /// The second half's slope may fall short of the first half's by this factor by chance.
     private static let chance = 1.1
+    /// VMAs by which the two halves may differ only because counts are whole.
+    private static let quantum = 2.0
 
     /// Nil where there is no trend, or too little was seen to tell.
     ///
@@ -80,6 +82,8 @@ public struct Trend: Sendable, Equatable {
         let half = parts / 2
         let (early, late) = (theilSen(medians.prefix(half)), theilSen(medians.suffix(half)))
         guard early > 0, late > 0 else { return nil }
+        // Counts are whole: of a few VMAs the halves' slopes differ by chance.
+        guard (early - late) * Double(half - 1) > quantum else { return nil }
         let factor = late / early * chance
         return factor < 1 ? late * Double(half) * factor / (1 - factor) : nil
     }
