@@ -132,7 +132,8 @@ final class SystemFaces {
 /// once, until it can be again.
 private final class Textfile {
     private let path: String
-    private let folder: Folder
+    /// Opened anew each time: the folder of that name is meant, and not one that was moved away.
+    private let folder: String
     private var hasFailed = false
     private static let name = "vmascope.prom"
     /// node_exporter is another user, and what it publishes is no secret.
@@ -141,16 +142,16 @@ private final class Textfile {
     init(_ folder: String) throws {
         var status = stat()
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw Failure.output("--textfile \(folder): it is no folder")
+            throw Failure.output("--textfile \(folder): not a directory")
         }
         path = folder + (folder.last == "/" ? "" : "/") + Self.name
-        self.folder = try Folder(folder, for: path)
-        try self.folder.check(path)
+        self.folder = folder
+        try Folder(folder, for: path).check(path)
     }
 
     func write(_ text: String) {
         do {
-            try folder.replace(Self.name, text, mode: Self.mode, durably: true, path: path)
+            try Folder(folder, for: path).replace(Self.name, text, mode: Self.mode, durably: true, path: path)
             if hasFailed { Console.warn("\(path) is written again") }
             hasFailed = false
         } catch {

@@ -101,7 +101,7 @@ public struct Kernel: KernelFacts {
         for line in ProcFile.lines("/proc/kallsyms") {
             let words = line.split(separator: " ", maxSplits: 3)
             // Text of the kernel itself: a module's has its name behind.
-            guard words.count > 2, words[1] == "t" || words[1] == "T", !words[2].contains("\t") else { continue }
+            guard words.count > 2, words[1] == "t" || words[1] == "T", !words[2].contains(Character("\t")) else { continue }
             let base = words[2].prefix { $0 != "." }
             if functions.contains(String(base)) { found[String(base), default: []].append(String(words[2])) }
         }

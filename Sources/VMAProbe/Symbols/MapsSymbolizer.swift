@@ -24,7 +24,7 @@ public final class MapsSymbolizer {
     /// `7f00-7f10 r-xp 00001000 08:01 123   /usr/lib/x.so`, of a file that can be executed.
     private static func mapping(_ line: Substring) -> (range: AddressRange, offset: UInt64, path: String?)? {
         let parts = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-        guard parts.count >= 5, parts[1].contains("x") else { return nil }
+        guard parts.count >= 5, parts[1].contains(Character("x")) else { return nil }
         let ends = parts[0].split(separator: "-").compactMap { UInt64($0, radix: 16) }
         guard ends.count == 2, let offset = UInt64(parts[2], radix: 16) else { return nil }
         let path = parts.count > 5 ? parts[5].drop { $0 == " " } : ""
