@@ -1,5 +1,5 @@
-// expect[close:removed]: other prev file x1
-// expect[close:any]: other prev file+close x1
+// expect[close:removed]: shmat prev file x1
+// expect[close:any]: shmat prev file+close x1
 //
 // A shared memory segment is a file of its own, so two of them are never one mapping.
 #include "shm.h"
