@@ -15,6 +15,7 @@ let package = Package(
             dependencies: [
                 "CRBTree", "CMaps", "CDrain", .product(name: "VMACore", package: "vmascope"),
                 .product(name: "VMAProbe", package: "vmascope"), .product(name: "VMAWire", package: "vmascope"),
+                .product(name: "VMATrace", package: "vmascope"),
             ],
             // As vmascope's own targets.
             swiftSettings: [

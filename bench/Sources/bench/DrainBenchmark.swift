@@ -1,5 +1,6 @@
 import CDrain
 import VMACore
+import VMATrace
 import VMAWire
 
 /// The consumer of the ring: records a second, beside the same work in C (Sources/CDrain). Both are
@@ -67,7 +68,7 @@ private final class SwiftConsumer {
     }
 
     private func drain(_ ring: UnsafeRawBufferPointer) {
-        if !observer.isSettled { observer.apply(.settled) }
+        if observer.takeRequests().settling { observer.apply(.settled) }
         deliver = { [observer] event in observer.apply(event) }
         _ = ring_consume(
             ring.baseAddress, ring.count,
@@ -77,7 +78,7 @@ private final class SwiftConsumer {
                 return 0
             }, Unmanaged.passUnretained(self).toOpaque())
         deliver = { _ in }
-        observer.newStacks = []
+        _ = observer.takeRequests()
     }
 
     private func receive(_ record: UnsafeRawBufferPointer) {

@@ -1,6 +1,7 @@
 import CVMAWire
 import Glibc
 import VMACore
+import VMATrace
 import VMAWire
 
 /// The records that an observation by tracepoints took from the ring, made anew from its recording, as
