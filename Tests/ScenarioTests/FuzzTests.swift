@@ -24,7 +24,7 @@ struct FuzzTests {
         let outcome = try Vmascope.run(
             [
                 "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
-                "-p", "1000:120", "\(seed)", "\(1000 * pauses)", "\(threads)",
+                "-p", "1000:250", "\(seed)", "\(1000 * pauses)", "\(threads)",
             ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50"])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let found = try ReportFile(folder.text("report\(seed)"))
