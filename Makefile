@@ -64,7 +64,7 @@ kernels: KERNEL := any
 kernels: KERNELS ?= $(shell awk '/^[0-9]/ { print $$1 }' kernels/list)
 kernels: build
 	@kernels/fetch $(KERNELS) > /dev/null
-	@status=0; VMASCOPE_KERNELS="$(KERNELS)" VMASCOPE_PREEMPTION=full swift test --filter GuestTests || status=$$?; \
+	@status=0; VMASCOPE_KERNELS="$(KERNELS)" VMASCOPE_PREEMPTION=full VMASCOPE_FLIGHT=1 swift test --filter GuestTests || status=$$?; \
 		cat .build/kernels.md; exit $$status
 
 # Natively, or with KERNELS='6.1 7.3' in a guest of each. SEED=n begins with that seed.

@@ -28,6 +28,8 @@ struct Station: Hashable, CustomTestStringConvertible, Sendable {
     var testDescription: String { "\(machine.testDescription), \(source)" }
 
     static let sources = ["hooks", "tracepoints"]
+    /// Those that are tried in full flight: where VMASCOPE_FLIGHT is set.
+    static let flying = ProcessInfo.processInfo.environment["VMASCOPE_FLIGHT"] == nil ? [] : sources
     static let all = Machine.all.flatMap { machine in sources.map { Station(machine: machine, source: $0) } }
     static let plain = all.filter { $0.machine.preemption == nil }
 }
@@ -178,7 +180,7 @@ struct Guest: Sendable {
             $vmascope $debug layout $sleeper --json > layout.walk 2> layout.err
 
         # In full flight: it never rests, so it is busy while its layout is read and programs are detached.
-        for source in \(Station.sources.joined(separator: " ")); do
+        for source in \(Station.flying.joined(separator: " ")); do
             /root/programs/random -x fork,vfork,exec,outside,share 3 1000000000 2 > /dev/null 2>&1 & flight=$!
             sleep 1
             VMASCOPE_AUDIT_INTERVAL=50 $vmascope $debug attach $flight --source $source --duration 6s --json --no-stacks \\

@@ -66,7 +66,11 @@ struct GuestTests {
         #expect(best.vmas.map(\.start) == walked.vmas.map(\.start) && best.vmas.map(\.pgoff) == walked.vmas.map(\.pgoff))
     }
 
-    @Test("a process that never rests is attached to as exactly as one that is started", arguments: Station.plain)
+    // Under emulation 5.10 can die while probes come and go in a busy process (a jump to 0 where up_write is
+    // patched), so that `make kernels` asks for this, and `make test` does not.
+    @Test(
+        "a process that never rests is attached to as exactly as one that is started", .enabled(if: !Station.flying.isEmpty),
+        arguments: Station.plain)
     func flight(_ station: Station) async throws {
         let guest = try await Guest.of(station.machine)
         guard guest.usable.contains(station.source) else { return }
