@@ -50,6 +50,12 @@ struct Cursor {
         return value
     }
 
+    /// DWARF's initial length: of the unit behind it, in bytes, and how many bytes offsets have in that unit (4 or 8).
+    mutating func initialLength() -> (length: UInt64, offsetSize: Int) {
+        let short = unsigned(4)
+        return short == 0xffff_ffff ? (unsigned(8), 8) : (short, 4)
+    }
+
     mutating func signed(_ size: Int) -> Int64 {
         let value = unsigned(size)
         let unused = UInt64(64 - 8 * max(1, min(8, size)))

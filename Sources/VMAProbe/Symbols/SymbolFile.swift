@@ -1,3 +1,4 @@
+import CZlib
 import Glibc
 
 /// What is known of one mapped file.
@@ -93,24 +94,20 @@ final class SymbolFile {
         return nil
     }
 
-    /// CRC-32 as zlib counts it; nil of a file that would take too long.
+    /// CRC-32; nil of a file that would take too long.
     private static func checksum(_ fd: Int32) -> UInt32? {
         var status = stat()
         guard fstat(fd, &status) == 0, Int64(status.st_size) <= SymbolLimits.checkedFile else { return nil }
-        var sum = ~UInt32(0)
+        var sum: UInt = 0
         var offset = 0
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while offset <= Int(status.st_size) {
             let got = pread(fd, &buffer, buffer.count, offset)
             if got < 0, errno == EINTR { continue }
-            guard got > 0 else { return ~sum }
-            for byte in buffer[..<got] { sum = sum >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: sum) ^ byte)] }
+            guard got > 0 else { return UInt32(truncatingIfNeeded: sum) }
+            sum = crc32_z(sum, buffer, got)
             offset += got
         }
         return nil
-    }
-
-    private static let remainders: [UInt32] = (0..<256).map { byte in
-        (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 == 0 ? sum >> 1 : sum >> 1 ^ 0xedb8_8320 }
     }
 }

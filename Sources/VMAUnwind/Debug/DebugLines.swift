@@ -21,15 +21,9 @@ final class DebugLines {
     init(_ section: Section, at offset: UInt64, _ sections: DebugSections, directory: String?) {
         guard let place = Int(exactly: offset), place < section.count else { return }
         var head = Cursor(section.bytes(at: place, count: 12))
-        var length = head.unsigned(4)
-        var offsetSize = 4
-        if length == 0xffff_ffff {
-            length = head.unsigned(8)
-            offsetSize = 8
-        }
+        let (length, offsetSize) = head.initialLength()
         guard !head.failed, length <= Self.largest else { return }
-        let lead = offsetSize == 8 ? 12 : 4
-        var cursor = Cursor(section.bytes(at: place + lead, count: Int(length)))
+        var cursor = Cursor(section.bytes(at: place + head.offset, count: Int(length)))
         read(&cursor, offsetSize, sections, directory)
         rows.sort { ($0.address, $0.line == Row.end ? 0 : 1) < ($1.address, $1.line == Row.end ? 0 : 1) }
     }

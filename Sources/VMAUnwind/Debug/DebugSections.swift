@@ -92,12 +92,7 @@ struct DebugUnit {
 
     static func header(_ info: Section, at start: Int) -> Header? {
         var cursor = Cursor(info.bytes(at: start, count: 48))
-        var length = cursor.unsigned(4)
-        var offsetSize = 4
-        if length == 0xffff_ffff {
-            length = cursor.unsigned(8)
-            offsetSize = 8
-        }
+        let (length, offsetSize) = cursor.initialLength()
         let body = start + cursor.offset
         guard !cursor.failed, body <= info.count, length <= UInt64(info.count - body) else { return nil }
         let version = cursor.unsigned(2)
