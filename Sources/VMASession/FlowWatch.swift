@@ -20,12 +20,12 @@ final class FlowWatch {
     /// Where the sample is fixed nothing holds back a burst.
     static func ringBytes(_ sample: SampleChoice) -> UInt32 { sample == .auto ? 8 << 20 : 32 << 20 }
 
-    init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double) throws {
+    init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double, isFiltered: Bool) throws {
         self.probe = probe
         self.sample = sample
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
         let now = vms_monotonic_ns()
-        refusals = RefusalWatch(startTime: now)
+        refusals = RefusalWatch(startTime: now, isFiltered: isFiltered)
         budget = FlowBudget(share: share, now: now, cost: 0)
         budget = FlowBudget(share: share, now: now, cost: cost)
         try beginEpoch()

@@ -16,6 +16,12 @@ final class RefusalWatch {
     private var commands: [UInt32: String] = [:]
     /// What was warned of.
     private var warned: Set<Warning> = []
+    /// Something came since `takeNew`, which looks at all rows.
+    private var hasNews = false
+    /// With a filter, the processes that it let through when they were counted last; nil: all are meant.
+    private var counted: Set<UInt32>?
+    /// With a filter, those that were refused something: they stay when they have gone.
+    private var meant: Set<UInt32> = []
     private static let stackLimit = 1000
 
     private struct Stack: Hashable {
@@ -29,9 +35,22 @@ final class RefusalWatch {
         var reason: Refusal.Reason?
     }
 
-    init(startTime: UInt64) {
+    /// - Parameter isFiltered: only those are meant that `see` is told of.
+    init(startTime: UInt64, isFiltered: Bool = false) {
         self.startTime = startTime
+        if isFiltered { counted = [] }
         listening = Listening(start: startTime)
+    }
+
+    /// The processes that a filter lets through, as they were counted just now. Of those that begin and end between
+    /// two counts nobody knows whether it would.
+    func see(_ processes: [ProcessStock]) {
+        guard counted != nil else { return }
+        let pids = Set(processes.map(\.key.pid))
+        counted = pids
+        let known = meant.count
+        meant.formUnion(ledger.rows.lazy.map(\.tgid).filter(pids.contains))
+        if meant.count > known { hasNews = true }
     }
 
     func feed(_ event: Event) {
@@ -42,7 +61,11 @@ final class RefusalWatch {
             listening.note(event)
             refusal.stack = resolve(refusal)
             ledger.note(refusal, nil)
-        case .answer(let origin, let result): ledger.answer(origin, result)
+            if let counted, counted.contains(refusal.origin.tgid) { meant.insert(refusal.origin.tgid) }
+            hasNews = true
+        case .answer(let origin, let result):
+            ledger.answer(origin, result)
+            hasNews = true
         default: break
         }
     }
@@ -63,7 +86,7 @@ final class RefusalWatch {
     /// Since the start.
     var rows: [Refused] {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
-        return ledger.rows.map { row in
+        return ledger.rows.filter { counted == nil || meant.contains($0.tgid) }.map { row in
             Refused(
                 image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation, verdict: row.key.verdict,
                 count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
@@ -72,6 +95,8 @@ final class RefusalWatch {
 
     /// Those of which nothing was told, a process at a time.
     func takeNew() -> [[Refused]] {
+        guard hasNews else { return [] }
+        hasNews = false
         let new = rows.filter { row in
             warned.insert(Warning(pid: row.pid, operation: row.operation, reason: row.verdict.reason)).inserted
         }

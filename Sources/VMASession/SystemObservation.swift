@@ -64,7 +64,7 @@ package final class SystemObservation {
         func watch(_ source: Source) throws -> (Probe, FlowWatch?) {
             let ringBytes = Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample)
             let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes)
-            return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget))
+            return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget, isFiltered: !options.filter.isOpen))
         }
         switch options.source {
         case .hooks: return try watch(.hooks)
@@ -158,6 +158,7 @@ package final class SystemObservation {
         let now = vms_monotonic_ns()
         stock.update(found.filter(filter.matches), at: now)
         let processes = stock.processes
+        flow?.refusals.see(processes)
         let crossed = watch.update(processes, limit: limit)
         let flows = try flow?.endInterval(processes, of: found, now)
         let cpuSeconds = SystemProbe.cpuSeconds

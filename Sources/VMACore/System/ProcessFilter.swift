@@ -16,6 +16,9 @@ public struct ProcessFilter: Sendable {
         self.uid = uid
     }
 
+    /// Whether there is anything that it does not let through.
+    public var isOpen: Bool { cgroup == nil && command == nil && uid == nil }
+
     public func matches(_ process: ProcessStock) -> Bool {
         if let uid, process.uid != uid { return false }
         if let command, !Self.matches(process.command, command) { return false }
