@@ -132,6 +132,14 @@ static __always_inline void uffd_and_name(struct pt_regs *ctx, struct vme_row *r
 		row->name = name_key(stack_arg(ctx, nth));
 }
 
+// pgoff, policy, uffd_ctx, anon_name: what vma_merge() is given last, on the stack from the nth on.
+static __always_inline void last_arguments(struct pt_regs *ctx, struct vme_row *row, int nth)
+{
+	row->pgoff = stack_arg(ctx, nth);
+	row->policy = policy_key(stack_arg(ctx, nth + 1));
+	uffd_and_name(ctx, row, nth + 2);
+}
+
 // vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy, uffd_ctx[, anon_name])
 // mm/mmap.c, up to 6.2; the anonymous name came with 5.17.
 SEC("?kprobe/vma_merge")
@@ -145,9 +153,7 @@ int on_vma_merge(struct pt_regs *ctx)
 	row->flags = ctx->r8;
 	row->anon_vma = ctx->r9;
 	row->file = stack_arg(ctx, 6 + 1);
-	row->pgoff = stack_arg(ctx, 6 + 2);
-	row->policy = policy_key(stack_arg(ctx, 6 + 3));
-	uffd_and_name(ctx, row, 6 + 4);
+	last_arguments(ctx, row, 6 + 2);
 	name_file(row);
 	tell_attempt(ctx, mm, VME_SITE_VMA_MERGE);
 	return 0;

@@ -31,9 +31,7 @@ int on_vma_merge_iterator(struct pt_regs *ctx)
 	row->flags = ctx->r9;
 	row->anon_vma = stack_arg(ctx, 6 + 1);
 	row->file = stack_arg(ctx, 6 + 2);
-	row->pgoff = stack_arg(ctx, 6 + 3);
-	row->policy = policy_key(stack_arg(ctx, 6 + 4));
-	uffd_and_name(ctx, row, 6 + 5);
+	last_arguments(ctx, row, 6 + 3);
 	tell_iterated(ctx, mm, row);
 	return 0;
 }
@@ -52,9 +50,7 @@ int on_vma_merge_source(struct pt_regs *ctx)
 	row->flags = ctx->r9;
 	row->anon_vma = (u64)BPF_CORE_READ(src, anon_vma);
 	row->file = (u64)BPF_CORE_READ(src, vm_file);
-	row->pgoff = stack_arg(ctx, 6 + 1);
-	row->policy = policy_key(stack_arg(ctx, 6 + 2));
-	uffd_and_name(ctx, row, 6 + 3);
+	last_arguments(ctx, row, 6 + 1);
 	tell_iterated(ctx, mm, row);
 	return 0;
 }
