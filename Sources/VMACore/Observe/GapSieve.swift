@@ -23,7 +23,7 @@ public struct GapSieve {
     }
 
     /// Of VMAs in order of address.
-    static func count(_ vmas: [VMA]) -> Int {
+    public static func count(_ vmas: [VMA]) -> Int {
         var sieve = GapSieve()
         return zip(vmas, vmas.dropFirst()).count { left, right in
             left.end != right.start && sieve.take(left, right, 0) != nil

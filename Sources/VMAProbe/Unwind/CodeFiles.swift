@@ -32,7 +32,6 @@ final class CodeFiles {
     private var identities = NumberTable()
     private var places: [Identity?] = [nil]
     private var clock: UInt64 = 0
-    private var lastFootprint = 0
 
     /// Bytes of tables, and files, that are kept.
     static let largestFootprint = 256 << 20

@@ -27,7 +27,7 @@ struct Alike<Row> {
                 groups.append(Alike(row: row, count: count(row), processes: [name]))
             }
         }
-        return groups.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+        return groups.ranked(by: \.count)
     }
 }
 

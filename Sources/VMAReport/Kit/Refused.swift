@@ -1,11 +1,6 @@
 import VMACore
 
 extension [Refused] {
-    /// The most frequent first.
-    var ranked: [Refused] {
-        enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
-    }
-
     var total: Int { reduce(0) { $0 + $1.count } }
 
     /// What people come for: calls that were refused because the process had all the VMAs it may have, or else
@@ -15,7 +10,7 @@ extension [Refused] {
     var sentence: String? {
         let known = filter { $0.verdict.reason == .mapLimit }
         let meant = known.isEmpty ? filter { $0.verdict.reason != nil && $0.verdict.reason != .other } : known
-        guard let most = meant.ranked.first else { return nil }
+        guard let most = meant.ranked(by: \.count).first else { return nil }
         let alike = meant.filter { $0.operation == most.operation && $0.verdict.reason == most.verdict.reason }
         let (count, first) = (alike.total, alike.map(\.first).min() ?? 0)
         var text = "\(most.operation) failed \(count == 1 ? "once" : "\(count.grouped) times") \(most.verdict.words)"

@@ -69,6 +69,13 @@ extension UInt64 {
     var hex: String { "0x" + String(self, radix: 16) }
 }
 
+extension Array {
+    /// The most frequent first; those that are as frequent stay in their order.
+    func ranked(by count: (Element) -> Int) -> [Element] {
+        enumerated().sorted { (count($1.element), $0.offset) < (count($0.element), $1.offset) }.map(\.element)
+    }
+}
+
 extension Dictionary where Key == Blockers, Value == Int {
     /// Largest first, and then as in the table.
     var ranked: [(key: Blockers, value: Int)] {

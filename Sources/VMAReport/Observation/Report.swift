@@ -184,12 +184,9 @@ public struct Report: Sendable {
                 image: row.key.mm, pid: image?.tgid ?? row.tgid, command: image?.command ?? "", operation: row.key.operation,
                 verdict: row.key.verdict, count: row.count, first: seconds(row.first), last: seconds(row.last),
                 stack: observer.frames[row.key.mm, row.key.stack])
-        }.ranked
-        func ranked(_ rows: [Standing]) -> [Standing] {
-            rows.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
-        }
-        self.standing = ranked(standing)
-        self.standingAtPeak = ranked(standingAtPeak)
+        }.ranked(by: \.count)
+        self.standing = standing.ranked(by: \.count)
+        self.standingAtPeak = standingAtPeak.ranked(by: \.count)
 
         missed = observer.ledger.rows.map { row in
             let image = owners[row.key.mm]
@@ -200,9 +197,7 @@ public struct Report: Sendable {
                 time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
                 proposed: row.example.proposed, prev: row.example.prev, next: row.example.next,
                 stack: observer.frames[row.key.mm, row.key.stack])
-        }
-        missed = missed.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }
-            .map(\.element)
+        }.ranked(by: \.count)
     }
 }
 
@@ -271,7 +266,7 @@ public struct LayoutReport: Sendable {
         self.labels = labels
         vmas = layout.vmas
         var boundaries: [Boundary] = []
-        gaps = Boundaries(layout, judge).gaps
+        gaps = GapSieve.count(vmas)
         var asked: [String: (remedy: Remedy, count: Int)] = [:]
         layout.forEachBoundary { index, left, right, _ in
             let (blockers, ofLeft, ofRight) = judge.boundary(left, right)

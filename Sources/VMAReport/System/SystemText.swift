@@ -61,7 +61,7 @@ public struct SystemText {
             Fit.wrap(text, Fit.width - 12).enumerated().map { ($0.offset == 0 ? label : "").padded(12) + $0.element + "\n" }.joined()
         }
         var text = style.bold(line("vmascope", nearest(report)))
-        if let refused = last.refused, let first = refused.ranked.first {
+        if let refused = last.refused, let first = refused.ranked(by: \.count).first {
             let sentence = refused.sentence.map { "; \($0)" } ?? ""
             text += style.red(line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
         }
