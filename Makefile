@@ -13,10 +13,18 @@ PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.
 KERNEL ?=
 
-.PHONY: help deps build demo test kernels bench fuzz fuzz-parsers survey install clean
+
+# What is written by hand, by language.
+SWIFT_FILES = Sources Tests Plugins bench/Package.swift bench/Sources Package.swift
+C_FILES = $(shell git ls-files '*.c' '*.h')
+SHELL_FILES = $(shell git grep -lE '^\#!.*[ /](ba)?sh$$') kernels/lib.sh
+
+.PHONY: help deps build demo check format test kernels bench fuzz fuzz-parsers survey install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
+	@echo "make check              formatting, lint and unit tests: no root, no guest, under two minutes"
+	@echo "make format             bring Swift and C into the house's form"
 	@echo "make test               every test, those in guests of some kernels included, and the benchmarks, tiny"
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
@@ -45,6 +53,26 @@ ifeq ($(KERNEL),)
 else
 	@kernels/run $(KERNEL) --put $(VMASCOPE) --put $(STATIC)/demo/workload -- /root/vmascope run -- /root/workload
 endif
+
+format: deps-check
+	@swift format --in-place --recursive $(SWIFT_FILES)
+	@clang-format -i $(C_FILES)
+
+.PHONY: deps-check
+deps-check:
+	@tools/install-dependencies check
+
+# A warning of the compiler in a source of ours ends it. What needs root or a guest is left to `make test`.
+check: deps deps-check
+	@swift format lint --strict --recursive $(SWIFT_FILES)
+	@clang-format --dry-run -Werror $(C_FILES)
+	@shellcheck -x -S warning $(SHELL_FILES)
+	@mkdir -p .build
+	@swift build --build-tests > .build/check.log 2>&1 || { cat .build/check.log >&2; exit 1; }
+	@! grep -E "^$(CURDIR)/.*warning:" .build/check.log >&2
+	@swift test --skip-build --skip ScenarioTests --skip BrowserTests > .build/check.log 2>&1 \
+		|| { grep -E "✘|error:" .build/check.log >&2; exit 1; }
+	@tail -1 .build/check.log
 
 # The tests need root, for BPF, and the static executable, for guests.
 test: KERNEL := any

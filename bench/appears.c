@@ -41,7 +41,9 @@ int main(int argc, char **argv)
 		if (!stat(argv[1], &file) && file.st_size > heading)
 			break;
 		if (took > 60000 || waitpid(child, NULL, WNOHANG)) {
-			fprintf(stderr, "appears: %s ended, or hung, before there was anything in %s\n", argv[3], argv[1]);
+			fprintf(stderr,
+				"appears: %s ended, or hung, before there was anything in %s\n",
+				argv[3], argv[1]);
 			kill(child, SIGKILL);
 			return 1;
 		}

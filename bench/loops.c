@@ -45,7 +45,10 @@ static void scatter(void)
 
 	state = state * 6364136223846793005 + 1442695040888963407;
 	page = (state >> 33) % MANY;
-	mprotect(area + page * PAGE, PAGE, state >> 62 ? page % 2 ? RW : PROT_READ : page % 2 ? PROT_READ : RW);
+	mprotect(area + page * PAGE, PAGE,
+		 state >> 62 ? page % 2 ? RW : PROT_READ
+		 : page % 2  ? PROT_READ
+			     : RW);
 }
 
 static void move_brk(void)
@@ -68,8 +71,8 @@ static const struct {
 	void (*call)(void);
 	int pages;  // of the area that are mapped from the beginning
 } operations[] = {
-	{ "mmap", map_and_unmap, 0 }, { "mprotect", protect, 3 }, { "mremap", move, 1 }, { "many", scatter, MANY },
-	{ "brk", move_brk, 0 }, { "getppid", get_ppid, 0 },
+	{ "mmap", map_and_unmap, 0 }, { "mprotect", protect, 3 }, { "mremap", move, 1 },
+	{ "many", scatter, MANY },    { "brk", move_brk, 0 },     { "getppid", get_ppid, 0 },
 };
 
 static double now(void)
@@ -91,7 +94,8 @@ int main(int argc, char **argv)
 		area = mmap(0, (MANY + 32) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		munmap(area, (MANY + 32) * PAGE);
 		if (operations[i].pages)
-			mmap(area, operations[i].pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			mmap(area, operations[i].pages * PAGE, RW,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		for (long page = 0; operations[i].pages == MANY && page < MANY; page += 2)
 			mprotect(area + page * PAGE, PAGE, PROT_READ);
 		getchar();

@@ -27,7 +27,9 @@ static long now(clockid_t clock)
 
 static void *map(void *at, size_t bytes, int protection, int fd, off_t offset)
 {
-	void *p = mmap(at, bytes, protection, MAP_PRIVATE | (at ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0), fd, offset);
+	void *p =
+		mmap(at, bytes, protection,
+		     MAP_PRIVATE | (at ? MAP_FIXED : 0) | (fd < 0 ? MAP_ANONYMOUS : 0), fd, offset);
 
 	if (p == MAP_FAILED) {
 		perror("vmas: mmap");
@@ -84,7 +86,8 @@ static void work(long milliseconds)
 			map(page, PAGE, RW, -1, 0);
 			munmap(page, PAGE);
 		}
-	printf("%ld %ld %ld\n", operations, now(CLOCK_PROCESS_CPUTIME_ID) - cpu, now(CLOCK_MONOTONIC) - wall);
+	printf("%ld %ld %ld\n", operations, now(CLOCK_PROCESS_CPUTIME_ID) - cpu,
+	       now(CLOCK_MONOTONIC) - wall);
 	fflush(stdout);
 	munmap(reserve, 16 * PAGE);
 }
@@ -93,7 +96,8 @@ int main(int argc, char **argv)
 {
 	long count = argc == 3 ? atol(argv[1]) : 0, milliseconds;
 
-	if (count < 1 || (strcmp(argv[2], "plain") && strcmp(argv[2], "touched") && strcmp(argv[2], "files"))) {
+	if (count < 1 ||
+	    (strcmp(argv[2], "plain") && strcmp(argv[2], "touched") && strcmp(argv[2], "files"))) {
 		fprintf(stderr, "usage: vmas COUNT plain|touched|files\n");
 		return 64;
 	}

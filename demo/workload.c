@@ -15,8 +15,9 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
-static inline __attribute__((always_inline)) long call(
-	long number, const void *a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+static inline __attribute__((always_inline)) long call(long number, const void *a, unsigned long b,
+						       unsigned long c, unsigned long d,
+						       unsigned long e)
 {
 	register unsigned long r10 __asm__("r10") = d;
 	register unsigned long r8 __asm__("r8") = e;
@@ -36,12 +37,13 @@ static inline __attribute__((always_inline)) long call(
 }
 
 #define map(at, pages, prot, flags) \
-	call(SYS_mmap, at, (pages) * PAGE, prot, (flags) | MAP_FIXED, -1UL)
-#define unmap(at, pages) call(SYS_munmap, at, (pages) * PAGE, 0, 0, 0)
-#define protect(at, pages, prot) call(SYS_mprotect, at, (pages) * PAGE, prot, 0, 0)
-#define advise(at, pages, advice) call(SYS_madvise, at, (pages) * PAGE, advice, 0, 0)
-#define move(from, pages, to) \
-	call(SYS_mremap, from, (pages) * PAGE, (pages) * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (unsigned long)(to))
+	call(SYS_mmap, at, (pages)*PAGE, prot, (flags) | MAP_FIXED, -1UL)
+#define unmap(at, pages) call(SYS_munmap, at, (pages)*PAGE, 0, 0, 0)
+#define protect(at, pages, prot) call(SYS_mprotect, at, (pages)*PAGE, prot, 0, 0)
+#define advise(at, pages, advice) call(SYS_madvise, at, (pages)*PAGE, advice, 0, 0)
+#define move(from, pages, to)                                                             \
+	call(SYS_mremap, from, (pages)*PAGE, (pages)*PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, \
+	     (unsigned long)(to))
 
 // A place with nothing around it, so that what happens there is all our own doing.
 static char *place(void)

@@ -11,7 +11,10 @@ static void call_32(long number, char *at, long length, long argument)
 {
 	long result;
 
-	__asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(at), "c"(length), "d"(argument) : "memory");
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(number), "b"(at), "c"(length), "d"(argument)
+			 : "memory");
 	if ((int)result < 0) {
 		errno = -(int)result;
 		die("int 0x80");

@@ -111,7 +111,8 @@ static inline void protect(long page, long pages, int prot)
 
 static inline void move_with(long from, long to, long pages, int flags)
 {
-	CHECK(mremap(at(from), pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | flags, at(to)));
+	CHECK(mremap(at(from), pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED | flags,
+		     at(to)));
 }
 
 static inline void move(long from, long to, long pages)

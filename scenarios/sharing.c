@@ -26,15 +26,15 @@ static const struct {
 	// Before the child that stays is forked: it inherits the boundary.
 	int moved_before;
 } groups[GROUPS] = {
-	[EXITED] = { 3, 1 },         // with a child that has exited
-	[EXECED] = { 2, 1 },         // with a child that has called exec
-	[SHARED] = { 5, 0 },         // with the child that stays, all pages
-	[HALF] = { 1, 0 },           // with it, but for one page that it has written
-	[BY_CHILD] = { 4, 0 },       // with it, which has written all of them
-	[BY_PARENT] = { 6, 0 },      // with it, written here since
-	[MOVED] = { 7, 1 },          // as SHARED
-	[MOVED_BY_CHILD] = { 8, 1 }, // as BY_CHILD
-	[AFTER] = { 9, 0 },          // with nobody: touched only when the child was there
+	[EXITED] = { 3, 1 },          // with a child that has exited
+	[EXECED] = { 2, 1 },          // with a child that has called exec
+	[SHARED] = { 5, 0 },          // with the child that stays, all pages
+	[HALF] = { 1, 0 },            // with it, but for one page that it has written
+	[BY_CHILD] = { 4, 0 },        // with it, which has written all of them
+	[BY_PARENT] = { 6, 0 },       // with it, written here since
+	[MOVED] = { 7, 1 },           // as SHARED
+	[MOVED_BY_CHILD] = { 8, 1 },  // as BY_CHILD
+	[AFTER] = { 9, 0 },           // with nobody: touched only when the child was there
 };
 
 // Four pages each: the first two stay, and the fourth moves to where the third was. The second is

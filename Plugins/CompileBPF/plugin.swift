@@ -10,7 +10,8 @@ struct CompileBPF: BuildToolPlugin {
         let sources = root.appending(path: "bpf")
         let wire = root.appending(path: "Sources/CVMAWire/include")
         let main = sources.appending(path: "vmascope.bpf.c")
-        let headers = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)?
+        let headers =
+            FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)?
             .compactMap { $0 as? URL }.filter { $0.pathExtension == "h" } ?? []
         let work = context.pluginWorkDirectoryURL
         // Each asks less of the kernel than the one before: bpf/base/shared.h says why.

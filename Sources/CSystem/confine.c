@@ -31,26 +31,29 @@
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define ALLOW(name) IS(SYS_##name, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
 // Allowed where the low half of an argument has none of these bits.
-#define WITHOUT(name, argument, bits)                                              \
-	IS(SYS_##name, 0, 4), LOAD(args[argument]),                                \
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), ANSWER(SECCOMP_RET_ERRNO | EPERM), \
-		ANSWER(SECCOMP_RET_ALLOW)
-#define ONLY_HERE                                                                  \
+#define WITHOUT(name, argument, bits)                             \
+	IS(SYS_##name, 0, 4), LOAD(args[argument]),               \
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), \
+		ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW)
+#define ONLY_HERE                                                                            \
 	LOAD(arch), IS(AUDIT_ARCH_X86_64, 1, 0), ANSWER(SECCOMP_RET_KILL_PROCESS), LOAD(nr), \
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), ANSWER(SECCOMP_RET_ERRNO | EPERM)
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),                       \
+		ANSWER(SECCOMP_RET_ERRNO | EPERM)
 // Memory, none of which can be executed; messages; what is open already.
-#define COMMON                                                                     \
-	ALLOW(read), ALLOW(pread64), ALLOW(write), ALLOW(close), ALLOW(lseek), ALLOW(fstat), ALLOW(newfstatat), \
-		ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), ALLOW(munmap), ALLOW(mremap), ALLOW(brk), \
-		ALLOW(madvise), ALLOW(futex), ALLOW(clock_gettime), ALLOW(getrandom), ALLOW(getpid), ALLOW(gettid), \
-		ALLOW(rt_sigprocmask), ALLOW(rt_sigaction), ALLOW(rt_sigreturn), ALLOW(exit), ALLOW(exit_group), \
-		WITHOUT(mmap, 2, PROT_EXEC), WITHOUT(mprotect, 2, PROT_EXEC)
+#define COMMON                                                                                \
+	ALLOW(read), ALLOW(pread64), ALLOW(write), ALLOW(close), ALLOW(lseek), ALLOW(fstat),  \
+		ALLOW(newfstatat), ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), \
+		ALLOW(munmap), ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(futex),       \
+		ALLOW(clock_gettime), ALLOW(getrandom), ALLOW(getpid), ALLOW(gettid),         \
+		ALLOW(rt_sigprocmask), ALLOW(rt_sigaction), ALLOW(rt_sigreturn), ALLOW(exit), \
+		ALLOW(exit_group), WITHOUT(mmap, 2, PROT_EXEC), WITHOUT(mprotect, 2, PROT_EXEC)
 
 static int filter(const struct sock_filter *code, unsigned short length)
 {
 	struct sock_fprog program = { length, (struct sock_filter *)code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
 		return -errno;
 	return 0;
 }
@@ -82,19 +85,24 @@ static int keep(uint64_t wanted)
 int vms_confine_reader(uint64_t memory)
 {
 	static const struct sock_filter code[] = {
-		ONLY_HERE, COMMON, ALLOW(setitimer), ANSWER(SECCOMP_RET_ERRNO | EPERM),
+		ONLY_HERE,
+		COMMON,
+		ALLOW(setitimer),
+		ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 	int error = 0;
 
-	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+			       setresuid(NOBODY, NOBODY, NOBODY)))
 		return -errno;
 	if ((error = keep(0)))
 		return error;
 	// Nobody else's process of this user may look at it or trace it.
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -errno;
-	if ((error = limit(RLIMIT_AS, memory)) || (error = limit(RLIMIT_CORE, 0)) || (error = limit(RLIMIT_FSIZE, 0)) ||
-	    (error = limit(RLIMIT_NOFILE, 64)) || (error = limit(RLIMIT_NPROC, 0)) || (error = limit(RLIMIT_CPU, 600)))
+	if ((error = limit(RLIMIT_AS, memory)) || (error = limit(RLIMIT_CORE, 0)) ||
+	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, 64)) ||
+	    (error = limit(RLIMIT_NPROC, 0)) || (error = limit(RLIMIT_CPU, 600)))
 		return error;
 	return filter(code, sizeof(code) / sizeof(*code));
 }
@@ -102,11 +110,11 @@ int vms_confine_reader(uint64_t memory)
 int vms_confine_opener(void)
 {
 	static const struct sock_filter code[] = {
-		ONLY_HERE, COMMON,
-		WITHOUT(openat, 2, 3 /* O_WRONLY, O_RDWR */),
-		ALLOW(openat2), ALLOW(readlink), ALLOW(readlinkat), ALLOW(setfsuid), ALLOW(setfsgid), ALLOW(setgroups),
-		ALLOW(getgroups), ALLOW(geteuid), ALLOW(getegid), ALLOW(capget), ALLOW(capset),
-		ANSWER(SECCOMP_RET_ERRNO | EPERM),
+		ONLY_HERE,        COMMON,          WITHOUT(openat, 2, 3 /* O_WRONLY, O_RDWR */),
+		ALLOW(openat2),   ALLOW(readlink), ALLOW(readlinkat),
+		ALLOW(setfsuid),  ALLOW(setfsgid), ALLOW(setgroups),
+		ALLOW(getgroups), ALLOW(geteuid),  ALLOW(getegid),
+		ALLOW(capget),    ALLOW(capset),   ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 	int error = keep(1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_SETUID |
 			 1ULL << CAP_SETGID | 1ULL << CAP_CHECKPOINT_RESTORE);
@@ -115,8 +123,9 @@ int vms_confine_opener(void)
 		return error;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -errno;
-	if ((error = limit(RLIMIT_AS, 1ULL << 30)) || (error = limit(RLIMIT_CORE, 0)) || (error = limit(RLIMIT_FSIZE, 0)) ||
-	    (error = limit(RLIMIT_NOFILE, 64)) || (error = limit(RLIMIT_CPU, 600)))
+	if ((error = limit(RLIMIT_AS, 1ULL << 30)) || (error = limit(RLIMIT_CORE, 0)) ||
+	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, 64)) ||
+	    (error = limit(RLIMIT_CPU, 600)))
 		return error;
 	return filter(code, sizeof(code) / sizeof(*code));
 }

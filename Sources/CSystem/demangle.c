@@ -68,7 +68,8 @@ ssize_t vms_demangle_cxx(const char *name, char *text, size_t room)
 	work.in_swift = false;
 	if (!sigsetjmp(work.out, 1)) {
 		run_for(200);
-		done = cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES, take, NULL);
+		done = cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES, take,
+						  NULL);
 	}
 	run_for(0);
 	return done ? (ssize_t)work.length : -1;

@@ -32,7 +32,8 @@ __attribute__((noreturn, noinline, no_stack_protector)) static void join_below(l
 
 	// A heap of one page behind a mapping of one page, which differ in nothing.
 	if (raw(SYS_brk, start, 0, 0, 0, 0) == start &&
-	    raw(SYS_mmap, page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1) == page &&
+	    raw(SYS_mmap, page, PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1) == page &&
 	    raw(SYS_brk, start + PAGE, 0, 0, 0, 0) == start + PAGE)
 		// EFAULT: they are two VMAs, and no mremap lengthens what crosses their boundary.
 		code = raw(SYS_mremap, page, 2 * PAGE, 3 * PAGE, 0, 0) != -EFAULT;

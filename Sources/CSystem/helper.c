@@ -57,9 +57,10 @@ ssize_t vms_receive(int socket, void *bytes, size_t size, int *fd, bool waits)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec part = { bytes, size };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
+				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *head;
 	ssize_t got;
 
@@ -160,7 +161,8 @@ int vms_open_below(int root, const char *path, bool links)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW * !links,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
+		.resolve =
+			RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
 	};
 
 	return reopen((int)syscall(SYS_openat2, root, path, &how, sizeof(how)));
@@ -173,7 +175,8 @@ int vms_open_below(int root, const char *path, bool links)
 int vms_open_cached(int root, const char *path, uint64_t inode, uint32_t major, uint32_t minor)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
 	};
 	struct statx status;
 	int place = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
@@ -181,8 +184,9 @@ int vms_open_cached(int root, const char *path, uint64_t inode, uint32_t major, 
 	if (place < 0)
 		return -errno;
 	// Without a word to who may be behind the file system.
-	if (statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) || status.stx_ino != inode ||
-	    status.stx_dev_major != major || status.stx_dev_minor != minor) {
+	if (statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) ||
+	    status.stx_ino != inode || status.stx_dev_major != major ||
+	    status.stx_dev_minor != minor) {
 		close(place);
 		return -ESTALE;
 	}
@@ -204,7 +208,9 @@ int vms_open_place(const char *path)
 // MARK: rights
 
 // The capabilities that would let us read what the process can't.
-#define OVERRIDES (1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER | 1U << CAP_SYS_ADMIN)
+#define OVERRIDES                                                                \
+	(1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER | \
+	 1U << CAP_SYS_ADMIN)
 
 static int set_overrides(bool on)
 {

@@ -14,19 +14,20 @@
 struct vms_ring {
 	int fd;
 	unsigned long page, mask;
-	unsigned long *consumed;        // positions: they only grow
+	unsigned long *consumed;  // positions: they only grow
 	const unsigned long *produced;
 	char *window;
 	size_t window_bytes;
-	unsigned long at;               // where in the ring the window begins
+	unsigned long at;  // where in the ring the window begins
 	vms_record_fn deliver;
 	void *context;
 };
 
 static int show(struct vms_ring *r, unsigned long at)
 {
-	void *found = mmap(r->window, r->window_bytes, PROT_READ, MAP_SHARED | (r->window ? MAP_FIXED : 0), r->fd,
-			   (off_t)(2 * r->page + at));
+	void *found =
+		mmap(r->window, r->window_bytes, PROT_READ,
+		     MAP_SHARED | (r->window ? MAP_FIXED : 0), r->fd, (off_t)(2 * r->page + at));
 
 	if (found == MAP_FAILED)
 		return -errno;

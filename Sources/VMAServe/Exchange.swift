@@ -38,7 +38,7 @@ struct Exchange {
         let line = head.prefix { $0 != 10 && $0 != 13 }
         let words = line.split(separator: 32, omittingEmptySubsequences: false)
         guard words.count == 3, words[2].starts(with: "HTTP/1.".utf8), words[2].count == 8, words[1].first == 47,
-            !words[0].isEmpty, words[0].allSatisfy({ (65...90).contains($0) })
+            !words[0].isEmpty, words[0].allSatisfy({ (65 ... 90).contains($0) })
         else { return answer(400, "this is no HTTP request\n") }
         guard words[0].elementsEqual("GET".utf8) else { return answer(405, "only GET\n", extra: "Allow: GET\r\n") }
         let path = words[1].prefix { $0 != 63 }

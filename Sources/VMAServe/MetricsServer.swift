@@ -91,7 +91,7 @@ public final class MetricsServer {
     // MARK: connections
 
     private func accept(at now: Double) {
-        for _ in 0..<Self.connectionLimit {
+        for _ in 0 ..< Self.connectionLimit {
             guard arrivals.take(at: now) else { return resumesAt = now + Self.pause }
             let socket = Glibc.accept(listener, nil, nil)
             guard socket >= 0 else {
@@ -118,7 +118,10 @@ public final class MetricsServer {
         while !connection.hasAnswered {
             let got = recv(connection.socket, &buffer, buffer.count, 0)
             guard got > 0 else { return got < 0 && isTransient ? () : drop(connection) }
-            guard case .answer(let bytes) = connection.exchange.receive(buffer[..<got], page: { pages.take(at: now) ? page : Exchange.busy }) else { continue }
+            guard
+                case .answer(let bytes) = connection.exchange.receive(
+                    buffer[..<got], page: { pages.take(at: now) ? page : Exchange.busy })
+            else { continue }
             connection.answer = bytes
             connection.hasAnswered = true
         }

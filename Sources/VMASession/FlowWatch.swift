@@ -93,7 +93,9 @@ final class FlowWatch {
     /// - Parameters:
     ///   - processes: those that live, and are asked for.
     ///   - all: those that live; others than `processes` are left out.
-    func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (interval: Flow, sinceStart: Flow) {
+    func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (
+        interval: Flow, sinceStart: Flow
+    ) {
         drain()
         budget.account(now, cost: cost)
         let counts = try probe.counts()
@@ -104,7 +106,8 @@ final class FlowWatch {
         defer { budget.endInterval() }
         return meter.endInterval(
             watched: (budget.interval.time, of: budget.interval.of), since: (budget.all.time, of: budget.all.of),
-            isFiltered: processes.count < all.count) { keys[$0] }
+            isFiltered: processes.count < all.count
+        ) { keys[$0] }
     }
 
     /// An end that came during a pause is not told: what no process has had for two intervals has ended.

@@ -121,7 +121,7 @@ package final class Observation {
 
     /// Tracks a process and reads its layout. Events that come from now on are applied on top of that.
     private func adopt(_ pid: Int32) throws -> (MMID, (mm: MMID, vmas: [VMA], isQuiet: Bool)) {
-        for _ in 1...Self.execTries {
+        for _ in 1 ... Self.execTries {
             let mm = try probe.track(pid)
             guard let snapshot = try probe.snapshot(pid) else { throw ProbeError.notFound("process \(pid) has exited") }
             // It may have executed another program in between.
@@ -200,10 +200,11 @@ package final class Observation {
         let start = vms_monotonic_ns()
         var end = start + StackTable.finalTime
         if wasStopped { end = start + StackTable.finalTimeAfterSignal }
-        stacks.finish({
-            if stopSignal() != nil { end = min(end, vms_monotonic_ns() + StackTable.finalTimeAfterSignal) }
-            return end
-        }, feed)
+        stacks.finish(
+            {
+                if stopSignal() != nil { end = min(end, vms_monotonic_ns() + StackTable.finalTimeAfterSignal) }
+                return end
+            }, feed)
         stacks.warnings.forEach { Console.warn("warning: \($0)") }
     }
 
@@ -268,7 +269,7 @@ package final class Observation {
 
     /// Whether the ring could be emptied: processes may fill it faster than that.
     private func settle() throws -> Bool {
-        for _ in 1...Self.drainRounds where try drain() {
+        for _ in 1 ... Self.drainRounds where try drain() {
             try probe.countLostRecords(feed)
             return true
         }
@@ -284,7 +285,7 @@ package final class Observation {
     private func audit(_ image: Image, tries: Int) throws {
         var different = 0
         var last: (changes: Int, kernel: [VMA]) = (0, [])
-        for attempt in 1...tries {
+        for attempt in 1 ... tries {
             if attempt > 1 { usleep(Self.auditPause) }
             if attempt > 1, isTimeUp() { break }
             guard try settle() else { continue }

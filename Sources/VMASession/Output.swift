@@ -123,7 +123,8 @@ package struct Output {
         }
         guard length > 0, let (folder, name) = try? parts(String(decoding: buffer[..<length], as: UTF8.self)) else { return nil }
         var found = stat()
-        guard fstatat(folder.fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0, found.st_dev == file.st_dev, found.st_ino == file.st_ino,
+        guard fstatat(folder.fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0, found.st_dev == file.st_dev,
+            found.st_ino == file.st_ino,
             (try? folder.check(name)) != nil
         else { return nil }
         return (folder, name)
@@ -186,7 +187,7 @@ final class Folder {
 
     /// A new file, which a rename can put in a name's place.
     private func part(_ path: String) throws -> (fd: Int32, name: String) {
-        for _ in 0..<100 {
+        for _ in 0 ..< 100 {
             let name = ".vmascope-" + String(UInt64.random(in: 0 ... .max), radix: 36)
             let part = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
             if part >= 0 { return (part, name) }

@@ -88,7 +88,8 @@ final class RefusalWatch {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
         return ledger.rows.filter { counted == nil || meant.contains($0.tgid) }.map { row in
             Refused(
-                image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation, verdict: row.key.verdict,
+                image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
+                verdict: row.key.verdict,
                 count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
         }
     }

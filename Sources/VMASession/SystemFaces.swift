@@ -77,7 +77,8 @@ final class SystemFaces {
         warn(interval.flowSinceStart)
         // What there was at the start is no interval.
         guard let stream, interval.number > 0 else { return }
-        let lines = options.format == .ndjson
+        let lines =
+            options.format == .ndjson
             ? SystemJSON.interval(host, interval, time: now, top: options.top)
             : text.lines(host, interval, time: now, top: options.top)
         try Console.write(stream.fd, lines, to: stream.name)

@@ -64,7 +64,9 @@ package final class SystemObservation {
         func watch(_ source: Source) throws -> (Probe, FlowWatch?) {
             let ringBytes = Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample)
             let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes)
-            return (probe, try FlowWatch(probe, judge, options.sample, budget: options.budget, isFiltered: !options.filter.isOpen))
+            return (
+                probe, try FlowWatch(probe, judge, options.sample, budget: options.budget, isFiltered: !options.filter.isOpen)
+            )
         }
         switch options.source {
         case .hooks: return try watch(.hooks)

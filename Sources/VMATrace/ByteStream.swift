@@ -90,7 +90,7 @@ struct ByteReader: ByteStream {
         number(&count)
         value = ""
         guard count <= remaining else { return fail("a text longer than what is left") }
-        value = String(decoding: bytes[next..<next + Int(count)], as: UTF8.self)
+        value = String(decoding: bytes[next ..< next + Int(count)], as: UTF8.self)
         next += Int(count)
     }
 

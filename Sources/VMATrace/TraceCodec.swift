@@ -35,7 +35,7 @@ struct TraceCodec<Stream: ByteStream> {
         stream.number32(&section.stack)
         let count = stream.count(section.ranges.count, bits: 16)
         guard count <= Section.Ranges.limit else { return stream.fail("a section of \(count) ranges") }
-        for index in 0..<count {
+        for index in 0 ..< count {
             if Stream.isReader { section.ranges.append(.empty) }
             range(&section.ranges[index], of: whose)
         }
@@ -112,7 +112,7 @@ struct TraceCodec<Stream: ByteStream> {
         let count = stream.count(uses.count, bits: 24)
         if Stream.isReader { uses = Array(repeating: PageUse(.empty, .unseen), count: count) }
         var last: UInt64 = 0
-        for index in 0..<count {
+        for index in 0 ..< count {
             stream.value(&uses[index].range.start, near: last)
             stream.value(&uses[index].range.end, near: uses[index].range.start)
             last = uses[index].range.end
@@ -185,10 +185,10 @@ struct TraceCodec<Stream: ByteStream> {
         let last = memory.arguments(syscall.number)
         var arguments = syscall.arguments
         var changed: UInt8 = 0
-        if !Stream.isReader { for index in 0..<6 where arguments[index] != last[index] { changed |= 1 << UInt8(index) } }
+        if !Stream.isReader { for index in 0 ..< 6 where arguments[index] != last[index] { changed |= 1 << UInt8(index) } }
         stream.byte(&changed)
         if changed >= 1 << 6 { stream.fail("more than six arguments") }
-        for index in 0..<6 {
+        for index in 0 ..< 6 {
             if changed & 1 << UInt8(index) != 0 {
                 // The first is mostly where it happens.
                 stream.value(&arguments[index], near: index == 0 ? address : last[index])
@@ -211,9 +211,9 @@ struct TraceCodec<Stream: ByteStream> {
         var place = ~place
         var before: UInt64 = 0
         var known: UInt8 = 0
-        for index in 0..<count {
+        for index in 0 ..< count {
             if index % 8 == 0 {
-                known = Stream.isReader ? 0 : knownRows(vmas[index..<min(index + 8, count)], place: place)
+                known = Stream.isReader ? 0 : knownRows(vmas[index ..< min(index + 8, count)], place: place)
                 stream.byte(&known)
             }
             var vma = Stream.isReader ? Self.nothing : vmas[index]

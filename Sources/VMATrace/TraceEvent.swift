@@ -185,6 +185,6 @@ extension TraceCodec {
         stream.number32(&stack)
         let count = stream.count(frames.count, bits: 8)
         if Stream.isReader { frames = Array(repeating: "", count: count) }
-        for index in 0..<count { text(&frames[index]) }
+        for index in 0 ..< count { text(&frames[index]) }
     }
 }

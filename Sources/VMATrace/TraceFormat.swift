@@ -19,11 +19,11 @@ enum TraceFormat {
     }
 
     static func bytes(_ values: UInt32...) -> [UInt8] {
-        values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) } }
+        values.flatMap { value in (0 ..< 4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) } }
     }
 
     static func value(_ bytes: [UInt8], at offset: Int) -> UInt32 {
-        (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * UInt32($1)) }
+        (0 ..< 4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * UInt32($1)) }
     }
 }
 
@@ -123,7 +123,7 @@ extension ByteStream {
         guard !Self.isReader || remaining > 0 else { return }
         let known = names.learned.sorted { $0.key < $1.key }
         var learned: [Int: String] = [:]
-        for index in 0..<count(known.count, bits: 16) {
+        for index in 0 ..< count(known.count, bits: 16) {
             var (bit, name) = Self.isReader ? (0, "") : known[index]
             var byte = UInt8(truncatingIfNeeded: bit)
             self.byte(&byte)

@@ -71,7 +71,7 @@ public struct TraceReader {
             guard try source(1).isEmpty else { throw TraceError.damaged(at: offset, "something follows its end") }
         case .events:
             codec.stream = ByteReader(block.payload)
-            for _ in 0..<block.events {
+            for _ in 0 ..< block.events {
                 guard let event = codec.read() else { break }
                 try body(event)
             }

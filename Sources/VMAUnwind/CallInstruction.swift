@@ -10,7 +10,7 @@ enum CallInstruction {
         // call rel32
         if count >= 5, bytes[count - 5] == 0xe8 { return true }
         // call r/m64 is ff /2: with ModRM, maybe SIB, and 0, 1 or 4 bytes of displacement.
-        for length in 2...7 where count >= length {
+        for length in 2 ... 7 where count >= length {
             guard bytes[count - length] == 0xff else { continue }
             let form = bytes[count - length + 1]
             guard form >> 3 & 7 == 2 else { continue }

@@ -45,7 +45,7 @@ struct Cursor {
             return 0
         }
         var value: UInt64 = 0
-        for index in (0..<size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
+        for index in (0 ..< size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
         offset += size
         return value
     }
@@ -94,7 +94,7 @@ struct Cursor {
         let length = uleb()
         let start = offset
         skip(length)
-        return failed ? end..<end : start..<offset
+        return failed ? end ..< end : start ..< offset
     }
 }
 

@@ -71,8 +71,8 @@ enum Expression {
             let distance = Int(cursor.signed(2))
             if operation == 0x28, try pop(&stack) == 0 { return }
             cursor.move(to: cursor.offset + distance)
-        case 0x30...0x4f: stack.append(UInt64(operation - 0x30))  // lit
-        case 0x70...0x8f:  // breg
+        case 0x30 ... 0x4f: stack.append(UInt64(operation - 0x30))  // lit
+        case 0x70 ... 0x8f:  // breg
             try append(&stack, registers, UInt64(operation - 0x70), cursor.sleb())
         case 0x92:  // bregx
             let number = cursor.uleb()

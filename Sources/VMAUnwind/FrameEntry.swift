@@ -57,7 +57,7 @@ struct FrameSection {
             let id = section.value(at: start, size: idSize)
         else { return nil }
         let next = start + Int(length)
-        let body = start + idSize..<next
+        let body = start + idSize ..< next
         if isDebugFrame {
             if id == (idSize == 8 ? UInt64.max : 0xffff_ffff) { return Head(body: body, common: nil, next: next) }
             guard let common = Int(exactly: id) else { return nil }
@@ -120,7 +120,7 @@ struct FrameSection {
             return nil
         }
         guard !cursor.failed else { return nil }
-        entry.instructions = Array(cursor.bytes[cursor.offset..<cursor.end])
+        entry.instructions = Array(cursor.bytes[cursor.offset ..< cursor.end])
         return entry
     }
 
@@ -144,7 +144,7 @@ struct FrameSection {
         if common.hasAugmentationLength { _ = cursor.block() }
         guard !cursor.failed else { return nil }
         return FrameEntry(
-            common: common, start: start, end: end, instructions: Array(cursor.bytes[cursor.offset..<cursor.end]))
+            common: common, start: start, end: end, instructions: Array(cursor.bytes[cursor.offset ..< cursor.end]))
     }
 
     /// Only the range of the FDE at `head`, without reading all of it.

@@ -84,7 +84,7 @@ struct ScannedIndex {
 
     init(_ frames: FrameSection, common: (Int) -> CommonEntry?) {
         var offset = 0
-        for _ in 0..<2 * Self.most {
+        for _ in 0 ..< 2 * Self.most {
             guard spans.count < Self.most else { break }
             guard let head = frames.head(at: offset) else {
                 // A terminator: that of crtend.o stands at the end, those of objects that were linked without

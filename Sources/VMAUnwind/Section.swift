@@ -17,7 +17,7 @@ public final class HeldBytes: ByteSource {
     public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard offset >= 0, offset < bytes.count else { return 0 }
         let size = min(buffer.count, bytes.count - offset)
-        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + size])) }
+        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset ..< offset + size])) }
         return size
     }
 }

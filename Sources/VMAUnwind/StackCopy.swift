@@ -21,7 +21,7 @@ public struct StackCopy {
         guard offset + size <= bytes.count else { return nil }
         if size == 8 { return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
         var value: UInt64 = 0
-        for index in (0..<size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
+        for index in (0 ..< size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
         return value
     }
 }

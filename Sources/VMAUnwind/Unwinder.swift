@@ -86,7 +86,7 @@ private struct Walk {
         }
         var caller = Registers()
         var callerSources = InlineArray<17, UInt16>(repeating: Unwound.noInput)
-        for number in 0..<Registers.count where Registers.isKeptByCallee(number) || row.isSignalFrame {
+        for number in 0 ..< Registers.count where Registers.isKeptByCallee(number) || row.isSignalFrame {
             caller[number] = registers[number]
             callerSources[number] = sources[number]
         }

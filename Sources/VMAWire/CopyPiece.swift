@@ -44,8 +44,9 @@ extension WireDecoder {
             mm: interners.mms.id(header.mm), tgid: header.tgid, key: field(\.key), path: field(\.path),
             space: field(\.space),
             registers: InlineArray { record.loadUnaligned(fromByteOffset: first + 8 * $0, as: UInt64.self) },
-            asked: Int(field(\.asked)), hasRest: field(\.rest) != 0, offset: Int(field(\.offset)), known: field(\.known), hasMore: field(\.more) != 0,
-            bytes: UnsafeRawBufferPointer(rebasing: record[head..<head + count]))
+            asked: Int(field(\.asked)), hasRest: field(\.rest) != 0, offset: Int(field(\.offset)), known: field(\.known),
+            hasMore: field(\.more) != 0,
+            bytes: UnsafeRawBufferPointer(rebasing: record[head ..< head + count]))
     }
 }
 

@@ -149,7 +149,7 @@ public struct WireDecoder {
         }
         var truncated = field(\.truncated) != 0
         var (taken, end) = (0, UInt64(0))
-        for index in 0..<count {
+        for index in 0 ..< count {
             let row = record.loadUnaligned(fromByteOffset: head + index * size, as: vme_row.self)
             // A layout relies on order, and a recording may be damaged.
             guard row.start < row.end, row.start >= end else {
@@ -197,7 +197,8 @@ public struct WireDecoder {
         let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
         return HookedAttempt(
             origin, Syscall(number: attempt.nr, arguments: Syscall.Arguments(attempt.args)),
-            stack: stackNames.id(attempt.stack, &interners.stacks), site: site, proposed: proposed, before: before, after: after, middle: middle)
+            stack: stackNames.id(attempt.stack, &interners.stacks), site: site, proposed: proposed, before: before, after: after,
+            middle: middle)
     }
 
     private mutating func life(_ record: UnsafeRawBufferPointer, _ origin: Origin) throws(Failure) -> Life {
@@ -245,7 +246,7 @@ public struct WireDecoder {
         return .stack(
             interners.stacks.id(key),
             CallPath.byFramePointers(
-                (0..<count).map { record.loadUnaligned(fromByteOffset: head + $0 * 8, as: UInt64.self) }))
+                (0 ..< count).map { record.loadUnaligned(fromByteOffset: head + $0 * 8, as: UInt64.self) }))
     }
 
     /// Up to the first zero; what is no UTF-8 is replaced.

@@ -38,11 +38,11 @@ func declaration(_ name: String, _ object: String) throws -> String {
 }
 
 try """
-    // Made from bpf/ at build time.
-    extension EmbeddedObject {
-        \(declaration("full", arguments[3]))
-        \(declaration("withoutCast", arguments[4]))
-        \(declaration("withoutKfuncs", arguments[5]))
-    }
+// Made from bpf/ at build time.
+extension EmbeddedObject {
+    \(declaration("full", arguments[3]))
+    \(declaration("withoutCast", arguments[4]))
+    \(declaration("withoutKfuncs", arguments[5]))
+}
 
-    """.write(toFile: arguments[2], atomically: true, encoding: .utf8)
+""".write(toFile: arguments[2], atomically: true, encoding: .utf8)

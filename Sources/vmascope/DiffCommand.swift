@@ -5,7 +5,9 @@ import VMASession
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What has changed between two observations: did the change help?",
-        discussion: "Each is a JSON report (--json) or a recording (--record). With --fail-on 'delta.missed.pgoff>0' it is a check for CI.")
+        discussion:
+            "Each is a JSON report (--json) or a recording (--record). With --fail-on 'delta.missed.pgoff>0' it is a check for CI."
+    )
 
     @Argument(help: "The report, or recording, before.")
     var before: String

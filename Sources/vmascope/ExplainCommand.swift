@@ -8,7 +8,9 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "What a blocker means, which kernel code refuses, what to do.")
 
-    @Argument(help: "A blocker, what-if, or a proposal; without one, all of them in a line each.", completion: .list(MergeRules.table.map(\.slug)))
+    @Argument(
+        help: "A blocker, what-if, or a proposal; without one, all of them in a line each.",
+        completion: .list(MergeRules.table.map(\.slug)))
     var slug: String?
 
     @Flag(help: .hidden)

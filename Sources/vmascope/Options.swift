@@ -78,7 +78,10 @@ struct OutputOptions: ParsableArguments {
 
     private var name: String { json ? "json" : format ?? "text" }
 
-    var settings: OutputSettings { OutputSettings(format: name, path: output, mode: outputMode, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc) }
+    var settings: OutputSettings {
+        OutputSettings(
+            format: name, path: output, mode: outputMode, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc)
+    }
 }
 
 extension Weight: ExpressibleByArgument {}

@@ -22,7 +22,7 @@ struct Run: ParsableCommand {
 
     /// What follows the first `--`, byte for byte: it need not be UTF-8, which a String is.
     private static var commandLine: [UnsafeMutablePointer<CChar>] {
-        let all = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }
+        let all = (0 ..< Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }
         return Array(all.drop { strcmp($0, "--") != 0 }.dropFirst())
     }
 

@@ -46,7 +46,9 @@ struct SystemOptions: ParsableArguments {
     @Option(help: "What all of this may cost, of one CPU: 1%, 0.5%.", transform: Parse.budget)
     var budget = 0.01
 
-    @Option(help: "Read one in so many write sections of the mmap_lock in full, and judge their merge attempts: auto, or a number.", transform: Parse.sample)
+    @Option(
+        help: "Read one in so many write sections of the mmap_lock in full, and judge their merge attempts: auto, or a number.",
+        transform: Parse.sample)
     var sample = SampleChoice.auto
 
     @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
@@ -123,7 +125,9 @@ extension Parse {
     }
 
     @Sendable static func top(_ text: String) throws -> Int {
-        guard let count = Int(text), (1...100_000).contains(count) else { throw ValidationError("write a number from 1 to 100000") }
+        guard let count = Int(text), (1 ... 100_000).contains(count) else {
+            throw ValidationError("write a number from 1 to 100000")
+        }
         return count
     }
 
@@ -141,7 +145,7 @@ extension Parse {
 
     @Sendable static func sample(_ text: String) throws -> SampleChoice {
         if text == "auto" { return .auto }
-        guard let count = Int(text), (1...1_000_000).contains(count) else {
+        guard let count = Int(text), (1 ... 1_000_000).contains(count) else {
             throw ValidationError("write auto, or a number from 1 to 1000000")
         }
         return .oneIn(count)

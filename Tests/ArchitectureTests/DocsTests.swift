@@ -7,10 +7,11 @@ struct DocsTests {
 
     /// The anchor that a heading has on the web: lower case, spaces as hyphens, punctuation left out.
     static func anchor(_ heading: Substring) -> String {
-        String(heading.drop { $0 == "#" || $0 == " " }.lowercased().compactMap { character -> Character? in
-            if character == " " { return "-" }
-            return character.isLetter || character.isNumber || character == "-" || character == "_" ? character : nil
-        })
+        String(
+            heading.drop { $0 == "#" || $0 == " " }.lowercased().compactMap { character -> Character? in
+                if character == " " { return "-" }
+                return character.isLetter || character.isNumber || character == "-" || character == "_" ? character : nil
+            })
     }
 
     /// The targets of Markdown links in a text, pictures included.
@@ -45,7 +46,9 @@ struct DocsTests {
 
     @Test("name files of this repository that are there")
     func files() {
-        let folders = ["Sources/", "Tests/", "bpf/", "docs/", "kernels/", "scenarios/", "tools/", "bench/", "packaging/", "deploy/"]
+        let folders = [
+            "Sources/", "Tests/", "bpf/", "docs/", "kernels/", "scenarios/", "tools/", "bench/", "packaging/", "deploy/",
+        ]
         for page in Self.pages {
             let words = (Package.text(page) ?? "").split { "`()[] \n|,;".contains($0) }
             for word in words where folders.contains(where: word.hasPrefix) && !word.contains(where: { "*<…$".contains($0) }) {
@@ -76,7 +79,8 @@ struct DocsTests {
         }
         for page in ["docs/usage.md", "docs/system.md", "docs/json.md"] {
             for line in Package.lines(page) where line.hasPrefix("| `--") {
-                for word in line.split(separator: "|")[0].split(whereSeparator: { "` ,\\".contains($0) }) where word.hasPrefix("--") {
+                for word in line.split(separator: "|")[0].split(whereSeparator: { "` ,\\".contains($0) })
+                where word.hasPrefix("--") {
                     let name = String(word.prefix { $0 != "=" })
                     #expect(known.contains(name), "\(page) names \(name)")
                 }

@@ -116,7 +116,8 @@ struct ImportTests {
     @Test("has one thread, which release builds count references by (Package.swift)")
     func oneThread() {
         let others = [
-            "import Dispatch", "DispatchQueue", " Thread(", "Thread.detach", "Task {", "Task.detached", "async ", "pthread_create(",
+            "import Dispatch", "DispatchQueue", " Thread(", "Thread.detach", "Task {", "Task.detached", "async ",
+            "pthread_create(",
         ]
         for path in Package.sources {
             let text = Package.text(path) ?? ""

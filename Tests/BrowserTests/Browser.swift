@@ -17,7 +17,9 @@ struct Browser {
 
     struct Failure: Error, CustomStringConvertible { var description: String }
 
-    static let path = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].first { FileManager.default.isExecutableFile(atPath: $0) }
+    static let path = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
     static let advice = "these tests need Chromium: tools/install-dependencies tests"
 
     /// Looks at the page when it is there, presses every button, and looks again.

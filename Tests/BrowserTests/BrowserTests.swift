@@ -18,7 +18,7 @@ struct BrowserTests {
         let model = KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed)
         let observer = Observer(judge: Judge(model), isHooked: true)
         let file = VMA(AddressRange(0x1000, 0x2000), pgoff: 0, flags: [.read, .mayRead], file: 1)
-        let vmas = (0..<count).map { index in
+        let vmas = (0 ..< count).map { index in
             let start = 0x7f00_0000_0000 + index * 0x4000 + index / 50 * 0x10_0000
             let readWrite: VMAFlags = [.read, .write, .mayRead, .mayWrite]
             return VMA(
@@ -56,7 +56,9 @@ struct BrowserTests {
         {
             complaints.append("\(name) is \(page.found(name) ?? "not there")")
         }
-        if (page.found("overflow").flatMap { Int($0) } ?? 1) > 0 { complaints.append("\(page.found("overflow") ?? "?") pixels too wide") }
+        if (page.found("overflow").flatMap { Int($0) } ?? 1) > 0 {
+            complaints.append("\(page.found("overflow") ?? "?") pixels too wide")
+        }
         return complaints
     }
 

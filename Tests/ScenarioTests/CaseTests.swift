@@ -80,8 +80,11 @@ struct CaseTests {
         let program = try Case.programs.get().path(one.name)
         func run(_ file: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws -> AnswerFile {
             let outcome = try Vmascope.run(
-                ["run", "--source", "tracepoints", "--record", folder.path("\(file).vmt"), "--json", "--output", folder.path("\(file).json"),
-                    "--", program] + arguments, environment: environment)
+                [
+                    "run", "--source", "tracepoints", "--record", folder.path("\(file).vmt"), "--json", "--output",
+                    folder.path("\(file).json"),
+                    "--", program,
+                ] + arguments, environment: environment)
             #expect(outcome.status == 0, "\(outcome.errors)")
             return try JSONDecoder().decode(AnswerFile.self, from: Data(folder.text("\(file).json").utf8))
         }
@@ -90,7 +93,8 @@ struct CaseTests {
         check(one, answer)
         if let peak = one["peak"].flatMap(Int.init) { #expect(before.most >= peak && answer.at_peak, "\(answer)") }
 
-        let text = try Vmascope.run(["report", folder.path("before.vmt")]).output.split(separator: "\n", omittingEmptySubsequences: false)
+        let text = try Vmascope.run(["report", folder.path("before.vmt")]).output.split(
+            separator: "\n", omittingEmptySubsequences: false)
         for (line, part) in zip(text, [answer.near, answer.filled_by, answer.left_by, answer.what_to_do]) {
             #expect(line.count <= 100)
             #expect(line.dropFirst(12) == (part ?? "nothing that was seen").prefix(88) || line.hasSuffix("…"), "\(line)")
@@ -100,7 +104,8 @@ struct CaseTests {
         let pair = change.split(separator: "=", maxSplits: 1).map(String.init)
         let after = pair.count == 2 ? try run("after", environment: [pair[0]: pair[1]]) : try run("after", ["changed"])
         // What is left is little beyond what every program has.
-        #expect(after.most < before.most - 60 && after.most < 80, "\(before.most) VMAs before, \(after.most) after: \(after.answer)")
+        #expect(
+            after.most < before.most - 60 && after.most < 80, "\(before.most) VMAs before, \(after.most) after: \(after.answer)")
         let diff = try Vmascope.run(
             ["diff", folder.path("before.json"), folder.path("after.json"), "--fail-on", "delta.vmas.peak>-60"])
         #expect(diff.status == 0, "\(diff.output)")

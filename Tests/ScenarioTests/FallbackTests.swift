@@ -46,7 +46,8 @@ struct FallbackTests {
         #expect(try run(["layout", "4194303"], without: names).status == 66)
     }
 
-    @Test("a source that lacks something it needs is refused, and doctor says what", arguments: ["ma_write", "mmap_lock_released"])
+    @Test(
+        "a source that lacks something it needs is refused, and doctor says what", arguments: ["ma_write", "mmap_lock_released"])
     func refusal(_ name: String) throws {
         let outcome = try run(["run", "--source", "tracepoints", "--", "true"], without: name)
         #expect(outcome.status == 69)

@@ -105,7 +105,7 @@ struct Guest: Sendable {
         var outcome = try Shell.run(run, arguments + ["--", "sh", "/root/all.sh"])
         // The emulator now and then runs an instruction that the kernel has just replaced, as it does
         // where a tracepoint is switched on or off, and the kernel panics.
-        for _ in 1...2 where outcome.status == Self.panicked {
+        for _ in 1 ... 2 where outcome.status == Self.panicked {
             outcome = try Shell.run(run, arguments + ["--", "sh", "/root/all.sh"])
         }
         self.outcome = outcome

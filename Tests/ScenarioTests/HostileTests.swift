@@ -24,7 +24,8 @@ struct HostileTests {
     private static func run(
         _ program: String, _ arguments: [String], in folder: TemporaryFolder, options: [String] = [], limit: Int = 60
     ) throws -> Observed {
-        let all = ["-s", "KILL", "\(limit)", Repository.vmascope.path, "run", "--json", "--output", folder.path("report")] + options
+        let all =
+            ["-s", "KILL", "\(limit)", Repository.vmascope.path, "run", "--json", "--output", folder.path("report")] + options
             + ["--", try programs.get().path(program)] + arguments
         let outcome = try Shell.run(URL(fileURLWithPath: "/usr/bin/timeout"), all)
         return Observed(outcome: outcome)
@@ -134,7 +135,8 @@ struct HostileTests {
     @Test("variables for tests do nothing unless it is asked for")
     func variables() throws {
         let folder = try TemporaryFolder()
-        let script = "VMASCOPE_DUMP_LAYOUTS=dump VMASCOPE_RING=1 VMASCOPE_WITHOUT=ma_write \(Repository.vmascope.path) run --json -- true"
+        let script =
+            "VMASCOPE_DUMP_LAYOUTS=dump VMASCOPE_RING=1 VMASCOPE_WITHOUT=ma_write \(Repository.vmascope.path) run --json -- true"
         let ignored = try Shell.run(URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "sh", "-c", script])
         #expect(ignored.status == 0, "\(ignored.errors)")
         #expect(!FileManager.default.fileExists(atPath: folder.path("dump")))
@@ -142,7 +144,8 @@ struct HostileTests {
 
     @Test("an interval of audits has a bound")
     func interval() throws {
-        let outcome = try Vmascope.run(["run", "--json", "--", "true"], environment: ["VMASCOPE_AUDIT_INTERVAL": "18446744073709551615"])
+        let outcome = try Vmascope.run(
+            ["run", "--json", "--", "true"], environment: ["VMASCOPE_AUDIT_INTERVAL": "18446744073709551615"])
         #expect(outcome.status == 0, "\(outcome.errors)")
     }
 
@@ -158,7 +161,8 @@ struct HostileTests {
     @Test("a report that does not end is none")
     func endless() throws {
         let outcome = try Shell.run(
-            URL(fileURLWithPath: "/usr/bin/timeout"), ["-s", "KILL", "60", Repository.vmascope.path, "diff", "/dev/zero", "/dev/zero"])
+            URL(fileURLWithPath: "/usr/bin/timeout"),
+            ["-s", "KILL", "60", Repository.vmascope.path, "diff", "/dev/zero", "/dev/zero"])
         #expect(outcome.status == 65, "\(outcome.errors)")
     }
 }

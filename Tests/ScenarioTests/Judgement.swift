@@ -11,7 +11,7 @@ struct Judgement {
     var model: String
     var maps: [(pid: Int, text: String)]
 
-    static let area: Range<UInt64> = 0x2000_0000_0000..<0x2000_4000_0000
+    static let area: Range<UInt64> = 0x2000_0000_0000 ..< 0x2000_4000_0000
 
     /// What differs, in words; empty if all is as expected.
     var complaints: [String] { scenario.problems + misses + merges + layouts + standing }

@@ -14,14 +14,18 @@ private final class Client {
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         if connected != 0 { return nil }
     }
 
     deinit { close(socket) }
 
-    func send(_ bytes: [UInt8]) { _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
+    func send(_ bytes: [UInt8]) {
+        _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
 
     /// Until the other side closes.
     func receive() -> String {
@@ -68,7 +72,7 @@ struct PrometheusTests {
         let count = try Shell.must("cat", "/proc/\(victim.pid)/maps").split(separator: "\n").count { !$0.contains("[vsyscall]") }
         let (observer, port) = try serving("--comm", "victim")
         let folder = try TemporaryFolder()
-        let own = Int.random(in: 20_000..<30_000)
+        let own = Int.random(in: 20_000 ..< 30_000)
         let configuration = """
             global: {scrape_interval: 1s}
             scrape_configs:
@@ -79,13 +83,15 @@ struct PrometheusTests {
         let prometheus = try Victim(
             "prometheus",
             [
-                "--config.file", folder.path("prometheus.yml"), "--storage.tsdb.path", folder.path("data"), "--web.listen-address",
+                "--config.file", folder.path("prometheus.yml"), "--storage.tsdb.path", folder.path("data"),
+                "--web.listen-address",
                 "127.0.0.1:\(own)", "--log.level", "warn",
             ])
         func query(_ expression: String) -> [(labels: [String: String], value: String)] {
             let escaped = expression.addingPercentEncoding(withAllowedCharacters: .alphanumerics)!
             guard let body = Client.get(own, "/api/v1/query?query=\(escaped)"), let start = body.firstIndex(of: "{"),
-                let end = body.lastIndex(of: "}"), let answer = try? JSONDecoder().decode(Answer.self, from: Data(body[start...end].utf8))
+                let end = body.lastIndex(of: "}"),
+                let answer = try? JSONDecoder().decode(Answer.self, from: Data(body[start ... end].utf8))
             else { return [] }
             return answer.data.result.map { ($0.metric, $0.value.text) }
         }
@@ -124,7 +130,10 @@ struct PrometheusTests {
         try check(try #require(Client.get(port, "/metrics")))
         try check(folder.text("vmascope.prom"))
         // Nothing else is left there, and it is for others to read.
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).filter { $0.hasSuffix(".prom") } == ["vmascope.prom"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.url.path).filter { $0.hasSuffix(".prom") } == [
+                "vmascope.prom"
+            ])
         #expect(try Shell.must("stat", "-c", "%a", folder.path("vmascope.prom")) == "644\n")
         let text = folder.text("vmascope.prom")
         #expect(text.split(separator: "\n").count { $0.hasPrefix("vmascope_process_vmas{") } == 6)
@@ -139,17 +148,17 @@ struct PrometheusTests {
     func hostility() throws {
         let (observer, port) = try serving("--comm", "victim")
         var held: [Client] = []
-        for index in 0..<300 {
+        for index in 0 ..< 300 {
             guard let client = Client(port) else { continue }
             switch index % 4 {
-            case 0: client.send((0..<2000).map { _ in UInt8.random(in: 0...255) })
+            case 0: client.send((0 ..< 2000).map { _ in UInt8.random(in: 0 ... 255) })
             case 1: client.send(Array("GET /metr".utf8))
             case 2: client.send(Array("GET /metrics HTTP/1.1\r\nX: \(String(repeating: "y", count: 20_000))".utf8))
             default: break
             }
             if index % 3 != 0 { held.append(client) }
         }
-        for _ in 0..<20 { #expect(Client.get(port, "/metrics")?.contains("vmascope_build_info") == true) }
+        for _ in 0 ..< 20 { #expect(Client.get(port, "/metrics")?.contains("vmascope_build_info") == true) }
         let head = try #require(Client(port))
         head.send(Array("HEAD /metrics HTTP/1.1\r\n\r\n".utf8))
         #expect(head.receive().hasPrefix("HTTP/1.1 405 "))
@@ -166,7 +175,9 @@ struct PrometheusTests {
         // Other processes of this machine may be refused something meanwhile, and are warned of, too.
         func warnings() -> Int { observer.errors.components(separatedBy: "warning: \(folder.path("metrics"))").count - 1 }
         try observer.wait { warnings() > 0 }
-        func interval() -> String? { Client.get(port, "/metrics")?.split(separator: "\n").first { $0.hasPrefix("vmascope_last_interval") }.map(String.init) }
+        func interval() -> String? {
+            Client.get(port, "/metrics")?.split(separator: "\n").first { $0.hasPrefix("vmascope_last_interval") }.map(String.init)
+        }
         let before = try #require(interval())
         try observer.wait { interval() != before }
         #expect(warnings() == 1)

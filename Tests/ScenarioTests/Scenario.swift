@@ -69,7 +69,9 @@ struct Scenario: CustomTestStringConvertible, Sendable {
         var saysSomething = false
         let text = (try? String(contentsOf: source, encoding: .utf8)) ?? ""
         for line in text.split(separator: "\n") {
-            if let match = line.wholeMatch(of: /\/\/ expect(?:\[(.+?)\])?: (\w+) (prev|next) ([\w+]+)(?: \((.+)\))? x(\d+)(?: (\w+))?/) {
+            if let match = line.wholeMatch(
+                of: /\/\/ expect(?:\[(.+?)\])?: (\w+) (prev|next) ([\w+]+)(?: \((.+)\))? x(\d+)(?: (\w+))?/)
+            {
                 let (_, words, operation, side, blockers, detail, count, whatIf) = match.output
                 let miss = Miss(
                     operation: String(operation), side: String(side), blockers: String(blockers),

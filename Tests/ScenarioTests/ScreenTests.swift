@@ -17,7 +17,8 @@ private final class Pane {
 
     @discardableResult
     func tmux(_ arguments: String...) throws -> String {
-        let outcome = try Shell.run(URL(fileURLWithPath: "/usr/bin/env"), ["LC_ALL=C.UTF-8", "tmux", "-u", "-L", name] + arguments)
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["LC_ALL=C.UTF-8", "tmux", "-u", "-L", name] + arguments)
         return outcome.output + outcome.errors
     }
 
@@ -26,7 +27,7 @@ private final class Pane {
     func type(_ keys: String) throws { try tmux("send-keys", keys) }
 
     func wait(until isReady: (String) -> Bool) throws {
-        for _ in 0..<600 {
+        for _ in 0 ..< 600 {
             if isReady(text) { return }
             usleep(50_000)
         }
@@ -48,7 +49,9 @@ struct ScreenTests {
         let pane = try Pane(Self.command + Self.after)
         try pane.wait { $0.contains("[q]uit") && $0.contains("between the VMAs") }
         func counts() -> [Int] {
-            pane.lines.compactMap { $0.firstMatch(of: /^ *\d+[\/\d]* .*? +([\d,]+) +\d+%/).flatMap { Int($0.1.filter { $0 != "," }) } }
+            pane.lines.compactMap {
+                $0.firstMatch(of: /^ *\d+[\/\d]* .*? +([\d,]+) +\d+%/).flatMap { Int($0.1.filter { $0 != "," }) }
+            }
         }
         #expect(counts().count > 3 && counts() == counts().sorted(by: >))
         func pids() -> [Int] { pane.lines.compactMap { $0.firstMatch(of: /^ *(\d+)[ \/]/).flatMap { Int($0.1) } } }

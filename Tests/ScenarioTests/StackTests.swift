@@ -30,7 +30,9 @@ struct StackTests {
     private struct Found: Decodable { var standing: [Row] }
 
     /// The stacks of what mprotect has left, each with how often, as one words it: function names only.
-    private static func stacks(_ options: [String], _ flags: [String]) throws -> [(frames: [String], count: Int, isComplete: Bool?)] {
+    private static func stacks(_ options: [String], _ flags: [String]) throws -> [(
+        frames: [String], count: Int, isComplete: Bool?
+    )] {
         let folder = try TemporaryFolder()
         let (code, program) = (folder.path("program.c"), folder.path("program"))
         try source.write(toFile: code, atomically: true, encoding: .utf8)

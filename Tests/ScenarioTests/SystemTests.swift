@@ -37,7 +37,8 @@ struct SystemTests {
 
     @Test("every process is there, and those that are not listed add up")
     func whole() throws {
-        let all = try #require(try SystemFile.all(try system("--duration", "1s", "--format", "ndjson", "--top", "100000").output).last)
+        let all = try #require(
+            try SystemFile.all(try system("--duration", "1s", "--format", "ndjson", "--top", "100000").output).last)
         #expect(all.total.processes == all.processes.count && all.others.processes == 0)
         #expect(all.processes.contains { $0.pid == Int(getpid()) })
         #expect(all.processes.map(\.vmas.now) == all.processes.map(\.vmas.now).sorted(by: >))
@@ -55,7 +56,8 @@ struct SystemTests {
         let headless = try Victim(try Self.headless.get().path("headless"))
         try headless.wait { headless.output.contains("ready") }
         func seen(_ comm: String) throws -> SystemFile? {
-            try SystemFile.all(try system("--duration", "1s", "--format", "ndjson", "--comm", comm, "--budget", "50%").output).last
+            try SystemFile.all(try system("--duration", "1s", "--format", "ndjson", "--comm", comm, "--budget", "50%").output)
+                .last
         }
         let found = try #require(try seen("sleep")?.process(child))
         #expect(found.namespace_pid == 1 && found.comm == "sleep")
@@ -68,7 +70,8 @@ struct SystemTests {
     }
 
     private static func child(of pid: String) -> String? {
-        (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8))?.split(separator: " ").first.map(String.init)
+        (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8))?.split(separator: " ").first.map(
+            String.init)
     }
 
     /// Its first thread ends, the second does not.
@@ -107,11 +110,14 @@ struct SystemTests {
     @Test("who comes near the limit is told once, in one line, and counted")
     func warning() throws {
         let victim = try idle()
-        let outcome = try system("--duration", "2s", "--interval", "0.5s", "--format", "ndjson", "--comm", "victim", "--warn-at", "5%")
+        let outcome = try system(
+            "--duration", "2s", "--interval", "0.5s", "--format", "ndjson", "--comm", "victim", "--warn-at", "5%")
         let lines = outcome.errors.split(separator: "\n").filter { $0.contains("[\(victim.pid)]") }
         #expect(lines.count == 1 && lines[0].hasPrefix("vmascope: warning: victim[\(victim.pid)] has "), "\(outcome.errors)")
         let last = try #require(try SystemFile.all(outcome.output).last)
-        #expect(last.process(victim.pid)?.near_limit == true && last.total.near_limit > 0 && last.total.warnings == last.total.near_limit)
+        #expect(
+            last.process(victim.pid)?.near_limit == true && last.total.near_limit > 0
+                && last.total.warnings == last.total.near_limit)
         #expect(try system("--duration", "1s", "--warn-at", "100%", "--comm", "victim", "--json").errors.isEmpty)
     }
 
@@ -131,7 +137,8 @@ struct SystemTests {
         try source.write(toFile: folder.path("grower.c"), atomically: true, encoding: .utf8)
         try Shell.must("clang", "-O1", "-o", folder.path("grower"), folder.path("grower.c"))
         let grower = try Victim(folder.path("grower"))
-        let outcome = try system("--duration", "7s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower", "--budget", "50%")
+        let outcome = try system(
+            "--duration", "7s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower", "--budget", "50%")
         let process = try #require(try SystemFile.all(outcome.output).last?.process(grower.pid))
         let rate = try #require(process.growth_per_minute)
         #expect(rate > 100)
@@ -141,7 +148,8 @@ struct SystemTests {
 
     @Test("ends in a report on a signal, which SIGHUP is none of", arguments: [SIGINT, SIGTERM])
     func signals(_ signal: Int32) throws {
-        let observer = try Victim(Repository.vmascope.path, "system", "--interval", "0.2s", "--json", "--textfile", "/proc/self/cwd/.build")
+        let observer = try Victim(
+            Repository.vmascope.path, "system", "--interval", "0.2s", "--json", "--textfile", "/proc/self/cwd/.build")
         let file = Repository.root.appendingPathComponent(".build/vmascope.prom")
         defer { try? FileManager.default.removeItem(at: file) }
         try observer.wait { FileManager.default.fileExists(atPath: file.path) }
@@ -171,10 +179,13 @@ struct SystemTests {
     }
 
     static let misuses: [(String, [String])] = [
-        ("--interval", ["--interval", "0s"]), ("--interval", ["--interval", "5"]), ("--top", ["--top", "0"]), ("--top", ["--top", "x"]),
-        ("--cgroup", ["--cgroup", "nginx"]), ("--uid", ["--uid", "root"]), ("--uid", ["--uid", "-1"]), ("--warn-at", ["--warn-at", "80"]),
+        ("--interval", ["--interval", "0s"]), ("--interval", ["--interval", "5"]), ("--top", ["--top", "0"]),
+        ("--top", ["--top", "x"]),
+        ("--cgroup", ["--cgroup", "nginx"]), ("--uid", ["--uid", "root"]), ("--uid", ["--uid", "-1"]),
+        ("--warn-at", ["--warn-at", "80"]),
         ("--warn-at", ["--warn-at", "101%"]), ("--budget", ["--budget", "0%"]), ("--budget", ["--budget", "lots"]),
-        ("--sample", ["--sample", "0"]), ("--source", ["--source", "x"]), ("--format", ["--format", "html"]), ("--json", ["--json", "--format", "text"]),
+        ("--sample", ["--sample", "0"]), ("--source", ["--source", "x"]), ("--format", ["--format", "html"]),
+        ("--json", ["--json", "--format", "text"]),
         ("--listen", ["--listen", "example.org:80"]), ("--listen", ["--listen", "127.0.0.1"]), ("--comm", ["--comm", ""]),
         ("--duration", ["--duration", "0s"]), ("--record", ["--record", "x.vmt"]),
     ]
@@ -188,7 +199,9 @@ struct SystemTests {
 
     @Test("what can't be written is found before anything starts")
     func places() throws {
-        for arguments in [["--output", "/nonexistent/x"], ["--textfile", "/nonexistent"], ["--format", "ndjson", "--output", "/nonexistent/x"]] {
+        for arguments in [
+            ["--output", "/nonexistent/x"], ["--textfile", "/nonexistent"], ["--format", "ndjson", "--output", "/nonexistent/x"],
+        ] {
             let outcome = try Vmascope.run(["system", "--duration", "1s"] + arguments)
             #expect(outcome.status == 74 && outcome.errors.contains("/nonexistent"), "\(outcome.errors)")
         }
@@ -204,12 +217,14 @@ struct SystemTests {
             try Shell.run(
                 URL(fileURLWithPath: "/usr/bin/setpriv"),
                 [
-                    "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all\(capabilities)", "--inh-caps",
+                    "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all\(capabilities)",
+                    "--inh-caps",
                     "-all\(capabilities)", "--ambient-caps", "-all\(capabilities)", folder.path("vmascope"),
                 ] + arguments)
         }
         let outcome = try run(
-            ",+bpf,+perfmon", "system", "--duration", "2s", "--interval", "1s", "--format", "ndjson", "--comm", "victim", "--budget", "50%",
+            ",+bpf,+perfmon", "system", "--duration", "2s", "--interval", "1s", "--format", "ndjson", "--comm", "victim",
+            "--budget", "50%",
             "--listen", "127.0.0.1:0")
         #expect(outcome.status == 0, "\(outcome.errors)")
         let process = try #require(try SystemFile.all(outcome.output).last?.process(victim.pid))

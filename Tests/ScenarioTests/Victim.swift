@@ -31,7 +31,7 @@ final class Victim {
 
     /// Waits until `isReady`, for half a minute at most.
     func wait(until isReady: () -> Bool) throws {
-        for _ in 0..<3000 {
+        for _ in 0 ..< 3000 {
             if isReady() { return }
             usleep(10_000)
         }

@@ -40,7 +40,7 @@ struct AgreementTests {
     func limit() {
         let scene = Scene()
         scene.adopt(1, "AA..")
-        for _ in 0..<50 {
+        for _ in 0 ..< 50 {
             scene.call(1, .mmap(pages(2, 4)), "AA..", "AABB")
             scene.call(1, .munmap(pages(2, 4)), "AABB", "AA..")
         }
@@ -213,7 +213,7 @@ struct LedgerTests {
     func folded() {
         var ledger = Ledger()
         let count = 60_000
-        for stack in 0..<count { ledger.add(key(StackID(stack + 1)), example(1)) }
+        for stack in 0 ..< count { ledger.add(key(StackID(stack + 1)), example(1)) }
         #expect(ledger.folded > 0 && ledger.rows.count < count)
         #expect(ledger.rows.map(\.count).reduce(0, +) == count)
         #expect(ledger.rows.last?.key.stack == 0)
@@ -264,15 +264,15 @@ struct TallyTests {
         var random = SplitMix64(state: seed)
         let scene = Scene([.v6_1, .v6_12, .v6_16].randomElement(using: &random)!)
         let kinds: [Note] = [.none, .anon(1), .inherited(2), .named(1), .pgoff(+3), .unreadable(4), .readOnly]
-        for mm: MMID in 1...4 { scene.adopt(mm, "") }
-        for _ in 0..<400 {
+        for mm: MMID in 1 ... 4 { scene.adopt(mm, "") }
+        for _ in 0 ..< 400 {
             let notes: [Character: Note] = [
                 "A": kinds.randomElement(using: &random)!, "B": kinds.randomElement(using: &random)!,
                 "C": kinds.randomElement(using: &random)!,
             ]
             let after = ["AACCBB", "AAAABB", "AABBBB", "AA..BB"].randomElement(using: &random)!
-            let stack = StackID.random(in: 0...3, using: &random)
-            scene.call(.random(in: 1...4, using: &random), .mmap(pages(2, 4)), "AA..BB", after, notes, stack: stack)
+            let stack = StackID.random(in: 0 ... 3, using: &random)
+            scene.call(.random(in: 1 ... 4, using: &random), .mmap(pages(2, 4)), "AA..BB", after, notes, stack: stack)
         }
         scene.checkSums()
         #expect(scene.observer.checked > 200 && scene.observer.ledger.rows.count > 20)

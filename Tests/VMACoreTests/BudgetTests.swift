@@ -26,9 +26,11 @@ private struct Load {
 
 @Suite("The budget of the whole system")
 struct BudgetTests {
-    @Test("is kept in the long run, whatever the load", arguments: [
-        (0.0001, 50.0), (0.002, 100_000), (0.009, 1_000), (0.05, 10), (0.9, 1_000_000),
-    ])
+    @Test(
+        "is kept in the long run, whatever the load",
+        arguments: [
+            (0.0001, 50.0), (0.002, 100_000), (0.009, 1_000), (0.05, 10), (0.9, 1_000_000),
+        ])
     func kept(_ counting: Double, _ sections: Double) {
         var (now, cost): (UInt64, Double) = (1_000, 0)
         var budget = FlowBudget(share: 0.01, now: now, cost: cost)
@@ -64,13 +66,13 @@ struct BudgetTests {
     func burst() {
         var budget = FlowBudget(share: 0.01, now: 0, cost: 0)
         var now: UInt64 = 0
-        for round in 1...6 {
+        for round in 1 ... 6 {
             budget.note(received: 1 << 20, ringBytes: 8 << 20)
             now += budget.step
             #expect(budget.decide(now, cost: 0).limit == UInt32(1) << min(2 * UInt32(round), 12))
         }
         #expect(budget.step == FlowBudget.steps.lowerBound)
-        for _ in 1...20 {
+        for _ in 1 ... 20 {
             budget.note(received: 0, ringBytes: 8 << 20)
             now += budget.step
             _ = budget.decide(now, cost: 0)
@@ -91,15 +93,17 @@ struct BudgetTests {
     func sweeps() {
         var sweeps = SweepBudget<Int>()
         var (cost, done) = (0.0, [Int]())
-        sweeps.refill(0.01, Array(0..<10_000))
+        sweeps.refill(0.01, Array(0 ..< 10_000))
         var slices = 0
         while sweeps.hasWork {
             let before = cost
-            sweeps.slice(cost: { cost }) { cost += 0.0001; done.append($0) }
+            sweeps.slice(cost: { cost }) {
+                cost += 0.0001; done.append($0)
+            }
             #expect(cost - before < 0.0032)
             slices += 1
         }
-        #expect(done == Array(0..<done.count) && (99...101).contains(done.count) && slices >= 4)
+        #expect(done == Array(0 ..< done.count) && (99 ... 101).contains(done.count) && slices >= 4)
     }
 
     @Test("makes up for one large layout before it sweeps another")
@@ -109,7 +113,7 @@ struct BudgetTests {
         sweeps.refill(0.01, [1, 2])
         sweeps.slice(cost: { cost }) { _ in cost += 0.045 }
         #expect(!sweeps.hasWork)
-        for _ in 1...3 {
+        for _ in 1 ... 3 {
             sweeps.refill(0.01, [2])
             #expect(!sweeps.hasWork)
         }

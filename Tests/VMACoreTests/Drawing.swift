@@ -222,7 +222,7 @@ extension Syscall {
 /// it; `(` and `)` where they merged, `!` one that does not stay.
 func picture(_ attempt: MergeAttempt, _ count: Int) -> String {
     String(
-        (0..<count).map { index -> Character in
+        (0 ..< count).map { index -> Character in
             if attempt.proposed.range.contains(page(index)) { return "*" }
             if let prev = attempt.prev, prev.vma.range.contains(page(index)) {
                 return attempt.outcome.prev ? "(" : prev.stays ? "<" : "!"

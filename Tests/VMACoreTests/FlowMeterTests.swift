@@ -84,7 +84,7 @@ struct FlowMeterTests {
         feed(&meter, 2, "BB....", "BBBB..", oneIn: 10)
         let flow = end(&meter).interval
         #expect(flow.checked == 4 && flow.agreed == 4 && flow.unjudged == 0)
-        #expect(flow.sampleOneIn == 1...10 && flow.watched == 0.75)
+        #expect(flow.sampleOneIn == 1 ... 10 && flow.watched == 0.75)
         #expect(flow.total.attempts?.value == 22 && flow.total.merged?.value == 10)
         #expect(flow.total.missedBy.map { "\($0.key.operation) \($0.key.blockers.slugs.joined())" } == ["mmap prot"])
         #expect(flow.total.missedBy.first?.value.value == 12)
@@ -117,10 +117,12 @@ struct FlowMeterTests {
         #expect(last.sinceStart.processes.isEmpty && last.sinceStart.total.sections == 14)
     }
 
-    @Test("has attempts that were counted one by one, and no merges that nothing tells of", arguments: [
-        (Flow.Hooks.none, Flow.Attempts?.none, UInt64?.none), (.all, Flow.Attempts(count: 10, merged: 6), 4),
-        (.allButMergesOfNew, Flow.Attempts(count: 10, merged: nil), nil),
-    ])
+    @Test(
+        "has attempts that were counted one by one, and no merges that nothing tells of",
+        arguments: [
+            (Flow.Hooks.none, Flow.Attempts?.none, UInt64?.none), (.all, Flow.Attempts(count: 10, merged: 6), 4),
+            (.allButMergesOfNew, Flow.Attempts(count: 10, merged: nil), nil),
+        ])
     func hooked(_ hooks: Flow.Hooks, _ all: Flow.Attempts?, _ merged: UInt64?) {
         var meter = FlowMeter(judge: Judge(.v6_12), hooks: hooks)
         var counts = SectionCounts()
@@ -200,6 +202,7 @@ struct FlowMeterTests {
         feed(&meter, 1, "BB....", "BBCC..", oneIn: 1)
         let flow = end(&meter).interval
         #expect(flow.checked == 1 && flow.agreed == 0)
-        #expect(flow.disagreements.first?.hasPrefix("[101] mmap: predicted prev merged, next apart; the kernel: prev apart") == true)
+        #expect(
+            flow.disagreements.first?.hasPrefix("[101] mmap: predicted prev merged, next apart; the kernel: prev apart") == true)
     }
 }

@@ -83,7 +83,7 @@ struct ForecastTests {
         },
         Curve("steps", mostFalse: 8) { draw in
             let base = draw.between(50, 2000)
-            let steps = (0...draw.below(4)).map { _ in (draw.between(0, 1), draw.between(10, 10000)) }
+            let steps = (0 ... draw.below(4)).map { _ in (draw.between(0, 1), draw.between(10, 10000)) }
             return { time in base + steps.reduce(0) { $0 + (time >= $1.0 ? $1.1 : 0) } }
         },
         Curve("noise", mostFalse: 0) { draw in
@@ -107,16 +107,18 @@ struct ForecastTests {
         var (forecasts, alarms, misses) = (0, 0, 0)
         var draw = SplitMix64(state: 7)
         let window = 300.0
-        for _ in 0..<Self.seeds {
+        for _ in 0 ..< Self.seeds {
             let course = curve.make(&draw)
-            let points = (0..<60).map { index in
+            let points = (0 ..< 60).map { index in
                 let count = min(Double(Self.limit), max(0, course(Double(index) / 60)))
                 return History.Point(time: UInt64(1e9 * (1 + window * Double(index) / 60)), count: Int(count))
             }
             let now = points.last!.count
             guard now < Self.limit else { continue }
-            let forecast = Trend(points, until: UInt64(1e9 * (1 + window)))?.seconds(from: now, to: Self.limit).map { $0 / window }
-            let comes = (1...400).lazy.map { 1 + Double($0) / 20 }.first { course($0) >= Double(Self.limit) }.map { $0 - 1 }
+            let forecast = Trend(points, until: UInt64(1e9 * (1 + window)))?.seconds(from: now, to: Self.limit).map {
+                $0 / window
+            }
+            let comes = (1 ... 400).lazy.map { 1 + Double($0) / 20 }.first { course($0) >= Double(Self.limit) }.map { $0 - 1 }
             if let forecast {
                 forecasts += 1
                 if comes.map({ $0 > 2 * forecast + 0.5 }) ?? true { alarms += 1 }
@@ -130,7 +132,7 @@ struct ForecastTests {
 
     @Test("at the limit it is now, trend or none; and nothing is told of what is ten windows off")
     func ends() throws {
-        let points = (0..<60).map { History.Point(time: UInt64($0 + 1) * 1_000_000_000, count: 10 * $0) }
+        let points = (0 ..< 60).map { History.Point(time: UInt64($0 + 1) * 1_000_000_000, count: 10 * $0) }
         let trend = try #require(Trend(points, until: 61_000_000_000))
         #expect(abs(trend.observed - 60) < 0.01)
         #expect(trend.seconds(from: 590, to: 590) == 0)
@@ -142,11 +144,11 @@ struct ForecastTests {
 private func decay(_ x: Double) -> Double {
     var (sum, term) = (1.0, 1.0)
     let part = -x / 16
-    for index in 1...12 {
+    for index in 1 ... 12 {
         term *= part / Double(index)
         sum += term
     }
-    return (0..<4).reduce(sum) { power, _ in power * power }
+    return (0 ..< 4).reduce(sum) { power, _ in power * power }
 }
 
 extension SplitMix64 {
@@ -159,7 +161,7 @@ extension SplitMix64 {
         let seed = next()
         return { time in
             var draw = SplitMix64(state: seed ^ time.bitPattern)
-            return deviation * (0..<12).reduce(-6.0) { sum, _ in sum + draw.between(0, 1) }
+            return deviation * (0 ..< 12).reduce(-6.0) { sum, _ in sum + draw.between(0, 1) }
         }
     }
 

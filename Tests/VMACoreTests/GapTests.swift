@@ -98,13 +98,13 @@ struct GapTests {
 
     /// Each gap by itself: it keeps its cause where one ends at the same address; else what is left of it
     /// with the highest addresses has it, if nobody else does; else it is the change's.
-    @Test("random changes charge gaps as a list of holes does", arguments: 0..<40)
+    @Test("random changes charge gaps as a list of holes does", arguments: 0 ..< 40)
     func drawn(_ seed: Int) {
         var random = SplitMix64(state: UInt64(seed))
         // One that stays, so that each hole has a VMA before it.
         var layout = Layout([vma(0, 1)])
         var causes: [(range: AddressRange, cause: UInt32)] = []
-        for step in 1...300 {
+        for step in 1 ... 300 {
             let first = 1 + random.below(200)
             let change = range(first, first + 1 + random.below(12))
             if random.below(2) == 0 {
@@ -140,7 +140,7 @@ struct GapTests {
 
     @Test("who maps far apart leaves gaps, however wide")
     func farApart() {
-        let vmas = (1...9).map { vma($0 << 30, $0 << 30 + 1) }
+        let vmas = (1 ... 9).map { vma($0 << 30, $0 << 30 + 1) }
         #expect(GapSieve.count(vmas) == 7)
     }
 }

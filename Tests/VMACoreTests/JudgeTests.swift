@@ -205,7 +205,8 @@ struct IgnoredTests {
         #expect(KernelModel.v6_18.name == "anon_vma:fork-child hole:prev close:removed account:kept brk:any")
         #expect(KernelModel.v7_2.name == "anon_vma:fork-child hole:prev close:removed guard:ignored account:kept brk:any")
         #expect(
-            KernelModel.v7_3.name == "anon_vma:fork-child hole:prev close:removed guard:ignored anon_pgoff:own account:kept brk:any")
+            KernelModel.v7_3.name
+                == "anon_vma:fork-child hole:prev close:removed guard:ignored anon_pgoff:own account:kept brk:any")
     }
 }
 

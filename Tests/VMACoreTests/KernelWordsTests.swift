@@ -33,7 +33,7 @@ struct CloseRuleTests {
     @Test("has a word for each combination, from which it can be read again")
     func words() {
         var seen: Set<String> = []
-        for bits in 0..<16 {
+        for bits in 0 ..< 16 {
             let rule = CloseRule(
                 prevGrows: bits & 1 != 0, nextGrows: bits & 2 != 0, prevTakes: bits & 4 != 0, nextTakes: bits & 8 != 0)
             #expect(CloseRule(rawValue: rule.rawValue) == rule)

@@ -25,7 +25,7 @@ struct Pages {
         var cover = Self.indices(range)
         if let first = vmas.first, let last = vmas.last {
             let beyond = Self.indices(AddressRange(first.start, last.end))
-            cover = cover.isEmpty ? beyond : min(cover.lowerBound, beyond.lowerBound)..<max(cover.upperBound, beyond.upperBound)
+            cover = cover.isEmpty ? beyond : min(cover.lowerBound, beyond.lowerBound) ..< max(cover.upperBound, beyond.upperBound)
         }
         guard !cover.isEmpty else { return }
         for index in cover { pages[index] = nil }
@@ -40,11 +40,11 @@ struct Pages {
                 pages[index] = Page(mapping: mappings, vma: part)
             }
         }
-        for index in cover.lowerBound...cover.upperBound where !isBoundary(index) { causes[index] = 0 }
+        for index in cover.lowerBound ... cover.upperBound where !isBoundary(index) { causes[index] = 0 }
     }
 
     mutating func charge(_ range: AddressRange, to cause: UInt32) {
-        let indices = Self.index(range.start)...Self.index(range.end)
+        let indices = Self.index(range.start) ... Self.index(range.end)
         for index in indices where isBoundary(index) && causes[index] == 0 { causes[index] = cause }
     }
 
@@ -61,7 +61,7 @@ struct Pages {
 
     /// The numbers of the pages in a range.
     static func indices(_ range: AddressRange) -> Range<Int> {
-        range.isEmpty ? 0..<0 : index(range.start)..<index(range.end)
+        range.isEmpty ? 0 ..< 0 : index(range.start) ..< index(range.end)
     }
 
     var vmas: [VMA] {
@@ -100,12 +100,12 @@ struct LayoutOracleTests {
     }
 
     static let courses: [Course] =
-        (1...8).map { Course(seed: $0, size: 400, operations: 2_000, longest: 40, every: 10, atLeast: 100) }
-        + (11...13).map { Course(seed: $0, size: 12_000, operations: 4_000, longest: 12, every: 250, atLeast: 3_500) }
-        + (21...23).map {
+        (1 ... 8).map { Course(seed: $0, size: 400, operations: 2_000, longest: 40, every: 10, atLeast: 100) }
+        + (11 ... 13).map { Course(seed: $0, size: 12_000, operations: 4_000, longest: 12, every: 250, atLeast: 3_500) }
+        + (21 ... 23).map {
             Course(seed: $0, size: 6_000, operations: 4_000, longest: 12, every: 250, atLeast: 3_000, isWide: false)
         }
-        + (31...32).map {
+        + (31 ... 32).map {
             Course(seed: $0, size: 6_000, operations: 3_000, longest: 300, every: 250, atLeast: 2_000, names: 5_000)
         }
 
@@ -113,12 +113,12 @@ struct LayoutOracleTests {
     func holdsTheSame(_ course: Course) {
         var random = SplitMix64(state: course.seed)
         let size = course.size
-        let first = (0..<size).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
+        let first = (0 ..< size).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
         var layout = Layout(first)
         var oracle = Pages(size)
         oracle.overwrite(.empty, first)
         var largest = 0
-        for step in 1...course.operations {
+        for step in 1 ... course.operations {
             var (range, vmas) = Self.change(course, &random)
             if Bool.random(using: &random) {
                 let held = layout.vmas(overlapping: range)
@@ -130,11 +130,11 @@ struct LayoutOracleTests {
             }
             layout.overwrite(range, with: vmas)
             oracle.overwrite(range, vmas)
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0 ..< 4, using: &random) {
             case 0:
                 layout.charge(at: range.start, to: UInt32(step))
                 oracle.charge(at: range.start, to: UInt32(step))
-            case 1...2:
+            case 1 ... 2:
                 layout.charge(range, to: UInt32(step))
                 oracle.charge(range, to: UInt32(step))
             default: break
@@ -157,7 +157,7 @@ struct LayoutOracleTests {
     private static func retold(_ held: [VMA], _ random: inout SplitMix64) -> [VMA] {
         guard let index = held.indices.randomElement(using: &random) else { return held }
         var vmas = held
-        switch Int.random(in: 0..<4, using: &random) {
+        switch Int.random(in: 0 ..< 4, using: &random) {
         case 0: vmas[index].flags.formSymmetricDifference(.locked)
         case 1: vmas.remove(at: index)
         case 2 where held[index].range.pages > 1:
@@ -174,21 +174,21 @@ struct LayoutOracleTests {
     /// A range, and VMAs that lie in it, or reach beyond it, or leave holes in it.
     private static func change(_ course: Course, _ random: inout SplitMix64) -> (AddressRange, [VMA]) {
         let size = course.size
-        var from = Int.random(in: 0..<size, using: &random)
-        var to = min(size, from + Int.random(in: 0...course.longest, using: &random))
+        var from = Int.random(in: 0 ..< size, using: &random)
+        var to = min(size, from + Int.random(in: 0 ... course.longest, using: &random))
         // Now and then most of it, so that whole nodes go.
-        if Int.random(in: 0..<500, using: &random) == 0 {
-            from = Int.random(in: 0..<size / 4, using: &random)
-            to = Int.random(in: size / 2...size, using: &random)
+        if Int.random(in: 0 ..< 500, using: &random) == 0 {
+            from = Int.random(in: 0 ..< size / 4, using: &random)
+            to = Int.random(in: size / 2 ... size, using: &random)
         }
-        guard Int.random(in: 0..<4, using: &random) > 0 else { return (pages(from, to), []) }
+        guard Int.random(in: 0 ..< 4, using: &random) > 0 else { return (pages(from, to), []) }
         var vmas: [VMA] = []
-        var at = max(0, from - Int.random(in: 0...2, using: &random))
-        let end = min(size, to + Int.random(in: 0...2, using: &random))
+        var at = max(0, from - Int.random(in: 0 ... 2, using: &random))
+        let end = min(size, to + Int.random(in: 0 ... 2, using: &random))
         while at < end, vmas.count < 2_000 {
-            let stop = min(end, at + Int.random(in: 1...3, using: &random))
+            let stop = min(end, at + Int.random(in: 1 ... 3, using: &random))
             vmas.append(vma(pages(at, stop), course, &random))
-            at = stop + max(0, Int.random(in: -3...2, using: &random))
+            at = stop + max(0, Int.random(in: -3 ... 2, using: &random))
         }
         // Each of them touches the range, as the layout asks for.
         let range = pages(from, to)
@@ -196,7 +196,7 @@ struct LayoutOracleTests {
     }
 
     private static func vma(_ range: AddressRange, _ course: Course, _ random: inout SplitMix64) -> VMA {
-        func draw(_ most: UInt32) -> UInt32 { UInt32.random(in: 0...most, using: &random) }
+        func draw(_ most: UInt32) -> UInt32 { UInt32.random(in: 0 ... most, using: &random) }
         let tells = course.isWide && draw(2) > 0
         return VMA(
             range, pgoff: UInt64(draw(9_999)), flags: draw(1) == 0 ? .fresh : [.read], anonVMA: draw(3),
@@ -207,10 +207,10 @@ struct LayoutOracleTests {
     private static func sameLookups(
         _ layout: Layout, _ oracle: Pages, _ expected: [VMA], _ size: Int, _ random: inout SplitMix64
     ) -> Bool {
-        (0..<20).allSatisfy { _ in
-            let index = Int.random(in: 0..<size, using: &random)
-            let range = pages(index, min(size, index + Int.random(in: 0...30, using: &random)))
-            let address = page(index) + UInt64.random(in: 0..<4096, using: &random)
+        (0 ..< 20).allSatisfy { _ in
+            let index = Int.random(in: 0 ..< size, using: &random)
+            let range = pages(index, min(size, index + Int.random(in: 0 ... 30, using: &random)))
+            let address = page(index) + UInt64.random(in: 0 ..< 4096, using: &random)
             return layout.cause(at: page(index)) == oracle.causes[index]
                 && layout.vma(containing: address) == expected.first { $0.range.contains(address) }
                 && layout.vmas(overlapping: range) == expected.filter { !range.isEmpty && $0.range.overlaps(range) }
@@ -222,7 +222,8 @@ struct LayoutOracleTests {
         var isRight = true
         layout.forEachBoundary { index, left, right, cause in
             found.append(index)
-            isRight = isRight && expected[index] == left && expected[index + 1] == right
+            isRight =
+                isRight && expected[index] == left && expected[index + 1] == right
                 && cause == oracle.causes[Pages.index(right.start)]
         }
         return isRight && found == expected.indices.dropLast().filter { expected[$0].end == expected[$0 + 1].start }

@@ -8,7 +8,7 @@ struct LayoutTests {
     /// A layout as it was drawn, each page by its VMA's letter; a changed offset shows as `!`.
     private func picture(_ layout: Layout, _ letters: [AnonVMAID: Character], pages count: Int) -> String {
         String(
-            (0..<count).map { index in
+            (0 ..< count).map { index in
                 guard let vma = layout.vma(containing: page(index)) else { return "." }
                 let goesAlong = vma.pgoff(at: page(index)) == page(index) >> 12
                 return goesAlong ? letters[vma.anonVMA] ?? "?" : "!"
@@ -59,7 +59,7 @@ struct LayoutTests {
 
     @Test("can be emptied at once and filled again", arguments: [1, 127, 128, 129, 10_500])
     func emptied(_ count: Int) {
-        let vmas = (0..<count).map { VMA(pages(2 * $0, 2 * $0 + 1), pgoff: UInt64($0), flags: .fresh) }
+        let vmas = (0 ..< count).map { VMA(pages(2 * $0, 2 * $0 + 1), pgoff: UInt64($0), flags: .fresh) }
         var layout = Layout()
         layout.overwrite(pages(0, 2 * count), with: vmas)
         #expect(layout.count == count && layout.vmas == vmas)
@@ -105,19 +105,19 @@ struct LayoutTests {
     func keptCauses(_ index: Int) {
         let change = Self.causes[index]
         var layout = Layout(Drawing(change.before, notes).vmas)
-        for number in 0..<6 { layout.charge(at: page(number), to: UInt32(number)) }
+        for number in 0 ..< 6 { layout.charge(at: page(number), to: UInt32(number)) }
         layout.overwrite(change.range, with: Drawing(change.with, notes).vmas)
-        #expect((0..<6).map { layout.cause(at: page($0)) } == change.after)
+        #expect((0 ..< 6).map { layout.cause(at: page($0)) } == change.after)
         // What is made there again is new.
         layout.overwrite(pages(0, 6))
         layout.overwrite(pages(0, 6), with: Drawing(change.before, notes).vmas)
-        #expect((0..<6).allSatisfy { layout.cause(at: page($0)) == 0 })
+        #expect((0 ..< 6).allSatisfy { layout.cause(at: page($0)) == 0 })
     }
 
     @Test("charges only boundaries of unknown cause, those at both ends of the range, too")
     func charged() {
         var layout = Layout(Drawing("ABCD.AB", notes).vmas)
-        func causes() -> [UInt32] { (0...7).map { layout.cause(at: page($0)) } }
+        func causes() -> [UInt32] { (0 ... 7).map { layout.cause(at: page($0)) } }
         layout.charge(at: page(2), to: 7)
         layout.charge(pages(1, 3), to: 8)
         #expect(causes() == [0, 8, 7, 8, 0, 0, 0, 0])
@@ -155,7 +155,7 @@ struct LayoutTests {
 
     @Test("gets room for the kernel's offset of private pages when the first has one")
     func widened() {
-        let flat = (0..<200).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
+        let flat = (0 ..< 200).map { VMA(pages($0, $0 + 1), pgoff: UInt64($0), flags: .fresh) }
         var layout = Layout(flat)
         layout.charge(.all, to: 4)
         let told = VMA(pages(50, 60), pgoff: 3, flags: .fresh, anonPgoff: 9, traits: .hasAnonPgoff)
@@ -175,8 +175,8 @@ struct LayoutTests {
             return random.next() % 2 == 0 ? end : end &+ random.next() % 10_000
         }
         var layout = Layout()
-        for step in 0..<5_000 {
-            let vmas = (0..<random.next() % 4).map { _ in
+        for step in 0 ..< 5_000 {
+            let vmas = (0 ..< random.next() % 4).map { _ in
                 VMA(
                     AddressRange(address(), address()), pgoff: random.next(), flags: VMAFlags(rawValue: random.next()),
                     file: .max, name: UInt32(random.next() % 8), anonPgoff: random.next(), traits: .hasAnonPgoff)

@@ -13,7 +13,7 @@ extension LayoutTree {
         var flaws: [String] = []
         var leaves: [LayoutNode] = []
         func check(_ node: LayoutNode, _ level: Int, _ low: UInt64, _ high: UInt64) {
-            let keys = (0..<node.count).map { node.keys[$0] }
+            let keys = (0 ..< node.count).map { node.keys[$0] }
             let least = node == root ? 1 : LayoutNode.sparse + (level == 0 ? 1 : 0)
             if node.count < least || node.count > LayoutNode.capacity {
                 flaws.append("\(node.count) in a node of level \(level)")
@@ -21,7 +21,7 @@ extension LayoutTree {
             if zip(keys, keys.dropFirst()).contains(where: { $0 >= $1 }) { flaws.append("keys out of order") }
             if keys.contains(where: { $0 < low || $0 >= high }) { flaws.append("a key in the wrong node") }
             guard level > 0 else { return leaves.append(node) }
-            for index in 0..<node.count {
+            for index in 0 ..< node.count {
                 check(node.child(index), level - 1, keys[index], index + 1 < node.count ? keys[index + 1] : high)
             }
         }
@@ -33,7 +33,7 @@ extension LayoutTree {
         if leaves.reduce(0, { $0 + $1.count }) != count { flaws.append("a wrong count") }
         var uses: [UInt32: UInt32] = [:]
         for leaf in leaves {
-            for index in 0..<leaf.count { uses[leaf.row(index).pointee.kind, default: 0] += 1 }
+            for index in 0 ..< leaf.count { uses[leaf.row(index).pointee.kind, default: 0] += 1 }
         }
         if uses != kinds.uses { flaws.append("kinds used \(kinds.uses), by rows \(uses)") }
         return flaws
@@ -50,7 +50,7 @@ struct LayoutTreeTests {
 
     /// VMAs of one page with a page between them, none like another.
     private static func vmas(_ count: Int) -> [VMA] {
-        (0..<count).map { VMA(pages(2 * $0, 2 * $0 + 1), pgoff: UInt64($0), flags: .fresh, anonVMA: UInt32($0)) }
+        (0 ..< count).map { VMA(pages(2 * $0, 2 * $0 + 1), pgoff: UInt64($0), flags: .fresh, anonVMA: UInt32($0)) }
     }
 
     enum Order: CaseIterable { case ascending, descending, random, outwards }
@@ -58,10 +58,10 @@ struct LayoutTreeTests {
     private static func numbers(_ count: Int, _ order: Order) -> [Int] {
         var random = SplitMix64(state: UInt64(count))
         switch order {
-        case .ascending: return Array(0..<count)
-        case .descending: return (0..<count).reversed()
-        case .random: return (0..<count).shuffled(using: &random)
-        case .outwards: return (0..<count).map { count / 2 + ($0 % 2 == 0 ? $0 / 2 : -($0 + 1) / 2) }
+        case .ascending: return Array(0 ..< count)
+        case .descending: return (0 ..< count).reversed()
+        case .random: return (0 ..< count).shuffled(using: &random)
+        case .outwards: return (0 ..< count).map { count / 2 + ($0 % 2 == 0 ? $0 / 2 : -($0 + 1) / 2) }
         }
     }
 
@@ -123,7 +123,7 @@ struct LayoutTreeTests {
 
     @Test("lets go of kinds that nobody is of any more")
     func kinds() {
-        let named = (0..<50_000).map { number in
+        let named = (0 ..< 50_000).map { number in
             VMA(pages(number, number + 1), pgoff: UInt64(number), flags: .fresh, name: UInt32(number))
         }
         var layout = Layout(named)
@@ -131,12 +131,12 @@ struct LayoutTreeTests {
         layout.overwrite(pages(100, named.count))
         #expect(layout.kinds <= 1_024 && layout.flaws == [])
         // Ever new ones, in the place of others.
-        for number in 0..<10_000 {
+        for number in 0 ..< 10_000 {
             let vma = VMA(pages(number % 100, number % 100 + 1), pgoff: 0, flags: .fresh, name: 100_000 + UInt32(number))
             layout.overwrite(vma.range, with: [vma])
         }
         #expect(layout.kinds <= 1_024 && layout.count == 100)
-        #expect(Set(layout.vmas.map(\.name)) == Set(109_900..<110_000) && layout.flaws == [])
+        #expect(Set(layout.vmas.map(\.name)) == Set(109_900 ..< 110_000) && layout.flaws == [])
     }
 }
 
@@ -145,7 +145,7 @@ extension Layout {
 
     fileprivate var leaves: Int {
         guard let nodes = tree else { return 0 }
-        var leaf = (0..<nodes.height).reduce(nodes.root) { node, _ in node.child(0) }
+        var leaf = (0 ..< nodes.height).reduce(nodes.root) { node, _ in node.child(0) }
         var count = 1
         while let next = leaf.next {
             leaf = next

@@ -10,8 +10,8 @@ struct NumberTableTests {
         var random = SplitMix64(state: seed)
         var (table, oracle) = (NumberTable(), [UInt64: UInt32]())
         // Few keys, so that each is removed and comes back; as far apart as kernel pointers are.
-        let keys = (1...500).map { 0xffff_8881_0000_0000 + UInt64($0) * 136 }
-        for step in 1...20_000 {
+        let keys = (1 ... 500).map { 0xffff_8881_0000_0000 + UInt64($0) * 136 }
+        for step in 1 ... 20_000 {
             let key = keys[Int.random(in: keys.indices, using: &random)]
             let number = Bool.random(using: &random) ? UInt32(step) : 0
             table[key] = number

@@ -87,8 +87,10 @@ struct LifeTests {
         let scene = Scene()
         scene.adopt(1, "AAB.CC", ["A": .anon(1)])
         for letter in ["AA....", "..B...", "....CC"] {
-            scene.rows(2, .forked, letter, ["A": .inherited(2)], pages(0, 6).intersection(
-                Drawing(letter).vmas[0].range))
+            scene.rows(
+                2, .forked, letter, ["A": .inherited(2)],
+                pages(0, 6).intersection(
+                    Drawing(letter).vmas[0].range))
         }
         #expect(scene.observer.image(2)?.isComplete == false, "not before it is told that fork has succeeded")
         scene.observer.apply(.fork(scene.life(2, parent: 1, command: "child")))

@@ -6,7 +6,7 @@ import Testing
 struct PeakTests {
     private let notes: [Character: Note] = ["B": .readOnly]
 
-    private func striped(_ count: Int) -> String { String((0..<20).map { $0 < count ? $0 % 2 == 0 ? "A" : "B" : "." }) }
+    private func striped(_ count: Int) -> String { String((0 ..< 20).map { $0 < count ? $0 % 2 == 0 ? "A" : "B" : "." }) }
 
     @Test("is kept, with its causes, when all of it is unmapped; and asks for their frames")
     func gone() throws {
@@ -53,11 +53,12 @@ struct PeakTests {
         var peak = Peak()
         var copies = 0
         func rise(to count: Int) -> Layout {
-            Layout((0..<count).map { index in
-                VMA(AddressRange(UInt64(2 * index) << 12, UInt64(2 * index + 1) << 12), pgoff: 0, flags: .fresh)
-            })
+            Layout(
+                (0 ..< count).map { index in
+                    VMA(AddressRange(UInt64(2 * index) << 12, UInt64(2 * index + 1) << 12), pgoff: 0, flags: .fresh)
+                })
         }
-        for count in 1...1000 {
+        for count in 1 ... 1000 {
             let layout = rise(to: count)
             let before = peak.count
             // The last one is unmapped, and mapped again: a saw-tooth on a slope.
@@ -68,9 +69,12 @@ struct PeakTests {
         #expect(peak.count > 1000 - 1000 / 16)
     }
 
-    @Test("counts what an overwrite would leave", arguments: [
-        ("AAAAAA", 2, 4, "..B...", 3), ("AAAAAA", 0, 6, "......", 0), ("A.B.C.", 0, 3, "......", 1), ("AB....", 2, 4, "..CD..", 4),
-    ])
+    @Test(
+        "counts what an overwrite would leave",
+        arguments: [
+            ("AAAAAA", 2, 4, "..B...", 3), ("AAAAAA", 0, 6, "......", 0), ("A.B.C.", 0, 3, "......", 1),
+            ("AB....", 2, 4, "..CD..", 4),
+        ])
     func counting(_ before: String, _ from: Int, _ to: Int, _ rows: String, _ expected: Int) {
         var layout = Layout(Drawing(before).vmas)
         let vmas = Drawing(rows).vmas

@@ -7,7 +7,8 @@ struct RefusalTests {
     private let origin = Origin(time: 100, mm: 1, tgid: 7, tid: 8)
 
     private func refusal(
-        _ number: Int32, _ arguments: [UInt64], tid: UInt32 = 8, count: UInt32 = 1, _ facts: (inout Refusal.Facts) -> Void = { _ in }
+        _ number: Int32, _ arguments: [UInt64], tid: UInt32 = 8, count: UInt32 = 1,
+        _ facts: (inout Refusal.Facts) -> Void = { _ in }
     ) -> Refusal {
         var found = Refusal.Facts()
         (found.mapCount, found.mapLimit) = (100, 65_530)
@@ -51,7 +52,10 @@ struct RefusalTests {
         #expect(refusal(11, [0x9000, 0x1000], atLimit).inferred(layout) == nil)
         #expect(refusal(28, [0x1000, 0x1000, 15], atLimit).inferred(layout) == nil)
         // Without a layout, by the VMA at the first argument.
-        #expect(refusal(10, [0x1000, 0x1000, 1]) { $0.mapCount = 65_530; $0.flagsThere = [.read, .write] }.inferred(nil) != nil)
+        #expect(
+            refusal(10, [0x1000, 0x1000, 1]) {
+                $0.mapCount = 65_530; $0.flagsThere = [.read, .write]
+            }.inferred(nil) != nil)
     }
 
     @Test("an answer belongs to its thread's last call, and one without counts as inferred")
@@ -85,10 +89,10 @@ struct RefusalTests {
         let (isWantedAfter, isWantedLater) = (listening.isWanted(2 * second), listening.isWanted(7 * second))
         #expect(isWantedAfter && !isWantedLater)
         var heard = 0
-        for at in 10..<1010 as Range<UInt64> {
+        for at in 10 ..< 1010 as Range<UInt64> {
             refuse(at)
             if listening.isWanted(at * second) { heard += 1 }
         }
-        #expect((90...130).contains(heard), "\(heard)")
+        #expect((90 ... 130).contains(heard), "\(heard)")
     }
 }

@@ -7,7 +7,8 @@ struct RemedyTests {
     @Test("none is hidden by those before it", arguments: Remedies.table.indices)
     func reachable(_ index: Int) {
         let remedy = Remedies.table[index]
-        var found = Circumstances(isGap: remedy.blocker == nil, operation: remedy.operations.first, blockers: remedy.blocker ?? [])
+        var found = Circumstances(
+            isGap: remedy.blocker == nil, operation: remedy.operations.first, blockers: remedy.blocker ?? [])
         found.marks = remedy.marks
         found.flags = remedy.flags.map { $0.last == "*" ? String($0.dropLast()) + "X" : $0 }
         found.owner = remedy.owner
@@ -23,26 +24,31 @@ struct RemedyTests {
         #expect(Remedies.remedy(for: Circumstances()) == nil)
     }
 
-    @Test("of several blockers it is about the one that has to go first", arguments: [
-        ([.anonVMA, .flags], .flags), ([.pgoff, .anonVMA], .pgoff), ([.fileOffset, .protection], .protection),
-        ([.fileOffset, .special], .special), ([.file, .close], .close), ([.protection, .file], .file), ([.anonVMA, .policy], .policy),
-    ] as [(Blockers, Blockers)])
+    @Test(
+        "of several blockers it is about the one that has to go first",
+        arguments: [
+            ([.anonVMA, .flags], .flags), ([.pgoff, .anonVMA], .pgoff), ([.fileOffset, .protection], .protection),
+            ([.fileOffset, .special], .special), ([.file, .close], .close), ([.protection, .file], .file),
+            ([.anonVMA, .policy], .policy),
+        ] as [(Blockers, Blockers)])
     func first(_ blockers: Blockers, _ first: Blockers) {
         #expect(Remedies.first(of: blockers) == first)
         #expect(Remedies.remedy(for: Circumstances(blockers: blockers))?.blocker == first)
     }
 
-    @Test("code that the reader does not own is known by its functions and objects", arguments: [
-        (["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab_page", "worker"], .malloc),
-        (["mprotect (libc.so.6)", "pthread_create (libc.so.6)", "start_job", "main"], .threads),
-        (["mmap (libc.so.6)", "libjvm.so+0x1234", "libjvm.so+0x99"], .jvm),
-        (["mmap (libc.so.6)", "libjvm.so+0x1234", "malloc (libc.so.6)"], .jvm),
-        (["runtime.mmap", "runtime.sysMap"], .go),
-        (["mprotect", "v8::base::OS::SetPermissions(void*, unsigned long)", "main"], .v8),
-        (["munmap (libc.so.6)", "GC_unmap (libgc.so.1)", "GC_collect"], .boehm),
-        (["mmap (ld-linux-x86-64.so.2)", "_dl_map_object (ld-linux-x86-64.so.2)"], .loader),
-        (["mmap (libc.so.6)", "malloc", "main"], nil), (["mmap (libc.so.6)", "grow", "main"], nil), ([], nil),
-    ] as [([String], Owner?)])
+    @Test(
+        "code that the reader does not own is known by its functions and objects",
+        arguments: [
+            (["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab_page", "worker"], .malloc),
+            (["mprotect (libc.so.6)", "pthread_create (libc.so.6)", "start_job", "main"], .threads),
+            (["mmap (libc.so.6)", "libjvm.so+0x1234", "libjvm.so+0x99"], .jvm),
+            (["mmap (libc.so.6)", "libjvm.so+0x1234", "malloc (libc.so.6)"], .jvm),
+            (["runtime.mmap", "runtime.sysMap"], .go),
+            (["mprotect", "v8::base::OS::SetPermissions(void*, unsigned long)", "main"], .v8),
+            (["munmap (libc.so.6)", "GC_unmap (libgc.so.1)", "GC_collect"], .boehm),
+            (["mmap (ld-linux-x86-64.so.2)", "_dl_map_object (ld-linux-x86-64.so.2)"], .loader),
+            (["mmap (libc.so.6)", "malloc", "main"], nil), (["mmap (libc.so.6)", "grow", "main"], nil), ([], nil),
+        ] as [([String], Owner?)])
     func owners(_ stack: [String], _ owner: Owner?) {
         #expect(Owner(stack) == owner)
     }
@@ -84,12 +90,16 @@ struct RemedyTests {
         #expect(slug(.mprotect, "ABBB", ["A": hidden, "B": .none], stack: stack) == "guard-install")
     }
 
-    @Test("files are told apart by what they are called", arguments: [
-        ("/dev/zero (deleted)", "/dev/zero (deleted)", "shared-memory"), ("/memfd:a (deleted)", "/memfd:b (deleted)", "one-memfd"),
-        ("/SYSV00000001 (deleted)", "/SYSV00000001 (deleted)", "attach-segment-once"), ("/dev/dri/card0", "/dev/dri/card0", "device-files"),
-        ("anon_inode:[io_uring]", "anon_inode:[io_uring]", "device-files"), ("/var/lib/a", "/var/lib/a", "one-descriptor"),
-        ("/var/lib/a", "/var/lib/b", "fewer-files"), ("/tmp/x (deleted)", "/tmp/x (deleted)", "fewer-files"),
-    ])
+    @Test(
+        "files are told apart by what they are called",
+        arguments: [
+            ("/dev/zero (deleted)", "/dev/zero (deleted)", "shared-memory"),
+            ("/memfd:a (deleted)", "/memfd:b (deleted)", "one-memfd"),
+            ("/SYSV00000001 (deleted)", "/SYSV00000001 (deleted)", "attach-segment-once"),
+            ("/dev/dri/card0", "/dev/dri/card0", "device-files"),
+            ("anon_inode:[io_uring]", "anon_inode:[io_uring]", "device-files"), ("/var/lib/a", "/var/lib/a", "one-descriptor"),
+            ("/var/lib/a", "/var/lib/b", "fewer-files"), ("/tmp/x (deleted)", "/tmp/x (deleted)", "fewer-files"),
+        ])
     func files(_ left: String, _ right: String, _ expected: String) {
         #expect(slug(.mmap, "AABB", ["A": .file(1), "B": .file(2)], paths: [1: left, 2: right]) == expected)
     }

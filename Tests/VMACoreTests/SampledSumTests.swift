@@ -22,7 +22,9 @@ struct SampledSumTests {
         #expect(estimate.value == 12 && estimate.low >= 3 && estimate.low < 12 && estimate.high > 30)
     }
 
-    @Test("that found nothing says how much there may be: so many escape with a chance of 2.5%", arguments: [2, 10, 100] as [UInt32])
+    @Test(
+        "that found nothing says how much there may be: so many escape with a chance of 2.5%",
+        arguments: [2, 10, 100] as [UInt32])
     func nothing(weight: UInt32) {
         let most = SampledSum().estimate(rarest: weight).high
         // (1 - 1/w) to the power of that is 0.025.
@@ -35,11 +37,11 @@ struct SampledSumTests {
         var numbers = SplitMix64(state: seed)
         let truth = Double(population.reduce(0, +))
         var held = 0
-        for _ in 0..<runs {
+        for _ in 0 ..< runs {
             var sum = SampledSum()
             for (index, count) in population.enumerated() {
                 let weight = weights[index % weights.count]
-                if UInt32.random(in: 0..<weight, using: &numbers) == 0 { sum.add(count, weight: weight) }
+                if UInt32.random(in: 0 ..< weight, using: &numbers) == 0 { sum.add(count, weight: weight) }
             }
             let estimate = sum.estimate(rarest: weights.max()!)
             if estimate.low <= truth, truth <= estimate.high { held += 1 }
@@ -50,7 +52,7 @@ struct SampledSumTests {
     @Test("holds the truth in its interval as often as it claims", arguments: [1, 10, 100] as [UInt32])
     func covers(weight: UInt32) {
         for (size, every) in [(20, 1), (300, 1), (300, 10), (5000, 3)] {
-            let population = (0..<size).map { $0 % every == 0 ? 1 : 0 }
+            let population = (0 ..< size).map { $0 % every == 0 ? 1 : 0 }
             #expect(coverage(population, weights: [weight], runs: 1000, seed: 7) >= 0.94, "\(size), one in \(every)")
         }
         // One busy process, looked at seldom, among others.
@@ -61,8 +63,8 @@ struct SampledSumTests {
             #expect(coverage(population, weights: [weight], runs: 1000, seed: 10) >= 0.94, "\(size) of \(count)")
         }
         // One that is looked at seldom, and does much at once, among many that do little.
-        #expect(coverage((0..<2000).map { $0 % 2 == 0 ? 1 : 12 }, weights: [1, weight], runs: 1000, seed: 11) >= 0.94)
+        #expect(coverage((0 ..< 2000).map { $0 % 2 == 0 ? 1 : 12 }, weights: [1, weight], runs: 1000, seed: 11) >= 0.94)
         // Sections in which several sides are missed at once.
-        #expect(coverage((0..<4000).map { $0 % 5 }, weights: [weight], runs: 1000, seed: 9) >= 0.94)
+        #expect(coverage((0 ..< 4000).map { $0 % 5 }, weights: [weight], runs: 1000, seed: 9) >= 0.94)
     }
 }

@@ -63,7 +63,9 @@ struct SectionChangeTests {
 
     @Test("that joins a VMA which is as it shall be already hands its anon_vma on to that")
     func handedOnUnchanged() {
-        let touched: [Character: Note] = ["P": .anon(7), "p": .readOnly.anon(7), "a": .readOnly, "Q": .anon(8), "q": .readOnly.anon(8)]
+        let touched: [Character: Note] = [
+            "P": .anon(7), "p": .readOnly.anon(7), "a": .readOnly, "Q": .anon(8), "q": .readOnly.anon(8),
+        ]
         let found = attempts(.mprotect(pages(0, 6)), "PPaaQQ", "ppppqq", touched)
         #expect(found.map { picture($0, 6) } == ["**))..", "..<<**"])
         #expect(found.last?.prev?.vma.anonVMA == 7)

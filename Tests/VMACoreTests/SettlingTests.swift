@@ -53,12 +53,12 @@ struct SettlingTests {
         #expect(scene.observer.images[0].layout.count == 2)
         scene.observer.releaseLayouts()
         #expect(scene.observer.images[0].layout.count == 2, "the largest few keep it")
-        for mm: MMID in 2...40 {
+        for mm: MMID in 2 ... 40 {
             scene.adopt(mm, "AA.B.C")
             scene.observer.apply(.exit(scene.life(mm)))
         }
         scene.observer.settle()
-        for _ in 1...2 { scene.observer.releaseLayouts() }
+        for _ in 1 ... 2 { scene.observer.releaseLayouts() }
         #expect(scene.observer.images.count { $0.layout.count > 0 } == Population.layoutLimit)
         #expect(scene.observer.images[0].layout.count == 0)
         #expect(scene.observer.images[0].count == 2)

@@ -71,7 +71,7 @@ struct PopulationTests {
         let scene = Scene()
         scene.observer.apply(.lost(0))
         let count = 3 * Population.goneLimit
-        for mm in 1...MMID(count) {
+        for mm in 1 ... MMID(count) {
             scene.adopt(mm, "AA..")
             scene.call(mm, .mmap(pages(2, 4)), "AA..", "AABB", ["B": .readOnly], stack: 5)
             scene.observer.apply(.frames(mm, 5, ["grow", "main"]))
@@ -97,7 +97,7 @@ struct PopulationTests {
     @Test("history keeps the highest counts, and never grows beyond its limit")
     func history() {
         var history = History()
-        for step in 0..<100_000 { history.note(step == 54_321 ? 9_999 : step % 100, at: UInt64(step) * 1_000_000) }
+        for step in 0 ..< 100_000 { history.note(step == 54_321 ? 9_999 : step % 100, at: UInt64(step) * 1_000_000) }
         #expect(history.points.count <= History.limit && history.points.count > History.limit / 4)
         #expect(history.points.contains { $0.count == 9_999 })
         #expect(history.points.map(\.time) == history.points.map(\.time).sorted())

@@ -26,9 +26,9 @@ struct StockTests {
     @Test("however many are gone, the largest hundred stay")
     func exits() {
         var stock = Stock()
-        for pid in 1...500 as ClosedRange<UInt32> { stock.update([process(pid, Int(pid) * 7 % 503)], at: UInt64(pid)) }
+        for pid in 1 ... 500 as ClosedRange<UInt32> { stock.update([process(pid, Int(pid) * 7 % 503)], at: UInt64(pid)) }
         stock.update([], at: 1000)
-        let largest = (1...500).map { $0 * 7 % 503 }.sorted(by: >).prefix(100)
+        let largest = (1 ... 500).map { $0 * 7 % 503 }.sorted(by: >).prefix(100)
         #expect(stock.exited.map(\.peak) == Array(largest) && stock.exitedCount == 500)
     }
 
@@ -38,26 +38,26 @@ struct StockTests {
         func count(_ samples: Range<Int>, mm: MMID = 1, _ vmas: (Int) -> Int) {
             for at in samples { stock.update([process(1, vmas(at), mm: mm)], at: UInt64(at) * 5 * Self.second) }
         }
-        count(1..<40) { 100 + $0 }
+        count(1 ..< 40) { 100 + $0 }
         #expect(abs(try #require(stock.processes[0].trend).perMinute - 12) < 1)
         #expect(try #require(stock.processes[0].secondsToLimit(300)) > 0)
         #expect(stock.processes[0].secondsToLimit(139) == 0 && stock.processes[0].secondsToLimit(10_000) == nil)
-        count(40..<80, mm: 2) { _ in 7 }
+        count(40 ..< 80, mm: 2) { _ in 7 }
         #expect(stock.processes[0].trend == nil && stock.processes[0].start == 7 && stock.seenCount == 1)
         // One in five minutes: the last minutes show one step.
-        count(80..<1500, mm: 2) { 7 + $0 / 60 }
+        count(80 ..< 1500, mm: 2) { 7 + $0 / 60 }
         #expect(abs(try #require(stock.processes[0].trend).perMinute - 0.2) < 0.05)
     }
 
     @Test("who has changed most and longest ago is looked at first; nobody waits for ever")
     func sweeps() {
         var stock = Stock()
-        let all = (1...20 as ClosedRange<UInt32>).map { process($0, Int($0) * 100) }
+        let all = (1 ... 20 as ClosedRange<UInt32>).map { process($0, Int($0) * 100) }
         stock.update(all, at: Self.second)
         #expect(stock.sweepOrder(at: Self.second, limit: 65_530, flow: nil).first?.pid == 20)
         var swept: Set<UInt32> = []
         // One an interval, while the largest changes all the time.
-        for interval in 2...60 as ClosedRange<UInt64> {
+        for interval in 2 ... 60 as ClosedRange<UInt64> {
             let time = interval * Self.second
             stock.update(all.dropLast() + [process(20, 2000 + Int(interval % 2) * 100)], at: time)
             guard let next = stock.sweepOrder(at: time, limit: 65_530, flow: nil).first else { continue }
@@ -71,7 +71,7 @@ struct StockTests {
     @Test("of those that are alike the busiest comes first, and before it one that grows")
     func busiest() {
         var stock = Stock()
-        let all = (1...4 as ClosedRange<UInt32>).map { process($0, 1000) }
+        let all = (1 ... 4 as ClosedRange<UInt32>).map { process($0, 1000) }
         stock.update(all, at: Self.second)
         for process in all { stock.note(BoundarySums(vmas: 1000, takenAt: Self.second), of: process.key) }
         stock.update(all.dropLast() + [process(4, 1200)], at: 2 * Self.second)

@@ -85,8 +85,9 @@ struct VMATests {
         #expect(
             VMAFlags.fresh.bitNames
                 == ["VM_READ", "VM_WRITE", "VM_MAYREAD", "VM_MAYWRITE", "VM_MAYEXEC", "VM_ACCOUNT"])
-        #expect(VMAFlags(rawValue: 1 << 62 | 1 << 42 | 1 << 36 | 1 << 35 | 1 << 31).bitNames
-            == ["VM_MERGEABLE", "VM_PKEY_BIT3", "bit 36", "VM_SEALED", "bit 62"])
+        #expect(
+            VMAFlags(rawValue: 1 << 62 | 1 << 42 | 1 << 36 | 1 << 35 | 1 << 31).bitNames
+                == ["VM_MERGEABLE", "VM_PKEY_BIT3", "bit 36", "VM_SEALED", "bit 62"])
         #expect(VMAFlags.special.bitNames == ["VM_PFNMAP", "VM_IO", "VM_DONTEXPAND", "VM_MIXEDMAP"])
         #expect(VMAFlags([]).bitNames.isEmpty)
         // A file opened for reading only, mapped shared, has VM_MAYSHARE without VM_SHARED.
@@ -144,7 +145,8 @@ struct FlagNamesTests {
     @Test("a protection key has no letters, and what does not fit teaches nothing")
     func unfit() {
         let names = FlagNames(learning: [
-            sample(1 << 33 | 1 << 41 | 1, "rd dp"), sample(1 << 45 | 1, "rd wr mr"), sample(1 << 46 | 1, "rd dp"), sample(1 << 46 | 1, "rd sl"),
+            sample(1 << 33 | 1 << 41 | 1, "rd dp"), sample(1 << 45 | 1, "rd wr mr"), sample(1 << 46 | 1, "rd dp"),
+            sample(1 << 46 | 1, "rd sl"),
         ])
         #expect(names == FlagNames(learned: [41: "VM_DROPPABLE"]))
     }

@@ -18,30 +18,78 @@ struct WhatIfTests {
     }
 
     static let rows: [Row] = [
-        Row(says: "two that are nobody else's join", picture: "A*", notes: ["A": .anon(1), "*": .anon(2)], sides: [.recoverable]),
-        Row(says: "only the one that is absorbed is asked: a shared neighbour takes it", picture: "A*", notes: ["A": .parent(1), "*": .anon(2)], sides: [.recoverable]),
-        Row(says: "so does one that was inherited", picture: "*A", notes: ["A": .inherited(1), "*": .anon(2)], sides: [.recoverable]),
-        Row(says: "what a child has inherited is not absorbed", picture: "A*", notes: ["A": .anon(1), "*": .parent(2)], sides: [.shared], why: [.child]),
-        Row(says: "nor is what was inherited, even if nobody else has it any more", picture: "A*", notes: ["A": .anon(1), "*": .inherited(2)], sides: [.shared], why: [.inherited]),
-        Row(says: "untouched memory beside an inherited neighbour", picture: "A*", notes: ["A": .inherited(1)], operation: .mmap, sides: [.shared], why: [.chain]),
-        Row(says: "touched memory beside an untouched neighbour", picture: "*A", notes: ["*": .anon(2)], sides: [.shared], why: [.unfaulted]),
-        Row(says: "all three join if the next one is nobody else's", picture: "A*B", notes: ["A": .anon(1), "B": .anon(2)], operation: .mmap, sides: [nil, .recoverable]),
-        Row(says: "and not if it is shared", picture: "A*B", notes: ["A": .anon(1), "B": .parent(2)], operation: .mmap, sides: [nil, .shared], why: [.none, .next]),
-        Row(says: "whose the previous one is nobody asks", picture: "A*B", notes: ["A": .parent(1), "B": .anon(2), "*": .anon(3)], sides: [.recoverable, .recoverable]),
-        Row(says: "of three touched ones the next is asked", picture: "A*B", notes: ["A": .anon(1), "B": .parent(2), "*": .anon(3)], sides: [.recoverable, .shared], why: [.none, .next]),
-        Row(says: "beside two of one anon_vma nobody asks", picture: "A*B", notes: ["A": .parent(1), "B": .parent(1), "*": .anon(3)], sides: [.recoverable, .recoverable]),
-        Row(says: "an untouched next one", picture: "A*B", notes: ["A": .anon(1), "*": .anon(3)], sides: [.recoverable, .shared], why: [.none, .unfaulted]),
-        Row(says: "a move takes a new page offset", picture: "A*", notes: ["A": .anon(1), "*": .anon(1).pgoff(+9)], operation: .mremap, sides: [.recoverable], isCopy: true),
-        Row(says: "but not while a child has the memory", picture: "A*", notes: ["A": .parent(1), "*": .parent(1).pgoff(+9)], operation: .mremap, sides: [.shared], why: [.child], isCopy: true),
-        Row(says: "nor if it was inherited", picture: "*A", notes: ["A": .inherited(1), "*": .inherited(1).pgoff(+9)], operation: .mremap, sides: [.shared], why: [.inherited], isCopy: true),
-        Row(says: "a page that KSM or the swap cache has forbids it", picture: "A*", notes: ["A": .anon(1), "*": .anon(2).pgoff(+9).traits(.pagesShared)], operation: .mremap, sides: [.shared], why: [.pages], isCopy: true),
-        Row(says: "and nobody knows where nobody could look", picture: "A*", notes: ["A": .anon(1), "*": .anon(2).pgoff(+9).traits(.pagesUnseen)], operation: .mremap, sides: [.unknown], why: [.pages], isCopy: true),
-        Row(says: "the anon_vma's own rule asks no page", picture: "A*", notes: ["A": .anon(1), "*": .anon(2).traits(.pagesShared)], sides: [.recoverable]),
-        Row(says: "what is added in place joins what it reaches", picture: "A*B", notes: ["A": .anon(1), "*": .anon(1), "B": .anon(2)], operation: .mremap, sides: [nil, .recoverable]),
-        Row(says: "if both are nobody else's", picture: "A*B", notes: ["A": .parent(1), "*": .parent(1), "B": .anon(2)], operation: .mremap, sides: [nil, .shared], why: [.none, .child]),
-        Row(says: "the next one, too", picture: "A*B", notes: ["A": .anon(1), "*": .anon(1), "B": .parent(2)], operation: .mremap, sides: [nil, .shared], why: [.none, .next]),
-        Row(says: "what could not be read is not known", picture: "A*", notes: ["A": .anon(1), "*": .unreadable(2)], sides: [.unknown], why: [.unread]),
-        Row(says: "no other blocker is asked about", picture: "A*", notes: ["A": .anon(1), "*": .anon(2).named(1)], sides: [nil]),
+        Row(
+            says: "two that are nobody else's join", picture: "A*", notes: ["A": .anon(1), "*": .anon(2)], sides: [.recoverable]),
+        Row(
+            says: "only the one that is absorbed is asked: a shared neighbour takes it", picture: "A*",
+            notes: ["A": .parent(1), "*": .anon(2)], sides: [.recoverable]),
+        Row(
+            says: "so does one that was inherited", picture: "*A", notes: ["A": .inherited(1), "*": .anon(2)],
+            sides: [.recoverable]),
+        Row(
+            says: "what a child has inherited is not absorbed", picture: "A*", notes: ["A": .anon(1), "*": .parent(2)],
+            sides: [.shared], why: [.child]),
+        Row(
+            says: "nor is what was inherited, even if nobody else has it any more", picture: "A*",
+            notes: ["A": .anon(1), "*": .inherited(2)], sides: [.shared], why: [.inherited]),
+        Row(
+            says: "untouched memory beside an inherited neighbour", picture: "A*", notes: ["A": .inherited(1)], operation: .mmap,
+            sides: [.shared], why: [.chain]),
+        Row(
+            says: "touched memory beside an untouched neighbour", picture: "*A", notes: ["*": .anon(2)], sides: [.shared],
+            why: [.unfaulted]),
+        Row(
+            says: "all three join if the next one is nobody else's", picture: "A*B", notes: ["A": .anon(1), "B": .anon(2)],
+            operation: .mmap, sides: [nil, .recoverable]),
+        Row(
+            says: "and not if it is shared", picture: "A*B", notes: ["A": .anon(1), "B": .parent(2)], operation: .mmap,
+            sides: [nil, .shared], why: [.none, .next]),
+        Row(
+            says: "whose the previous one is nobody asks", picture: "A*B",
+            notes: ["A": .parent(1), "B": .anon(2), "*": .anon(3)], sides: [.recoverable, .recoverable]),
+        Row(
+            says: "of three touched ones the next is asked", picture: "A*B",
+            notes: ["A": .anon(1), "B": .parent(2), "*": .anon(3)], sides: [.recoverable, .shared], why: [.none, .next]),
+        Row(
+            says: "beside two of one anon_vma nobody asks", picture: "A*B",
+            notes: ["A": .parent(1), "B": .parent(1), "*": .anon(3)], sides: [.recoverable, .recoverable]),
+        Row(
+            says: "an untouched next one", picture: "A*B", notes: ["A": .anon(1), "*": .anon(3)], sides: [.recoverable, .shared],
+            why: [.none, .unfaulted]),
+        Row(
+            says: "a move takes a new page offset", picture: "A*", notes: ["A": .anon(1), "*": .anon(1).pgoff(+9)],
+            operation: .mremap, sides: [.recoverable], isCopy: true),
+        Row(
+            says: "but not while a child has the memory", picture: "A*", notes: ["A": .parent(1), "*": .parent(1).pgoff(+9)],
+            operation: .mremap, sides: [.shared], why: [.child], isCopy: true),
+        Row(
+            says: "nor if it was inherited", picture: "*A", notes: ["A": .inherited(1), "*": .inherited(1).pgoff(+9)],
+            operation: .mremap, sides: [.shared], why: [.inherited], isCopy: true),
+        Row(
+            says: "a page that KSM or the swap cache has forbids it", picture: "A*",
+            notes: ["A": .anon(1), "*": .anon(2).pgoff(+9).traits(.pagesShared)], operation: .mremap, sides: [.shared],
+            why: [.pages], isCopy: true),
+        Row(
+            says: "and nobody knows where nobody could look", picture: "A*",
+            notes: ["A": .anon(1), "*": .anon(2).pgoff(+9).traits(.pagesUnseen)], operation: .mremap, sides: [.unknown],
+            why: [.pages], isCopy: true),
+        Row(
+            says: "the anon_vma's own rule asks no page", picture: "A*",
+            notes: ["A": .anon(1), "*": .anon(2).traits(.pagesShared)], sides: [.recoverable]),
+        Row(
+            says: "what is added in place joins what it reaches", picture: "A*B",
+            notes: ["A": .anon(1), "*": .anon(1), "B": .anon(2)], operation: .mremap, sides: [nil, .recoverable]),
+        Row(
+            says: "if both are nobody else's", picture: "A*B", notes: ["A": .parent(1), "*": .parent(1), "B": .anon(2)],
+            operation: .mremap, sides: [nil, .shared], why: [.none, .child]),
+        Row(
+            says: "the next one, too", picture: "A*B", notes: ["A": .anon(1), "*": .anon(1), "B": .parent(2)], operation: .mremap,
+            sides: [nil, .shared], why: [.none, .next]),
+        Row(
+            says: "what could not be read is not known", picture: "A*", notes: ["A": .anon(1), "*": .unreadable(2)],
+            sides: [.unknown], why: [.unread]),
+        Row(
+            says: "no other blocker is asked about", picture: "A*", notes: ["A": .anon(1), "*": .anon(2).named(1)], sides: [nil]),
         Row(says: "nor a file's offset", picture: "A*", notes: ["A": .file(3), "*": .file(3).pgoff(+1)], sides: [nil]),
     ]
 
@@ -54,12 +102,24 @@ struct WhatIfTests {
 
     /// In the order of the table: the series, the same as posted, relocate-anon, cow-context, no-limits.
     static let proposals: [(says: String, notes: [Character: Note], isCopy: Bool, answers: [WhatIf])] = [
-        ("an own move", ["A": .anon(1), "*": .anon(2).pgoff(+9)], true, [.recoverable, .recoverable, .recoverable, .shared, .recoverable]),
-        ("a shared move within one anon_vma", ["A": .parent(1), "*": .parent(1).pgoff(+9)], true, [.shared, .recoverable, .shared, .shared, .recoverable]),
+        (
+            "an own move", ["A": .anon(1), "*": .anon(2).pgoff(+9)], true,
+            [.recoverable, .recoverable, .recoverable, .shared, .recoverable]
+        ),
+        (
+            "a shared move within one anon_vma", ["A": .parent(1), "*": .parent(1).pgoff(+9)], true,
+            [.shared, .recoverable, .shared, .shared, .recoverable]
+        ),
         ("a shared move", ["A": .anon(1), "*": .parent(2).pgoff(+9)], true, [.shared, .shared, .shared, .shared, .recoverable]),
-        ("a change in place", ["A": .anon(1), "*": .anon(2)], false, [.recoverable, .recoverable, .shared, .recoverable, .recoverable]),
+        (
+            "a change in place", ["A": .anon(1), "*": .anon(2)], false,
+            [.recoverable, .recoverable, .shared, .recoverable, .recoverable]
+        ),
         ("of shared memory", ["A": .anon(1), "*": .parent(2)], false, [.shared, .shared, .shared, .recoverable, .recoverable]),
-        ("beside a fork's", ["A": .inherited(1), "*": .anon(2).pgoff(+9)], true, [.recoverable, .recoverable, .shared, .shared, .recoverable]),
+        (
+            "beside a fork's", ["A": .inherited(1), "*": .anon(2).pgoff(+9)], true,
+            [.recoverable, .recoverable, .shared, .shared, .recoverable]
+        ),
     ]
 
     @Test("is said by every proposal", arguments: proposals.indices)

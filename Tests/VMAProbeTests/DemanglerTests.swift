@@ -24,7 +24,10 @@ import Testing
         ("_ZGVZ4mainE1x", "guard variable for main::x"),
         ("_Z3barB5cxx11i", "bar[abi:cxx11]"),
         ("_ZN4core3ptr13drop_in_place17h0123456789abcdefE", "core::ptr::drop_in_place"),
-        ("_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$3bar17h930b740aa94f1d3aE", "<Test + 'static as foo::Bar<Test>>::bar"),
+        (
+            "_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$3bar17h930b740aa94f1d3aE",
+            "<Test + 'static as foo::Bar<Test>>::bar"
+        ),
         ("$s4main3FooV3bar1xySi_tF", "main.Foo.bar"),
         ("$s4main3FooVACycfC", "main.Foo.init"),
         ("$s4main3fooyyFyycfU_", "closure #1 in main.foo"),
@@ -36,22 +39,38 @@ import Testing
         ("$s", "$s"),
         ("_Z3fooIPFvvEEvT_", "foo<void (*)()>"),
         ("_Z1fIiEPFvvET_", "void (*f<int>(int))()"),
-        ("_RINvCsfq2Zq5gqAK1_2v03genFhElEB2_",
-            "v0::gen::<fn(u8) -> i32>"),
-        ("_RINvCsfq2Zq5gqAK1_2v03genThEEB2_",
-            "v0::gen::<(u8,)>"),
-        ("_RINvMs2_NtCsgEmfK2I1SDS_4core3fmtNtB6_9Arguments3newKj4_Kj1_ECsfq2Zq5gqAK1_2v0",
-            "<core::fmt::Arguments>::new::<4, 1>"),
-        ("_RNvXs7_NtNtCsjrHSEGnQ3l9_3std2io5errorNtB5_5ErrorNtNtCsgEmfK2I1SDS_4core3fmt7Display3fmt",
-            "<std::io::error::Error as core::fmt::Display>::fmt"),
-        ("_RNvMNtCs0_4core5sliceSh5first.llvm.123",
-            "<[u8]>::first"),
-        ("_RINvCsfq2Zq5gqAK1_2v03genINtNtCslNYArtu3iFV_5alloc3vec3VecINtNtBs_5boxed3BoxDNtNtCsgEmfK2I1SDS_4core3fmt5DebugNtNtB1h_6marker4SendEL_EEEB2_",
-            "v0::gen::<alloc::vec::Vec<alloc::boxed::Box<dyn core::fmt::Debug + core::marker::Send>>>"),
-        ("_RINvMNtNtCsgEmfK2I1SDS_4core3fmt2rtNtB3_8Argument9new_debugINtNtCslNYArtu3iFV_5alloc3vec3VecINtNtB10_5boxed3BoxDNtB5_5DebugNtNtB7_6marker4SendEL_EEECsfq2Zq5gqAK1_2v0",
-            "<core::fmt::rt::Argument>::new_debug::<alloc::vec::Vec<alloc::boxed::Box<dyn core::fmt::Debug + core::marker::Send>>>"),
-        ("_RNSNvYNCINvMs0_NtNtCsjrHSEGnQ3l9_3std4sync4onceNtBd_4Once15call_once_forceNCINvMNtBf_9once_lockINtB1g_8OnceLockINtNtBf_14reentrant_lock13ReentrantLockINtNtCsgEmfK2I1SDS_4core4cell7RefCellINtNtNtNtBh_2io8buffered10linewriter10LineWriterNtNtB36_5stdio9StdoutRawEEEE10initializeNCINvB1f_11get_or_initNCNvB3N_6stdout0E0zE0E0INtNtNtB2t_3ops8function6FnOnceTRNtBd_9OnceStateEE9call_once6vtableBh_",
-            "<<std::sync::once::Once>::call_once_force<<std::sync::once_lock::OnceLock<std::sync::reentrant_lock::ReentrantLock<core::cell::RefCell<std::io::buffered::linewriter::LineWriter<std::io::stdio::StdoutRaw>>>>>::initialize<<std::sync::once_lock::OnceLock<std::sync::reentrant_lock::ReentrantLock<core::cell::RefCell<std::io::buffered::linewriter::LineWriter<std::io::stdio::StdoutRaw>>>>>::get_or_init<std::io::stdio::stdout::{closure#0}>::{closure#0}, !>::{closure#0}>::{closure#0} as core::ops::function::FnOnce<(&std::sync::once::OnceState,)>>::call_once::{shim:vtable#0}"),
+        (
+            "_RINvCsfq2Zq5gqAK1_2v03genFhElEB2_",
+            "v0::gen::<fn(u8) -> i32>"
+        ),
+        (
+            "_RINvCsfq2Zq5gqAK1_2v03genThEEB2_",
+            "v0::gen::<(u8,)>"
+        ),
+        (
+            "_RINvMs2_NtCsgEmfK2I1SDS_4core3fmtNtB6_9Arguments3newKj4_Kj1_ECsfq2Zq5gqAK1_2v0",
+            "<core::fmt::Arguments>::new::<4, 1>"
+        ),
+        (
+            "_RNvXs7_NtNtCsjrHSEGnQ3l9_3std2io5errorNtB5_5ErrorNtNtCsgEmfK2I1SDS_4core3fmt7Display3fmt",
+            "<std::io::error::Error as core::fmt::Display>::fmt"
+        ),
+        (
+            "_RNvMNtCs0_4core5sliceSh5first.llvm.123",
+            "<[u8]>::first"
+        ),
+        (
+            "_RINvCsfq2Zq5gqAK1_2v03genINtNtCslNYArtu3iFV_5alloc3vec3VecINtNtBs_5boxed3BoxDNtNtCsgEmfK2I1SDS_4core3fmt5DebugNtNtB1h_6marker4SendEL_EEEB2_",
+            "v0::gen::<alloc::vec::Vec<alloc::boxed::Box<dyn core::fmt::Debug + core::marker::Send>>>"
+        ),
+        (
+            "_RINvMNtNtCsgEmfK2I1SDS_4core3fmt2rtNtB3_8Argument9new_debugINtNtCslNYArtu3iFV_5alloc3vec3VecINtNtB10_5boxed3BoxDNtB5_5DebugNtNtB7_6marker4SendEL_EEECsfq2Zq5gqAK1_2v0",
+            "<core::fmt::rt::Argument>::new_debug::<alloc::vec::Vec<alloc::boxed::Box<dyn core::fmt::Debug + core::marker::Send>>>"
+        ),
+        (
+            "_RNSNvYNCINvMs0_NtNtCsjrHSEGnQ3l9_3std4sync4onceNtBd_4Once15call_once_forceNCINvMNtBf_9once_lockINtB1g_8OnceLockINtNtBf_14reentrant_lock13ReentrantLockINtNtCsgEmfK2I1SDS_4core4cell7RefCellINtNtNtNtBh_2io8buffered10linewriter10LineWriterNtNtB36_5stdio9StdoutRawEEEE10initializeNCINvB1f_11get_or_initNCNvB3N_6stdout0E0zE0E0INtNtNtB2t_3ops8function6FnOnceTRNtBd_9OnceStateEE9call_once6vtableBh_",
+            "<<std::sync::once::Once>::call_once_force<<std::sync::once_lock::OnceLock<std::sync::reentrant_lock::ReentrantLock<core::cell::RefCell<std::io::buffered::linewriter::LineWriter<std::io::stdio::StdoutRaw>>>>>::initialize<<std::sync::once_lock::OnceLock<std::sync::reentrant_lock::ReentrantLock<core::cell::RefCell<std::io::buffered::linewriter::LineWriter<std::io::stdio::StdoutRaw>>>>>::get_or_init<std::io::stdio::stdout::{closure#0}>::{closure#0}, !>::{closure#0}>::{closure#0} as core::ops::function::FnOnce<(&std::sync::once::OnceState,)>>::call_once::{shim:vtable#0}"
+        ),
     ])
     func text(_ name: String, _ text: String) { #expect(Demangler.text(name) == text) }
 
@@ -65,7 +84,7 @@ import Testing
         var name = "INvC1a1f"
         var last = name.utf8.count
         name += "TuuE"
-        for _ in 0..<30 {
+        for _ in 0 ..< 30 {
             let next = name.utf8.count
             name += "T" + reference(last) + reference(last) + "E"
             last = next

@@ -53,18 +53,21 @@ struct ParserFuzzTests {
 
     private static func damage(_ bytes: inout [UInt8], _ dice: inout Seeded, near places: [Int] = []) {
         guard !bytes.isEmpty else { return }
-        for _ in 0...Int.random(in: 0..<6, using: &dice) {
-            let at = places.isEmpty || Bool.random(using: &dice)
-                ? Int.random(in: 0..<bytes.count, using: &dice) : min(bytes.count - 1, places.randomElement(using: &dice)!)
-            switch Int.random(in: 0..<6, using: &dice) {
-            case 0: bytes[at] = UInt8.random(in: 0...255, using: &dice)
-            case 1: bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+        for _ in 0 ... Int.random(in: 0 ..< 6, using: &dice) {
+            let at =
+                places.isEmpty || Bool.random(using: &dice)
+                ? Int.random(in: 0 ..< bytes.count, using: &dice) : min(bytes.count - 1, places.randomElement(using: &dice)!)
+            switch Int.random(in: 0 ..< 6, using: &dice) {
+            case 0: bytes[at] = UInt8.random(in: 0 ... 255, using: &dice)
+            case 1: bytes[at] ^= 1 << UInt8.random(in: 0 ..< 8, using: &dice)
             case 2, 3: bytes[at] = [0, 1, 0x7f, 0x80, 0xff].randomElement(using: &dice)!
             case 4:
                 // A number of eight bytes, large or small.
-                let value = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0..<64, using: &dice)
-                for byte in 0..<8 where at + byte < bytes.count { bytes[at + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
-            default: if Int.random(in: 0..<10, using: &dice) == 0 { bytes.removeSubrange(at...) }
+                let value = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0 ..< 64, using: &dice)
+                for byte in 0 ..< 8 where at + byte < bytes.count {
+                    bytes[at + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte))
+                }
+            default: if Int.random(in: 0 ..< 10, using: &dice) == 0 { bytes.removeSubrange(at...) }
             }
             if bytes.isEmpty { return }
         }
@@ -72,7 +75,8 @@ struct ParserFuzzTests {
 
     @Test func elfFiles() throws {
         let shop = try Workshop()
-        let text = "#include <stdio.h>\n__attribute__((noinline)) int target(int a) { return a * 3 + 1; }\nint main(void) { return target(2); }\n"
+        let text =
+            "#include <stdio.h>\n__attribute__((noinline)) int target(int a) { return a * 3 + 1; }\nint main(void) { return target(2); }\n"
         var seeds: [[UInt8]] = []
         for flags in [["-Wl,--build-id", "-pie", "-fPIE"], ["-g", "-no-pie", "-fno-pie"], ["-shared", "-fPIC"]] {
             let source = try shop.write("x.c", text)
@@ -84,8 +88,8 @@ struct ParserFuzzTests {
         trial.run { dice in
             var bytes = seeds.randomElement(using: &dice)!
             // Headers decide most: the file's own, and those of the sections, at its end.
-            let sections = Array(max(0, bytes.count - 2400)..<bytes.count)
-            Self.damage(&bytes, &dice, near: Bool.random(using: &dice) ? Array(0..<1024) : sections)
+            let sections = Array(max(0, bytes.count - 2400) ..< bytes.count)
+            Self.damage(&bytes, &dice, near: Bool.random(using: &dice) ? Array(0 ..< 1024) : sections)
             let fd = Self.memory(bytes)
             guard let elf = ElfFile(owning: fd) else { return }
             let file = SymbolFile(elf) { _, place in place == 0 ? Self.memory(bytes) : nil }
@@ -101,15 +105,16 @@ struct ParserFuzzTests {
         var trial = Trial("perf maps", count: 300)
         trial.run { dice in
             var text: [UInt8] = []
-            for _ in 0..<Int.random(in: 0..<200, using: &dice) {
-                let address = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0..<64, using: &dice)
-                let size = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0..<64, using: &dice)
+            for _ in 0 ..< Int.random(in: 0 ..< 200, using: &dice) {
+                let address = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0 ..< 64, using: &dice)
+                let size = UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0 ..< 64, using: &dice)
                 text += Array("\(String(address, radix: 16)) \(String(size, radix: 16)) name\n".utf8)
             }
             Self.damage(&text, &dice)
             let map = PerfMap(pause: 0) { Self.memory(text) }
-            for _ in 0..<20 {
-                _ = map.name(of: UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0..<64, using: &dice), room: 1 << 20)
+            for _ in 0 ..< 20 {
+                _ = map.name(
+                    of: UInt64.random(in: 0 ... .max, using: &dice) >> UInt64.random(in: 0 ..< 64, using: &dice), room: 1 << 20)
             }
             #expect(map.footprint < 4 << 20)
         }
@@ -117,7 +122,8 @@ struct ParserFuzzTests {
 
     private static let mangled = [
         "_ZN4shop3BoxIiE5twiceEi", "_ZNSt6vectorIiSaIiEE9push_backERKi", "_Z1fI1AIiiE1AIS1_S1_EEvT_", "_ZZ4mainENKUlvE_clEv",
-        "_RNvCs1234_7mycrate3foo", "_RINvNtC3std3mem8align_ofjE", "_RNvXCs5_1aINtB2_3FooppENtB2_3Bar3baz", "_ZN4core3ptr13drop_in_place17h0123456789abcdefE",
+        "_RNvCs1234_7mycrate3foo", "_RINvNtC3std3mem8align_ofjE", "_RNvXCs5_1aINtB2_3FooppENtB2_3Bar3baz",
+        "_ZN4core3ptr13drop_in_place17h0123456789abcdefE",
         "$s4main3FooV3bar1xySi_tF", "$sSaySiGD", "$s4main1fyyF", "_T04main1fyyF",
     ]
 
@@ -125,13 +131,13 @@ struct ParserFuzzTests {
         var trial = Trial("names", count: 3000)
         trial.run { dice in
             var bytes = Array(Self.mangled.randomElement(using: &dice)!.utf8)
-            for _ in 0..<Int.random(in: 0..<4, using: &dice) {
+            for _ in 0 ..< Int.random(in: 0 ..< 4, using: &dice) {
                 // A part of it once more, as what refers to itself has it.
-                let from = Int.random(in: 0..<bytes.count, using: &dice)
-                let piece = Array(bytes[from..<min(bytes.count, from + Int.random(in: 1..<12, using: &dice))])
-                bytes.insert(contentsOf: piece, at: Int.random(in: 0...bytes.count, using: &dice))
+                let from = Int.random(in: 0 ..< bytes.count, using: &dice)
+                let piece = Array(bytes[from ..< min(bytes.count, from + Int.random(in: 1 ..< 12, using: &dice))])
+                bytes.insert(contentsOf: piece, at: Int.random(in: 0 ... bytes.count, using: &dice))
                 if Bool.random(using: &dice) {
-                    bytes[Int.random(in: 0..<bytes.count, using: &dice)] = UInt8.random(in: 33..<127, using: &dice)
+                    bytes[Int.random(in: 0 ..< bytes.count, using: &dice)] = UInt8.random(in: 33 ..< 127, using: &dice)
                 }
             }
             // Swift's demangler has no bound of its own: in the reader it has a timer.
@@ -143,8 +149,11 @@ struct ParserFuzzTests {
 
     @Test func messages() {
         let messages: [HelperMessage] = [
-            .open(key: 1, FileRequest(kind: .mapped, pid: 1, path: "/x", start: 1, end: 2, identity: FileIdentity(device: 1, inode: 2))),
-            .opened(key: 2, .another), .file(key: 3, .perfMap), .more(key: 4, .buildID([1, 2, 3]), place: 1), .moreFile(found: true),
+            .open(
+                key: 1,
+                FileRequest(kind: .mapped, pid: 1, path: "/x", start: 1, end: 2, identity: FileIdentity(device: 1, inode: 2))),
+            .opened(key: 2, .another), .file(key: 3, .perfMap), .more(key: 4, .buildID([1, 2, 3]), place: 1),
+            .moreFile(found: true),
             .lookUp(id: 5, key: 6, isPlain: true, [NameRequest(address: 7, isCaller: true)]),
             .names(id: 8, [NameAnswer(address: 9, isProgram: true, name: "x")]), .names(id: 10, nil),
         ]

@@ -17,9 +17,12 @@ struct PathTreeTests {
         func walk(_ root: UInt64, _ stack: [UInt64], registers: [UInt64] = Array(repeating: 0, count: 8)) -> UInt64? {
             let nodes = bytes.assumingMemoryBound(to: vme_path.self)
             var key = root
-            for _ in 0..<VME_PATH_LEVELS {
+            for _ in 0 ..< VME_PATH_LEVELS {
                 let first = vme_path_place(key)
-                guard let place = (0..<UInt32(4)).map({ Int((first + $0) & UInt32(VME_PATHS - 1)) }).first(where: { nodes[$0].key == key })
+                guard
+                    let place = (0 ..< UInt32(4)).map({ Int((first + $0) & UInt32(VME_PATHS - 1)) }).first(where: {
+                        nodes[$0].key == key
+                    })
                 else { return nil }
                 var node = nodes[place]
                 if node.stack != 0 { return node.stack }
@@ -27,9 +30,11 @@ struct PathTreeTests {
                 let words = Int(node.span & UInt16(VME_PATH_WINDOW - 1)) + 1
                 guard Int(node.from) + words <= stack.count else { return nil }
                 let window = stack[Int(node.from)...]
-                for register in 2..<8 where node.registers & 1 << UInt8(register) != 0 { key = PathTree.mix(key, registers[register]) }
+                for register in 2 ..< 8 where node.registers & 1 << UInt8(register) != 0 {
+                    key = PathTree.mix(key, registers[register])
+                }
                 withUnsafeBytes(of: &node.words) { offsets in
-                    for index in 0..<Int(node.count) { key = PathTree.mix(key, window[Int(node.from) + Int(offsets[index])]) }
+                    for index in 0 ..< Int(node.count) { key = PathTree.mix(key, window[Int(node.from) + Int(offsets[index])]) }
                 }
             }
             return nil
@@ -39,7 +44,9 @@ struct PathTreeTests {
     static func named(_ stack: UInt32) -> UInt64 { VME_STACK_KNOWN | UInt64(stack) }
 
     /// A stack of `words` numbers that come from `seed`.
-    static func stack(_ words: Int, _ seed: UInt64 = 1) -> [UInt64] { (0..<UInt64(words)).map { ($0 &+ 1) &* 0x9e37_79b9 ^ seed &* 77 } }
+    static func stack(_ words: Int, _ seed: UInt64 = 1) -> [UInt64] {
+        (0 ..< UInt64(words)).map { ($0 &+ 1) &* 0x9e37_79b9 ^ seed &* 77 }
+    }
 
     static func teach(_ tree: inout PathTree, _ root: UInt64, _ inputs: [UInt16], _ stack: [UInt64], _ name: UInt32) {
         tree.teach(root, inputs, stack: name) { input in
@@ -51,7 +58,7 @@ struct PathTreeTests {
     func onePath(count: Int) {
         let memory = Memory()
         var tree = PathTree(memory.bytes)
-        let inputs = (0..<count).map { UInt16($0 * 5) }
+        let inputs = (0 ..< count).map { UInt16($0 * 5) }
         var stack = Self.stack(count * 5 + 1)
         Self.teach(&tree, 99, inputs, stack, 7)
         #expect(memory.walk(99, stack) == Self.named(7))
@@ -73,12 +80,12 @@ struct PathTreeTests {
         var first = Self.stack(256), second = first, third = first
         second[3] = 1
         third[3] = 2
-        for _ in 0..<2 {
+        for _ in 0 ..< 2 {
             Self.teach(&tree, 1, [0, 3, 5, 9], first, 1)
             Self.teach(&tree, 1, [0, 3, 6, 200], second, 2)
             Self.teach(&tree, 1, [0, 3], third, 3)
         }
-        for noise in UInt64(0)..<20 {
+        for noise in UInt64(0) ..< 20 {
             (first[6], first[200], second[5], second[9], third[7]) = (noise, noise, noise, noise, noise)
             #expect(memory.walk(1, first) == Self.named(1))
             #expect(memory.walk(1, second) == Self.named(2))
@@ -108,13 +115,13 @@ struct PathTreeTests {
         var tree = PathTree(memory.bytes)
         let paths = Int(VME_PATHS) / 2
         var (known, taught) = (0, 0)
-        for path in 0..<paths {
+        for path in 0 ..< paths {
             let stack = Self.stack(8, UInt64(path))
             Self.teach(&tree, UInt64(path) &* 0x1234_5678_9abc_def1 | 1, [0, 2, 7], stack, UInt32(path + 1))
             // What is new may take the place of what leads to it.
             if memory.walk(UInt64(path) &* 0x1234_5678_9abc_def1 | 1, stack) == Self.named(UInt32(path + 1)) { taught += 1 }
         }
-        for path in 0..<paths {
+        for path in 0 ..< paths {
             let found = memory.walk(UInt64(path) &* 0x1234_5678_9abc_def1 | 1, Self.stack(8, UInt64(path)))
             #expect(found == nil || found == Self.named(UInt32(path + 1)))
             if found != nil { known += 1 }
@@ -129,7 +136,7 @@ struct PathTreeTests {
         let nodes = memory.bytes.assumingMemoryBound(to: vme_path.self)
         tree.want(2000, 5)
         tree.want(1000, 5)
-        let node = (0..<Int(VME_PATHS)).first { nodes[$0].key == 5 }
+        let node = (0 ..< Int(VME_PATHS)).first { nodes[$0].key == 5 }
         #expect(node.map { nodes[$0].want } == 2000)
         #expect(memory.walk(5, Self.stack(8)) == nil)
         Self.teach(&tree, 5, [1], Self.stack(8), 4)

@@ -73,7 +73,8 @@ struct ShapeTests {
     @Test(
         "vma_merge is hooked by the program that knows its arguments",
         arguments: [
-            (KnownPrototype.vmaMergeNamed, "on_vma_merge", "no commit"), (KnownPrototype.vmaMergeIterator, "on_vma_merge_iterator", "on_enter_khugepaged"),
+            (KnownPrototype.vmaMergeNamed, "on_vma_merge", "no commit"),
+            (KnownPrototype.vmaMergeIterator, "on_vma_merge_iterator", "on_enter_khugepaged"),
             (KnownPrototype.vmaMergeSource, "on_vma_merge_source", "on_enter_khugepaged"),
         ])
     func prototypes(_ prototype: Prototype, _ program: String, _ commit: String) {
@@ -93,7 +94,8 @@ struct ShapeTests {
     func modify() {
         let shape = Self.mapleTree([
             "vma_merge_new_range": "vma_merge_struct*", "commit_merge": "vma_merge_struct*",
-            "vma_modify": "vma_iterator*, vm_area_struct*, vm_area_struct*, 8, 8, 8, mempolicy*, =vm_userfaultfd_ctx, anon_vma_name*",
+            "vma_modify":
+                "vma_iterator*, vm_area_struct*, vm_area_struct*, 8, 8, 8, mempolicy*, =vm_userfaultfd_ctx, anon_vma_name*",
         ])
         #expect(Self.program(AttachPlan(.hooks, shape), .changeAttempt) == nil)
     }
@@ -111,9 +113,12 @@ struct ShapeTests {
     @Test(
         "a renamed function is hooked by its symbol, unless there are two",
         arguments: [
-            (["vma_merge"], "vma_merge"), (["vma_merge", "vma_merge.cold"], "vma_merge"), (["vma_merge.isra.0", "vma_merge.isra.0.cold"], "vma_merge.isra.0"),
-            (["vma_merge.llvm.123"], "vma_merge.llvm.123"), (["vma_merge.constprop.0", "vma_merge.part.0"], "vma_merge.constprop.0"),
-            (["vma_merge", "vma_merge.constprop.0"], nil), (["vma_merge", "vma_merge"], nil), (["vma_merge.cold"], nil), ([], nil),
+            (["vma_merge"], "vma_merge"), (["vma_merge", "vma_merge.cold"], "vma_merge"),
+            (["vma_merge.isra.0", "vma_merge.isra.0.cold"], "vma_merge.isra.0"),
+            (["vma_merge.llvm.123"], "vma_merge.llvm.123"),
+            (["vma_merge.constprop.0", "vma_merge.part.0"], "vma_merge.constprop.0"),
+            (["vma_merge", "vma_merge.constprop.0"], nil), (["vma_merge", "vma_merge"], nil), (["vma_merge.cold"], nil),
+            ([], nil),
         ] as [([String], String?)])
     func clones(_ symbols: [String], _ expected: String?) {
         var shape = Self.mapleTree(["vma_merge": KnownPrototype.vmaMergeIterator.description])
@@ -125,7 +130,9 @@ struct ShapeTests {
     @Test("each merge rule follows from experiments alone, never from a function")
     func rules() {
         var shape = KernelShape()
-        shape.trials = ["hole-joins-prev": true, "close-prev-grows": true, "close-next-grows": true, "brk-joins-below-start": false]
+        shape.trials = [
+            "hole-joins-prev": true, "close-prev-grows": true, "close-next-grows": true, "brk-joins-below-start": false,
+        ]
         let before = shape.model
         shape.functions = ["vma_merge": KnownPrototype.vmaMerge, "may_remove_vma": Prototype("")]
         #expect(shape.model == before && before.name.contains("close:removed") && before.name.contains("brk:start"))

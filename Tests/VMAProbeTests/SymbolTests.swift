@@ -221,16 +221,16 @@ private let program = headers + Running.main("target")
             exercise(damaged)
         }
         for length in stride(from: 0, to: whole.count, by: max(whole.count / 200, 1)) { try put(whole.prefix(length)) }
-        for length in 0..<80 { try put(whole.prefix(length)) }
+        for length in 0 ..< 80 { try put(whole.prefix(length)) }
         var random = Seeded(state: 1)
         // Headers decide most: the file's own, at its start, and those of the sections, at its end.
-        let headers = Array(0..<1024) + Array(whole.count - 2200..<whole.count)
-        for round in 0..<1500 {
+        let headers = Array(0 ..< 1024) + Array(whole.count - 2200 ..< whole.count)
+        for round in 0 ..< 1500 {
             var data = whole
-            for _ in 0...Int.random(in: 0..<6, using: &random) {
-                let anywhere = Int.random(in: 0..<data.count, using: &random)
+            for _ in 0 ... Int.random(in: 0 ..< 6, using: &random) {
+                let anywhere = Int.random(in: 0 ..< data.count, using: &random)
                 let at = round % 3 == 0 ? anywhere : headers.randomElement(using: &random)!
-                let values = [0, 0xff, 0x7f, 0x80, UInt8.random(in: 0...255, using: &random)]
+                let values = [0, 0xff, 0x7f, 0x80, UInt8.random(in: 0 ... 255, using: &random)]
                 data[at] = values.randomElement(using: &random)!
             }
             try put(data)

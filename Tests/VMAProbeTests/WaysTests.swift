@@ -9,10 +9,14 @@ struct WaysTests {
     private static let iterator: Set<String> = ["bpf_iter__task", "bpf_iter__task_vma"]
     private static let taskIterator: Set<String> = ["bpf_iter_attach_task"]
     private static let cast: Set<String> = ["bpf_rdonly_cast", "bpf_task_from_pid", "bpf_task_release"]
-    private static let kfuncIterator: Set<String> = ["bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy"]
+    private static let kfuncIterator: Set<String> = [
+        "bpf_iter_task_vma_new", "bpf_iter_task_vma_next", "bpf_iter_task_vma_destroy",
+    ]
     private static let preemption: Set<String> = ["bpf_preempt_disable", "bpf_preempt_enable"]
 
-    private func ways(_ functions: Set<String>, _ structs: Set<String> = iterator, readsLayouts: Bool = true, counts: Bool = false)
+    private func ways(
+        _ functions: Set<String>, _ structs: Set<String> = iterator, readsLayouts: Bool = true, counts: Bool = false
+    )
         -> [String]
     {
         Way.candidates(
@@ -50,7 +54,8 @@ struct WaysTests {
     @Test("programs that read no layout are tried in each build that makes a difference")
     func plain() {
         #expect(ways([], readsLayouts: false) == ["without kfuncs"])
-        #expect(ways(Self.cast.union(Self.preemption), readsLayouts: false) == ["full", "without bpf_rdonly_cast", "without kfuncs"])
+        #expect(
+            ways(Self.cast.union(Self.preemption), readsLayouts: false) == ["full", "without bpf_rdonly_cast", "without kfuncs"])
     }
 
     @Test("processes are counted in /proc where the iterator over tasks is not, or is refused")

@@ -89,7 +89,7 @@ struct AnswerTests {
 
     @Test("where gaps fill it, no boundary is to blame")
     func gaps() {
-        let lines = lines(standing((1...9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]), limit: 10)
+        let lines = lines(standing((1 ... 9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]), limit: 10)
         #expect(lines[1] == "filled by   8 gaps, and 1 boundary: 1 pgoff; 1 recoverable")
         #expect(lines[2] == "left by     what was there before (or exec): 8 of the 8 gaps")
         #expect(lines[3].hasPrefix("what to do  gaps: Map larger pieces"))
@@ -113,7 +113,8 @@ struct AnswerTests {
     @Test("who does it now is named before what stood there before")
     func before() {
         let vmas = [Sample.page(0x10), Sample.page(0x11, pgoff: 7), Sample.page(0x12, pgoff: 70), Sample.page(0x13, pgoff: 700)]
-        let lines = lines(standing(vmas, [(0x13000, ["mremap (libc.so.6)", "main (app)", "__libc_start_call_main (libc.so.6)"])]))
+        let lines = lines(
+            standing(vmas, [(0x13000, ["mremap (libc.so.6)", "main (app)", "__libc_start_call_main (libc.so.6)"])]))
         #expect(lines[2] == "left by     mmap in mremap by main: 1 of the 3 pgoff; 2 stood before")
     }
 
@@ -152,7 +153,7 @@ struct AnswerTests {
             let syscall = Syscall(number: number, arguments: [whole.start, 400 << 12, 0, 0, 0, 0])
             observer.apply(.section(Section(origin, syscall, stack: 7, ranges: [whole], writes: 1, incomplete: false)))
         }
-        call(10, (0..<400).map { $0 % 2 == 0 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) })
+        call(10, (0 ..< 400).map { $0 % 2 == 0 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) })
         call(11, [])
         let report = Sample.report(observer)
         let text = lines(report)
@@ -174,7 +175,7 @@ struct AnswerTests {
             observer.apply(.snapshot(mm, [Sample.page(0x1000, pages: 400)], asOf: 1_000_000_000))
             let origin = Origin(time: 2_000_000_000, mm: mm, tgid: 100, tid: 100)
             let whole = AddressRange(0x1000 << 12, 0x1190 << 12)
-            let vmas = (0..<400).map { $0 % 2 == 0 || mm == 1 && $0 > 300 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) }
+            let vmas = (0 ..< 400).map { $0 % 2 == 0 || mm == 1 && $0 > 300 ? Sample.page(0x1000 + $0) : guarded(0x1000 + $0) }
             observer.apply(.rows(Rows(origin, whole, .after, truncated: false, vmas)))
             let syscall = Syscall(number: 10, arguments: [whole.start, 400 << 12, 0, 0, 0, 0])
             observer.apply(.section(Section(origin, syscall, stack: 7, ranges: [whole], writes: 1, incomplete: false)))
@@ -199,14 +200,18 @@ struct AnswerTests {
     @Test("each advice fits its line", arguments: Remedies.table.map(\.slug))
     func fits(_ slug: String) throws {
         for remedy in Remedies.table where remedy.slug == slug {
-            #expect(remedy.line.count <= Answer.room && remedy.advice.hasSuffix(".") && remedy.reason.hasSuffix("."), "\(remedy.line)")
+            #expect(
+                remedy.line.count <= Answer.room && remedy.advice.hasSuffix(".") && remedy.reason.hasSuffix("."), "\(remedy.line)"
+            )
         }
     }
 
     @Test("what is alike in several processes is one row of text, and of JSON one for each")
     func alike() throws {
         let observer = Sample.observer()
-        for _ in 1...2 { Sample.attempt(observer, mm: 2, Sample.page(0x31, pgoff: 0x99, anonVMA: 1), before: Sample.page(0x30, anonVMA: 1)) }
+        for _ in 1 ... 2 {
+            Sample.attempt(observer, mm: 2, Sample.page(0x31, pgoff: 0x99, anonVMA: 1), before: Sample.page(0x30, anonVMA: 1))
+        }
         let report = Sample.report(observer)
         #expect(Sample.render("text", report).contains("5×  pgoff  mremap, prev side, recoverable  worker1[100] and 1 other\n"))
         #expect(report.missed.filter { $0.blockers == .pgoff }.map(\.count) == [3, 2])
@@ -217,7 +222,7 @@ struct AnswerTests {
     func rare() {
         let observer = Sample.observer()
         #expect(!Sample.render("text", Sample.report(observer)).contains("which is rare"))
-        for _ in 1...500 { Sample.attempt(observer, mm: 2, Sample.page(0x31), before: Sample.page(0x30), merges: true) }
+        for _ in 1 ... 500 { Sample.attempt(observer, mm: 2, Sample.page(0x31), before: Sample.page(0x30), merges: true) }
         #expect(Sample.render("text", Sample.report(observer)).contains("which is rare, as in most programs"))
     }
 

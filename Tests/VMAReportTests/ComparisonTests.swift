@@ -8,19 +8,26 @@ import VMACore
 struct ComparisonTests {
     private let figures = Figures(Sample.report())
 
-    @Test("a condition holds when all its parts do, and says by which values", arguments: [
-        ("missed>4", "missed is 5"), ("missed.pgoff >= 3", "missed.pgoff is 3"), ("missed.pgoff+anon_vma==1", "missed.pgoff+anon_vma is 1"),
-        ("missed.prot<1", "missed.prot is 0"), ("missed>0,lost==0", "missed is 5, lost is 0"),
-        ("missed>0 and what_if.recoverable!=0", "missed is 5, what_if.recoverable is 4"),
-        ("vmas.now<=3", "vmas.now is 3"), ("boundaries.total==2", "boundaries.total is 2"), ("unexplained>-1", "unexplained is 0"),
-        ("missed<5.5", "missed is 5"),
-    ])
+    @Test(
+        "a condition holds when all its parts do, and says by which values",
+        arguments: [
+            ("missed>4", "missed is 5"), ("missed.pgoff >= 3", "missed.pgoff is 3"),
+            ("missed.pgoff+anon_vma==1", "missed.pgoff+anon_vma is 1"),
+            ("missed.prot<1", "missed.prot is 0"), ("missed>0,lost==0", "missed is 5, lost is 0"),
+            ("missed>0 and what_if.recoverable!=0", "missed is 5, what_if.recoverable is 4"),
+            ("vmas.now<=3", "vmas.now is 3"), ("boundaries.total==2", "boundaries.total is 2"),
+            ("unexplained>-1", "unexplained is 0"),
+            ("missed<5.5", "missed is 5"),
+        ])
     func holds(_ text: String, _ failure: String) throws { #expect(try Condition(text).failure(figures) == failure) }
 
-    @Test("and does not when one does not, or is not known", arguments: [
-        "missed>5", "missed.pgoff<3", "missed>0,lost>0", "missed>9 and lost==0", "growth_per_minute>0", "growth_per_minute<=0",
-        "delta.missed==0",
-    ])
+    @Test(
+        "and does not when one does not, or is not known",
+        arguments: [
+            "missed>5", "missed.pgoff<3", "missed>0,lost>0", "missed>9 and lost==0", "growth_per_minute>0",
+            "growth_per_minute<=0",
+            "delta.missed==0",
+        ])
     func holdsNot(_ text: String) throws { #expect(try Condition(text).failure(figures) == nil) }
 
     @Test("a report has the numbers that its JSON has")
@@ -40,13 +47,17 @@ struct ComparisonTests {
         #expect(try Condition("seconds_to_limit>0").failure(growing) == nil, "it is too far off to tell")
     }
 
-    @Test("a bad one is named", arguments: [
-        ("", "is no comparison"), ("missed", "'missed'"), ("missed>", "no number"), ("missed>x", "'x'"), ("missed=1", "'missed=1'"),
-        ("mised>0", "no 'mised'"), ("missed.pgof>0", "no 'missed.pgof'"), ("missed.anon_vma+pgoff>0", "no 'missed.anon_vma+pgoff'"),
-        ("missed.>0", "no 'missed.'"), ("what_if.x>0", "no 'what_if.x'"), ("missed>0,", "is no comparison"),
-        ("missed>0 and", "is no comparison"), ("missed>nan", "'nan'"), ("missed>inf", "'inf'"), ("missed><1", "'missed><1'"),
-        ("delta.delta.missed>0", "no 'delta.missed'"), ("boundaries.unexplained>0", "no 'boundaries.unexplained'"),
-    ])
+    @Test(
+        "a bad one is named",
+        arguments: [
+            ("", "is no comparison"), ("missed", "'missed'"), ("missed>", "no number"), ("missed>x", "'x'"),
+            ("missed=1", "'missed=1'"),
+            ("mised>0", "no 'mised'"), ("missed.pgof>0", "no 'missed.pgof'"),
+            ("missed.anon_vma+pgoff>0", "no 'missed.anon_vma+pgoff'"),
+            ("missed.>0", "no 'missed.'"), ("what_if.x>0", "no 'what_if.x'"), ("missed>0,", "is no comparison"),
+            ("missed>0 and", "is no comparison"), ("missed>nan", "'nan'"), ("missed>inf", "'inf'"), ("missed><1", "'missed><1'"),
+            ("delta.delta.missed>0", "no 'delta.missed'"), ("boundaries.unexplained>0", "no 'boundaries.unexplained'"),
+        ])
     func misuse(_ text: String, _ names: String) {
         #expect { try Condition(text) } throws: { ($0 as? Condition.Misuse)?.message.contains(names) == true }
     }
@@ -73,7 +84,9 @@ struct ComparisonTests {
         #expect(vmas == ["before": 13, "after": 3])
     }
 
-    @Test("what is no report is refused", arguments: ["", "[]", "{}", "{\"schema\":\"vmascope.layout.v1\"}", "{\"schema\":\"vmascope.report.v1\"}"])
+    @Test(
+        "what is no report is refused",
+        arguments: ["", "[]", "{}", "{\"schema\":\"vmascope.layout.v1\"}", "{\"schema\":\"vmascope.report.v1\"}"])
     func noReport(_ text: String) { #expect(throws: Figures.NoReport.self) { try Figures(text) } }
 }
 
@@ -86,17 +99,23 @@ struct JSONValueTests {
         #expect(report["totals"]?["attempts"]?.number == 3)
     }
 
-    @Test("every kind of value", arguments: [
-        ("null", JSONValue.null), (" [ true , false ] ", .array([.bool(true), .bool(false)])), ("-0.5e+2", .number(-50)),
-        ("{\"a\":1,\"a\":2}", .object(["a": .number(2)])), ("\"\\u00e9\\ud83d\\ude00\\n\"", .string("é😀\n")),
-        ("\"\\ud83d\"", .string("\u{fffd}")), ("{}", .object([:])), ("[]", .array([])), ("18446744073709551615", .number(18446744073709551615)),
-    ])
+    @Test(
+        "every kind of value",
+        arguments: [
+            ("null", JSONValue.null), (" [ true , false ] ", .array([.bool(true), .bool(false)])), ("-0.5e+2", .number(-50)),
+            ("{\"a\":1,\"a\":2}", .object(["a": .number(2)])), ("\"\\u00e9\\ud83d\\ude00\\n\"", .string("é😀\n")),
+            ("\"\\ud83d\"", .string("\u{fffd}")), ("{}", .object([:])), ("[]", .array([])),
+            ("18446744073709551615", .number(18446744073709551615)),
+        ])
     func kinds(_ text: String, _ value: JSONValue) throws { #expect(try JSONValue(text) == value) }
 
-    @Test("what is none is refused", arguments: [
-        "", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "[1 2]", "1 2", "01", "1.", ".5", "-", "1e", "+1", "nul", "\"", "\"\\x\"",
-        "\"\\u12g4\"", "\"\u{1}\"", "1e999", "NaN", "\"\\ud83d\\u\"", "tru", "[", "\"\\", "{\"a\":1,}",
-    ])
+    @Test(
+        "what is none is refused",
+        arguments: [
+            "", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "[1 2]", "1 2", "01", "1.", ".5", "-", "1e", "+1", "nul", "\"",
+            "\"\\x\"",
+            "\"\\u12g4\"", "\"\u{1}\"", "1e999", "NaN", "\"\\ud83d\\u\"", "tru", "[", "\"\\", "{\"a\":1,}",
+        ])
     func damaged(_ text: String) { #expect(throws: JSONValue.Damage.self) { try JSONValue(text) } }
 
     @Test("deep nesting ends in an error, not in an overflow")

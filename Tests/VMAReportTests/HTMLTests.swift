@@ -43,7 +43,7 @@ struct HTMLTests {
         let layout = try #require((data["layouts"] as? [[String: Any]])?.first)
         let v = try #require(layout["v"] as? [Int])
         #expect(v.count == 4 * 13)
-        #expect(Array(v[0..<2]) == [0x10, 1])
+        #expect(Array(v[0 ..< 2]) == [0x10, 1])
         #expect(strings[v[2]] == "rw-p anonymous")
         #expect(strings[v[3] - 1] == "pgoff+anon_vma")
         #expect(v[4 * 12 + 3] == 0)
@@ -56,7 +56,8 @@ struct HTMLTests {
         let strings = try #require(data["strings"] as? [String])
         let misses = try #require(data["misses"] as? [[Int]])
         #expect(misses.reduce(0) { $0 + $1[0] } == 5)
-        #expect(misses[0].dropFirst().map { strings[$0] } == ["mremap prev", "pgoff", "worker1", "a;b\\x0ac", "main", "fill_hole"])
+        #expect(
+            misses[0].dropFirst().map { strings[$0] } == ["mremap prev", "pgoff", "worker1", "a;b\\x0ac", "main", "fill_hole"])
         let boundaries = try #require(data["boundaries"] as? [[Int]])
         #expect(boundaries.map { strings[$0[1]] } == ["before", "before"])
     }

@@ -9,7 +9,8 @@ import VMACore
 struct HostileTests {
     /// Escape codes of 7 and 8 bits, line ends, changes of direction, invisible marks, markup, and
     /// more than fits.
-    static let evil = "</script><img src=x onerror='a'>\"&\u{1b}[2J\u{9b}31m\r\n\u{7f}\u{0}\u{202e}\u{2066}\u{2028}\u{feff}-->"
+    static let evil =
+        "</script><img src=x onerror='a'>\"&\u{1b}[2J\u{9b}31m\r\n\u{7f}\u{0}\u{202e}\u{2066}\u{2028}\u{feff}-->"
         + String(repeating: "long", count: 40)
 
     static let report: Report = {
@@ -51,7 +52,8 @@ struct HostileTests {
     func layouts() {
         let process = Self.report.processes[0]
         let layout = LayoutReport(
-            pid: 1, command: process.command, limit: 1, layout: process.layout, judge: Self.report.judge, labels: Self.report.labels)
+            pid: 1, command: process.command, limit: 1, layout: process.layout, judge: Self.report.judge,
+            labels: Self.report.labels)
         var text = ""
         TextLayout(colour: false).render(layout, into: &text)
         JSONLayout().render(layout, into: &text)
@@ -89,10 +91,12 @@ struct HostileTests {
         #expect(!data.contains("<"))
     }
 
-    @Test("are spelt out, and what is only foreign stays", arguments: [
-        ("plain", "plain"), ("ü≠😀日本", "ü≠😀日本"), ("\u{1b}[1m", "\\x1b[1m"), ("\u{9b}\u{7f}\t", "\\x9b\\x7f\\x09"),
-        ("a\u{202e}b\u{200d}", "a\\u{202e}b\\u{200d}"), ("\u{2028}", "\\u{2028}"),
-    ])
+    @Test(
+        "are spelt out, and what is only foreign stays",
+        arguments: [
+            ("plain", "plain"), ("ü≠😀日本", "ü≠😀日本"), ("\u{1b}[1m", "\\x1b[1m"), ("\u{9b}\u{7f}\t", "\\x9b\\x7f\\x09"),
+            ("a\u{202e}b\u{200d}", "a\\u{202e}b\\u{200d}"), ("\u{2028}", "\\u{2028}"),
+        ])
     func printable(_ text: String, _ shown: String) { #expect(Fit.printable(text) == shown) }
 
     @Test("are shortened in the middle, lists at their end, and text is broken at spaces")

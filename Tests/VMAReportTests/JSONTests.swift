@@ -17,14 +17,17 @@ struct JSONTests {
         let text = Sample.render("json")
         #expect(text.hasSuffix("}\n") && !text.hasSuffix("\n\n"))
         let report = try object(text)
-        #expect(keys(report) == [
-            "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "refused", "processes", "missed",
-            "standing", "standing_at_peak", "folded", "remedies", "answer",
-        ])
+        #expect(
+            keys(report) == [
+                "schema", "tool", "host", "window", "events", "agreement", "layout_audit", "totals", "refused", "processes",
+                "missed",
+                "standing", "standing_at_peak", "folded", "remedies", "answer",
+            ])
         #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak"])
-        #expect(keys(report["answer"]) == [
-            "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "remedy", "trust",
-        ])
+        #expect(
+            keys(report["answer"]) == [
+                "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "remedy", "trust",
+            ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
         #expect(keys(report["tool"]) == ["version"])
         #expect(keys(report["host"]) == ["kernel", "source", "merge_rules"])
@@ -32,33 +35,42 @@ struct JSONTests {
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
         #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
-        #expect(keys(report["totals"]) == ["attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain", "other_stacks", "refused"])
+        #expect(
+            keys(report["totals"]) == [
+                "attempts", "merged", "missed", "missed_by", "what_if", "what_if_by_proposal", "gain", "other_stacks", "refused",
+            ])
 
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
-        #expect(keys(process) == [
-            "pid", "image", "comm", "vmas", "growth_per_minute", "growth_observed_seconds", "seconds_to_limit", "attempts", "merged", "missed", "missed_by",
-            "what_if", "what_if_by_proposal", "gain", "refused", "boundaries", "gaps", "peak",
-        ])
+        #expect(
+            keys(process) == [
+                "pid", "image", "comm", "vmas", "growth_per_minute", "growth_observed_seconds", "seconds_to_limit", "attempts",
+                "merged", "missed", "missed_by",
+                "what_if", "what_if_by_proposal", "gain", "refused", "boundaries", "gaps", "peak",
+            ])
         #expect(keys(process["peak"]).isSuperset(of: ["vmas", "at", "boundaries", "gaps"]))
         #expect(keys(process["gaps"]) == ["total"])
         #expect(keys(process["vmas"]) == ["start", "now", "peak", "limit"])
         #expect(keys(process["boundaries"]) == ["total", "blocked_by", "recoverable", "what_if", "what_if_by_proposal"])
 
         let miss = try #require((report["missed"] as? [[String: Any]])?.first)
-        #expect(keys(miss) == [
-            "pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "what_if_why", "what_if_by_proposal", "example",
-            "stack", "stack_complete",
-        ])
+        #expect(
+            keys(miss) == [
+                "pid", "image", "op", "side", "blockers", "detail", "count", "what_if", "what_if_why", "what_if_by_proposal",
+                "example",
+                "stack", "stack_complete",
+            ])
         let example = try #require(miss["example"] as? [String: Any])
         #expect(keys(example) == ["time", "proposed", "prev", "next"])
         #expect(keys(example["proposed"]) == ["start", "end", "prot", "flags", "pgoff", "anon_vma", "file", "name"])
         #expect(example["next"] is NSNull)
 
         let row = try #require((report["standing"] as? [[String: Any]])?.first)
-        #expect(keys(row) == [
-            "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by", "what_if_when",
-            "what_if_why", "what_if_now", "what_if_by_proposal", "count", "remedy", "example", "stack", "stack_complete",
-        ])
+        #expect(
+            keys(row) == [
+                "kind", "pid", "image", "op", "blockers", "detail", "left_only", "right_only", "what_if", "what_if_by",
+                "what_if_when",
+                "what_if_why", "what_if_now", "what_if_by_proposal", "count", "remedy", "example", "stack", "stack_complete",
+            ])
         #expect(keys(row["example"]) == ["left", "right"])
     }
 
@@ -150,12 +162,14 @@ struct JSONTests {
         #expect(keys(boundaries.first) == ["index", "blockers", "detail", "what_if", "what_if_now", "what_if_by_proposal"])
     }
 
-    @Test("strings are escaped as RFC 8259 says", arguments: [
-        ("plain", "\"plain\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\n\t\r", "\"\\n\\t\\r\""),
-        ("\u{1b}[1m\u{0}", "\"\\u001b[1m\\u0000\""),
-        ("\u{9b}1m\u{7f}", "\"\\u009b1m\\u007f\""), ("a\u{202e}b\u{2028}", "\"a\\u202eb\\u2028\""),
-        ("\u{e0041}", "\"\\udb40\\udc41\""), ("ü≠😀", "\"ü≠😀\""),
-    ])
+    @Test(
+        "strings are escaped as RFC 8259 says",
+        arguments: [
+            ("plain", "\"plain\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("\n\t\r", "\"\\n\\t\\r\""),
+            ("\u{1b}[1m\u{0}", "\"\\u001b[1m\\u0000\""),
+            ("\u{9b}1m\u{7f}", "\"\\u009b1m\\u007f\""), ("a\u{202e}b\u{2028}", "\"a\\u202eb\\u2028\""),
+            ("\u{e0041}", "\"\\udb40\\udc41\""), ("ü≠😀", "\"ü≠😀\""),
+        ])
     func escapes(_ plain: String, _ quoted: String) throws {
         #expect(JSONWriter.quoted(plain) == quoted)
         let back = try JSONSerialization.jsonObject(with: Data(quoted.utf8), options: .fragmentsAllowed)
@@ -189,7 +203,7 @@ struct BoundedTests {
     @Test("has the most frequent rows one by one, the others by kind, and all of their counts")
     func bounded() {
         var miss = Sample.report().missed[0]
-        let rows = (0..<100).map { index in
+        let rows = (0 ..< 100).map { index in
             miss.count = 100 - index
             miss.blockers = index % 2 == 0 ? .pgoff : .flags
             return miss
@@ -208,7 +222,7 @@ struct BoundedTests {
     func size() {
         var report = Sample.report()
         let (miss, row) = (report.missed[0], report.standing[0])
-        for pid in UInt32(1)...8000 {
+        for pid in UInt32(1) ... 8000 {
             var (one, other) = (miss, row)
             (one.pid, one.image, other.pid, other.image) = (pid, pid, pid, pid)
             report.missed.append(one)

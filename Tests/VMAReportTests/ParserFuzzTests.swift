@@ -20,14 +20,14 @@ struct ParserFuzzTests {
         var (done, slowest, read) = (0, 0.0, 0)
         while seconds.map({ Date().timeIntervalSince(start) < $0 }) ?? (done < 300) {
             var bytes = whole
-            for _ in 0...random(8) {
+            for _ in 0 ... random(8) {
                 let at = random(bytes.count)
                 switch random(6) {
                 case 0: bytes[at] = UInt8(random(256))
-                case 1: bytes.removeSubrange(at..<min(bytes.count, at + random(20)))
+                case 1: bytes.removeSubrange(at ..< min(bytes.count, at + random(20)))
                 case 2: bytes.insert(contentsOf: Array("[[{\"\\u1e99,-.0".utf8.prefix(1 + random(14))), at: at)
                 case 3: bytes.insert(contentsOf: Array(repeating: UInt8(ascii: "["), count: random(200)), at: at)
-                case 4: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + random(60))], at: random(bytes.count))
+                case 4: bytes.insert(contentsOf: bytes[at ..< min(bytes.count, at + random(60))], at: random(bytes.count))
                 default: if random(10) == 0 { bytes.removeSubrange(at...) }
                 }
                 if bytes.isEmpty { break }

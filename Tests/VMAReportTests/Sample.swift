@@ -29,7 +29,7 @@ enum Sample {
         }
         // Three times a page moved beside one that it does not continue, once beside another
         // anon_vma and another advice, too.
-        for _ in 1...3 { attempt(observer, mm: 1, page(0x31, pgoff: 0x99, anonVMA: 1), before: page(0x30, anonVMA: 1)) }
+        for _ in 1 ... 3 { attempt(observer, mm: 1, page(0x31, pgoff: 0x99, anonVMA: 1), before: page(0x30, anonVMA: 1)) }
         attempt(observer, mm: 1, page(0x31, pgoff: 0x99, anonVMA: 2), before: page(0x30, anonVMA: 1))
         var advised = page(0x30)
         advised.flags.insert(.dontDump)
@@ -57,7 +57,7 @@ enum Sample {
         observer.apply(.adopted(1, tgid: 100, command: command))
         observer.apply(.frames(1, 7, stack))
         observer.apply(.snapshot(1, [page(0x10, anonVMA: 1)], asOf: 1_000_000_000))
-        for step in 1...12 as ClosedRange<UInt64> {
+        for step in 1 ... 12 as ClosedRange<UInt64> {
             let origin = Origin(time: 1_000_000_000 * (step + 1), mm: 1, tgid: 100, tid: 100)
             let new = page(0x10 + step, pgoff: 0x1000 * step, anonVMA: UInt32(step) + 1)
             observer.apply(.rows(Rows(origin, new.range, .after, truncated: false, [new])))
@@ -67,7 +67,10 @@ enum Sample {
                         origin, Syscall(number: 9, arguments: [0, 4096, 3, 0x22, 0, 0]), stack: 7, ranges: [new.range],
                         writes: 1, incomplete: false)))
         }
-        if exits { observer.apply(.exit(Life(Origin(time: 13_100_000_000, mm: 1, tgid: 100, tid: 100), parent: 0, parentTgid: 0, command: command))) }
+        if exits {
+            observer.apply(
+                .exit(Life(Origin(time: 13_100_000_000, mm: 1, tgid: 100, tid: 100), parent: 0, parentTgid: 0, command: command)))
+        }
         return observer
     }
 

@@ -36,7 +36,9 @@ struct SystemReportTests {
             #expect(!text.contains("0 attempts") && !text.contains("merged"))
         }
         let metrics = metrics(nil)
-        #expect(!metrics.contains("vmascope_sections_total") && !metrics.contains("vmascope_merge_attempts") && !metrics.contains("vmascope_events"))
+        #expect(
+            !metrics.contains("vmascope_sections_total") && !metrics.contains("vmascope_merge_attempts")
+                && !metrics.contains("vmascope_events"))
         #expect(!metrics.contains("in=\"bpf\""))
     }
 
@@ -51,7 +53,9 @@ struct SystemReportTests {
         for key in ["attempts", "merged", "missed", "missed_by", "what_if"] { #expect(report["totals"]?[key] == .null) }
         #expect(report["processes"]?.array?.first?["flow"]?["sections"]?["brk"]?["fewer"]?.number == 10)
         let text = SystemText(colour: false).report(SystemSample.report(SystemSample.flow))
-        #expect(text.contains("1,000 sections; 700 ± 60 attempts, 500 ± 60 of them merged; 120 ± 20 sides missed") && text.contains("one in 1 to 10 looked at") && text.contains("1 unexplained"))
+        #expect(
+            text.contains("1,000 sections; 700 ± 60 attempts, 500 ± 60 of them merged; 120 ± 20 sides missed")
+                && text.contains("one in 1 to 10 looked at") && text.contains("1 unexplained"))
         #expect(text.contains("80 ± 20  mmap  pgoff"))
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
@@ -72,7 +76,9 @@ struct SystemReportTests {
         #expect(text.contains("1,000 sections; 2,505 attempts, 1,203 of them merged; 120 ± 20 sides missed"))
         #expect(words(text).contains("sections fewer VMAs more VMAs attempts merged by 990 0 90 2,500 1,200 mmap"))
         let page = metrics(flow)
-        #expect(page.contains("# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"mmap\"} 2500\n"))
+        #expect(
+            page.contains(
+                "# TYPE vmascope_merge_attempts_total counter\nvmascope_merge_attempts_total{operation=\"mmap\"} 2500\n"))
         #expect(page.contains("vmascope_merges_total{operation=\"brk\"} 3\n"))
         #expect(!metrics(SystemSample.flow).contains("vmascope_merges_total"))
     }
@@ -205,12 +211,13 @@ struct SystemReportTests {
 
     @Test("metrics of those that are not listed are one series")
     func cardinality() {
-        let many = (1...5000).map { SystemSample.process(UInt32($0), 10, boundaries: 5) }
+        let many = (1 ... 5000).map { SystemSample.process(UInt32($0), 10, boundaries: 5) }
         let text = metrics(SystemSample.flow, many, top: 20)
         #expect(text.split(separator: "\n").count < 250)
         #expect(text.contains("vmascope_process_vmas{pid=\"\",comm=\"(others)\",cgroup=\"\"} 49800\n"))
         #expect(metrics(nil).contains("vmascope_process_vmas{pid=\"7\",comm=\"redis\",cgroup=\"\"} 5000\n"))
-        #expect(metrics(nil).contains("vmascope_process_boundaries_timestamp_seconds{pid=\"7\",comm=\"redis\",cgroup=\"\"} 994\n"))
+        #expect(
+            metrics(nil).contains("vmascope_process_boundaries_timestamp_seconds{pid=\"7\",comm=\"redis\",cgroup=\"\"} 994\n"))
         #expect(metrics(nil).contains("vmascope_boundaries{blockers=\"none\"} 2\n"))
     }
 
@@ -220,7 +227,8 @@ struct SystemReportTests {
         let text = metrics(nil, [SystemSample.process(8, 10, evil)])
         #expect(text.contains(#"comm="a\"b\\c\\x0ad\\x1be\\u{202e}""#))
         #expect(!text.contains("\u{1b}") && !text.contains("\u{202e}"))
-        for face in [lines(nil), SystemText(colour: false).report(SystemSample.report(nil, [SystemSample.process(8, 10, evil)]))] {
+        for face in [lines(nil), SystemText(colour: false).report(SystemSample.report(nil, [SystemSample.process(8, 10, evil)]))]
+        {
             #expect(!face.unicodeScalars.contains { $0 != "\n" && Fit.isUnseen($0) })
         }
     }

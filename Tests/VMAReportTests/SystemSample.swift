@@ -5,7 +5,8 @@ import VMACore
 /// A system of a few processes, with merge attempts or without.
 enum SystemSample {
     static let host = SystemHost(
-        version: "0.0", kernel: "6.1", source: "hooks", mergeRules: "hole:prev", stock: "iter/task", started: "2026-01-01T00:00:00Z")
+        version: "0.0", kernel: "6.1", source: "hooks", mergeRules: "hole:prev", stock: "iter/task",
+        started: "2026-01-01T00:00:00Z")
 
     static func process(_ pid: UInt32, _ vmas: Int, _ command: String = "redis", boundaries: Int? = nil) -> ProcessStock {
         var process = ProcessStock(
@@ -19,7 +20,9 @@ enum SystemSample {
         return process
     }
 
-    static let processes = [process(7, 5000, boundaries: 4000), process(8, 300), process(9, 200, boundaries: 100), process(10, 100)]
+    static let processes = [
+        process(7, 5000, boundaries: 4000), process(8, 300), process(9, 200, boundaries: 100), process(10, 100),
+    ]
 
     static var sums: Flow.Sums {
         var sums = Flow.Sums()
@@ -28,7 +31,9 @@ enum SystemSample {
         sums.merged = Estimate(500, low: 450, high: 560)
         sums.missed = Estimate(120, low: 100, high: 140)
         sums.recoverable = Estimate(40, low: 30, high: 50)
-        sums.missedBy = [Flow.Miss(.mmap, .pgoff): Estimate(80, low: 60, high: 100), Flow.Miss(.mmap, .flags): Estimate(40, low: 0, high: 90)]
+        sums.missedBy = [
+            Flow.Miss(.mmap, .pgoff): Estimate(80, low: 60, high: 100), Flow.Miss(.mmap, .flags): Estimate(40, low: 0, high: 90),
+        ]
         return sums
     }
 
@@ -36,7 +41,7 @@ enum SystemSample {
         var flow = Flow()
         flow.total = sums
         flow.processes = [ProcessKey(pid: 7, started: 7): sums]
-        (flow.sampleOneIn, flow.received, flow.lost, flow.checked, flow.agreed) = (1...10, 500, 3, 100, 99)
+        (flow.sampleOneIn, flow.received, flow.lost, flow.checked, flow.agreed) = (1 ... 10, 500, 3, 100, 99)
         return flow
     }
 

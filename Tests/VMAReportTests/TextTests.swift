@@ -31,7 +31,7 @@ struct TextTests {
         let observer = Sample.observer()
         var other = Sample.page(0x30)
         other.flags.remove(.write)
-        for _ in 1...9 { Sample.attempt(observer, mm: 1, Sample.page(0x31), before: other) }
+        for _ in 1 ... 9 { Sample.attempt(observer, mm: 1, Sample.page(0x31), before: other) }
         let text = Sample.render("text", Sample.report(observer))
         let pgoff = try #require(text.range(of: "3×  pgoff"))
         let wanted = try #require(text.range(of: "9×  prot"))
@@ -124,9 +124,11 @@ struct TextTests {
         #expect(text.contains("\nof 2 it depends on which of the two is changed: one of them is shared\n"))
     }
 
-    @Test("figures are grouped in threes", arguments: [
-        (0, "0"), (999, "999"), (1000, "1,000"), (65530, "65,530"), (1_234_567, "1,234,567"), (-1000, "-1,000"),
-    ])
+    @Test(
+        "figures are grouped in threes",
+        arguments: [
+            (0, "0"), (999, "999"), (1000, "1,000"), (65530, "65,530"), (1_234_567, "1,234,567"), (-1000, "-1,000"),
+        ])
     func grouping(_ number: Int, _ text: String) { #expect(number.grouped == text) }
 }
 

@@ -18,12 +18,12 @@ struct ParserFuzzTests {
         var (done, pages) = (0, 0)
         while seconds.map({ Date().timeIntervalSince(start) < $0 }) ?? (done < 5000) {
             var bytes = whole
-            for _ in 0..<random(5) {
+            for _ in 0 ..< random(5) {
                 let at = random(bytes.count)
                 switch random(4) {
                 case 0: bytes[at] = UInt8(random(256))
-                case 1: bytes.removeSubrange(at..<min(bytes.count, at + random(8)))
-                case 2: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + random(40))], at: random(bytes.count))
+                case 1: bytes.removeSubrange(at ..< min(bytes.count, at + random(8)))
+                case 2: bytes.insert(contentsOf: bytes[at ..< min(bytes.count, at + random(40))], at: random(bytes.count))
                 default: bytes.insert(contentsOf: Array(repeating: UInt8(random(256)), count: random(3) == 0 ? 9000 : 3), at: at)
                 }
                 if bytes.isEmpty { break }

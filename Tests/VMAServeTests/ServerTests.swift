@@ -14,20 +14,24 @@ private final class Client {
         address.sin_port = server.endpoint.port.bigEndian
         inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
         let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         try #require(connected == 0)
     }
 
     deinit { close(socket) }
 
-    func send(_ text: String) { _ = Array(text.utf8).withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
+    func send(_ text: String) {
+        _ = Array(text.utf8).withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
 
     /// All that comes until the server closes, or has nothing more to say; nil if it hung up on us.
     func receive(_ server: MetricsServer, at time: Double = 0) -> String? {
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        for _ in 0..<1000 {
+        for _ in 0 ..< 1000 {
             server.serve(at: time)
             let got = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if got == 0 { return String(decoding: all, as: UTF8.self) }
@@ -57,7 +61,10 @@ struct ServerTests {
         #expect(Endpoint("[::1]:9464")?.isLoopback == true)
         #expect(Endpoint("0.0.0.0:80")?.isLoopback == false)
         #expect(Endpoint("[::]:80")?.isLoopback == false)
-        for text in ["", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]", "example.org:80", "[x]:1", "1.2.3:4", "a:-1", "1 :2"] {
+        for text in [
+            "", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]", "example.org:80", "[x]:1", "1.2.3:4",
+            "a:-1", "1 :2",
+        ] {
             #expect(Endpoint(text) == nil, "\(text)")
         }
     }
@@ -69,7 +76,10 @@ struct ServerTests {
         let client = try Client(server)
         client.send(Self.get)
         let answer = try #require(client.receive(server))
-        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: \(text.utf8.count)\r\n"))
+        #expect(
+            answer.hasPrefix(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: \(text.utf8.count)\r\n"
+            ))
         #expect(answer.hasSuffix("\r\n\r\n" + text))
         #expect(server.servedCount == 1)
         client.send("more")
@@ -79,8 +89,10 @@ struct ServerTests {
     }
 
     static let requests: [(String, Int)] = [
-        (get, 200), ("GET /metrics HTTP/1.0\n\n", 200), ("GET /metrics?x=1 HTTP/1.1\r\n\r\n", 200), ("GET / HTTP/1.1\r\n\r\n", 200),
-        ("GET /etc/passwd HTTP/1.1\r\n\r\n", 404), ("GET /../metrics HTTP/1.1\r\n\r\n", 404), ("GET metrics HTTP/1.1\r\n\r\n", 400),
+        (get, 200), ("GET /metrics HTTP/1.0\n\n", 200), ("GET /metrics?x=1 HTTP/1.1\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\n\r\n", 200),
+        ("GET /etc/passwd HTTP/1.1\r\n\r\n", 404), ("GET /../metrics HTTP/1.1\r\n\r\n", 404),
+        ("GET metrics HTTP/1.1\r\n\r\n", 400),
         ("HEAD /metrics HTTP/1.1\r\n\r\n", 405), ("POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405),
         ("get /metrics HTTP/1.1\r\n\r\n", 400), ("GET /metrics HTTP/2.0\r\n\r\n", 400), ("GET /metrics\r\n\r\n", 400),
         ("\r\n\r\n", 400), ("\u{0}\u{1}\u{16}\u{3}\n\n", 400), ("GET  /metrics HTTP/1.1\r\n\r\n", 400),
@@ -112,7 +124,7 @@ struct ServerTests {
     func idlers() throws {
         let server = try Self.server()
         var idle: [Client] = []
-        for _ in 0..<200 {
+        for _ in 0 ..< 200 {
             idle.append(try Client(server))
             server.serve(at: 1)
         }
@@ -130,7 +142,7 @@ struct ServerTests {
         let server = try Self.server(String(repeating: "0123456789abcde\n", count: 1_000_000))
         let deaf = try Client(server)
         deaf.send(Self.get)
-        for _ in 0..<50 { server.serve(at: 1) }
+        for _ in 0 ..< 50 { server.serve(at: 1) }
         server.text = "small 1\n"
         let client = try Client(server)
         client.send(Self.get)
@@ -150,7 +162,7 @@ struct ServerTests {
     func flood() throws {
         let server = try Self.server()
         var (pages, busy) = (0, 0)
-        for _ in 0..<200 {
+        for _ in 0 ..< 200 {
             let client = try Client(server)
             client.send(Self.get)
             let answer = try #require(client.receive(server, at: 1))

@@ -11,7 +11,8 @@ import VMAReport
 struct HostileRecordingTests {
     private func header(_ text: String = "6.1.0") -> TraceHeader {
         TraceHeader(
-            toolVersion: text, kernel: text, source: "hooks", model: KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed),
+            toolVersion: text, kernel: text, source: "hooks",
+            model: KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed),
             isHooked: true, waits: false, started: text, startTime: 1, mapLimit: 65530, hasStacks: true)
     }
 
@@ -58,7 +59,8 @@ struct HostileRecordingTests {
                 events.append(
                     .section(
                         Section(
-                            origin, Syscall(number: 9, arguments: [0, 4096, 3, 0x22, 0, 0]), stack: 0, ranges: [new.range], writes: 1,
+                            origin, Syscall(number: 9, arguments: [0, 4096, 3, 0x22, 0, 0]), stack: 0, ranges: [new.range],
+                            writes: 1,
                             incomplete: false)))
             }
             for end in [0, UInt64.max, 1 << 62] { _ = render(try replay(header(), events, end: end), format) }
@@ -69,7 +71,7 @@ struct HostileRecordingTests {
     func references() throws {
         let long = String(repeating: "y", count: 50_000)
         var events: [Event] = []
-        for number in 1...400 as ClosedRange<UInt32> {
+        for number in 1 ... 400 as ClosedRange<UInt32> {
             events.append(.adopted(number, tgid: number, command: long))
             events.append(.frames(number, 1, [String](repeating: long, count: 10)))
             events.append(.file(number, path: long))
@@ -81,9 +83,9 @@ struct HostileRecordingTests {
 
     @Test("has no more VMAs than its bytes can tell")
     func layouts() throws {
-        let vmas = (0..<5000 as Range<UInt64>).map { VMA(AddressRange($0 << 13, ($0 << 13) + 4096), pgoff: $0, flags: [.read]) }
+        let vmas = (0 ..< 5000 as Range<UInt64>).map { VMA(AddressRange($0 << 13, ($0 << 13) + 4096), pgoff: $0, flags: [.read]) }
         // The first in full; of the others a bit for each VMA.
-        let events = (1...60 as ClosedRange<UInt32>).flatMap { number -> [Event] in
+        let events = (1 ... 60 as ClosedRange<UInt32>).flatMap { number -> [Event] in
             [.adopted(number, tgid: number, command: "x"), .snapshot(number, vmas, asOf: 5)]
         }
         let replay = try replay(header(), events, freeVMAs: 50_000)

@@ -19,7 +19,9 @@ struct OutputTests {
     private func file(_ name: String, _ text: String, mode: mode_t, owner: uid_t = geteuid()) throws {
         try text.write(toFile: path(name), atomically: false, encoding: .utf8)
         try #require(chmod(path(name), mode) == 0)
-        if owner != geteuid() { try #require(chown(path(name), owner, owner) == 0, "run the tests as root: one gives a file away") }
+        if owner != geteuid() {
+            try #require(chown(path(name), owner, owner) == 0, "run the tests as root: one gives a file away")
+        }
     }
 
     private func status(_ name: String) -> stat {

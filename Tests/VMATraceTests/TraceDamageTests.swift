@@ -17,7 +17,7 @@ struct TraceDamageTests {
     @Test("that is cut off anywhere gives its whole blocks, and says so")
     func cut() {
         let blocks = Recording.blocks(Self.whole)
-        for length in 0..<Self.whole.count {
+        for length in 0 ..< Self.whole.count {
             let reading = Recording.read(Array(Self.whole[..<length]))
             // The header and the end hold no events.
             let complete = blocks.dropFirst().count { $0 <= length } - 1
@@ -63,7 +63,7 @@ struct TraceDamageTests {
     func unknownBlocks() {
         let blocks = Recording.blocks(Self.whole)
         var block = TraceFormat.bytes(77, 3, 5, 0) + [1, 2, 3]
-        block.replaceSubrange(12..<16, with: TraceFormat.bytes(Checksum.of(Array(block[..<12]), [1, 2, 3])))
+        block.replaceSubrange(12 ..< 16, with: TraceFormat.bytes(Checksum.of(Array(block[..<12]), [1, 2, 3])))
         var bytes = Self.whole
         bytes.insert(contentsOf: block, at: blocks[2])
         let reading = Recording.read(bytes)
@@ -75,12 +75,12 @@ struct TraceDamageTests {
     func order() {
         let blocks = Recording.blocks(Self.whole)
         #expect(Recording.read(Self.whole + [0]).error == .damaged(at: Self.whole.count, "something follows its end"))
-        let header = Array(Self.whole[blocks[0]..<blocks[1]])
+        let header = Array(Self.whole[blocks[0] ..< blocks[1]])
         var twice = Self.whole
         twice.insert(contentsOf: header, at: blocks[1])
         #expect(Recording.read(twice).error == .damaged(at: blocks[1], "a second header"))
         var without = Self.whole
-        without.removeSubrange(blocks[0]..<blocks[1])
+        without.removeSubrange(blocks[0] ..< blocks[1])
         #expect(Recording.read(without).error == .damaged(at: 12, "it does not begin with its header"))
     }
 
@@ -99,7 +99,7 @@ struct TraceDamageTests {
         for claim: UInt32 in [1 << 20, .max] {
             var bytes = Self.whole
             let at = Recording.blocks(bytes)[1]
-            bytes.replaceSubrange(at + 4..<at + 8, with: TraceFormat.bytes(claim))
+            bytes.replaceSubrange(at + 4 ..< at + 8, with: TraceFormat.bytes(claim))
             let source = Recording.source(bytes)
             var most = 0
             #expect(throws: TraceError.cut(at: at)) {
@@ -143,7 +143,9 @@ struct TraceDamageTests {
         // They get past the checks of the frame, and past those of the events.
         #expect(fuzzer.reports > count / 4)
         #expect(fuzzer.events > count)
-        print("fuzzed \(count) recordings: \(fuzzer.reports) reports, \(fuzzer.whole) of whole recordings; \(fuzzer.events) events; the slowest took \(Int(slowest * 1000)) ms")
+        print(
+            "fuzzed \(count) recordings: \(fuzzer.reports) reports, \(fuzzer.whole) of whole recordings; \(fuzzer.events) events; the slowest took \(Int(slowest * 1000)) ms"
+        )
     }
 }
 
@@ -158,7 +160,7 @@ private struct Fuzzer {
 
     init(seed: UInt64) {
         dice = SplitMix64(state: seed)
-        seeds = (1...16 as ClosedRange<UInt64>).map { seed in
+        seeds = (1 ... 16 as ClosedRange<UInt64>).map { seed in
             var source = EventSource(seed)
             var header = Recording.header
             header.isHooked = seed % 2 == 0
@@ -169,7 +171,7 @@ private struct Fuzzer {
 
     mutating func round() {
         var bytes = seeds[dice.below(seeds.count)]
-        for _ in 0...dice.below(6) { damage(&bytes) }
+        for _ in 0 ... dice.below(6) { damage(&bytes) }
         // Behind a checksum that is wrong nothing would be looked at.
         if !dice.chance(16) { Recording.mend(&bytes) }
         var reader: TraceReader
@@ -212,11 +214,11 @@ private struct Fuzzer {
         case 0: bytes[at] = UInt8(truncatingIfNeeded: dice.next())
         case 1: bytes[at] ^= 1 << UInt8(dice.below(8))
         case 2, 3: bytes[at] = interesting[dice.below(interesting.count)]
-        case 4: bytes.insert(contentsOf: (0..<1 + dice.below(10)).map { _ in UInt8(truncatingIfNeeded: dice.next()) }, at: at)
-        case 5: bytes.removeSubrange(at..<min(bytes.count, at + 1 + dice.below(10)))
+        case 4: bytes.insert(contentsOf: (0 ..< 1 + dice.below(10)).map { _ in UInt8(truncatingIfNeeded: dice.next()) }, at: at)
+        case 5: bytes.removeSubrange(at ..< min(bytes.count, at + 1 + dice.below(10)))
         case 6:
             // A piece of it once more, elsewhere.
-            let piece = Array(bytes[at..<min(bytes.count, at + dice.below(60))])
+            let piece = Array(bytes[at ..< min(bytes.count, at + dice.below(60))])
             bytes.insert(contentsOf: piece, at: from + dice.below(bytes.count - from))
         default: if dice.chance(4) { bytes.removeSubrange(at...) }
         }
@@ -227,6 +229,6 @@ private struct Fuzzer {
     private mutating func fitLengths(_ bytes: inout [UInt8]) {
         guard dice.chance(2), let at = Recording.blocks(bytes).last(where: { TraceFormat.value(bytes, at: $0) == 2 })
         else { return }
-        bytes.replaceSubrange(at + 4..<at + 8, with: TraceFormat.bytes(UInt32(bytes.count - at - TraceFormat.headSize)))
+        bytes.replaceSubrange(at + 4 ..< at + 8, with: TraceFormat.bytes(UInt32(bytes.count - at - TraceFormat.headSize)))
     }
 }

@@ -13,7 +13,7 @@ struct TraceReuseTests {
     @Test("stays what it was when the next of a recording is read")
     func recording() throws {
         var source = EventSource(5)
-        let events = (0..<20).map { _ in source.event(0) }
+        let events = (0 ..< 20).map { _ in source.event(0) }
         let read = Recording.read(Recording.bytes(events)).events
         #expect(read.count == 20 && read.map(vmas) == events.map(vmas))
     }

@@ -13,7 +13,7 @@ struct EventSource {
 
     static let kinds = 18
 
-    mutating func events(_ count: Int) -> [Event] { (0..<count).map { _ in event(dice.below(Self.kinds)) } }
+    mutating func events(_ count: Int) -> [Event] { (0 ..< count).map { _ in event(dice.below(Self.kinds)) } }
 
     mutating func event(_ kind: Int) -> Event {
         switch kind {
@@ -24,7 +24,7 @@ struct EventSource {
             return .rows(Rows(origin(), range, reasons[dice.below(7)], truncated: dice.chance(8), vmas))
         case 1:
             var ranges = Section.Ranges()
-            for _ in 0..<dice.below(3) { ranges.append(range()) }
+            for _ in 0 ..< dice.below(3) { ranges.append(range()) }
             return .section(
                 Section(
                     origin(), syscall(), stack: id(), ranges: ranges, writes: id(), incomplete: dice.chance(8)))
@@ -48,10 +48,10 @@ struct EventSource {
         case 12: return .adopted(mm(), tgid: id(), command: text())
         case 13: return .snapshot(mm(), vmas(dice.below(40)), asOf: now())
         case 14: return .compared(mm(), vmas(dice.below(40)))
-        case 15: return .frames(mm(), id(), (0..<dice.below(5)).map { _ in text() })
+        case 15: return .frames(mm(), id(), (0 ..< dice.below(5)).map { _ in text() })
         case 16:
             let mapped = PageUse.Mapped.allCases
-            return .pages(mm(), (0..<dice.below(5)).map { _ in PageUse(range(), mapped[dice.below(3)]) })
+            return .pages(mm(), (0 ..< dice.below(5)).map { _ in PageUse(range(), mapped[dice.below(3)]) })
         default: return .released
         }
     }
@@ -78,7 +78,7 @@ struct EventSource {
 
     private mutating func syscall() -> Syscall {
         let numbers: [Int32] = [-1, 9, 10, 11, 12, 25, 28, 30, 157, 237, .min, .max]
-        let arguments = (0..<6).map { _ in dice.chance(10) ? dice.next() : dice.chance(2) ? page() : UInt64(dice.below(64)) }
+        let arguments = (0 ..< 6).map { _ in dice.chance(10) ? dice.next() : dice.chance(2) ? page() : UInt64(dice.below(64)) }
         return Syscall(number: numbers[dice.below(12)], arguments: Syscall.Arguments(arguments), isNative: !dice.chance(8))
     }
 
@@ -90,7 +90,7 @@ struct EventSource {
 
     private mutating func vmas(_ count: Int) -> [VMA] {
         var start = dice.chance(30) ? 0x1001 : page()
-        return (0..<count).map { _ in
+        return (0 ..< count).map { _ in
             if dice.chance(3) { start += UInt64(dice.below(4)) << 12 }
             defer { start += 0x4000 }
             let flags: [UInt64] = [0x73, 0x71, 0x100073, 0x8100073, 0xfb, 0x75, .max]
@@ -183,8 +183,8 @@ enum Recording {
         for at in blocks(bytes) {
             let end = at + TraceFormat.headSize + Int(TraceFormat.value(bytes, at: at + 4))
             guard end <= bytes.count else { return }
-            let sum = Checksum.of(Array(bytes[at..<at + 12]), Array(bytes[at + TraceFormat.headSize..<end]))
-            bytes.replaceSubrange(at + 12..<at + 16, with: TraceFormat.bytes(sum))
+            let sum = Checksum.of(Array(bytes[at ..< at + 12]), Array(bytes[at + TraceFormat.headSize ..< end]))
+            bytes.replaceSubrange(at + 12 ..< at + 16, with: TraceFormat.bytes(sum))
         }
     }
 }

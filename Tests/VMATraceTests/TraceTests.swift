@@ -5,10 +5,10 @@ import VMACore
 
 @Suite("A recording")
 struct TraceTests {
-    @Test("gives back what went into it, events of every kind", arguments: 1...8 as ClosedRange<UInt64>)
+    @Test("gives back what went into it, events of every kind", arguments: 1 ... 8 as ClosedRange<UInt64>)
     func roundTrip(_ seed: UInt64) {
         var source = EventSource(seed)
-        let events = (0..<EventSource.kinds).map { source.event($0) } + source.events(150)
+        let events = (0 ..< EventSource.kinds).map { source.event($0) } + source.events(150)
         let expected = events.map { "\($0)" }
         let bytes = Recording.bytes(events, perBlock: 1 + Int(seed) * 3)
         for atOnce in [Int.max, 7] {
@@ -23,7 +23,7 @@ struct TraceTests {
     @Test("remembers no more than it may: what is forgotten is told again")
     func forgetting() {
         // More threads and kinds than any of its books holds.
-        let rows = (0..<10_000).map { index in
+        let rows = (0 ..< 10_000).map { index in
             let start = 0x1000_0000 + UInt64(index) << 12
             let vma = VMA(AddressRange(start, start + 0x1000), pgoff: 0, flags: [], file: UInt32(index % 5000))
             let origin = Origin(time: UInt64(index), mm: 1, tgid: 1, tid: UInt32(index % 5000))
@@ -31,7 +31,8 @@ struct TraceTests {
         }
         let again = Recording.read(Recording.bytes(rows.map { .rows($0) }, perBlock: 1000)).events
         #expect(again.count == rows.count)
-        for case (.rows(let read), let written) in zip(again, rows) where read.origin != written.origin || read.vmas != written.vmas {
+        for case (.rows(let read), let written) in zip(again, rows)
+        where read.origin != written.origin || read.vmas != written.vmas {
             Issue.record("\(read) for \(written)")
         }
         var book = WordBook<String>(limit: 2)

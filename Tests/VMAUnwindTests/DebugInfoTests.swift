@@ -57,7 +57,10 @@ struct DebugInfoTests {
         let lines = text.split(separator: "\n")
         var calls: [(UInt64, String)] = []
         for (line, next) in zip(lines, lines.dropFirst()) where line.contains("call ") {
-            guard let address = next.split(separator: ":").first.flatMap({ UInt64($0.trimmingCharacters(in: .whitespaces), radix: 16) })
+            guard
+                let address = next.split(separator: ":").first.flatMap({
+                    UInt64($0.trimmingCharacters(in: .whitespaces), radix: 16)
+                })
             else { continue }
             calls.append((address, line.contains("mprotect") ? "mprotect" : "mmap"))
         }
@@ -103,14 +106,14 @@ struct DebugInfoTests {
             return Int(state >> 33) % max(1, limit)
         }
         let paths = DebugSections.names.map(\.1)
-        for _ in 0..<1500 {
+        for _ in 0 ..< 1500 {
             var sections = whole
-            for _ in 0...draw(2) {
+            for _ in 0 ... draw(2) {
                 let path = paths[draw(paths.count)]
                 guard let section = sections[keyPath: path] else { continue }
                 var bytes = section.bytes(at: 0, count: section.count)
                 if draw(5) == 0 { bytes.removeLast(draw(bytes.count)) }
-                for _ in 0...draw(4) where !bytes.isEmpty {
+                for _ in 0 ... draw(4) where !bytes.isEmpty {
                     bytes[draw(draw(2) == 0 ? 64 : bytes.count) % bytes.count] = [0, 0xff, 0x7f, 0x80, UInt8(draw(256))][draw(5)]
                 }
                 sections[keyPath: path] = Section(address: 0, bytes: bytes)

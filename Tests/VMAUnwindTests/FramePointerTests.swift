@@ -23,8 +23,8 @@ struct FramePointerTests {
         thread.words = words
         return thread.unwind { address in
             switch address {
-            case 0x1000..<0x2000: CodePlace(table: table, bias: 0)
-            case 0x5000..<0x6000: CodePlace(table: inner, bias: 0)
+            case 0x1000 ..< 0x2000: CodePlace(table: table, bias: 0)
+            case 0x5000 ..< 0x6000: CodePlace(table: inner, bias: 0)
             default: nil
             }
         }

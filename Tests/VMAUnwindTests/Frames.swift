@@ -31,7 +31,7 @@ struct Frames {
     }
 
     static func little(_ value: UInt64, _ size: Int) -> [UInt8] {
-        (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
+        (0 ..< size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
     }
 
     private mutating func append(_ id: UInt64, _ body: [UInt8]) {
@@ -114,6 +114,6 @@ struct Thread {
 
     /// With `table` for all code, which lies from 0x1000 to 0x6000.
     func unwind(_ table: UnwindTable?) -> Unwound {
-        unwind { (0x1000..<0x6000).contains($0) ? CodePlace(table: table, bias: 0) : nil }
+        unwind { (0x1000 ..< 0x6000).contains($0) ? CodePlace(table: table, bias: 0) : nil }
     }
 }

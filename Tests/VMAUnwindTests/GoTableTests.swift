@@ -56,10 +56,10 @@ struct GoTableTests {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int(state >> 33) % max(1, limit)
         }
-        for _ in 0..<3000 {
+        for _ in 0 ..< 3000 {
             var bytes = Self.bytes()
             if draw(4) == 0 { bytes.removeLast(draw(bytes.count)) }
-            for _ in 0...draw(4) where !bytes.isEmpty {
+            for _ in 0 ... draw(4) where !bytes.isEmpty {
                 bytes[draw(bytes.count)] = [0, 0xff, 0x7f, 0x80, UInt8(draw(256))][draw(5)]
             }
             guard let go = Self.table(bytes) else { continue }

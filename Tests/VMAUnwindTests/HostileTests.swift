@@ -31,7 +31,7 @@ struct HostileTests {
 
     /// A walk that has ended is all that is wanted: what it found is the file's own affair.
     private static func survive(_ table: UnwindTable) {
-        for _ in 0..<2 { #expect(walk(table).frames.count <= limits.frames) }
+        for _ in 0 ..< 2 { #expect(walk(table).frames.count <= limits.frames) }
         var steps = 20_000
         for address: UInt64 in [0, 0x1000, 0x20ff, .max] { _ = table.row(at: address, steps: &steps) }
         #expect(table.footprint < 1 << 20)
@@ -45,12 +45,12 @@ struct HostileTests {
         case 0: bytes.removeLast(draw.below(bytes.count))
         case 1:
             let start = draw.below(bytes.count)
-            bytes.insert(contentsOf: bytes[start..<min(bytes.count, start + draw.below(40))], at: draw.below(bytes.count))
+            bytes.insert(contentsOf: bytes[start ..< min(bytes.count, start + draw.below(40))], at: draw.below(bytes.count))
         case 2:
             let start = draw.below(bytes.count)
-            bytes.removeSubrange(start..<min(bytes.count, start + draw.below(12)))
+            bytes.removeSubrange(start ..< min(bytes.count, start + draw.below(12)))
         default:
-            for _ in 0...draw.below(4) {
+            for _ in 0 ... draw.below(4) {
                 bytes[draw.below(bytes.count)] =
                     [0, 0xff, 0x7f, 0x80, UInt8(truncatingIfNeeded: draw.next())][draw.below(5)]
             }
@@ -65,11 +65,11 @@ struct HostileTests {
     @Test("ends no walk but by its own end, whatever its tables are")
     func mutated() {
         var draw = Draw(state: 18)
-        for round in 0..<4000 {
+        for round in 0 ..< 4000 {
             let isDebugFrame = round % 4 == 3
             let frames = UnwinderTests.program(debugFrame: isDebugFrame)
             var (section, header) = (frames.section, frames.header())
-            for _ in 0...draw.below(3) {
+            for _ in 0 ... draw.below(3) {
                 section = Self.mutate(section, &draw)
                 if draw.below(2) == 0 { header = Self.mutate(header, &draw) }
             }
@@ -84,13 +84,13 @@ struct HostileTests {
     func truncated() {
         let frames = UnwinderTests.program()
         let (all, header) = (frames.section, frames.header())
-        for count in 0..<all.count {
+        for count in 0 ..< all.count {
             Self.survive(UnwindTable(frames: Section(address: all.address, bytes: all.bytes(at: 0, count: count))))
             Self.survive(
                 UnwindTable(
                     frameHeader: header, frames: Section(address: all.address, bytes: all.bytes(at: 0, count: count))))
         }
-        for count in 0..<header.count {
+        for count in 0 ..< header.count {
             let part = Section(address: header.address, bytes: header.bytes(at: 0, count: count))
             Self.survive(UnwindTable(frameHeader: part, frames: all))
         }
@@ -108,7 +108,7 @@ struct HostileTests {
             Self.survive(UnwindTable(frames: Section(address: .max - 20, bytes: length + bytes)))
             Self.survive(UnwindTable(frames: Section(address: frames.address, bytes: bytes + length)))
             var header = frames.header().bytes(at: 0, count: 4096)
-            header.replaceSubrange(8..<12, with: length.prefix(4))
+            header.replaceSubrange(8 ..< 12, with: length.prefix(4))
             Self.survive(
                 UnwindTable(frameHeader: Section(address: 0x3f_0000, bytes: header), frames: frames.section))
         }
@@ -133,7 +133,7 @@ struct HostileTests {
             let frames = UnwinderTests.program()
             var bytes = frames.bytes
             let entry = frames.places[0].1
-            bytes.replaceSubrange(entry + 4..<entry + 8, with: Frames.little(distance, 4))
+            bytes.replaceSubrange(entry + 4 ..< entry + 8, with: Frames.little(distance, 4))
             Self.survive(UnwindTable(frames: Section(address: frames.address, bytes: bytes)))
             Self.survive(
                 UnwindTable(frameHeader: frames.header(), frames: Section(address: frames.address, bytes: bytes)))
@@ -157,8 +157,8 @@ struct HostileTests {
             [0x0c, 99, 0], [0x0d, 99], [0x12, 7, 0x40], [0x13, 0x40], [0x09, 16, 99], [0x09, 16, 16], [0x08, 16],
             [0x0c, 7] + [UInt8](repeating: 0xff, count: 9) + [1], [0x01, 1, 2, 3, 4], [0x2f, 16, 1],
         ]
-        programs += (0...255).map { [UInt8($0)] }
-        programs += (0...255).map { [0x0f, 2, UInt8($0), 0] }
+        programs += (0 ... 255).map { [UInt8($0)] }
+        programs += (0 ... 255).map { [0x0f, 2, UInt8($0), 0] }
         for program in programs {
             var frames = Frames()
             frames.common()
@@ -192,10 +192,10 @@ struct HostileTests {
     func manyFunctions() {
         var frames = Frames()
         frames.common()
-        for index: UInt64 in 0..<20_000 { frames.function(0x100_0000 + index * 16, 16) }
+        for index: UInt64 in 0 ..< 20_000 { frames.function(0x100_0000 + index * 16, 16) }
         let table = frames.table
         var steps = 10_000_000
-        for index: UInt64 in 0..<20_000 { #expect(table.row(at: 0x100_0000 + index * 16, steps: &steps) != nil) }
+        for index: UInt64 in 0 ..< 20_000 { #expect(table.row(at: 0x100_0000 + index * 16, steps: &steps) != nil) }
         #expect(table.footprint < 4096 * 256 + 4096)
     }
 }
@@ -203,7 +203,9 @@ struct HostileTests {
 @Suite("An ELF image")
 struct ImageTests {
     /// This test itself, which some linker has made.
-    private static func own() -> [UInt8] { FileBytes("/proc/self/exe").map { Section(address: 0, source: $0).bytes(at: 0, count: 1 << 16) } ?? [] }
+    private static func own() -> [UInt8] {
+        FileBytes("/proc/self/exe").map { Section(address: 0, source: $0).bytes(at: 0, count: 1 << 16) } ?? []
+    }
 
     @Test("is read from what runs this test")
     func itself() throws {
@@ -223,9 +225,9 @@ struct ImageTests {
         let whole = Self.own()
         #expect(whole.count == 1 << 16)
         var draw = Draw(state: 7)
-        for _ in 0..<2000 {
+        for _ in 0 ..< 2000 {
             var bytes = Array(whole[..<(draw.below(4) == 0 ? draw.below(whole.count) : 4096)])
-            for _ in 0..<1 + draw.below(8) where !bytes.isEmpty {
+            for _ in 0 ..< 1 + draw.below(8) where !bytes.isEmpty {
                 // Mostly in the ELF header and the program headers.
                 let place = draw.below(min(bytes.count, draw.below(2) == 0 ? 64 : 1024))
                 bytes[place] = [0, 0xff, 0x7f, UInt8(truncatingIfNeeded: draw.next())][draw.below(4)]

@@ -95,7 +95,10 @@ struct OracleTests {
         "are equal in programs of the system",
         arguments: [
             ["bash", "-c", "x=$(seq 2000); for i in $x; do a[$i]=$i; done; ls /"],
-            ["python3", "-c", "import json, threading; json.dumps([bytes(9).hex()] * 9999); t = threading.Thread(target=lambda: bytearray(999999)); t.start(); t.join()"],
+            [
+                "python3", "-c",
+                "import json, threading; json.dumps([bytes(9).hex()] * 9999); t = threading.Thread(target=lambda: bytearray(999999)); t.start(); t.join()",
+            ],
         ])
     func system(_ command: [String]) throws {
         let stops = try Workshop().stops(60, command)

@@ -26,16 +26,17 @@ struct PackedTests {
     private static let samples: [[UInt8]] = {
         var state: UInt64 = 1
         func noise(_ count: Int) -> [UInt8] {
-            (0..<count).map { _ in
+            (0 ..< count).map { _ in
                 state = state &* 6_364_136_223_846_793_005 &+ 1
                 return UInt8(truncatingIfNeeded: state >> 33)
             }
         }
-        let text = (0..<9000).flatMap { Array("symbol_\($0 * $0)\0".utf8) }
+        let text = (0 ..< 9000).flatMap { Array("symbol_\($0 * $0)\0".utf8) }
         return [[1], Array(repeating: 7, count: 70_000), text, noise(3000) + text + noise(100_000) + text, noise(5)]
     }()
 
-    private static let zlib = "python3 -c 'import sys, zlib; sys.stdout.buffer.write(zlib.compress(sys.stdin.buffer.read(), LEVEL))'"
+    private static let zlib =
+        "python3 -c 'import sys, zlib; sys.stdout.buffer.write(zlib.compress(sys.stdin.buffer.read(), LEVEL))'"
 
     @Test("comes out as it went in", arguments: [0, 1, 2, 3, 4])
     func roundTrip(_ index: Int) throws {
@@ -63,11 +64,11 @@ struct PackedTests {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int(state >> 33) % limit
         }
-        for round in 0..<600 {
+        for round in 0 ..< 600 {
             for packed in [zlib, xz] {
                 var packed = packed
                 if round % 4 == 0 { packed.removeLast(draw(packed.count)) }
-                for _ in 0..<draw(4) where !packed.isEmpty {
+                for _ in 0 ..< draw(4) where !packed.isEmpty {
                     packed[draw(round % 2 == 0 ? min(40, packed.count) : packed.count)] = UInt8(draw(256))
                 }
                 #expect((Inflate.bytes(packed, size: bytes.count)?.count ?? 0) <= bytes.count)

@@ -75,14 +75,14 @@ struct RecordedStop {
             var stop = RecordedStop()
             stop.process = number()
             stop.call = number()
-            for register in 0..<Registers.count { stop.registers[register] = number() }
+            for register in 0 ..< Registers.count { stop.registers[register] = number() }
             while number() == 1 {
                 stop.mappings.append(Mapping(start: number(), end: number(), offset: number(), path: text()))
             }
-            stop.chain = (0..<number()).map { _ in number() }
+            stop.chain = (0 ..< number()).map { _ in number() }
             stop.stack = data(number())
             stop.failure = text()
-            stop.frames = (0..<number()).map { _ in Frame(address: number(), isExact: number() != 0, name: text()) }
+            stop.frames = (0 ..< number()).map { _ in Frame(address: number(), isExact: number() != 0, name: text()) }
             stops.append(stop)
         }
         return stops
@@ -124,7 +124,7 @@ final class RecordedFiles {
     /// Both walks side by side.
     static func text(_ ours: Unwound, _ stop: RecordedStop) -> String {
         var text = "at system call \(stop.call): \(ours.ending), libdw: \(stop.failure)\n"
-        for index in 0..<max(ours.frames.count, stop.frames.count) {
+        for index in 0 ..< max(ours.frames.count, stop.frames.count) {
             let one = index < ours.frames.count ? ours.frames[index] : nil
             let other = index < stop.frames.count ? stop.frames[index] : nil
             let address = one?.address ?? other?.address ?? 0
@@ -132,7 +132,8 @@ final class RecordedFiles {
             text += one.map { String($0.address, radix: 16) + ($0.isGuessed ? "?" : "") } ?? "-"
             text += one?.address == other?.address ? " = " : " / "
             text += other.map { String($0.address, radix: 16) + " " + $0.name } ?? "-"
-            text += " \(mapping?.path ?? "unmapped")+\(String(address &- (mapping?.start ?? 0) &+ (mapping?.offset ?? 0), radix: 16))\n"
+            text +=
+                " \(mapping?.path ?? "unmapped")+\(String(address &- (mapping?.start ?? 0) &+ (mapping?.offset ?? 0), radix: 16))\n"
         }
         return text
     }

@@ -93,8 +93,8 @@ struct UnwinderTests {
         // 0x5000 and up is code of no function, as that of a JIT.
         let walk = thread.unwind { address in
             switch address {
-            case 0x5000..<0x6000: CodePlace(table: nil, bias: 0)
-            case 0x1000..<0x5000: CodePlace(table: Self.program().table, bias: 0)
+            case 0x5000 ..< 0x6000: CodePlace(table: nil, bias: 0)
+            case 0x1000 ..< 0x5000: CodePlace(table: Self.program().table, bias: 0)
             default: nil
             }
         }
@@ -115,7 +115,7 @@ struct UnwinderTests {
             thread.registers[Registers.Number.rip] = 0x5010
             thread.registers[Registers.Number.rbp] = pointer
             thread.words = words
-            let walk = thread.unwind { (0x1000..<0x6000).contains($0) ? CodePlace(table: nil, bias: 0) : nil }
+            let walk = thread.unwind { (0x1000 ..< 0x6000).contains($0) ? CodePlace(table: nil, bias: 0) : nil }
             #expect(walk.frames.map(\.address) == [0x5010])
             #expect(walk.ending == .unknown)
         }

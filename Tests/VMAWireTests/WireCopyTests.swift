@@ -37,7 +37,7 @@ struct WireCopyTests {
         for (count, says) in [(40, UInt32(41)), (0, .max), (8, 4097)] {
             Self.copy(1, count: count, says: says).withUnsafeBytes { #expect(decoder.copyPiece($0) == nil) }
         }
-        for length in 0..<MemoryLayout<vme_copy>.offset(of: \vme_copy.bytes)! {
+        for length in 0 ..< MemoryLayout<vme_copy>.offset(of: \vme_copy.bytes)! {
             Self.copy(1, count: 0).prefix(length).withUnsafeBytes { #expect(decoder.copyPiece($0) == nil) }
         }
     }
@@ -46,7 +46,9 @@ struct WireCopyTests {
     func names() throws {
         var decoder = WireDecoder()
         func stack(_ key: UInt64) throws -> StackID? {
-            guard case .section(let section) = try Self.section(key).withUnsafeBytes({ try decoder.decode($0) }) else { return nil }
+            guard case .section(let section) = try Self.section(key).withUnsafeBytes({ try decoder.decode($0) }) else {
+                return nil
+            }
             return section.stack
         }
         let (first, second, lost) = (VME_STACK_COPIED | 1, VME_STACK_COPIED | 2, VME_STACK_COPIED | 3)

@@ -22,7 +22,7 @@ struct WireDamageTests {
     func truncated(_ index: Int) {
         let record = everyRecord[index]
         #expect(failure(record) == nil)
-        for length in 0..<record.count {
+        for length in 0 ..< record.count {
             guard case .short(_, length, let needed) = failure(Array(record[..<length])) else {
                 Issue.record("\(length) of \(record.count) bytes were taken")
                 return
@@ -88,11 +88,11 @@ struct WireDamageTests {
     func random(_ seed: UInt64) {
         var random = SplitMix64(state: seed)
         var decoder = WireDecoder()
-        for _ in 0..<3_000 {
-            var record = (0..<Int.random(in: 0...1_500, using: &random)).map { _ in random.byte() }
+        for _ in 0 ..< 3_000 {
+            var record = (0 ..< Int.random(in: 0 ... 1_500, using: &random)).map { _ in random.byte() }
             // Most of them with a kind that exists, or nothing else would be tried.
-            if record.count > 1, Int.random(in: 0..<10, using: &random) > 0 {
-                (record[0], record[1]) = (UInt8.random(in: 0...10, using: &random), 0)
+            if record.count > 1, Int.random(in: 0 ..< 10, using: &random) > 0 {
+                (record[0], record[1]) = (UInt8.random(in: 0 ... 10, using: &random), 0)
             }
             record.withUnsafeBytes { _ = decoder.missing(before: $0) }
             _ = try? decoder.decode(record)
@@ -108,10 +108,10 @@ struct WireDamageTests {
         let model = KernelModel(anonVMARule: .neighbour, hole: .next, close: .any)
         let observer = Observer(judge: Judge(model), isHooked: Bool.random(using: &random))
         var taken = 0
-        for _ in 0..<3_000 {
+        for _ in 0 ..< 3_000 {
             var record = everyRecord.randomElement(using: &random)!
-            for _ in 0..<Int.random(in: 0...4, using: &random) {
-                record[Int.random(in: 2..<record.count, using: &random)] = random.byte()
+            for _ in 0 ..< Int.random(in: 0 ... 4, using: &random) {
+                record[Int.random(in: 2 ..< record.count, using: &random)] = random.byte()
             }
             guard let event = try? decoder.decode(record) else { continue }
             observer.apply(event)
@@ -126,7 +126,7 @@ struct SequenceTests {
     @Test("that are complete miss nothing")
     func complete() {
         var decoder = WireDecoder()
-        for seq: UInt32 in 0..<100 { #expect(decoder.missing(cpu: 0, seq: seq) == 0) }
+        for seq: UInt32 in 0 ..< 100 { #expect(decoder.missing(cpu: 0, seq: seq) == 0) }
     }
 
     @Test("begin at 0 on each CPU, so what came before the first is missing")

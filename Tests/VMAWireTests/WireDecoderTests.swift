@@ -141,16 +141,18 @@ struct WireRecordTests {
     func rowCounts() throws {
         var decoder = WireDecoder()
         for count in [0, 1, Int(VME_ROWS_MAX)] {
-            let some = (0..<count).map { row(UInt64($0) << 12, UInt64($0 + 1) << 12) }
+            let some = (0 ..< count).map { row(UInt64($0) << 12, UInt64($0 + 1) << 12) }
             guard case .rows(let rows) = try decoder.decode(rowsRecord(some)) else { throw Unexpected() }
             #expect(rows.vmas.count == count && !rows.truncated)
         }
     }
 
-    @Test("rows has a reason, each of them", arguments: [
-        (VME_BEFORE, .before), (VME_AFTER, .after), (VME_FORKED, .forked), (VME_IMAGE, .image),
-        (VME_AUDIT, .audit), (VME_SNAPSHOT, .snapshot),
-    ] as [(vme_reason, Rows.Reason)])
+    @Test(
+        "rows has a reason, each of them",
+        arguments: [
+            (VME_BEFORE, .before), (VME_AFTER, .after), (VME_FORKED, .forked), (VME_IMAGE, .image),
+            (VME_AUDIT, .audit), (VME_SNAPSHOT, .snapshot),
+        ] as [(vme_reason, Rows.Reason)])
     func reasons(_ wire: vme_reason, _ reason: Rows.Reason) throws {
         var decoder = WireDecoder()
         let event = try decoder.decode(rowsRecord([], reason: UInt16(wire.rawValue)))
@@ -195,7 +197,7 @@ struct WireRecordTests {
         }
     }
 
-    @Test("attempt has the neighbours that its flags say", arguments: 0..<8 as Range<UInt32>)
+    @Test("attempt has the neighbours that its flags say", arguments: 0 ..< 8 as Range<UInt32>)
     func attempt(_ flags: UInt32) throws {
         var decoder = WireDecoder()
         guard case .attempt(let attempt) = try decoder.decode(attemptRecord(flags: flags)) else { throw Unexpected() }
@@ -208,9 +210,11 @@ struct WireRecordTests {
         #expect(attempt.middle?.range == (flags & 4 != 0 ? AddressRange(0x3000, 0x4000) : nil))
     }
 
-    @Test("attempt has a site", arguments: [
-        (1, .vmaMerge), (2, .mmapRegion), (3, .brk), (4, .newRange), (5, .modify),
-    ] as [(UInt32, HookedAttempt.Site)])
+    @Test(
+        "attempt has a site",
+        arguments: [
+            (1, .vmaMerge), (2, .mmapRegion), (3, .brk), (4, .newRange), (5, .modify),
+        ] as [(UInt32, HookedAttempt.Site)])
     func sites(_ wire: UInt32, _ site: HookedAttempt.Site) throws {
         var decoder = WireDecoder()
         guard case .attempt(let attempt) = try decoder.decode(attemptRecord(site: wire)) else { throw Unexpected() }
@@ -281,7 +285,7 @@ struct IdentityTests {
     @Test("are small, and stay while the thing lives")
     func stable() throws {
         var decoder = WireDecoder()
-        for _ in 0..<3 {
+        for _ in 0 ..< 3 {
             let some = [row(0x1000, 0x2000), row(0x2000, 0x3000, anonVMA: Pointer.anonVMA + 8), row(0x3000, 0x4000)]
             guard case .rows(let rows) = try decoder.decode(rowsRecord(some)) else { throw Unexpected() }
             #expect(rows.vmas.map(\.anonVMA) == [1, 2, 1])

@@ -23,7 +23,8 @@ static __always_inline void ensure_section(u64 mm, struct vme_owner *o)
 	section_begin(mm, o, 0);
 }
 
-static __always_inline void adjusted(struct vm_area_struct *vma, u64 start, u64 end, u64 mm, struct vme_owner *o)
+static __always_inline void adjusted(struct vm_area_struct *vma, u64 start, u64 end, u64 mm,
+				     struct vme_owner *o)
 {
 	u64 old_start = BPF_CORE_READ(vma, vm_start), old_end = BPF_CORE_READ(vma, vm_end);
 

@@ -69,7 +69,8 @@ int on_enter_khugepaged(struct pt_regs *ctx)
 
 	if (config.everyone) {
 		f = flow_of(mm);
-		if (f && f->start < f->end && lo <= f->start && hi >= f->end && hi - lo > f->end - f->start) {
+		if (f && f->start < f->end && lo <= f->start && hi >= f->end &&
+		    hi - lo > f->end - f->start) {
 			f->end = 0;
 			count_attempt(mm, CARRIED_OUT);
 		}

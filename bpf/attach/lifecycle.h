@@ -5,7 +5,8 @@
 #ifndef VMASCOPE_LIFECYCLE_H
 #define VMASCOPE_LIFECYCLE_H
 
-static __always_inline void tell_life(u16 kind, struct task_struct *task, u64 mm, u64 other, u32 other_tgid)
+static __always_inline void tell_life(u16 kind, struct task_struct *task, u64 mm, u64 other,
+				      u32 other_tgid)
 {
 	struct scratch *s = scratch();
 
@@ -46,12 +47,14 @@ int task_forked(u64 *ctx)
 // The child that a thread has just made is among the last on its list.
 static __always_inline struct task_struct *child_of(struct task_struct *parent, int pid)
 {
-	struct list_head *head = (void *)parent + bpf_core_field_offset(struct task_struct, children);
+	struct list_head *head =
+		(void *)parent + bpf_core_field_offset(struct task_struct, children);
 	struct list_head *node = BPF_CORE_READ(head, prev);
 	int i;
 
 	for (i = 0; i < 8 && node && node != head; i++) {
-		struct task_struct *task = (void *)node - bpf_core_field_offset(struct task_struct, sibling);
+		struct task_struct *task =
+			(void *)node - bpf_core_field_offset(struct task_struct, sibling);
 
 		if (BPF_CORE_READ(task, pid) == pid)
 			return task;

@@ -75,7 +75,8 @@ int on_stack_grown(u64 *ctx)
 	struct vme_owner *o = owner_of(mm);
 
 	if (o)
-		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid, VME_GROWN);
+		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid,
+			  VME_GROWN);
 	return 0;
 }
 

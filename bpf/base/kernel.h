@@ -81,7 +81,8 @@ struct mm_struct {
 	struct maple_tree mm_mt;  // since 6.1, commit d4af56c5c7c6
 	atomic_t mm_users;
 	int map_count;
-	struct {} mmap_lock;  // only its place matters
+	struct {
+	} mmap_lock;  // only its place matters
 	unsigned long start_brk, brk, start_stack;
 	unsigned long total_vm, data_vm, locked_vm, def_flags;
 };
@@ -199,7 +200,7 @@ struct vm_area_struct {
 	unsigned long vm_pgoff;
 	struct file *vm_file;
 	void *vm_private_data;
-	struct mempolicy *vm_policy;       // absent without CONFIG_NUMA
+	struct mempolicy *vm_policy;  // absent without CONFIG_NUMA
 	// Up to 6.1 in a union with `shared`, and so only good without a file; of its own since
 	// 6.2, commit d09e8ca6cb93, and absent without CONFIG_ANON_VMA_NAME.
 	struct anon_vma_name *anon_name;

@@ -36,18 +36,19 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
 // A kernel object as one whose type the verifier knows: where there is that (since 6.2), its fields
 // are read by plain loads, and a helper's call for each is saved (25 ns).
-#define TYPED(type, pointer) ((type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
+#define TYPED(type, pointer) \
+	((type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
 
 // The pointer is had first: a field that it is read from would be relocated, too.
-#define FIELD(type, pointer, field)                                                      \
-	({                                                                               \
-		type *object_ = (type *)(pointer);                                       \
-		typeof(object_->field) value_;                                           \
-		if (HAS_CAST)                                                            \
-			value_ = TYPED(type, object_)->field;                            \
-		else                                                                     \
-			value_ = BPF_CORE_READ(object_, field);                          \
-		value_;                                                                  \
+#define FIELD(type, pointer, field)                             \
+	({                                                      \
+		type *object_ = (type *)(pointer);              \
+		typeof(object_->field) value_;                  \
+		if (HAS_CAST)                                   \
+			value_ = TYPED(type, object_)->field;   \
+		else                                            \
+			value_ = BPF_CORE_READ(object_, field); \
+		value_;                                         \
 	})
 
 // Of a loop that calls a function: the verifier measures the stack by every way from call to call.
@@ -128,13 +129,13 @@ struct {
 
 // One slot of the tree: [lo, last] holds `vma`, or nothing.
 struct place {
-	u64 addr;   // what was looked for
-	u64 node;   // encoded node to look into, then the slot's entry
+	u64 addr;  // what was looked for
+	u64 node;  // encoded node to look into, then the slot's entry
 	u64 lo;
 	u64 last;
 	u64 vma;
-	u64 leaf;   // the last node looked into (scratch.node is a copy of it where that is needed)
-	u64 leaf_lo;   // what that spans if it is a leaf; nothing if it is not
+	u64 leaf;  // the last node looked into (scratch.node is a copy of it where that is needed)
+	u64 leaf_lo;  // what that spans if it is a leaf; nothing if it is not
 	u64 leaf_last;
 };
 
@@ -153,14 +154,14 @@ struct areas {
 // A range whose rows are being sent.
 struct span {
 	u64 mm;
-	u64 lo;      // next address to read
+	u64 lo;  // next address to read
 	u64 hi;
 	u32 tgid;
 	u16 reason;
 	u16 truncated;
 	u32 first;
-	u32 sent;    // records
-	u32 edges;   // starts and ends of VMAs from `from` to `to`
+	u32 sent;   // records
+	u32 edges;  // starts and ends of VMAs from `from` to `to`
 	u64 from, to;
 };
 
@@ -178,7 +179,7 @@ struct path_search {
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
 // numbers only.
 struct scratch {
-	u64 number;  // see number_of()
+	u64 number;      // see number_of()
 	u32 late_pgoff;  // a VMA's offset does not follow its start yet
 	struct place place;
 	struct vme_copy copy;  // not near the end: the verifier lets it be twice as long

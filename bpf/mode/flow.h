@@ -138,7 +138,8 @@ static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count
 
 // A section that left as many VMAs as it found, or the most that there may be. What only maps and unmaps is told from the rest by its
 // operation, so that a change of flags, of which there are many, costs nothing more.
-static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o, s64 now, u32 operation)
+static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o, s64 now,
+					 u32 operation)
 {
 	struct scratch *s = scratch();
 	u32 flags = 0;
@@ -148,15 +149,17 @@ static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o,
 	    (!config.may_be_refused[operation & (VME_OPERATIONS - 1)] && now < (s64)map_limit()))
 		return;
 	read_syscall(&s->refusal.nr, s->refusal.args, &flags);
-	if (s->refusal.nr >= 0 && !(flags & VME_COMPAT) && may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false))
+	if (s->refusal.nr >= 0 && !(flags & VME_COMPAT) &&
+	    may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false))
 		note_refusal(ctx, mm, o);
 }
 
 static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 {
 	s32 now = FIELD(struct mm_struct, mm, map_count);
-	u32 count = VME_OUTCOMES * syscall_operation() +
-		    (now == f->map_count ? VME_SAME : now < f->map_count ? VME_FEWER : VME_MORE);
+	u32 count = VME_OUTCOMES * syscall_operation() + (now == f->map_count  ? VME_SAME
+							  : now < f->map_count ? VME_FEWER
+									       : VME_MORE);
 
 	// By now it is known whose it is: a fork's child has no number of its own while it is copied.
 	if (current_mm() == mm)
@@ -198,10 +201,13 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 	if (s) {
 		begin(&s->tally.h, VME_TALLY, mm, f->owner.tgid);
 		s->tally.born = f->born;
-		__builtin_memcpy(s->tally.counts.sections, f->counts.sections, sizeof(f->counts.sections));
+		__builtin_memcpy(s->tally.counts.sections, f->counts.sections,
+				 sizeof(f->counts.sections));
 		barrier();
-		__builtin_memcpy(s->tally.counts.attempts, f->counts.attempts, sizeof(f->counts.attempts));
-		__builtin_memcpy(s->tally.counts.merged, f->counts.merged, sizeof(f->counts.merged));
+		__builtin_memcpy(s->tally.counts.attempts, f->counts.attempts,
+				 sizeof(f->counts.attempts));
+		__builtin_memcpy(s->tally.counts.merged, f->counts.merged,
+				 sizeof(f->counts.merged));
 		s->tally.counts.told = f->counts.told;
 		emit(&s->tally, sizeof(s->tally));
 	}

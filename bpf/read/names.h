@@ -72,7 +72,8 @@ static __always_inline void pseudo_name(struct scratch *s, struct dentry *dentry
 	if (len > 255)
 		return;
 	s->walk.at -= len;
-	bpf_probe_read_kernel(&s->file.path[s->walk.at & (VME_PATH_MAX - 1)], len & 255, BPF_CORE_READ(dentry, d_name.name));
+	bpf_probe_read_kernel(&s->file.path[s->walk.at & (VME_PATH_MAX - 1)], len & 255,
+			      BPF_CORE_READ(dentry, d_name.name));
 }
 
 // The path as the host sees it, a container's own prefix included.
@@ -127,7 +128,7 @@ __noinline u64 name_key(u64 anon_name)
 		return 0;
 	len = bpf_probe_read_kernel_str(s->name.text, sizeof(s->name.text),
 					(void *)anon_name +
-					bpf_core_field_offset(struct anon_vma_name, name));
+						bpf_core_field_offset(struct anon_vma_name, name));
 	if (len <= 0)
 		return 0;
 	for (i = 0; i < VME_NAME_MAX; i++) {

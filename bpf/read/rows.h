@@ -57,7 +57,8 @@ static __always_inline u32 special_traits(u64 private_data, u64 vm_ops)
 
 	if (!FIELD(struct vm_operations_struct, vm_ops, name) || !private_data)
 		return 0;
-	if (bpf_probe_read_kernel(name, sizeof(name) - 1, BPF_CORE_READ(mapping, name)) || name[0] != '[' || name[1] != 'v')
+	if (bpf_probe_read_kernel(name, sizeof(name) - 1, BPF_CORE_READ(mapping, name)) ||
+	    name[0] != '[' || name[1] != 'v')
 		return 0;
 	if (name[2] == 'd')
 		return VME_VDSO;
@@ -103,8 +104,7 @@ static __always_inline int row_read(struct scratch *s, u64 address, struct vme_r
 	row->traits = anon_traits(s, vma, row->anon_vma);
 	row->anon_pgoff = 0;
 	if (bpf_core_field_exists(struct vm_area_struct, __vm_anon_pgoff_lo)) {
-		row->anon_pgoff = (u64)vma->__vm_anon_pgoff_hi << 32 |
-				  vma->__vm_anon_pgoff_lo;
+		row->anon_pgoff = (u64)vma->__vm_anon_pgoff_hi << 32 | vma->__vm_anon_pgoff_lo;
 		row->traits |= VME_ANON_PGOFF;
 	}
 	if (vm_ops && FIELD(struct vm_operations_struct, vm_ops, close))
@@ -197,7 +197,8 @@ __noinline int next_row(void)
 	if (s->span.reason == VME_AUDIT || s->span.reason == VME_SNAPSHOT)
 		tell_deleted(row);
 	row_place(s, row);
-	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) || (row->end >= s->span.from && row->end <= s->span.to);
+	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) ||
+			 (row->end >= s->span.from && row->end <= s->span.to);
 	s->rows.count++;
 	if (p->lo < s->rows.lo)
 		s->rows.lo = p->lo;
@@ -220,7 +221,9 @@ __noinline int emit_chunk(void)
 	if (!s)
 		return 1;
 	span = &s->span;
-	s->place.addr = span->first && span->lo ? span->lo - 1 : span->lo;  // the neighbour on the left belongs to it
+	s->place.addr = span->first && span->lo
+				? span->lo - 1
+				: span->lo;  // the neighbour on the left belongs to it
 	s->rows.lo = span->lo;
 	s->rows.hi = span->hi;
 	s->rows.count = 0;

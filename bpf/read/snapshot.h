@@ -18,7 +18,8 @@ struct bpf_iter_task_vma {
 	u64 opaque[1];
 } __attribute__((aligned(8)));
 
-extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task, u64 addr) __ksym __weak;
+extern int bpf_iter_task_vma_new(struct bpf_iter_task_vma *it, struct task_struct *task,
+				 u64 addr) __ksym __weak;
 extern struct vm_area_struct *bpf_iter_task_vma_next(struct bpf_iter_task_vma *it) __ksym __weak;
 extern void bpf_iter_task_vma_destroy(struct bpf_iter_task_vma *it) __ksym __weak;
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym __weak;
@@ -53,7 +54,8 @@ __noinline int read_row(struct vme_row *row, u64 vma)
 	struct scratch *s = scratch();
 	u64 inode;
 
-	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode) && is_as_told(row);
+	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode) &&
+	       is_as_told(row);
 }
 
 // Returns 1 after the leaf's last slot, and where it can't go on.
@@ -193,7 +195,8 @@ int snapshot_task(struct vme_snapshot *request)
 		// A writer may have been at work between two rows.
 		request->sections = sections_of(mm) == sections ? sections : VME_BUSY;
 		if ((u64)BPF_CORE_READ(task, mm) != mm)
-			request->error = -16;  // the task has left it meanwhile, and may have another one
+			request->error =
+				-16;  // the task has left it meanwhile, and may have another one
 	}
 	if (!request->error)
 		request->from = r.from;
@@ -243,7 +246,8 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 	look_at(s, head[0]);
 	// The task has left the address space meanwhile. 1 ends the read with EAGAIN: the kernel would go on for a million
 	// VMAs of which nothing is told, and where it begins again and again it would not end.
-	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm || !row_fill(as_number(vma))) {
+	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm ||
+	    !row_fill(as_number(vma))) {
 		r->error = -16;
 		return 1;
 	}

@@ -42,7 +42,8 @@ int stock(struct bpf_iter__task *ctx)
 	t.namespace_pid = namespace_pid(leader);
 	t.uid = BPF_CORE_READ(task, real_cred, euid.val);
 	t.threads = BPF_CORE_READ(task, signal, nr_threads);
-	bpf_probe_read_kernel(t.comm, sizeof(t.comm), (void *)leader + bpf_core_field_offset(struct task_struct, comm));
+	bpf_probe_read_kernel(t.comm, sizeof(t.comm),
+			      (void *)leader + bpf_core_field_offset(struct task_struct, comm));
 	bpf_seq_write(ctx->meta->seq, &t, sizeof(t));
 	return 0;
 }

@@ -5,11 +5,33 @@
 #define VMASCOPE_SYSCALLS_H
 
 enum {
-	NR_close = 3, NR_mmap = 9, NR_mprotect = 10, NR_munmap = 11, NR_brk = 12, NR_ioctl = 16, NR_mremap = 25,
-	NR_madvise = 28, NR_dup2 = 33,
-	NR_shmat = 30, NR_shmdt = 67, NR_mlock = 149, NR_munlock = 150, NR_mlockall = 151, NR_munlockall = 152,
-	NR_prctl = 157, NR_io_destroy = 207, NR_remap_file_pages = 216, NR_mbind = 237, NR_dup3 = 292, NR_mlock2 = 325,
-	NR_pkey_mprotect = 329, NR_io_uring_enter = 426, NR_close_range = 436, NR_process_madvise = 440, NR_set_mempolicy_home_node = 450, NR_mseal = 462,
+	NR_close = 3,
+	NR_mmap = 9,
+	NR_mprotect = 10,
+	NR_munmap = 11,
+	NR_brk = 12,
+	NR_ioctl = 16,
+	NR_mremap = 25,
+	NR_madvise = 28,
+	NR_dup2 = 33,
+	NR_shmat = 30,
+	NR_shmdt = 67,
+	NR_mlock = 149,
+	NR_munlock = 150,
+	NR_mlockall = 151,
+	NR_munlockall = 152,
+	NR_prctl = 157,
+	NR_io_destroy = 207,
+	NR_remap_file_pages = 216,
+	NR_mbind = 237,
+	NR_dup3 = 292,
+	NR_mlock2 = 325,
+	NR_pkey_mprotect = 329,
+	NR_io_uring_enter = 426,
+	NR_close_range = 436,
+	NR_process_madvise = 440,
+	NR_set_mempolicy_home_node = 450,
+	NR_mseal = 462,
 	NR_other = 100000,
 };
 #define PR_SET_VMA 0x53564d41
@@ -91,8 +113,13 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 	switch (c->nr) {
 	// The descriptor of a userfaultfd is closed, an asynchronous I/O ring or advice goes its
 	// own way: they seldom take the lock, and do not say for what.
-	case NR_close: case NR_dup2: case NR_dup3: case NR_close_range:
-	case NR_io_destroy: case NR_io_uring_enter: case NR_process_madvise:
+	case NR_close:
+	case NR_dup2:
+	case NR_dup3:
+	case NR_close_range:
+	case NR_io_destroy:
+	case NR_io_uring_enter:
+	case NR_process_madvise:
 		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_ioctl:
@@ -110,8 +137,16 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 		if (!(c->args[3] & MAP_FIXED_ANY))
 			return;
 		break;
-	case NR_mprotect: case NR_pkey_mprotect: case NR_munmap: case NR_madvise: case NR_mbind:
-	case NR_mlock: case NR_mlock2: case NR_munlock: case NR_remap_file_pages: case NR_mseal:
+	case NR_mprotect:
+	case NR_pkey_mprotect:
+	case NR_munmap:
+	case NR_madvise:
+	case NR_mbind:
+	case NR_mlock:
+	case NR_mlock2:
+	case NR_munlock:
+	case NR_remap_file_pages:
+	case NR_mseal:
 	case NR_set_mempolicy_home_node:
 		break;
 	case NR_shmdt:  // its length is the segment's
@@ -124,7 +159,8 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 		c->lo = PAGE_DOWN(c->args[1]);
 		c->hi = ADDRESS_LIMIT;
 		return;
-	case NR_mlockall: case NR_munlockall:
+	case NR_mlockall:
+	case NR_munlockall:
 		c->hi = ADDRESS_LIMIT;
 		return;
 	case NR_brk:
@@ -141,7 +177,8 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 		}
 		// Up to 6.0 what is behind the source's VMA is taken for a rest of that, and accounted for
 		// (move_vma, VM_ACCOUNT).
-		if (c->args[3] & MREMAP_DONTUNMAP && !bpf_core_field_exists(struct mm_struct, mm_mt))
+		if (c->args[3] & MREMAP_DONTUNMAP &&
+		    !bpf_core_field_exists(struct mm_struct, mm_mt))
 			c->hi = next_vma(mm, c->hi);
 		return;
 	case NR_prctl:

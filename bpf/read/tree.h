@@ -16,12 +16,15 @@
 // A word of a node, all of which are mere numbers if they are taken for its first pivot.
 static __always_inline u64 word_at(u64 address)
 {
-	return TYPED(struct maple_range_64, address - bpf_core_field_offset(struct maple_range_64, pivot))->pivot[0];
+	return TYPED(struct maple_range_64,
+		     address - bpf_core_field_offset(struct maple_range_64, pivot))
+		->pivot[0];
 }
 
 static __always_inline u64 node_word(struct scratch *s, u32 i)
 {
-	return HAS_CAST ? word_at(s->place.leaf + i * sizeof(u64)) : s->node[i & (TREE_NODE_WORDS - 1)];
+	return HAS_CAST ? word_at(s->place.leaf + i * sizeof(u64))
+			: s->node[i & (TREE_NODE_WORDS - 1)];
 }
 
 // The slot of `place.leaf` that holds `place.addr`; the node spans [lo, last].

@@ -58,9 +58,12 @@ static __always_inline u64 rlimit(u32 which)
 // What maps anew or grows stores to the tree, unless it is refused. What changes in place may be refused at the
 // second of two splits: the first one stays. Where sections are not told whole, nothing says whether a fixed mapping
 // replaced another of the same size.
-static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, const u64 *args, s64 now, bool knows_writes)
+static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, const u64 *args,
+					   s64 now, bool knows_writes)
 {
-	bool is_same = o->map_count == now && (knows_writes ? !o->section.writes : o->total_vm == FIELD(struct mm_struct, mm, total_vm));
+	bool is_same = o->map_count == now &&
+		       (knows_writes ? !o->section.writes
+				     : o->total_vm == FIELD(struct mm_struct, mm, total_vm));
 	s64 limit = map_limit();
 	bool at_limit = now >= limit && now - o->map_count <= 1 && now >= o->map_count;
 
@@ -72,20 +75,41 @@ static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, 
 	case NR_shmat:
 		return is_same && (knows_writes || !(args[2] & SHM_REMAP));
 	case NR_mremap:
-		if (PAGE_UP(args[2]) <= PAGE_UP(args[1]) && !(args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		if (PAGE_UP(args[2]) <= PAGE_UP(args[1]) &&
+		    !(args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 			return false;
-		return is_same && (knows_writes || now + 3 >= limit || PAGE_UP(args[2]) > PAGE_UP(args[1]));
+		return is_same &&
+		       (knows_writes || now + 3 >= limit || PAGE_UP(args[2]) > PAGE_UP(args[1]));
 	case NR_brk:
-		return args[0] > FIELD(struct mm_struct, mm, brk) && args[0] >= FIELD(struct mm_struct, mm, start_brk);
-	case NR_mlock: case NR_mlock2: case NR_mlockall:
-		return at_limit || (is_same && FIELD(struct mm_struct, mm, locked_vm) * PAGE_SIZE +
-			(nr == NR_mlockall ? FIELD(struct mm_struct, mm, total_vm) * PAGE_SIZE : args[1]) > rlimit(RLIMIT_MEMLOCK));
-	case NR_mprotect: case NR_pkey_mprotect:
+		return args[0] > FIELD(struct mm_struct, mm, brk) &&
+		       args[0] >= FIELD(struct mm_struct, mm, start_brk);
+	case NR_mlock:
+	case NR_mlock2:
+	case NR_mlockall:
+		return at_limit ||
+		       (is_same &&
+			FIELD(struct mm_struct, mm, locked_vm) * PAGE_SIZE +
+					(nr == NR_mlockall
+						 ? FIELD(struct mm_struct, mm, total_vm) * PAGE_SIZE
+						 : args[1]) >
+				rlimit(RLIMIT_MEMLOCK));
+	case NR_mprotect:
+	case NR_pkey_mprotect:
 		// What becomes writable is counted as data. No limit is the rule, and then there is nothing to read.
 		return at_limit || (is_same && args[2] & 2 && rlimit(RLIMIT_DATA) < ~0ULL &&
-			FIELD(struct mm_struct, mm, data_vm) * PAGE_SIZE + args[1] > rlimit(RLIMIT_DATA));
-	case NR_munmap: case NR_madvise: case NR_munlock: case NR_mbind: case NR_mseal: case NR_prctl: case NR_ioctl:
-	case NR_shmdt: case NR_remap_file_pages: case NR_set_mempolicy_home_node: case NR_process_madvise:
+				    FIELD(struct mm_struct, mm, data_vm) * PAGE_SIZE + args[1] >
+					    rlimit(RLIMIT_DATA));
+	case NR_munmap:
+	case NR_madvise:
+	case NR_munlock:
+	case NR_mbind:
+	case NR_mseal:
+	case NR_prctl:
+	case NR_ioctl:
+	case NR_shmdt:
+	case NR_remap_file_pages:
+	case NR_set_mempolicy_home_node:
+	case NR_process_madvise:
 		return at_limit;
 	default:
 		return false;

@@ -73,7 +73,8 @@ static __always_inline u64 any_user_stack(void *ctx, u64 mm)
 		return 0;
 	if (config.copy_bytes)
 		return call_path(mm);
-	bytes = bpf_get_stack(ctx, s->stack.addresses, sizeof(s->stack.addresses), BPF_F_USER_STACK);
+	bytes = bpf_get_stack(ctx, s->stack.addresses, sizeof(s->stack.addresses),
+			      BPF_F_USER_STACK);
 	if (bytes <= 0)
 		return 0;
 	s->stack.count = (u32)bytes / sizeof(u64);
@@ -309,7 +310,8 @@ SEC("?tp/maple_tree/ma_write")
 int tree_write_perf(struct trace_event_raw_ma_write *ctx)
 {
 	struct vm_area_struct *vma = ctx->val;
-	u64 lo = ctx->index, hi = ctx->last + 1, mm = vma ? as_number(FIELD(struct vm_area_struct, vma, vm_mm)) : current_mm();
+	u64 lo = ctx->index, hi = ctx->last + 1,
+	    mm = vma ? as_number(FIELD(struct vm_area_struct, vma, vm_mm)) : current_mm();
 	struct vme_owner *o = writer_of(mm);
 
 	if (o && !((lo | hi) & (PAGE_SIZE - 1)))

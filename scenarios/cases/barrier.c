@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	(void)argv;
 	if (argc > 1)
 		unit = 100;
-	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+	struct sigaction act = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 	sigaction(SIGSEGV, &act, 0);
 	heap = map(PAGES, RW, MEMORY);
 	memset(heap, 1, PAGES * PAGE);

@@ -9,7 +9,8 @@
 STEP void instance(void)
 {
 	char *p = map(256, PROT_NONE, MEMORY | MAP_NORESERVE);
-	must(mprotect(p, 16 * PAGE, RW) == 0 && mprotect(p + 32 * PAGE, PAGE, PROT_READ) == 0, "mprotect");
+	must(mprotect(p, 16 * PAGE, RW) == 0 && mprotect(p + 32 * PAGE, PAGE, PROT_READ) == 0,
+	     "mprotect");
 	p[0] = 1;
 }
 

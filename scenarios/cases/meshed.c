@@ -11,7 +11,9 @@ enum { PAGES = 1024 };
 
 STEP void mesh(char *heap, int fd, size_t keep, size_t drop, size_t run)
 {
-	must(mmap(heap + drop * PAGE, run * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, (off_t)(keep * PAGE)) != MAP_FAILED, "mmap");
+	must(mmap(heap + drop * PAGE, run * PAGE, RW, MAP_SHARED | MAP_FIXED, fd,
+		  (off_t)(keep * PAGE)) != MAP_FAILED,
+	     "mmap");
 }
 
 int main(int argc, char **argv)

@@ -13,8 +13,10 @@ STEP char *grow(char *old, size_t had)
 {
 	char *new = map(had + 4, RW, MEMORY);
 	if (had)
-		must(mremap(old, had * PAGE, had * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, new) != MAP_FAILED, "mremap");
-	memset(new + had * PAGE, 1, 4 * PAGE);
+		must(mremap(old, had * PAGE, had * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, new) !=
+			     MAP_FAILED,
+		     "mremap");
+	memset(new + had *PAGE, 1, 4 * PAGE);
 	return new;
 }
 
@@ -27,7 +29,7 @@ STEP void append(char **region, size_t had)
 int main(int argc, char **argv)
 {
 	(void)argv;
-	char *regions[20] = {0};
+	char *regions[20] = { 0 };
 	for (int i = 0; i < 20; i++)
 		if (argc > 1)
 			memset(map(4 * STEPS, RW, MEMORY), 1, 4 * STEPS * PAGE);

@@ -11,7 +11,7 @@
 
 STEP void map_ring(void)
 {
-	struct io_uring_params p = {0};
+	struct io_uring_params p = { 0 };
 	int fd = (int)syscall(SYS_io_uring_setup, 4, &p);
 	must(fd >= 0, "io_uring_setup");
 	must(mmap(0, PAGE, RW, MAP_SHARED, fd, IORING_OFF_SQ_RING) != MAP_FAILED, "mmap");

@@ -66,7 +66,12 @@ int main(int argc, char **argv)
 			if (*only && strcmp(only, languages[i]))
 				continue;
 			makers[i](text + size, depth);
-			symbols[count] = (Elf64_Sym){ (unsigned)size, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, (uint64_t)count * 8, 8 };
+			symbols[count] = (Elf64_Sym){ (unsigned)size,
+						      ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+						      0,
+						      1,
+						      (uint64_t)count * 8,
+						      8 };
 			size += strlen(text + size) + 1;
 			count++;
 		}

@@ -46,7 +46,11 @@ static void functions(struct elf *e, int fd, int count, size_t length, int escap
 		memset(text + name, 'a' + i % 26, length);
 		if (escapes)
 			memcpy(text + name, "\033[31m\n;", 7);
-		symbols[i] = (Elf64_Sym){ (unsigned)name, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, (uint64_t)i % 4096,
+		symbols[i] = (Elf64_Sym){ (unsigned)name,
+					  ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+					  0,
+					  1,
+					  (uint64_t)i % 4096,
 					  escapes ? 1 : 4096 };
 	}
 	table = elf_section(e, ".symtab", SHT_SYMTAB, at, (size_t)count * sizeof(*symbols));
@@ -93,7 +97,8 @@ int main(int argc, char **argv)
 	if (!strcmp(kind, "sections")) {
 		e.head.e_shnum = 0;
 		e.sections[0].sh_size = 1UL << 32;
-		if (pwrite(fd, &e.head, sizeof(e.head), 0) < 0 || pwrite(fd, e.sections, sizeof(*e.sections), (off_t)e.head.e_shoff) < 0 ||
+		if (pwrite(fd, &e.head, sizeof(e.head), 0) < 0 ||
+		    pwrite(fd, e.sections, sizeof(*e.sections), (off_t)e.head.e_shoff) < 0 ||
 		    ftruncate(fd, 1L << 40))
 			err(1, "writing");
 	}

@@ -23,7 +23,9 @@ static void *serve(void *unused)
 {
 	static char request[1 << 18];
 	const struct fuse_attr folder = { .ino = 1, .mode = S_IFDIR | 0755, .nlink = 2 };
-	const struct fuse_attr file = { .ino = 2, .mode = S_IFREG | 0755, .nlink = 1, .size = 4096 };
+	const struct fuse_attr file = {
+		.ino = 2, .mode = S_IFREG | 0755, .nlink = 1, .size = 4096
+	};
 
 	(void)unused;
 	while (read(device, request, sizeof(request)) > 0) {
@@ -33,7 +35,9 @@ static void *serve(void *unused)
 			continue;
 		switch (in->opcode) {
 		case FUSE_INIT: {
-			struct fuse_init_out out = { .major = 7, .minor = 31, .max_write = 4096, .max_readahead = 4096 };
+			struct fuse_init_out out = {
+				.major = 7, .minor = 31, .max_write = 4096, .max_readahead = 4096
+			};
 
 			answer(in->unique, 0, &out, sizeof(out));
 			break;
@@ -50,7 +54,8 @@ static void *serve(void *unused)
 			answer(in->unique, 0, &out, sizeof(out));
 			break;
 		}
-		case FUSE_OPEN: case FUSE_OPENDIR: {
+		case FUSE_OPEN:
+		case FUSE_OPENDIR: {
 			struct fuse_open_out out = { .fh = 1 };
 
 			answer(in->unique, 0, &out, sizeof(out));
@@ -62,15 +67,20 @@ static void *serve(void *unused)
 			answer(in->unique, 0, code, sizeof(code));
 			break;
 		}
-		case FUSE_FORGET: case FUSE_BATCH_FORGET: case FUSE_INTERRUPT: break;
-		case FUSE_RELEASE: case FUSE_FLUSH: answer(in->unique, 0, NULL, 0); break;
-		default: answer(in->unique, -ENOSYS, NULL, 0);
+		case FUSE_FORGET:
+		case FUSE_BATCH_FORGET:
+		case FUSE_INTERRUPT:
+			break;
+		case FUSE_RELEASE:
+		case FUSE_FLUSH:
+			answer(in->unique, 0, NULL, 0);
+			break;
+		default:
+			answer(in->unique, -ENOSYS, NULL, 0);
 		}
 	}
 	return NULL;
 }
-
-
 
 int main(int argc, char **argv)
 {
@@ -79,7 +89,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	device = open("/dev/fuse", O_RDWR);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 device);
 	if (device < 0 || mount("hostile", folder, "fuse", MS_NOSUID | MS_NODEV, options))
 		err(77, "mounting at %s", folder);
 	pthread_create(&thread, NULL, serve, NULL);

@@ -43,7 +43,8 @@ __attribute__((noinline, unused)) static void miss_from(struct frame *frames)
 	munmap(at, 4096);
 	__asm__ volatile("push %%rbp\n\tmov %1, %%rbp\n\tsyscall\n\tpop %%rbp"
 			 : "+a"(result)
-			 : "r"(frames), "D"(at), "S"(4096L), "d"((long)PROT_READ), "r"(flags), "r"(fd), "r"(offset)
+			 : "r"(frames), "D"(at), "S"(4096L), "d"((long)PROT_READ), "r"(flags),
+			   "r"(fd), "r"(offset)
 			 : "rcx", "r11", "memory");
 }
 
@@ -95,7 +96,8 @@ static inline struct elf elf_new(void)
 	return e;
 }
 
-static inline Elf64_Shdr *elf_section(struct elf *e, const char *name, unsigned type, uint64_t offset, uint64_t size)
+static inline Elf64_Shdr *elf_section(struct elf *e, const char *name, unsigned type,
+				      uint64_t offset, uint64_t size)
 {
 	Elf64_Shdr *section = &e->sections[e->count++];
 
@@ -118,9 +120,11 @@ static inline void elf_write(struct elf *e, int fd, uint64_t end)
 	e->head.e_shoff = end + sizeof(e->names);
 	e->head.e_shnum = (uint16_t)e->count;
 	e->head.e_shstrndx = (uint16_t)(e->count - 1);
-	if (pwrite(fd, &e->head, sizeof(e->head), 0) < 0 || pwrite(fd, &e->segment, sizeof(e->segment), sizeof(e->head)) < 0 ||
+	if (pwrite(fd, &e->head, sizeof(e->head), 0) < 0 ||
+	    pwrite(fd, &e->segment, sizeof(e->segment), sizeof(e->head)) < 0 ||
 	    pwrite(fd, e->names, sizeof(e->names), (off_t)end) < 0 ||
-	    pwrite(fd, e->sections, sizeof(*e->sections) * (size_t)e->count, (off_t)e->head.e_shoff) < 0)
+	    pwrite(fd, e->sections, sizeof(*e->sections) * (size_t)e->count,
+		   (off_t)e->head.e_shoff) < 0)
 		err(1, "writing");
 }
 

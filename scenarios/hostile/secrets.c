@@ -27,7 +27,8 @@ static void library(const char *path, const char *name)
 	table->sh_link = 2;
 	table->sh_addralign = 8;
 	elf_section(&e, ".strtab", SHT_STRTAB, 5000, sizeof(text));
-	if (pwrite(fd, symbols, sizeof(symbols), 4096) < 0 || pwrite(fd, text, sizeof(text), 5000) < 0)
+	if (pwrite(fd, symbols, sizeof(symbols), 4096) < 0 ||
+	    pwrite(fd, text, sizeof(text), 5000) < 0)
 		err(1, "writing");
 	elf_write(&e, fd, 8192);
 	close(fd);
@@ -51,7 +52,8 @@ static void put(const char *path, const char *text)
 
 static void perf_map(const char *kind, const char *folder, const char *secret)
 {
-	char *code = mmap((void *)0x700000000000, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *code = mmap((void *)0x700000000000, 4096, PROT_READ | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char map[128], ids[64];
 	int fd = create(secret);
 
@@ -64,11 +66,13 @@ static void perf_map(const char *kind, const char *folder, const char *secret)
 		snprintf(real, sizeof(real), "%s/real", folder);
 		snprintf(named, sizeof(named), "%s/perf-%d.map", real, getpid());
 		snprintf(map, sizeof(map), "%s/tmp", folder);
-		if (mkdir(real, 0700) || rename(secret, named) || symlink(real, map) || chroot(folder) || chdir("/") || setresuid(USER, USER, USER))
+		if (mkdir(real, 0700) || rename(secret, named) || symlink(real, map) ||
+		    chroot(folder) || chdir("/") || setresuid(USER, USER, USER))
 			err(1, "chroot");
 		return misses((uintptr_t)code);
 	}
-	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER) || prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER | CLONE_NEWNS))
+	if (setresgid(USER, USER, USER) || setresuid(USER, USER, USER) ||
+	    prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER | CLONE_NEWNS))
 		err(77, "unshare");
 	snprintf(ids, sizeof(ids), "0 %d 1", USER);
 	put("/proc/self/uid_map", ids);

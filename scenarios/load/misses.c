@@ -20,14 +20,16 @@ static void work(long n, long rounds)
 	open_area();
 	for (long i = 0; i < rounds; i++) {
 		CHECK(mmap(at(0), PAGE, RW, ANON | MAP_FIXED, -1, 0));
-		CHECK(mmap(at(1), PAGE, i < rounds_of(n, rounds) ? R : RW, ANON | MAP_FIXED, -1, 0));
+		CHECK(mmap(at(1), PAGE, i < rounds_of(n, rounds) ? R : RW, ANON | MAP_FIXED, -1,
+			   0));
 		CHECK(munmap(at(0), 2 * PAGE));
 	}
 }
 
 int main(int argc, char **argv)
 {
-	long processes = argc > 1 ? atol(argv[1]) : 0, rounds = argc > 2 ? atol(argv[2]) : 0, missed = 0;
+	long processes = argc > 1 ? atol(argv[1]) : 0, rounds = argc > 2 ? atol(argv[2]) : 0,
+	     missed = 0;
 	int done[2];
 	char byte;
 

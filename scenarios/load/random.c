@@ -87,8 +87,8 @@ static void read_list(const char *path)
 	if (!file)
 		die(path);
 	listed = malloc(room * sizeof(*listed));
-	while (listed_count < room &&
-	       fscanf(file, "%d:%ld %*s", &listed[listed_count].thread, &listed[listed_count].number) == 2)
+	while (listed_count < room && fscanf(file, "%d:%ld %*s", &listed[listed_count].thread,
+					     &listed[listed_count].number) == 2)
 		if ((unsigned)listed[listed_count++].thread >= 64)
 			listed_count--;
 	fclose(file);
@@ -129,7 +129,9 @@ int main(int argc, char **argv)
 		if (option == 'x' && switch_off(optarg))
 			continue;
 		if (option == 'l')
-			CHECK(log_file = open(optarg, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
+			CHECK(log_file = open(optarg,
+					      O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC,
+					      0644));
 		else if (option == 'f')
 			read_list(optarg);
 		else
@@ -141,7 +143,8 @@ int main(int argc, char **argv)
 	if (argc > 4)
 		area_pages = atol(argv[4]);
 	if (argc < 4 || threads < 1 || threads > 64 || area_pages < 64 || area_pages > 1500) {
-		fprintf(stderr, "usage: random [-p N:MS] [-x NAME,…] [-l FILE] [-f FILE] SEED OPS THREADS(1-64) [PAGES(64-1500)]\n");
+		fprintf(stderr, "usage: random [-p N:MS] [-x NAME,…] [-l FILE] [-f FILE] SEED OPS "
+				"THREADS(1-64) [PAGES(64-1500)]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_MEMLOCK, &all);
@@ -183,8 +186,8 @@ int main(int argc, char **argv)
 			tried += workers[j].tried[i];
 			succeeded += workers[j].succeeded[i];
 		}
-		length += snprintf(line + length, sizeof(line) - length, "%s%s=%ld/%ld", i ? " " : "",
-				   operations[i].name, tried, succeeded);
+		length += snprintf(line + length, sizeof(line) - length, "%s%s=%ld/%ld",
+				   i ? " " : "", operations[i].name, tried, succeeded);
 	}
 	line[length++] = '\n';
 	return write(1, line, length) == length ? 0 : 1;

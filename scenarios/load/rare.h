@@ -52,7 +52,9 @@ static inline int advise_from_outside(char *where, size_t size)
 static inline int register_uffd(char *where, size_t size, int unregisters)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { { (unsigned long)where, size }, UFFDIO_REGISTER_MODE_MISSING, 0 };
+	struct uffdio_register range = { { (unsigned long)where, size },
+					 UFFDIO_REGISTER_MODE_MISSING,
+					 0 };
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), done;
 
 	if (fd < 0)
@@ -70,7 +72,9 @@ static inline int hold_uffd(char *where, size_t size, int which)
 {
 	static int held[HELD_UFFDS];  // 0: none
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_SIGBUS };
-	struct uffdio_register range = { { (unsigned long)where, size }, UFFDIO_REGISTER_MODE_MISSING, 0 };
+	struct uffdio_register range = { { (unsigned long)where, size },
+					 UFFDIO_REGISTER_MODE_MISSING,
+					 0 };
 	int fd = __atomic_exchange_n(&held[which], 0, __ATOMIC_SEQ_CST);
 
 	if (fd)
@@ -132,7 +136,8 @@ static inline int exec_from_thread(const char *self)
 	int status;
 
 	if (pid == 0) {
-		if (clone(become, other_stack + sizeof(other_stack), CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, (void *)self) < 0)
+		if (clone(become, other_stack + sizeof(other_stack),
+			  CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, (void *)self) < 0)
 			_exit(1);
 		for (;;)
 			pause();

@@ -27,21 +27,32 @@ static long stops_left;
 static size_t copy_size;
 static char *copy;
 
-static void put(const void *data, size_t size) { fwrite(data, 1, size, out); }
-static void put_number(uint64_t value) { put(&value, sizeof value); }
-static void put_text(const char *text) {
+static void put(const void *data, size_t size)
+{
+	fwrite(data, 1, size, out);
+}
+static void put_number(uint64_t value)
+{
+	put(&value, sizeof value);
+}
+static void put_text(const char *text)
+{
 	put_number(strlen(text));
 	put(text, strlen(text));
 }
 
-static size_t read_memory(pid_t pid, uint64_t address, void *to, size_t size) {
+static size_t read_memory(pid_t pid, uint64_t address, void *to, size_t size)
+{
 	size_t done = 0;
 	while (done < size) {
 		// Page by page: a whole read fails where the last page is missing.
 		size_t part = 4096 - ((address + done) & 4095);
-		if (part > size - done) part = size - done;
-		struct iovec here = {(char *)to + done, part}, there = {(void *)(address + done), part};
-		if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)part) break;
+		if (part > size - done)
+			part = size - done;
+		struct iovec here = { (char *)to + done, part },
+			     there = { (void *)(address + done), part };
+		if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)part)
+			break;
 		done += part;
 	}
 	return done;
@@ -49,8 +60,8 @@ static size_t read_memory(pid_t pid, uint64_t address, void *to, size_t size) {
 
 // The reference.
 
-static const Dwfl_Callbacks callbacks = {
-	.find_elf = dwfl_linux_proc_find_elf, .find_debuginfo = dwfl_standard_find_debuginfo};
+static const Dwfl_Callbacks callbacks = { .find_elf = dwfl_linux_proc_find_elf,
+					  .find_debuginfo = dwfl_standard_find_debuginfo };
 
 static struct process {
 	pid_t tgid;
@@ -64,75 +75,94 @@ static struct {
 static size_t frame_count;
 static const char *failure;
 
-static int on_frame(Dwfl_Frame *state, void *context) {
+static int on_frame(Dwfl_Frame *state, void *context)
+{
 	(void)context;
 	Dwarf_Addr pc;
 	bool exact;
-	if (!dwfl_frame_pc(state, &pc, &exact)) return DWARF_CB_ABORT;
-	if (frame_count == MOST_FRAMES) return DWARF_CB_ABORT;
+	if (!dwfl_frame_pc(state, &pc, &exact))
+		return DWARF_CB_ABORT;
+	if (frame_count == MOST_FRAMES)
+		return DWARF_CB_ABORT;
 	frames[frame_count].address = pc;
 	frames[frame_count++].is_exact = exact;
 	return DWARF_CB_OK;
 }
 
-static pid_t group_of(pid_t tid) {
+static pid_t group_of(pid_t tid)
+{
 	char path[64], line[256];
 	snprintf(path, sizeof path, "/proc/%d/status", tid);
 	FILE *status = fopen(path, "r");
 	int tgid = tid;
 	while (status && fgets(line, sizeof line, status))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1) break;
-	if (status) fclose(status);
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (status)
+		fclose(status);
 	return tgid;
 }
 
-static void forget(pid_t tgid) {
+static void forget(pid_t tgid)
+{
 	for (int i = 0; i < MOST_PROCESSES; i++)
 		if (processes[i].tgid == tgid) {
 			dwfl_end(processes[i].dwfl);
-			processes[i] = (struct process){0};
+			processes[i] = (struct process){ 0 };
 		}
 }
 
-static Dwfl *dwfl_of(pid_t tgid) {
+static Dwfl *dwfl_of(pid_t tgid)
+{
 	struct process *free_one = NULL;
 	for (int i = 0; i < MOST_PROCESSES; i++) {
-		if (processes[i].tgid == tgid) return processes[i].dwfl;
-		if (!processes[i].tgid && !free_one) free_one = &processes[i];
+		if (processes[i].tgid == tgid)
+			return processes[i].dwfl;
+		if (!processes[i].tgid && !free_one)
+			free_one = &processes[i];
 	}
 	Dwfl *dwfl = free_one ? dwfl_begin(&callbacks) : NULL;
-	if (dwfl) *free_one = (struct process){tgid, dwfl};
+	if (dwfl)
+		*free_one = (struct process){ tgid, dwfl };
 	return dwfl;
 }
 
-static bool ask(pid_t tgid, pid_t tid) {
+static bool ask(pid_t tgid, pid_t tid)
+{
 	frame_count = 0;
 	failure = "";
 	Dwfl *dwfl = dwfl_of(tgid);
-	if (!dwfl) return false;
+	if (!dwfl)
+		return false;
 	dwfl_report_begin(dwfl);
-	if (dwfl_linux_proc_report(dwfl, tgid) != 0 || dwfl_report_end(dwfl, NULL, NULL) != 0) return false;
-	if (!dwfl_pid(dwfl) || dwfl_pid(dwfl) == -1) dwfl_linux_proc_attach(dwfl, tgid, true);
-	if (dwfl_getthread_frames(dwfl, tid, on_frame, NULL) != 0) failure = dwfl_errmsg(-1);
+	if (dwfl_linux_proc_report(dwfl, tgid) != 0 || dwfl_report_end(dwfl, NULL, NULL) != 0)
+		return false;
+	if (!dwfl_pid(dwfl) || dwfl_pid(dwfl) == -1)
+		dwfl_linux_proc_attach(dwfl, tgid, true);
+	if (dwfl_getthread_frames(dwfl, tid, on_frame, NULL) != 0)
+		failure = dwfl_errmsg(-1);
 	return frame_count > 0;
 }
 
 // What a sampler has.
 
-static size_t chain(pid_t pid, const struct user_regs_struct *registers, uint64_t *to, size_t most) {
+static size_t chain(pid_t pid, const struct user_regs_struct *registers, uint64_t *to, size_t most)
+{
 	uint64_t pointer = registers->rbp;
 	size_t count = 0;
 	to[count++] = registers->rip;
 	while (count < most) {
 		uint64_t frame[2];
-		if (pointer % 8 || read_memory(pid, pointer, frame, sizeof frame) != sizeof frame) break;
+		if (pointer % 8 || read_memory(pid, pointer, frame, sizeof frame) != sizeof frame)
+			break;
 		to[count++] = frame[1];
 		pointer = frame[0];
 	}
 	return count;
 }
 
-static void put_mappings(pid_t pid) {
+static void put_mappings(pid_t pid)
+{
 	char path[64], line[8192], name[4096];
 	snprintf(path, sizeof path, "/proc/%d/maps", pid);
 	FILE *maps = fopen(path, "r");
@@ -140,52 +170,80 @@ static void put_mappings(pid_t pid) {
 		unsigned long start, end, offset;
 		char access[8];
 		*name = 0;
-		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095[^\n]", &start, &end, access, &offset, name) < 4) continue;
-		if (access[2] != 'x') continue;
+		if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %4095[^\n]", &start, &end, access,
+			   &offset, name) < 4)
+			continue;
+		if (access[2] != 'x')
+			continue;
 		put_number(1);
 		put_number(start);
 		put_number(end);
 		put_number(offset);
 		put_text(name);
 	}
-	if (maps) fclose(maps);
+	if (maps)
+		fclose(maps);
 	put_number(0);
 }
 
 static uint64_t seen[MOST_SEEN];
 
-static bool is_new(pid_t tgid) {
+static bool is_new(pid_t tgid)
+{
 	uint64_t hash = 14695981039346656037u ^ (uint64_t)tgid;
-	for (size_t i = 0; i < frame_count; i++) hash = (hash ^ frames[i].address) * 1099511628211u;
+	for (size_t i = 0; i < frame_count; i++)
+		hash = (hash ^ frames[i].address) * 1099511628211u;
 	for (size_t i = hash % MOST_SEEN;; i = (i + 1) % MOST_SEEN) {
-		if (seen[i] == hash) return false;
-		if (seen[i]) continue;
+		if (seen[i] == hash)
+			return false;
+		if (seen[i])
+			continue;
 		seen[i] = hash;
 		return true;
 	}
 }
 
-static bool changes_vmas(long number) {
+static bool changes_vmas(long number)
+{
 	switch (number) {
-	case SYS_mmap: case SYS_munmap: case SYS_mprotect: case SYS_mremap: case SYS_brk: case SYS_madvise:
-	case SYS_mlock: case SYS_munlock: case SYS_shmat: case SYS_shmdt: case SYS_mbind: case SYS_pkey_mprotect:
-	case SYS_mlock2: case SYS_userfaultfd: return true;
-	default: return false;
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_mremap:
+	case SYS_brk:
+	case SYS_madvise:
+	case SYS_mlock:
+	case SYS_munlock:
+	case SYS_shmat:
+	case SYS_shmdt:
+	case SYS_mbind:
+	case SYS_pkey_mprotect:
+	case SYS_mlock2:
+	case SYS_userfaultfd:
+		return true;
+	default:
+		return false;
 	}
 }
 
-static void stop(pid_t tid) {
+static void stop(pid_t tid)
+{
 	struct user_regs_struct registers;
-	if (ptrace(PTRACE_GETREGS, tid, 0, &registers) != 0 || !changes_vmas((long)registers.orig_rax)) return;
+	if (ptrace(PTRACE_GETREGS, tid, 0, &registers) != 0 ||
+	    !changes_vmas((long)registers.orig_rax))
+		return;
 	pid_t tgid = group_of(tid);
-	if (!ask(tgid, tid) || !is_new(tgid)) return;
+	if (!ask(tgid, tid) || !is_new(tgid))
+		return;
 	stops_left--;
 	put_number(0x706f7473);  // "stop"
 	put_number(tgid);
 	put_number(registers.orig_rax);
-	uint64_t values[] = {registers.rax, registers.rdx, registers.rcx, registers.rbx, registers.rsi, registers.rdi,
-		registers.rbp, registers.rsp, registers.r8, registers.r9, registers.r10, registers.r11, registers.r12,
-		registers.r13, registers.r14, registers.r15, registers.rip};
+	uint64_t values[] = { registers.rax, registers.rdx, registers.rcx, registers.rbx,
+			      registers.rsi, registers.rdi, registers.rbp, registers.rsp,
+			      registers.r8,  registers.r9,  registers.r10, registers.r11,
+			      registers.r12, registers.r13, registers.r14, registers.r15,
+			      registers.rip };
 	put(values, sizeof values);
 	put_mappings(tgid);
 	uint64_t links[128];
@@ -202,20 +260,26 @@ static void stop(pid_t tid) {
 		Dwfl_Module *module = dwfl_addrmodule(dwfl_of(tgid), address);
 		GElf_Off offset;
 		GElf_Sym symbol;
-		const char *name = module ? dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL) : NULL;
+		const char *name = module ? dwfl_module_addrinfo(module, address, &offset, &symbol,
+								 NULL, NULL, NULL)
+					  : NULL;
 		put_number(frames[i].address);
 		put_number(frames[i].is_exact);
 		put_text(name ? name : "");
 	}
 }
 
-int main(int argc, char **argv) {
-	if (argc < 5) return fprintf(stderr, "usage: %s FILE STOPS BYTES COMMAND [ARGUMENT...]\n", *argv), 64;
+int main(int argc, char **argv)
+{
+	if (argc < 5)
+		return fprintf(stderr, "usage: %s FILE STOPS BYTES COMMAND [ARGUMENT...]\n", *argv),
+		       64;
 	out = fopen(argv[1], "w");
 	stops_left = atol(argv[2]);
 	copy_size = (size_t)atol(argv[3]);
 	copy = malloc(copy_size);
-	if (!out || !copy) return perror(argv[1]), 74;
+	if (!out || !copy)
+		return perror(argv[1]), 74;
 	pid_t child = fork();
 	if (child == 0) {
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
@@ -228,24 +292,28 @@ int main(int argc, char **argv) {
 	waitpid(child, &status, 0);
 	// The parent's death ends all of them.
 	ptrace(PTRACE_SETOPTIONS, child, 0,
-		PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC
-			| PTRACE_O_EXITKILL);
+	       PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+		       PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
 	ptrace(PTRACE_SYSCALL, child, 0, 0);
 	static unsigned char inside[1 << 22];  // by thread: between entry and exit of a system call
 	int result = 0;
 	while (stops_left > 0) {
 		pid_t tid = waitpid(-1, &status, __WALL);
-		if (tid < 0) break;
+		if (tid < 0)
+			break;
 		if (WIFEXITED(status) || WIFSIGNALED(status)) {
 			inside[tid] = 0;
 			forget(tid);
-			if (tid == child) result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			if (tid == child)
+				result = WIFEXITED(status) ? WEXITSTATUS(status)
+							   : 128 + WTERMSIG(status);
 			continue;
 		}
 		int signal = WSTOPSIG(status), event = status >> 16;
 		if (signal == (SIGTRAP | 0x80)) {
 			inside[tid] ^= 1;
-			if (inside[tid]) stop(tid);
+			if (inside[tid])
+				stop(tid);
 			signal = 0;
 		} else if (event == PTRACE_EVENT_EXEC) {
 			forget(tid);

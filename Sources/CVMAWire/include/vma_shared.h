@@ -11,14 +11,14 @@
 // under the mmap_lock only.
 struct vme_owner {
 	vme_u32 tgid;
-	vme_u32 writer;   // the thread that holds the lock for writing and was seen to take it, or 0
-	vme_u64 sections; // odd while one is open, and never the same again
+	vme_u32 writer;  // the thread that holds the lock for writing and was seen to take it, or 0
+	vme_u64 sections;  // odd while one is open, and never the same again
 	// Its ranges are from the arguments at first, and grow by its stores. `one_in` is 0 if all sections
 	// are told, and if this one is not where only some are.
 	struct vme_section section;
-	vme_u64 total_vm;   // when it began
+	vme_u64 total_vm;  // when it began
 	vme_s32 map_count;
-	vme_u32 refused;    // calls in `refused_time`
+	vme_u32 refused;  // calls in `refused_time`
 	vme_u64 refused_time;
 	vme_u32 refused_more;  // of these, those that were not told
 	vme_u32 reserved;
@@ -43,13 +43,14 @@ static inline vme_u32 vme_sieve_key(vme_u64 mm)
 // An address space where all are watched.
 struct vme_flow {
 	struct vme_owner owner;
-	vme_u32 watch;     // of the section that is open
-	vme_s32 map_count; // when it began
-	vme_u32 epoch;     // of `seen` and `base`
-	vme_u32 seen;      // sections in this epoch
-	vme_u32 base;      // what the last epoch's number makes of one_in
+	vme_u32 watch;      // of the section that is open
+	vme_s32 map_count;  // when it began
+	vme_u32 epoch;      // of `seen` and `base`
+	vme_u32 seen;       // sections in this epoch
+	vme_u32 base;       // what the last epoch's number makes of one_in
 	vme_u64 born;
-	vme_u64 start, end; // proposed last, where a merge is told by what comes of it; empty if nothing
+	vme_u64 start,
+		end;  // proposed last, where a merge is told by what comes of it; empty if nothing
 	struct vme_counts counts;
 };
 
@@ -58,8 +59,8 @@ struct vme_control {
 	vme_u32 epoch;   // counts the intervals
 	vme_u32 target;  // sections that each address space may tell in an epoch, about
 	vme_u32 one_in;  // if not 0, for all, whatever they do
-	vme_u32 least;   // else nobody tells more than one in so many: there may be many who do little
-	vme_u32 watch;   // counts the times that programs were attached: what began before is not known
+	vme_u32 least;  // else nobody tells more than one in so many: there may be many who do little
+	vme_u32 watch;  // counts the times that programs were attached: what began before is not known
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 };
 
@@ -71,14 +72,14 @@ struct vme_control {
 #define VME_PATH_WINDOW 256  // words
 
 struct vme_path {
-	vme_u64 key;       // 0: nothing is here
-	vme_u64 stack;     // of a leaf, with VME_STACK_KNOWN
-	vme_u16 from;      // the window: words from sp
-	vme_u16 span;      // words in it besides the first, below VME_PATH_WINDOW
-	vme_u8 count;      // words of it that matter; of a node that only says `want`, none, and no register
+	vme_u64 key;    // 0: nothing is here
+	vme_u64 stack;  // of a leaf, with VME_STACK_KNOWN
+	vme_u16 from;   // the window: words from sp
+	vme_u16 span;   // words in it besides the first, below VME_PATH_WINDOW
+	vme_u8 count;  // words of it that matter; of a node that only says `want`, none, and no register
 	vme_u8 registers;  // those that matter, by enum vme_register
 	vme_u16 reserved;
-	vme_u32 want;      // bytes to copy if the path is not known
+	vme_u32 want;                  // bytes to copy if the path is not known
 	vme_u8 words[VME_PATH_WORDS];  // from `from`
 };
 
@@ -96,30 +97,31 @@ struct vme_config {
 	vme_u8 want_stacks;
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u32 copy_bytes;  // how much of an unknown path's stack is copied; 0: frame pointers only
-	vme_u8 check_paths;  // copy the stack of a known path, too
-	vme_u8 hold_cpu;     // programs may be preempted here, and can prevent it
-	vme_u8 outcome_by_rows;  // khugepaged_enter_vma() is not hooked
-	vme_u8 everyone;     // all address spaces are watched: flow.h
+	vme_u8 check_paths;               // copy the stack of a known path, too
+	vme_u8 hold_cpu;                  // programs may be preempted here, and can prevent it
+	vme_u8 outcome_by_rows;           // khugepaged_enter_vma() is not hooked
+	vme_u8 everyone;                  // all address spaces are watched: flow.h
 	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
 	vme_u8 other;                     // that of all beyond
 	vme_u8 stack;                     // that of what is no syscall
 	vme_u8 userfaultfd;               // that of ioctl(2) with a request of its
-	vme_u8 may_be_refused[VME_OPERATIONS];  // whatever the count of VMAs: where one that changes nothing is looked at
+	vme_u8 may_be_refused
+		[VME_OPERATIONS];  // whatever the count of VMAs: where one that changes nothing is looked at
 };
 
 #define VME_SNAPSHOT_ROWS 4096
 
 // In and out: rows go into an array of VME_SNAPSHOT_ROWS, `from` says where to go on.
 struct vme_snapshot {
-	vme_u64 from;       // address to begin at
-	vme_u64 mm;         // out: the address space's pointer, 0 without one (a kernel thread)
+	vme_u64 from;  // address to begin at
+	vme_u64 mm;    // out: the address space's pointer, 0 without one (a kernel thread)
 	vme_s32 pid;
 	vme_s32 error;      // out: 0, -3 (ESRCH) if there is no such task, -16 (EBUSY): try again
 	vme_u32 count;      // out: rows written; of a walk, records sent
 	vme_u32 more;       // out: 1 if the array was full
 	vme_u32 map_count;  // out
 	vme_u32 reserved;
-	vme_u64 sections;   // out: how far the address space has come, or VME_BUSY if it changed meanwhile
+	vme_u64 sections;  // out: how far the address space has come, or VME_BUSY if it changed meanwhile
 };
 
 #define VME_BUSY 0xffffffffffffffffULL
@@ -127,7 +129,7 @@ struct vme_snapshot {
 // What the iterator writes for each VMA where there is no array.
 struct vme_snapshot_row {
 	vme_u64 mm;
-	vme_u64 sections;   // as in vme_snapshot, when the row was read
+	vme_u64 sections;  // as in vme_snapshot, when the row was read
 	struct vme_row row;
 };
 
@@ -135,8 +137,8 @@ struct vme_snapshot_row {
 // where the leader of the threads has ended.
 struct vme_task {
 	vme_u64 mm;
-	vme_u64 started;        // nanoseconds since the machine did
-	vme_u64 cgroup;         // id of the cgroup in the unified hierarchy, 0 if there is none
+	vme_u64 started;  // nanoseconds since the machine did
+	vme_u64 cgroup;   // id of the cgroup in the unified hierarchy, 0 if there is none
 	vme_u32 tgid;
 	vme_u32 namespace_pid;  // tgid in the process's own pid namespace
 	vme_u32 uid;            // effective

@@ -40,7 +40,8 @@ enum vme_kind {
 	VME_CALLS = 10,   // struct vme_calls: a user stack seen for the first time
 	VME_TALLY = 11,   // struct vme_tally: what was counted of `mm`, which is gone
 	VME_COPY = 12,    // struct vme_copy: a piece of a user stack, to be unwound
-	VME_REFUSAL = 32, // struct vme_refusal: a call that would have changed VMAs, and changed nothing
+	VME_REFUSAL =
+		32,  // struct vme_refusal: a call that would have changed VMAs, and changed nothing
 	VME_ANSWER = 33,  // struct vme_answer: what the kernel answered to the thread's last one
 };
 
@@ -78,15 +79,15 @@ struct vme_row {
 	vme_u64 start;
 	vme_u64 end;
 	vme_u64 pgoff;
-	vme_u64 flags;      // vm_flags
-	vme_u64 anon_vma;   // pointer or 0
-	vme_u64 file;       // struct file pointer or 0: the kernel compares exactly this
-	vme_u64 policy;     // hash over what mpol_equal() compares, or 0
-	vme_u64 uffd;       // userfaultfd context pointer or 0
-	vme_u64 name;       // hash of the anonymous name, or 0
-	vme_u64 anon_pgoff; // where private pages are found, on kernels that keep it apart
-	vme_u32 traits;     // enum vme_traits
-	vme_u32 inode;      // of the file's inode pointer: tells it from a file that had the same one before
+	vme_u64 flags;       // vm_flags
+	vme_u64 anon_vma;    // pointer or 0
+	vme_u64 file;        // struct file pointer or 0: the kernel compares exactly this
+	vme_u64 policy;      // hash over what mpol_equal() compares, or 0
+	vme_u64 uffd;        // userfaultfd context pointer or 0
+	vme_u64 name;        // hash of the anonymous name, or 0
+	vme_u64 anon_pgoff;  // where private pages are found, on kernels that keep it apart
+	vme_u32 traits;      // enum vme_traits
+	vme_u32 inode;  // of the file's inode pointer: tells it from a file that had the same one before
 };
 
 enum vme_reason {
@@ -117,21 +118,22 @@ struct vme_rows {
 struct vme_section {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_u32 one_in;       // it was chosen with a chance of 1 in so many; 0 if all are told
-	vme_u64 stack;        // key of a struct vme_calls told before, or 0
+	vme_u32 one_in;  // it was chosen with a chance of 1 in so many; 0 if all are told
+	vme_u64 stack;   // key of a struct vme_calls told before, or 0
 	vme_u64 args[6];
-	vme_u64 lo, hi;       // first range that was read before and after; empty if lo >= hi
-	vme_u64 lo2, hi2;     // second one (the destination of a move)
-	vme_u32 writes;       // tree writes seen
-	vme_u32 flags;        // enum vme_section_flags
+	vme_u64 lo, hi;    // first range that was read before and after; empty if lo >= hi
+	vme_u64 lo2, hi2;  // second one (the destination of a move)
+	vme_u32 writes;    // tree writes seen
+	vme_u32 flags;     // enum vme_section_flags
 	vme_u32 map_count;
-	vme_s32 growth;       // what the section added to map_count; 0 where all are told
+	vme_s32 growth;  // what the section added to map_count; 0 where all are told
 };
 
 enum vme_section_flags {
-	VME_FOREIGN = 1 << 0,    // the address space is not the caller's own
-	VME_COMPAT = 1 << 1,     // a 32-bit task: `nr` counts otherwise
-	VME_INCOMPLETE = 1 << 2, // not seen from its beginning, or more rows than could be read: resync
+	VME_FOREIGN = 1 << 0,  // the address space is not the caller's own
+	VME_COMPAT = 1 << 1,   // a 32-bit task: `nr` counts otherwise
+	VME_INCOMPLETE =
+		1 << 2,  // not seen from its beginning, or more rows than could be read: resync
 };
 
 // Which function considered the merge. Append only.
@@ -141,14 +143,15 @@ enum vme_site {
 	VME_SITE_BRK = 3,          // do_brk_flags() that merges by itself, 6.1 to 6.11
 	VME_SITE_NEW_RANGE = 4,    // vma_merge_new_range(), since 6.12
 	VME_SITE_MODIFY = 5,       // vma_modify(), since 6.12
-	VME_SITE_ITERATED = 6,     // vma_merge(), from 6.3 to 6.11: khugepaged_enter_vma() tells the outcome
-	VME_SITE_ITERATED_ROWS = 7, // the same where that does not exist: the section's rows tell
+	VME_SITE_ITERATED =
+		6,  // vma_merge(), from 6.3 to 6.11: khugepaged_enter_vma() tells the outcome
+	VME_SITE_ITERATED_ROWS = 7,  // the same where that does not exist: the section's rows tell
 };
 
 enum vme_attempt_flags {
 	VME_HAS_PREV = 1 << 0,
 	VME_HAS_NEXT = 1 << 1,
-	VME_HAS_MIDDLE = 1 << 2,   // the VMA that is (in part) to be changed, or moved
+	VME_HAS_MIDDLE = 1 << 2,  // the VMA that is (in part) to be changed, or moved
 };
 
 // One call of a function that considers merging [proposed.start, proposed.end) with its
@@ -157,9 +160,9 @@ struct vme_attempt {
 	struct vme_header h;
 	vme_s32 nr;
 	vme_u32 site;
-	vme_u32 flags;        // enum vme_attempt_flags
+	vme_u32 flags;  // enum vme_attempt_flags
 	vme_u32 reserved;
-	vme_u64 stack;        // key of a struct vme_calls told before, or 0
+	vme_u64 stack;  // key of a struct vme_calls told before, or 0
 	vme_u64 args[6];
 	struct vme_row proposed;
 	struct vme_row prev;
@@ -191,12 +194,12 @@ struct vme_life {
 struct vme_file {
 	struct vme_header h;
 	vme_u64 file;
-	vme_u32 inode;      // as in its rows
+	vme_u32 inode;  // as in its rows
 	vme_u32 at;
-	vme_u64 number;     // i_ino
-	vme_u32 device;     // s_dev, as the kernel has it: 12 bits and 20
-	vme_u32 magic;      // of its file system
-	vme_u32 flags;      // enum vme_file_flags
+	vme_u64 number;  // i_ino
+	vme_u32 device;  // s_dev, as the kernel has it: 12 bits and 20
+	vme_u32 magic;   // of its file system
+	vme_u32 flags;   // enum vme_file_flags
 	vme_u32 reserved;
 	char path[VME_PATH_MAX];
 };
@@ -232,7 +235,15 @@ struct vme_calls {
 #define VME_STACK_THINNED (3ULL << 62)  // not copied, to spare the ring
 
 enum vme_register {
-	VME_IP, VME_SP, VME_BP, VME_BX, VME_R12, VME_R13, VME_R14, VME_R15, VME_REGISTERS
+	VME_IP,
+	VME_SP,
+	VME_BP,
+	VME_BX,
+	VME_R12,
+	VME_R13,
+	VME_R14,
+	VME_R15,
+	VME_REGISTERS
 };
 
 #define VME_COPY_BYTES 4096
@@ -243,22 +254,22 @@ enum vme_register {
 struct vme_copy {
 	struct vme_header h;
 	vme_u64 key;
-	vme_u64 path;     // where the path begins in the tree of those that are known (struct vme_path)
-	vme_u64 space;    // where that says how much of an unknown path of this address space is copied
+	vme_u64 path;  // where the path begins in the tree of those that are known (struct vme_path)
+	vme_u64 space;  // where that says how much of an unknown path of this address space is copied
 	vme_u64 registers[VME_REGISTERS];
-	vme_u32 asked;    // bytes that were to be copied, of all pieces
-	vme_u32 rest;     // the stack goes on behind them, and more would be copied if the loader wanted it
+	vme_u32 asked;  // bytes that were to be copied, of all pieces
+	vme_u32 rest;  // the stack goes on behind them, and more would be copied if the loader wanted it
 	vme_u32 offset;
-	vme_u32 count;    // bytes of this piece
-	vme_u32 more;     // another piece follows
-	vme_u32 known;    // what the path is called, where known ones are copied, too, to see whether that is so
+	vme_u32 count;  // bytes of this piece
+	vme_u32 more;   // another piece follows
+	vme_u32 known;  // what the path is called, where known ones are copied, too, to see whether that is so
 	vme_u8 bytes[VME_COPY_BYTES];
 };
 
 // What is counted of an address space where all are watched and few sections are told: exact,
 // for it is counted under the mmap_lock itself.
 enum vme_outcome {
-	VME_SAME = 0,   // as many VMAs as before the section
+	VME_SAME = 0,  // as many VMAs as before the section
 	VME_FEWER = 1,
 	VME_MORE = 2,
 	VME_OUTCOMES = 3,
@@ -270,7 +281,7 @@ struct vme_counts {
 	vme_u64 sections[VME_OPERATIONS][VME_OUTCOMES];
 	vme_u64 attempts[VME_OPERATIONS];  // where the functions that consider a merge are hooked
 	vme_u64 merged[VME_OPERATIONS];    // calls of the function that carries it out
-	vme_u64 told;  // those sections that have a record, struct vme_section
+	vme_u64 told;                      // those sections that have a record, struct vme_section
 };
 
 struct vme_tally {
@@ -284,20 +295,20 @@ struct vme_tally {
 struct vme_refusal {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_u32 count;        // of calls that this is told for: the others were too many to be told
+	vme_u32 count;  // of calls that this is told for: the others were too many to be told
 	vme_u64 stack;
 	vme_u64 args[6];
-	vme_u64 brk;          // mm->brk after it
-	vme_u64 total_vm;     // of the address space, in pages; so are the next two
+	vme_u64 brk;       // mm->brk after it
+	vme_u64 total_vm;  // of the address space, in pages; so are the next two
 	vme_u64 data_vm;
 	vme_u64 locked_vm;
-	vme_u64 limit_as;     // RLIMIT_AS in bytes; so are the next two
+	vme_u64 limit_as;  // RLIMIT_AS in bytes; so are the next two
 	vme_u64 limit_data;
-	vme_u64 limit_locked; // RLIMIT_MEMLOCK
-	vme_u64 flags_at;     // vm_flags of the VMA at the first argument after it, and VME_IS_MAPPED; 0 if there is none
-	vme_u64 def_flags;    // mm->def_flags: VM_LOCKED after mlockall(MCL_FUTURE)
+	vme_u64 limit_locked;  // RLIMIT_MEMLOCK
+	vme_u64 flags_at;  // vm_flags of the VMA at the first argument after it, and VME_IS_MAPPED; 0 if there is none
+	vme_u64 def_flags;  // mm->def_flags: VM_LOCKED after mlockall(MCL_FUTURE)
 	vme_u32 map_count;
-	vme_u32 map_limit;    // vm.max_map_count
+	vme_u32 map_limit;  // vm.max_map_count
 };
 
 #define VME_IS_MAPPED (1ULL << 63)

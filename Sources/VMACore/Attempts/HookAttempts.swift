@@ -128,7 +128,8 @@ struct HookAttempts {
         let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
         // The rows that are left would show what the next attempt has merged.
         let looksOn = considersNext && !(hooked.site == .iteratedRows && entry.changesNext)
-        let next = looksOn
+        let next =
+            looksOn
             ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
         var attempt = MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,

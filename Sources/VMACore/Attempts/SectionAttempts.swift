@@ -21,7 +21,8 @@ struct SectionAttempts {
         case .mprotect, .pkeyMprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd, .mseal: changed()
         case .shmat: mapped(.shmat)
         case .munmap, .shmdt, .fork, .exec, .stack, .remapFilePages, .processMadvise, .ioctl, .ioUring, .aio, .archPrctl,
-            .mapShadowStack, .other: []
+            .mapShadowStack, .other:
+            []
         }
     }
 
@@ -189,7 +190,8 @@ extension MergeAttempt.Neighbour {
     /// A VMA on one side of `range`. The part of it inside `range` is about to be unmapped, which
     /// splits it: what remains does not count as a side. One VMA can so remain on both sides.
     static func outside(_ range: AddressRange, _ side: Side, _ vma: VMA) -> MergeAttempt.Neighbour? {
-        let rest = side == .prev
+        let rest =
+            side == .prev
             ? AddressRange(vma.start, min(vma.end, range.start))
             : AddressRange(max(vma.start, range.end), vma.end)
         guard !rest.isEmpty, side == .prev ? rest.end == range.start : rest.start == range.end else { return nil }

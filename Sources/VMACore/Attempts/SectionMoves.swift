@@ -108,7 +108,8 @@ extension SectionAttempts {
         var found = neighbour
         found.isKeptSource = found.vma.range.contains(source)
         guard found.isKeptSource, let left = vma(after, source) else { return found }
-        let rest = side == .prev
+        let rest =
+            side == .prev
             ? AddressRange(left.end, found.vma.end) : AddressRange(found.vma.start, left.start)
         if !rest.isEmpty {
             found.vma = found.vma.clipped(to: rest)

@@ -11,7 +11,7 @@ public struct FlagNames: Sendable, Equatable {
 
     /// The names of the bits that are set, lowest first.
     public func of(_ flags: VMAFlags) -> [String] {
-        (0..<64).compactMap { flags.rawValue & 1 << UInt64($0) == 0 ? nil : name($0) }
+        (0 ..< 64).compactMap { flags.rawValue & 1 << UInt64($0) == 0 ? nil : name($0) }
     }
 
     private func name(_ bit: Int) -> String { learned[bit] ?? Self.fixed(bit) ?? "bit \(bit)" }
@@ -57,7 +57,7 @@ public struct FlagNames: Sendable, Equatable {
         var found: [Int: String] = [:]
         var doubtful: Set<Int> = []
         for sample in samples {
-            var bits = (0..<64).filter { sample.flags.rawValue & 1 << UInt64($0) != 0 }
+            var bits = (0 ..< 64).filter { sample.flags.rawValue & 1 << UInt64($0) != 0 }
             if bits.count != sample.letters.count { bits.removeAll(where: Self.keys.contains) }
             guard bits.count == sample.letters.count else { continue }
             for (bit, letters) in zip(bits, sample.letters) {
@@ -71,7 +71,7 @@ public struct FlagNames: Sendable, Equatable {
         self.init(learned: found)
     }
 
-    private static let keys = 32...36
+    private static let keys = 32 ... 36
 
     /// `show_smap_vma_flags` in fs/proc/task_mmu.c.
     private static let letters = [

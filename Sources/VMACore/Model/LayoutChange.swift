@@ -109,7 +109,7 @@ extension LayoutTree {
                 bound = change.start(upTo)
                 to = leaf.rank(bound)
             }
-            splice(leaf, from..<to, &change, upTo: upTo)
+            splice(leaf, from ..< to, &change, upTo: upTo)
             if bound == change.stop, change.rest == nil {
                 forget(leaf, from + fresh.count, at: end, unlessTouching: change.previousEnd)
             }
@@ -136,7 +136,8 @@ extension LayoutTree {
         kinds.retain(rest.row.kind)
         if isWide {
             rest.anonPgoff = node.anonPgoff(index).pointee
-            let goesAlong = rest.anonPgoff != 0
+            let goesAlong =
+                rest.anonPgoff != 0
                 || VMA.Traits(rawValue: kinds[rest.row.kind].traits).contains(.hasAnonPgoff)
             if goesAlong { rest.anonPgoff &+= cut }
         }
@@ -147,7 +148,7 @@ extension LayoutTree {
     private func splice(_ leaf: LayoutNode, _ range: Range<Int>, _ change: inout LayoutChange, upTo: Int) {
         var old = range.lowerBound
         fresh.count = upTo - change.next
-        for index in 0..<fresh.count {
+        for index in 0 ..< fresh.count {
             let number = change.next + index
             if number < change.count {
                 put(change.vmas[number], into: fresh, index)

@@ -83,7 +83,7 @@ struct LayoutNode: Equatable {
 
     /// The same where it is `low` or little more.
     func rank(_ key: UInt64, from low: Int) -> Int {
-        for index in low..<min(low + 4, count) where keys[index] >= key { return index }
+        for index in low ..< min(low + 4, count) where keys[index] >= key { return index }
         return low + 4 < count ? rank(key) : count
     }
 

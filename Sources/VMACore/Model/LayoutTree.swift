@@ -46,7 +46,7 @@ final class LayoutTree: @unchecked Sendable {
     deinit {
         fresh.remove()
         var level = root
-        for depth in 0...height {
+        for depth in 0 ... height {
             let below = depth < height ? level.child(0) : nil
             var node: LayoutNode? = level
             while let this = node {
@@ -63,14 +63,14 @@ final class LayoutTree: @unchecked Sendable {
         /// The sizes of the fewest nodes that hold so many comfortably.
         func sizes(_ count: Int) -> [Int] {
             let nodes = max(1, (count + LayoutNode.comfortable - 1) / LayoutNode.comfortable)
-            return (0..<nodes).map { count * ($0 + 1) / nodes - count * $0 / nodes }
+            return (0 ..< nodes).map { count * ($0 + 1) / nodes - count * $0 / nodes }
         }
         var next = 0
         var last: LayoutNode?
         var nodes = sizes(count)
         for size in nodes {
             let leaf = last.map { LayoutNode(stride: stride, after: $0) } ?? root
-            for index in 0..<size { put(leaf, index, next + index) }
+            for index in 0 ..< size { put(leaf, index, next + index) }
             leaf.count = size
             next += size
             last = leaf
@@ -82,7 +82,7 @@ final class LayoutTree: @unchecked Sendable {
             for size in nodes {
                 let parent = LayoutNode(stride: LayoutNode.childStride, after: last)
                 if last == nil { root = parent }
-                for _ in 0..<size {
+                for _ in 0 ..< size {
                     guard let this = child else { break }
                     parent.insert(this, key: this.prev == nil ? 0 : this.keys[0], at: parent.count)
                     child = this.next
@@ -118,7 +118,7 @@ final class LayoutTree: @unchecked Sendable {
     func leaf(of key: UInt64) -> (LayoutNode, limit: UInt64) {
         var node = root
         var limit = UInt64.max
-        for _ in 0..<height {
+        for _ in 0 ..< height {
             let index = node.index(of: key)
             if index + 1 < node.count { limit = node.keys[index + 1] }
             node = node.child(index)
@@ -174,7 +174,7 @@ final class LayoutTree: @unchecked Sendable {
             height += 1
         }
         var node = root
-        for _ in 0..<height {
+        for _ in 0 ..< height {
             let index = node.index(of: key)
             let child = node.child(index)
             if child.count == LayoutNode.capacity {

@@ -92,14 +92,14 @@ public struct Trend: Sendable, Equatable {
         let count = parts * samplesPerPart
         var samples: [Double] = []
         var at = 0
-        for index in 1...count {
+        for index in 1 ... count {
             // In parts, since no product of the two need fit.
             let length = end - start
             let time = start + length / UInt64(count) * UInt64(index) + length % UInt64(count) * UInt64(index) / UInt64(count)
             while at + 1 < points.count, points[at + 1].time <= time { at += 1 }
             samples.append(Double(points[at].count))
         }
-        return (0..<parts).map { median(Array(samples[$0 * samplesPerPart..<($0 + 1) * samplesPerPart])) }
+        return (0 ..< parts).map { median(Array(samples[$0 * samplesPerPart ..< ($0 + 1) * samplesPerPart])) }
     }
 
     /// The test's statistic in standard deviations, corrected for ties; 0 where all are equal.

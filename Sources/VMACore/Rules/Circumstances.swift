@@ -92,9 +92,13 @@ extension Circumstances {
         if all({ $0.hasPrefix("/dev/zero") }) { marks.insert(.sharedMemory) }
         if all({ $0.hasPrefix("/memfd:") || $0.hasPrefix("memfd:") }) { marks.insert(.memfd) }
         if all({ $0.hasPrefix("/SYSV") || $0.hasPrefix("SYSV") }) { marks.insert(.segment) }
-        if all({ $0.hasPrefix("anon_inode:") || $0.hasPrefix("/anon_inode:") || $0.hasPrefix("[") || $0.hasPrefix("/[")
-            || $0.hasPrefix("/dev/") && !$0.hasPrefix("/dev/zero") && !$0.hasPrefix("/dev/shm/") && !$0.hasPrefix("/dev/hugepages/") })
-        { marks.insert(.device) }
+        if all({
+            $0.hasPrefix("anon_inode:") || $0.hasPrefix("/anon_inode:") || $0.hasPrefix("[") || $0.hasPrefix("/[")
+                || $0.hasPrefix("/dev/") && !$0.hasPrefix("/dev/zero") && !$0.hasPrefix("/dev/shm/")
+                    && !$0.hasPrefix("/dev/hugepages/")
+        }) {
+            marks.insert(.device)
+        }
         if left.file == right.file {
             if left.flags.union(right.flags).isDisjoint(with: .mayShare) { marks.insert(.image) }
             if left.pgoff == right.pgoff, left.range.pages == right.range.pages { marks.insert(.samePart) }
@@ -114,7 +118,9 @@ extension Circumstances {
         let access: VMAFlags = [.read, .write, .exec]
         let hidden = left.flags.isDisjoint(with: access) ? left : right
         let open = left.flags.isDisjoint(with: access) ? right : left
-        guard hidden.isAnonymous, hidden.flags.isDisjoint(with: access), open.flags.isSuperset(of: [.read, .write]) else { return nil }
+        guard hidden.isAnonymous, hidden.flags.isDisjoint(with: access), open.flags.isSuperset(of: [.read, .write]) else {
+            return nil
+        }
         // Heaps of an arena lie in 64 MiB of their own, at a multiple of that (HEAP_MAX_SIZE).
         let heap: UInt64 = 64 << 20
         if hidden.flags.contains(.noReserve), open.flags.contains(.noReserve), hidden.end % heap == 0 { return .malloc }

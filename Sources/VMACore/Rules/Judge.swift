@@ -78,8 +78,12 @@ public struct Judge: Sendable {
         var (ofLeft, ofRight) = (WhatIfAnswers(), WhatIfAnswers())
         for place in Proposals.table.indices {
             var rules = WhatIfLayout(place)
-            if let answer = rules.apply(WhatIfAttempt(.change, left, prev: nil, next: right), model).next { ofLeft.set(place, answer) }
-            if let answer = rules.apply(WhatIfAttempt(.change, right, prev: left, next: nil), model).prev { ofRight.set(place, answer) }
+            if let answer = rules.apply(WhatIfAttempt(.change, left, prev: nil, next: right), model).next {
+                ofLeft.set(place, answer)
+            }
+            if let answer = rules.apply(WhatIfAttempt(.change, right, prev: left, next: nil), model).prev {
+                ofRight.set(place, answer)
+            }
         }
         return (found, ofLeft, ofRight)
     }
@@ -90,7 +94,8 @@ public struct Judge: Sendable {
     }
 
     private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {
-        var pair = side == .prev
+        var pair =
+            side == .prev
             ? Pair(neighbour, proposed, proposed: .right) : Pair(proposed, neighbour, proposed: .left)
         pair.replacesVMA = attempt.replacesVMA
         pair.isCopy = attempt.isCopy

@@ -15,22 +15,32 @@ public enum Owner: String, CaseIterable, Sendable {
 
     /// The first that matches the innermost frame that any matches.
     static let signatures: [Signature] = [
-        Signature(owner: .threads, functions: ["pthread_create", "__pthread_create*", "allocate_stack", "allocate_thread_stack", "setup_stack_prot"]),
+        Signature(
+            owner: .threads,
+            functions: ["pthread_create", "__pthread_create*", "allocate_stack", "allocate_thread_stack", "setup_stack_prot"]),
         Signature(
             owner: .malloc,
-            functions: ["malloc", "calloc", "realloc", "free", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc",
+            functions: [
+                "malloc", "calloc", "realloc", "free", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc",
                 "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__libc_free", "_int_malloc", "_int_free*",
-                "sysmalloc", "grow_heap", "new_heap", "alloc_new_heap", "heap_trim", "arena_get2*"],
+                "sysmalloc", "grow_heap", "new_heap", "alloc_new_heap", "heap_trim", "arena_get2*",
+            ],
             within: ["libc.so*", "libc-2*"]),
         Signature(
             owner: .malloc,
-            functions: ["__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "sysmalloc", "arena_get2*"]),
+            functions: [
+                "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "sysmalloc", "arena_get2*",
+            ]),
         Signature(owner: .libffi, functions: ["ffi_closure_alloc", "ffi_closure_free"]),
         Signature(owner: .jvm, objects: ["libjvm.so", "libj9*"]),
         Signature(owner: .dotnet, objects: ["libcoreclr.so", "libclrgc.so", "libclrjit.so", "libmonosgen*"]),
         Signature(owner: .v8, functions: ["v8::*", "node::*"], objects: ["libv8*", "libnode*"]),
-        Signature(owner: .go, functions: ["runtime.mmap", "runtime.sys*", "runtime.mProf*", "runtime.(*mheap)*", "runtime.(*page*",
-            "runtime.madvise*", "runtime.munmap*", "runtime.malloc*", "runtime.schedinit*"]),
+        Signature(
+            owner: .go,
+            functions: [
+                "runtime.mmap", "runtime.sys*", "runtime.mProf*", "runtime.(*mheap)*", "runtime.(*page*",
+                "runtime.madvise*", "runtime.munmap*", "runtime.malloc*", "runtime.schedinit*",
+            ]),
         Signature(owner: .boehm, functions: ["GC_*"], objects: ["libgc.so*"]),
         Signature(owner: .jemalloc, functions: ["je_*"], objects: ["libjemalloc*"]),
         Signature(owner: .mimalloc, functions: ["mi_*", "_mi_*"], objects: ["libmimalloc*"]),

@@ -18,4 +18,3 @@ public struct PageUse: Sendable, Equatable {
         self.mapped = mapped
     }
 }
-

@@ -63,9 +63,11 @@ public enum Proposals {
             slug: "relocate-anon", title: "mremap(MREMAP_RELOCATE_ANON)",
             proposedIn: "\"mm/mremap: permit mremap() move of anonymous memory to be merged\", L. Stoakes, RFC v3 in May and "
                 + "series in June 2025; withdrawn",
-            changes: "A program that asks for it has its folios relocated by a move: the copy gets a fresh page offset, merges as "
+            changes:
+                "A program that asks for it has its folios relocated by a move: the copy gets a fresh page offset, merges as "
                 + "untouched memory does by today's rules, and takes over its neighbour's anon_vma.",
-            asks: "A move, of purely anonymous memory, that was not inherited, that no living child has inherited, with every folio "
+            asks:
+                "A move, of purely anonymous memory, that was not inherited, that no living child has inherited, with every folio "
                 + "mapped once and not pinned.",
             limits: "An upper bound: pinned pages can't be seen, and every mremap is counted as if it had the flag.",
             rewritesPgoff: { move in

@@ -42,9 +42,10 @@ public struct Remedy: Sendable {
             guard let operation = `case`.operation, operations.contains(operation) else { return false }
         }
         guard `case`.marks.isSuperset(of: marks) else { return false }
-        return flags.isEmpty || flags.contains { pattern in
-            `case`.flags.contains { pattern.last == "*" ? $0.hasPrefix(pattern.dropLast()) : $0 == pattern }
-        }
+        return flags.isEmpty
+            || flags.contains { pattern in
+                `case`.flags.contains { pattern.last == "*" ? $0.hasPrefix(pattern.dropLast()) : $0 == pattern }
+            }
     }
 }
 
@@ -95,7 +96,8 @@ public enum Remedies {
         Remedy(
             "dotnet", .protection, owner: .dotnet,
             "Set DOTNET_EnableWriteXorExecute=0, or raise vm.max_map_count.",
-            "Since .NET 7 each piece of code is mapped twice, writable and executable. The variable takes that back, and its protection."),
+            "Since .NET 7 each piece of code is mapped twice, writable and executable. The variable takes that back, and its protection."
+        ),
         Remedy(
             "v8", .protection, owner: .v8,
             "Start fewer isolates and workers: V8 protects its pages one by one.",
@@ -146,7 +148,8 @@ public enum Remedies {
         Remedy(
             "device-buffers", .special,
             "Map fewer and larger buffers: mappings of a device never merge.",
-            "The kernel treats such mappings one by one (VM_SPECIAL). Cut buffers from one large mapping, or unmap those that are cached."),
+            "The kernel treats such mappings one by one (VM_SPECIAL). Cut buffers from one large mapping, or unmap those that are cached."
+        ),
         Remedy(
             "attach-once", .close, marks: .segment,
             "Attach the segment once, and give shmdt the address that shmat returned.",
@@ -161,13 +164,15 @@ public enum Remedies {
         Remedy(
             "shared-memory", .file, marks: .sharedMemory,
             "Map one large shared piece and cut it up: each MAP_SHARED|MAP_ANONYMOUS is a file.",
-            "The kernel makes a file for each such mapping, so no two of them merge. A memfd that is mapped by consecutive offsets does."),
+            "The kernel makes a file for each such mapping, so no two of them merge. A memfd that is mapped by consecutive offsets does."
+        ),
         Remedy(
             "one-memfd", .file, marks: .memfd,
             "Put the pieces into one memfd, mapped in the order of their offsets.",
             "Two memfds are two files, whatever they are called."),
         Remedy(
-            "attach-segment-once", .file, marks: .segment, "Attach each segment once, and use one large segment in place of many.",
+            "attach-segment-once", .file, marks: .segment,
+            "Attach each segment once, and use one large segment in place of many.",
             "Each shmat is an open file of its own."),
         Remedy(
             "device-files", .file, marks: .device, "Map fewer and larger buffers, through one descriptor.",
@@ -200,7 +205,8 @@ public enum Remedies {
         Remedy(
             "map-twice-whole", .protection, marks: [.code, .files],
             "Map the file twice as a whole, once to write and once to run, not page by page.",
-            "Pages that are writable and executable in turn never merge; two mappings of all of it are two VMAs. Free what is not used any more."),
+            "Pages that are writable and executable in turn never merge; two mappings of all of it are two VMAs. Free what is not used any more."
+        ),
         Remedy(
             "code-region", .protection, marks: [.code, .heap],
             "Take code from a region of its own, not malloc's; undo mprotect before free.",
@@ -253,7 +259,8 @@ public enum Remedies {
         Remedy(
             "uffd-whole", .flags, flags: ["VM_UFFD*"],
             "Register the whole region with userfaultfd in one range.",
-            "What is registered, and for what, is in the VMA's flags. To protect pages of what is registered (UFFDIO_WRITEPROTECT) splits nothing."),
+            "What is registered, and for what, is in the VMA's flags. To protect pages of what is registered (UFFDIO_WRITEPROTECT) splits nothing."
+        ),
         Remedy(
             "seal-whole", .flags, flags: ["VM_SEALED"],
             "Seal whole regions by one mseal each, not page by page.",
@@ -319,7 +326,8 @@ public enum Remedies {
         Remedy(
             "map-forwards", .fileOffset, marks: .backwards,
             "Map the file as a whole: the kernel places each piece below the last.",
-            "Offsets then rise where addresses fall. Or reserve a range, and map into it by MAP_FIXED in the order of the offsets."),
+            "Offsets then rise where addresses fall. Or reserve a range, and map into it by MAP_FIXED in the order of the offsets."
+        ),
         Remedy(
             "longer-runs", .fileOffset, marks: .memfd,
             "Remap longer runs, in the order of offsets: each jump in the file is a VMA.",
@@ -336,9 +344,11 @@ public enum Remedies {
         Remedy(
             "commit-whole", .anonVMA, operations: [.mprotect],
             "Commit the region by one mprotect, or piece by piece in order of address.",
-            "What is touched on its own gets an anon_vma of its own, for good; beside a neighbour that has one it takes that over."),
+            "What is touched on its own gets an anon_vma of its own, for good; beside a neighbour that has one it takes that over."
+        ),
         Remedy(
-            "advise-before-touch", .anonVMA, operations: [.madvise, .processMadvise, .mlock, .mbind, .prctl, .userfaultfd, .ioctl],
+            "advise-before-touch", .anonVMA,
+            operations: [.madvise, .processMadvise, .mlock, .mbind, .prctl, .userfaultfd, .ioctl],
             "Advise or lock memory before any of it is touched, not piece by piece after.",
             "Pieces that differed when they were touched have anon_vmas of their own, and stay apart when they differ no more."),
         Remedy(

@@ -66,11 +66,12 @@ public struct WhatIfAnswers: Hashable, Sendable {
 
     mutating func set(_ proposal: Int, _ answer: WhatIfAnswer) {
         guard proposal < Self.limit else { return }
-        let code: UInt16 = switch answer.whatIf {
-        case .recoverable: 1
-        case .shared: 2
-        case .unknown: 3
-        }
+        let code: UInt16 =
+            switch answer.whatIf {
+            case .recoverable: 1
+            case .shared: 2
+            case .unknown: 3
+            }
         bits = bits & ~(3 << UInt16(2 * proposal)) | code << UInt16(2 * proposal)
         if proposal == 0 { bits = bits & 0xfff | UInt16(answer.reason.rawValue) << Self.reasonShift }
     }
@@ -80,7 +81,7 @@ extension WhatIfAnswers {
     /// Of a boundary that nobody has tried: where it depends on which of the two is changed, it is not known.
     public static func either(_ one: WhatIfAnswers, _ other: WhatIfAnswers) -> WhatIfAnswers {
         var both = one
-        for place in 0..<limit {
+        for place in 0 ..< limit {
             guard let first = one[place], let second = other[place], first != second else { continue }
             both.set(place, WhatIfAnswer(.unknown))
         }

@@ -337,7 +337,8 @@ extension Layout {
             if piece.file != vma.file || !piece.hasAttributes(of: vma) {
                 var changed = piece.clipped(to: inside)
                 (changed.flags, changed.file, changed.policy, changed.uffd, changed.name) = (
-                    vma.flags, vma.file, vma.policy, vma.uffd, vma.name)
+                    vma.flags, vma.file, vma.policy, vma.uffd, vma.name
+                )
                 if !vma.isAnonymous || piece.file != vma.file { changed.pgoff = vma.pgoff(at: inside.start) }
                 overwrite(inside, with: [changed])
             }

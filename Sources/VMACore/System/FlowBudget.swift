@@ -43,9 +43,9 @@ public struct FlowBudget: Sendable, Equatable {
         public var of: UInt64 = 0
     }
 
-    public static let steps: ClosedRange<UInt64> = 10_000_000...200_000_000
+    public static let steps: ClosedRange<UInt64> = 10_000_000 ... 200_000_000
     private static let epoch: UInt64 = 1_000_000_000
-    private static let targets = 1.0...1000.0
+    private static let targets = 1.0 ... 1000.0
     private static let mostLeast: UInt32 = 4096
     /// Seconds of the budget that can be saved up, and that have to be before it goes on after a pause.
     private static let (saved, restart) = (5.0, 2.0)

@@ -69,7 +69,7 @@ public struct FlowMeter {
 
         mutating func include(_ more: ClosedRange<Int>) {
             let all = weights ?? more
-            weights = min(all.lowerBound, more.lowerBound)...max(all.upperBound, more.upperBound)
+            weights = min(all.lowerBound, more.lowerBound) ... max(all.upperBound, more.upperBound)
         }
     }
 
@@ -152,7 +152,7 @@ public struct FlowMeter {
         let open = sample.section
         let weight = max(section.oneIn, 1)
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
-        interval.include(Int(weight)...Int(weight))
+        interval.include(Int(weight) ... Int(weight))
         note(in: mm) { $0.rarest[operation] = max($0.rarest[operation] ?? 0, weight) }
         guard open.hasBegun, !section.incomplete, section.syscall.isNative else {
             interval.unjudged += 1
@@ -258,7 +258,7 @@ public struct FlowMeter {
         for (mm, sample) in period.processes where !sample.isEmpty {
             if let key = key(mm) { flow.processes[key] = sample.sums(isWhole: isWhole, hooks) }
         }
-        flow.sampleOneIn = period.weights ?? 1...1
+        flow.sampleOneIn = period.weights ?? 1 ... 1
         flow.watched = watched.of == 0 ? 1 : Double(watched.0) / Double(watched.of)
         (flow.received, flow.lost, flow.unjudged) = (period.received, period.lost, period.unjudged)
         flow.unseen = period.unseen

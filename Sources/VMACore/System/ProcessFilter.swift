@@ -66,7 +66,7 @@ public struct ProcessFilter: Sendable {
             isFirst = false
             if rest.first == "-", let high = rest.dropFirst().first, high != "]" {
                 rest = rest.dropFirst(2)
-                isIn = isIn || low <= high && (low...high).contains(scalar)
+                isIn = isIn || low <= high && (low ... high).contains(scalar)
             } else {
                 isIn = isIn || low == scalar
             }

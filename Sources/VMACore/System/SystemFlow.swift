@@ -94,7 +94,7 @@ public struct Flow: Sendable {
     /// Those that had any; of those gone long ago only the sums are kept, in `total`.
     public var processes: [ProcessKey: Sums] = [:]
     /// One in so many sections was looked at in full, where it was most and where it was fewest.
-    public var sampleOneIn: ClosedRange<Int> = 1...1
+    public var sampleOneIn: ClosedRange<Int> = 1 ... 1
     /// For which part of the time sections were counted at all: the budget may not allow all of it. What
     /// is counted is exact for that part, and never scaled up.
     public var watched = 1.0

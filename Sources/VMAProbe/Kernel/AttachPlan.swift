@@ -97,7 +97,8 @@ public struct AttachPlan: Sendable {
     var hooks: Flow.Hooks {
         guard points.contains(where: { $0.role == .attempt }) else { return .none }
         // __vma_adjust is not called where mmap_region merges by itself; khugepaged_enter_vma is.
-        let mergesUnseen = points.contains { $0.role == .mmapAttempt }
+        let mergesUnseen =
+            points.contains { $0.role == .mmapAttempt }
             && !points.contains { $0.program == "on_enter_khugepaged" }
         return mergesUnseen ? .allButMergesOfNew : .all
     }

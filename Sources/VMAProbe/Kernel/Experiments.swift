@@ -32,7 +32,9 @@ public struct Experiments: Sendable {
     public init() {
         note(Name.faultedJoinsUnfaulted, Self.faultedJoinsUnfaulted)
         note(Name.copyOfForkJoins, Self.copyOfForkJoins)
-        for (name, page) in [(Name.holeJoinsPrev, 1), (Name.holeJoinsNext, 2)] { note(name) { () throws(ProbeError) in try Self.holeJoins(page) } }
+        for (name, page) in [(Name.holeJoinsPrev, 1), (Name.holeJoinsNext, 2)] {
+            note(name) { () throws(ProbeError) in try Self.holeJoins(page) }
+        }
         note(Name.prevGrows) { () throws(ProbeError) in try Self.segment(3, [1, 2], joins: 1) }
         note(Name.nextGrows) { () throws(ProbeError) in try Self.segment(3, [3, 2], joins: 2) }
         note(Name.prevTakes) { () throws(ProbeError) in try Self.segment(2, [1, 2], joins: 1) }

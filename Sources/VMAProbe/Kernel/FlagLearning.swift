@@ -19,9 +19,10 @@ extension Probe {
         }
         guard let vmas = try? vmas(child) else { return .standard }
         let printed = Self.letters(ProcFile.lines("/proc/\(child)/smaps"))
-        return FlagNames(learning: vmas.compactMap { vma in
-            printed[vma.start].map { FlagNames.Sample(flags: vma.flags, letters: $0) }
-        })
+        return FlagNames(
+            learning: vmas.compactMap { vma in
+                printed[vma.start].map { FlagNames.Sample(flags: vma.flags, letters: $0) }
+            })
     }
 
     /// By the start of the VMA.

@@ -58,7 +58,7 @@ public struct Kernel: KernelFacts {
         guard let type = btf__type_by_id(btf, id), let prototype = btf__type_by_id(btf, type.pointee.type),
             let parameters = btf_params(prototype)
         else { return Prototype([]) }
-        return Prototype((0..<Int(btf_vlen(prototype))).map { parameter(parameters[$0].type) })
+        return Prototype((0 ..< Int(btf_vlen(prototype))).map { parameter(parameters[$0].type) })
     }
 
     /// As `Prototype` writes it.
@@ -66,7 +66,8 @@ public struct Kernel: KernelFacts {
         guard let (kind, type) = resolved(id) else { return "..." }
         switch kind {
         case Kind.pointer:
-            guard let (target, pointee) = resolved(type.pointee.type), [Kind.structure, Kind.union, Kind.forward].contains(target)
+            guard let (target, pointee) = resolved(type.pointee.type),
+                [Kind.structure, Kind.union, Kind.forward].contains(target)
             else { return "*" }
             return name(pointee) + "*"
         case Kind.structure, Kind.union: return "=" + name(type)
@@ -78,7 +79,7 @@ public struct Kernel: KernelFacts {
     /// A type without its typedefs and qualifiers.
     private func resolved(_ id: UInt32) -> (UInt32, UnsafePointer<btf_type>)? {
         var id = id
-        for _ in 0..<16 {
+        for _ in 0 ..< 16 {
             guard id > 0, let type = btf__type_by_id(btf, id) else { return nil }
             let kind = UInt32(btf_kind(type))
             guard kind == Kind.typedef || Kind.qualifiers.contains(kind) else { return (kind, type) }
@@ -152,7 +153,7 @@ public struct Kernel: KernelFacts {
         guard depth > 0, let type = btf__type_by_id(btf, id) else { return false }
         let kind = UInt32(btf_kind(type))
         guard kind == Kind.structure || kind == Kind.union, let members = btf_members(type) else { return false }
-        for index in 0..<Int(btf_vlen(type)) {
+        for index in 0 ..< Int(btf_vlen(type)) {
             let name = btf__name_by_offset(btf, members[index].name_off).map { String(cString: $0) } ?? ""
             if name == field || name.isEmpty && hasField(members[index].type, field, depth: depth - 1) { return true }
         }

@@ -13,7 +13,7 @@ public enum KernelSettings {
         guard let text = ProcFile.text("/sys/kernel/security/lockdown"), let open = text.firstIndex(of: "["),
             let close = text.firstIndex(of: "]"), open < close
         else { return nil }
-        return String(text[text.index(after: open)..<close])
+        return String(text[text.index(after: open) ..< close])
     }
 
     private static func sysctl(_ path: String) -> String? { ProcFile.text("/proc/sys/\(path)") }

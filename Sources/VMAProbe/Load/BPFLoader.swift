@@ -20,7 +20,8 @@ final class BPFLoader {
     /// - Parameter explains: have the verifier say what it does not like. Not at first: older
     ///   kernels refuse what is right, too, when all they have to say does not fit.
     private init(
-        programs: [String], from build: Way.Build, on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?, explains: Bool
+        programs: [String], from build: Way.Build, on kernel: Kernel, configuration: vme_config, ringBytes: UInt32?,
+        explains: Bool
     ) throws(ProbeError) {
         libbpf_set_print(nil)
         _ = vms_raise_locked_memory_limit()
@@ -254,7 +255,7 @@ final class BPFLoader {
     /// The number that each CPU will give its next record.
     func sequence() throws(ProbeError) -> [UInt32] {
         if numbers == nil { numbers = try mapNumbers() }
-        return (0..<Self.processors).map { cpu in
+        return (0 ..< Self.processors).map { cpu in
             numbers!.loadUnaligned(fromByteOffset: cpu * Self.numberSize, as: UInt32.self)
         }
     }

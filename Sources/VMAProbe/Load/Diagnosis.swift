@@ -15,11 +15,13 @@ public struct Diagnosis: Sendable {
         let plan = AttachPlan(source, kernel)
         self.source = source
         points = plan.points.map { point in
-            Point(point: point, problem: Self.problem { () throws(ProbeError) in
-                if point.kind == "kprobe", !kernel.allowsKprobes { throw .unsupported("this kernel has no kprobes") }
-                let loader = try BPFLoader.load(point.programs, on: kernel).loader
-                try loader.attach(point, on: kernel)
-            })
+            Point(
+                point: point,
+                problem: Self.problem { () throws(ProbeError) in
+                    if point.kind == "kprobe", !kernel.allowsKprobes { throw .unsupported("this kernel has no kprobes") }
+                    let loader = try BPFLoader.load(point.programs, on: kernel).loader
+                    try loader.attach(point, on: kernel)
+                })
         }
         problem = kernel.hasBTF ? plan.missingText : "this kernel has no BTF (/sys/kernel/btf/vmlinux)"
         if problem == nil { problem = points.lazy.compactMap(\.problem).first }

@@ -87,7 +87,8 @@ public final class Probe {
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
-            plan.programs + [Self.answers], readsLayouts: true, counts: options.countsProcesses, on: kernel, configuration: configuration,
+            plan.programs + [Self.answers], readsLayouts: true, counts: options.countsProcesses, on: kernel,
+            configuration: configuration,
             ringBytes: options.ringBytes, explains: options.explains)
         if copies { self.copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes)) }
         snapshots = SnapshotReader(loader: loader)
@@ -113,7 +114,8 @@ public final class Probe {
     /// processes.
     ///
     /// - Parameter source: with hooks attempts are counted one by one.
-    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil, explains: Bool = false) throws(ProbeError) {
+    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil, explains: Bool = false) throws(ProbeError)
+    {
         self.source = source
         self.kernel = kernel
         plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
@@ -182,7 +184,8 @@ public final class Probe {
     public func unwind(with observer: Observer) {
         copies?.processes = StackCopies.Processes(
             image: { [unowned observer] in observer.image($0) }, path: { [unowned observer] in observer.files[$0] },
-            number: { [unowned self] in self.decoder.fileNumbers[$0].map { CodeFiles.Number(inode: $0.inode, device: $0.device) } })
+            number: { [unowned self] in self.decoder.fileNumbers[$0].map { CodeFiles.Number(inode: $0.inode, device: $0.device) }
+            })
     }
 
     /// Sections and attempts of whose stack nothing is known: it was lost, or not copied to spare the ring.
@@ -232,7 +235,7 @@ public final class Probe {
     public func countLostRecords(_ body: (Event) -> Void) throws(ProbeError) {
         let sequence = try loader.sequence()
         // What is numbered may be on its way still, for as long as its processor does something else.
-        for _ in 0..<50 where decoder.isMissing(before: sequence) {
+        for _ in 0 ..< 50 where decoder.isMissing(before: sequence) {
             usleep(2000)
             while !drain(body) {}
         }
@@ -339,7 +342,7 @@ public final class Probe {
 
     /// The rows come through the ring, among other events, which wait for the next drain.
     private func walk(_ tid: Int32) throws(ProbeError) -> Found? {
-        for _ in 0..<SnapshotReader.execs {
+        for _ in 0 ..< SnapshotReader.execs {
             var found: Found = (0, [], true)
             var progress: Set<UInt64> = []
             var (from, standstill) = (UInt64(0), 0)
@@ -373,7 +376,7 @@ public final class Probe {
         let mm = decoder.interners.mms.id(request.mm)
         var missing = Int(request.count)
         var parts: [Rows] = []
-        for round in 0..<Self.walkPatience {
+        for round in 0 ..< Self.walkPatience {
             if round > 0 { usleep(200) }
             deliver = { event in
                 if case .rows(let rows) = event, rows.reason == .snapshot {

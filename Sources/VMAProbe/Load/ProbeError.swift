@@ -41,7 +41,8 @@ public enum ProbeError: Error, Sendable {
     /// Under lockdown=confidentiality the kernel gives programs no helper that reads its memory, and says EINVAL.
     static func refused(_ doing: String, _ code: Int32) -> ProbeError {
         if code == EINVAL, doing.firstRange(of: "cannot use helper bpf_probe_read") != nil {
-            return .unsupported("\(doing): this kernel is locked down (lockdown=confidentiality): programs may not read its memory")
+            return .unsupported(
+                "\(doing): this kernel is locked down (lockdown=confidentiality): programs may not read its memory")
         }
         guard code == EACCES, !Capabilities.current.lacksVital else { return bpf(doing, code) }
         return .unsupported("\(doing): \(String(cString: strerror(code))) (this kernel forbids it)")

@@ -80,7 +80,7 @@ extension Probe {
             }
             // ENOENT: these are the last.
             guard result == 0 || errno == ENOENT else { throw .bpf("reading what was counted", errno) }
-            for index in 0..<Int(count) {
+            for index in 0 ..< Int(count) {
                 let value = values[index]
                 let mm = decoder.interners.mms.id(keys[index])
                 flowKeys[mm] = keys[index]

@@ -39,7 +39,7 @@ public struct Proof: Sendable {
         guard let first = try probe.snapshot(child) else { throw .failed("the child that was to be observed has ended") }
         observer.apply(.adopted(mm, tgid: UInt32(child), command: "vmascope"))
         observer.apply(.snapshot(mm, first.vmas, asOf: vms_monotonic_ns()))
-        for _ in 0..<100 {
+        for _ in 0 ..< 100 {
             usleep(10_000)
             probe.drain(observer.apply)
         }
@@ -54,7 +54,8 @@ public struct Proof: Sendable {
         } else if attempts < Self.fewest {
             problem = "only \(attempts) merge attempts were seen of a child that made at least \(Self.fewest)"
         } else if observer.unexplained > 0 {
-            problem = "\(observer.unexplained) of \(attempts) attempts ended otherwise than predicted: "
+            problem =
+                "\(observer.unexplained) of \(attempts) attempts ended otherwise than predicted: "
                 + (observer.disagreements.first ?? "")
         } else if let last, !observer.isEqual(mm: mm, last.vmas) {
             problem = "the layout that was made of a child's changes is not the one that it has"

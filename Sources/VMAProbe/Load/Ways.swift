@@ -54,7 +54,8 @@ public struct Way: Sendable, Equatable {
 
     /// In words, for people: "without kfuncs, layouts by walk".
     public var text: String {
-        ([build.rawValue] + (snapshot.map { ["layouts by \($0.rawValue)"] } ?? []) + (stock.map { ["counts by \($0.rawValue)"] } ?? []))
+        ([build.rawValue] + (snapshot.map { ["layouts by \($0.rawValue)"] } ?? [])
+            + (stock.map { ["counts by \($0.rawValue)"] } ?? []))
             .joined(separator: ", ")
     }
 

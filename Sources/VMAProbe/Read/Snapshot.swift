@@ -36,8 +36,10 @@ struct SnapshotReader {
         // Of id 0 the kernel's iterators understand: of all.
         guard pid > 0 else { throw Self.absent(pid) }
         if let (_, fd) = loader.program(Way.Snapshot.kfunc.program) { return try run(fd, pid, patience, &interners) }
-        guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else { throw .failed("no snapshot program is loaded") }
-        for _ in 0..<Self.execs {
+        guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else {
+            throw .failed("no snapshot program is loaded")
+        }
+        for _ in 0 ..< Self.execs {
             if let result = try iterate(program, pid, &interners) { return result }
         }
         throw .failed("process \(pid) executes one program after the other: its VMAs can't be read")

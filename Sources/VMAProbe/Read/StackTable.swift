@@ -93,10 +93,13 @@ public final class StackTable {
         guard let losses = service?.losses else { return [] }
         var lines: [String] = []
         if losses.another > 0 {
-            lines.append("\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known")
+            lines.append(
+                "\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known")
         }
         if losses.late > 0 { lines.append("symbols: \(losses.late) files or names took too long, and have none") }
-        if losses.beyondBounds > 0 { lines.append("symbols: \(losses.beyondBounds) places were more than are kept, and have no names") }
+        if losses.beyondBounds > 0 {
+            lines.append("symbols: \(losses.beyondBounds) places were more than are kept, and have no names")
+        }
         if losses.broken { lines.append("symbols: what reads them could not be kept running: names are missing") }
         return lines
     }

@@ -78,7 +78,7 @@ struct ProcStock {
         let ids = ProcFile.status(Int32(pid), "NSpid")?.split(whereSeparator: \.isWhitespace)
         let uids = ProcFile.status(Int32(pid), "Uid")?.split(whereSeparator: \.isWhitespace)
         return ProcessStock(
-            key: ProcessKey(pid: pid, started: started * tick), command: String(stat[stat.index(after: open)..<end]),
+            key: ProcessKey(pid: pid, started: started * tick), command: String(stat[stat.index(after: open) ..< end]),
             namespacePID: ids?.last.flatMap { UInt32($0) }, uid: uids.flatMap { UInt32($0.count > 1 ? $0[1] : "") } ?? 0,
             threads: Int(fields[17]) ?? 1, vmas: 0, countedAt: 0)
     }

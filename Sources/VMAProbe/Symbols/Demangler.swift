@@ -9,7 +9,9 @@ enum Demangler {
         if name.hasPrefix("_ZN"), let text = RustName.text(name) { return text }
         guard name.utf8.count <= SymbolLimits.mangledName else { return name }
         if name.hasPrefix("_Z"), let full = cxx(name) { return CxxName.short(full) }
-        if isSwift(name), name.utf8.count <= SymbolLimits.swiftName, let full = take(vms_demangle_swift(name, name.utf8.count)) { return SwiftName.short(full) }
+        if isSwift(name), name.utf8.count <= SymbolLimits.swiftName, let full = take(vms_demangle_swift(name, name.utf8.count)) {
+            return SwiftName.short(full)
+        }
         return name
     }
 
@@ -71,10 +73,10 @@ struct NameReader {
             case closers.last where !isArrow: closers.removeLast()
             default: break
             }
-            if closers.isEmpty { return text[start..<at] }
+            if closers.isEmpty { return text[start ..< at] }
         }
         at = start + 1
-        return text[start..<at]
+        return text[start ..< at]
     }
 }
 
@@ -121,8 +123,8 @@ enum CxxName {
 
     private static func isLetter(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+        case UInt8(ascii: "a") ... UInt8(ascii: "z"), UInt8(ascii: "A") ... UInt8(ascii: "Z"),
+            UInt8(ascii: "0") ... UInt8(ascii: "9"), UInt8(ascii: "_"):
             true
         default: false
         }
@@ -141,7 +143,7 @@ enum CxxName {
                 if reader.sees("<") { _ = reader.group() } else { reader.at += 1 }
             }
         }
-        return reader.text[start..<reader.at]
+        return reader.text[start ..< reader.at]
     }
 }
 

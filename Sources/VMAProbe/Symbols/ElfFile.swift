@@ -38,7 +38,9 @@ struct ElfFile: ~Copyable {
         let size = MemoryLayout<Elf64_Ehdr>.size
         guard pread(fd, &wide, size, 0) >= MemoryLayout<Elf32_Ehdr>.size else { return false }
         return withUnsafeBytes(of: wide) { bytes in
-            guard bytes.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]), bytes[5] == 1 else { return false }
+            guard bytes.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]), bytes[5] == 1 else {
+                return false
+            }
             if bytes[4] == 2 { return (wide.e_shnum != 0 || wide.e_shoff == 0) && wide.e_phnum != 0xffff }
             let narrow = bytes.load(as: Elf32_Ehdr.self)
             return bytes[4] == 1 && (narrow.e_shnum != 0 || narrow.e_shoff == 0) && narrow.e_phnum != 0xffff
@@ -56,7 +58,7 @@ struct ElfFile: ~Copyable {
         var count = 0
         var header = GElf_Phdr()
         guard elf_getphdrnum(elf, &count) == 0 else { return }
-        for index in 0..<min(count, SymbolLimits.segments) {
+        for index in 0 ..< min(count, SymbolLimits.segments) {
             guard gelf_getphdr(elf, Int32(index), &header) != nil else { return }
             body(header)
         }
@@ -89,7 +91,7 @@ struct ElfFile: ~Copyable {
         forEachSection { section, header in
             guard header.sh_type == SHT_DYNAMIC, let data = data(section, header) else { return }
             var entry = GElf_Dyn()
-            for index in 0..<Int32(1 << 16) {
+            for index in 0 ..< Int32(1 << 16) {
                 guard gelf_getdyn(data, index, &entry) != nil, entry.d_tag != DT_NULL else { return }
                 if entry.d_tag == DT_SONAME { hasLibraryName = true }
                 if entry.d_tag == DT_FLAGS_1, entry.d_un.d_val & UInt64(DF_1_PIE) != 0 { saysProgram = true }
@@ -145,7 +147,7 @@ struct ElfFile: ~Copyable {
         let strings = bytes(names, nameHeader)
         var entries: [SymbolTable.Entry] = []
         var symbol = GElf_Sym()
-        for index in 0..<Int32.max {
+        for index in 0 ..< Int32.max {
             guard entries.count < SymbolLimits.symbols, gelf_getsym(data, index, &symbol) != nil else { break }
             let number = Int(symbol.st_shndx)
             guard number != SHN_UNDEF, Int(symbol.st_name) < strings.count else { continue }
@@ -184,10 +186,10 @@ struct ElfFile: ~Copyable {
                 at = next
                 let all = UnsafeRawBufferPointer(start: data.pointee.d_buf, count: data.pointee.d_size)
                 guard note.n_type == NT_GNU_BUILD_ID, note.n_namesz == 4, name + 4 <= all.count,
-                    all[name..<name + 4].elementsEqual("GNU\0".utf8),
+                    all[name ..< name + 4].elementsEqual("GNU\0".utf8),
                     description + Int(note.n_descsz) <= all.count, note.n_descsz <= 64
                 else { continue }
-                id = Array(all[description..<description + Int(note.n_descsz)])
+                id = Array(all[description ..< description + Int(note.n_descsz)])
             }
         }
         return id

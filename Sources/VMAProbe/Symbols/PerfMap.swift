@@ -55,7 +55,7 @@ final class PerfMap {
         }
         guard let last else { return nil }
         let end = Int(last) + 1 < starts.count ? starts[Int(last) + 1] : text.count
-        return String(decoding: text[starts[Int(last)]..<end], as: UTF8.self)
+        return String(decoding: text[starts[Int(last)] ..< end], as: UTF8.self)
     }
 
     /// Reads on from where it was, or all of it where it is another file now.

@@ -6,7 +6,7 @@ enum RustName {
         var rest = name.utf8.dropFirst(3)
         var parts: [Substring.UTF8View] = []
         while let first = rest.first, first != UInt8(ascii: "E") {
-            let digits = rest.prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+            let digits = rest.prefix { UInt8(ascii: "0") ... UInt8(ascii: "9") ~= $0 }
             rest = rest.dropFirst(digits.count)
             guard let length = Int(Substring(digits)), length > 0, length <= rest.count else { return nil }
             parts.append(Substring(rest.prefix(length)).utf8)
@@ -16,7 +16,7 @@ enum RustName {
         guard rest.first == UInt8(ascii: "E"), rest.count == 1 || rest.dropFirst().first == UInt8(ascii: "."),
             parts.count > 1, let hash = parts.last, hash.count == 17, hash.first == UInt8(ascii: "h"),
             hash.dropFirst().allSatisfy({
-                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+                UInt8(ascii: "0") ... UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a") ... UInt8(ascii: "f") ~= $0
             })
         else { return nil }
         return parts.dropLast().map { unescaped(Substring($0)) }.joined(separator: "::")
@@ -35,7 +35,7 @@ enum RustName {
                 text += "::"
                 rest = rest.dropFirst(2)
             } else if first == "$", let end = rest.dropFirst().firstIndex(of: "$"),
-                let plain = unescaped(escape: rest[rest.index(after: rest.startIndex)..<end])
+                let plain = unescaped(escape: rest[rest.index(after: rest.startIndex) ..< end])
             {
                 text += plain
                 rest = rest[rest.index(after: end)...]

@@ -44,9 +44,9 @@ struct RustPath {
             let digit: UInt8
             switch try next() {
             case UInt8(ascii: "_"): return value &+ 1
-            case let byte where UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte: digit = byte - UInt8(ascii: "0")
-            case let byte where UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte: digit = byte - UInt8(ascii: "a") + 10
-            case let byte where UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte: digit = byte - UInt8(ascii: "A") + 36
+            case let byte where UInt8(ascii: "0") ... UInt8(ascii: "9") ~= byte: digit = byte - UInt8(ascii: "0")
+            case let byte where UInt8(ascii: "a") ... UInt8(ascii: "z") ~= byte: digit = byte - UInt8(ascii: "a") + 10
+            case let byte where UInt8(ascii: "A") ... UInt8(ascii: "Z") ~= byte: digit = byte - UInt8(ascii: "A") + 36
             default: throw Failure()
             }
             value = value &* 62 &+ UInt64(digit)
@@ -60,7 +60,7 @@ struct RustPath {
         let isPunycode = skip("u")
         var length = 0
         var digits = 0
-        while at < input.count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= input[at], digits < 6,
+        while at < input.count, UInt8(ascii: "0") ... UInt8(ascii: "9") ~= input[at], digits < 6,
             digits == 0 || length > 0
         {
             length = length * 10 + Int(input[at] - UInt8(ascii: "0"))
@@ -70,7 +70,7 @@ struct RustPath {
         _ = skip("_")
         guard digits > 0, at + length <= input.count else { throw Failure() }
         at += length
-        let name = input[at - length..<at]
+        let name = input[at - length ..< at]
         return isPunycode ? "punycode{".utf8 + name + "}".utf8 : name
     }
 
@@ -115,7 +115,7 @@ struct RustPath {
             try path(inType: inType)
             let number = try disambiguator()
             let name = try identifier()
-            if UInt8(ascii: "A")...UInt8(ascii: "Z") ~= space {
+            if UInt8(ascii: "A") ... UInt8(ascii: "Z") ~= space {
                 let kind =
                     switch space {
                     case UInt8(ascii: "C"): "closure"
@@ -181,11 +181,12 @@ struct RustPath {
 
     // MARK: types
 
-    private static let basic: [UInt8: String] = ([
-        "a": "i8", "b": "bool", "c": "char", "d": "f64", "e": "str", "f": "f32", "h": "u8", "i": "isize",
-        "j": "usize", "l": "i32", "m": "u32", "n": "i128", "o": "u128", "s": "i16", "t": "u16", "u": "()",
-        "v": "...", "x": "i64", "y": "u64", "z": "!", "p": "_",
-    ] as [Unicode.Scalar: String]).reduce(into: [:]) { $0[UInt8(ascii: $1.key)] = $1.value }
+    private static let basic: [UInt8: String] =
+        ([
+            "a": "i8", "b": "bool", "c": "char", "d": "f64", "e": "str", "f": "f32", "h": "u8", "i": "isize",
+            "j": "usize", "l": "i32", "m": "u32", "n": "i128", "o": "u128", "s": "i16", "t": "u16", "u": "()",
+            "v": "...", "x": "i64", "y": "u64", "z": "!", "p": "_",
+        ] as [Unicode.Scalar: String]).reduce(into: [:]) { $0[UInt8(ascii: $1.key)] = $1.value }
 
     private mutating func type() throws(Failure) {
         try enter()
@@ -262,11 +263,11 @@ struct RustPath {
         let letter = try next()
         if letter == UInt8(ascii: "B") { return try reference { try $0.constant() } }
         if letter == UInt8(ascii: "p") { return put("_") }
-        guard UInt8(ascii: "a")...UInt8(ascii: "z") ~= letter else { throw Failure() }
+        guard UInt8(ascii: "a") ... UInt8(ascii: "z") ~= letter else { throw Failure() }
         if skip("n") { put("-") }
         let start = at
         while try next() != UInt8(ascii: "_") {}
-        let digits = String(decoding: input[start..<at - 1], as: UTF8.self)
+        let digits = String(decoding: input[start ..< at - 1], as: UTF8.self)
         let value = digits.isEmpty ? 0 : UInt64(digits, radix: 16)
         switch (letter, value) {
         case (UInt8(ascii: "b"), let value?) where value < 2: put(value == 0 ? "false" : "true")

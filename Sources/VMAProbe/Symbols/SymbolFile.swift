@@ -80,12 +80,12 @@ final class SymbolFile {
     private static func debugFile(of elf: borrowing ElfFile, _ open: Opener) -> ElfFile? {
         let id = elf.buildID()
         if id.count > 1 {
-            for place in 0..<MoreFile.buildID(id).places {
+            for place in 0 ..< MoreFile.buildID(id).places {
                 if let debug = open(.buildID(id), place).flatMap({ ElfFile(owning: $0) }), debug.buildID() == id { return debug }
             }
         }
         guard let link = elf.debugLink() else { return nil }
-        for place in 0..<MoreFile.link(link.name).places {
+        for place in 0 ..< MoreFile.link(link.name).places {
             guard let fd = open(.link(link.name), place) else { continue }
             let isRight = id.isEmpty ? checksum(fd) == link.checksum : true
             guard let debug = ElfFile(owning: fd), isRight, id.isEmpty || debug.buildID() == id else { continue }

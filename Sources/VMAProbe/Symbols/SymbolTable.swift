@@ -75,7 +75,9 @@ struct SymbolTable {
 
     /// Without its version (`memcpy@@GLIBC_2.14`).
     private static func name(_ offset: UInt32, _ strings: [UInt8]) -> ArraySlice<UInt8> {
-        strings[min(Int(offset), strings.count)...].prefix(SymbolLimits.mangledName + 1).prefix { $0 != 0 && $0 != UInt8(ascii: "@") }
+        strings[min(Int(offset), strings.count)...].prefix(SymbolLimits.mangledName + 1).prefix {
+            $0 != 0 && $0 != UInt8(ascii: "@")
+        }
     }
 
     /// Whether `one` is the better name: `mmap` rather than `__mmap` or `mmap64`.

@@ -142,7 +142,8 @@ final class CodeFiles {
                 guard fields.count > 6, fields[2] == "\(major):\(minor)", let dash = fields.firstIndex(of: "-"),
                     dash + 1 < fields.count
                 else { continue }
-                return ["btrfs", "tmpfs", "overlay", "ramfs", "rootfs", "zfs", "squashfs", "devtmpfs", "hugetlbfs"].contains(fields[dash + 1])
+                return ["btrfs", "tmpfs", "overlay", "ramfs", "rootfs", "zfs", "squashfs", "devtmpfs", "hugetlbfs"].contains(
+                    fields[dash + 1])
             }
         }
         return false

@@ -38,7 +38,7 @@ struct PathTree {
     mutating func teach(_ root: UInt64, _ inputs: [Input], stack: UInt32, value: (Input) -> UInt64?) {
         var key = root
         var rest = inputs[...]
-        for _ in 0..<Self.mostLevels {
+        for _ in 0 ..< Self.mostLevels {
             var window = Self.window(rest)
             // Paths of one beginning use the same inputs up to the first whose value differs: it is asked for
             // no more than what all have in common.
@@ -73,7 +73,7 @@ struct PathTree {
     /// The stack that the kernel's side would find, or nil: what it does, in the same words.
     func find(_ root: UInt64, value: (Input) -> UInt64?) -> UInt32? {
         var key = root
-        for _ in 0..<Self.mostLevels {
+        for _ in 0 ..< Self.mostLevels {
             guard let node = node(at: key) else { return nil }
             if node.pointee.stack != 0 { return UInt32(truncatingIfNeeded: node.pointee.stack) }
             guard let inputs = known[key], !inputs.isEmpty, let next = Self.key(behind: key, inputs[...], value) else {
@@ -106,7 +106,7 @@ struct PathTree {
     private static func key(behind key: UInt64, _ inputs: ArraySlice<Input>, _ value: (Input) -> UInt64?) -> UInt64? {
         var key = key
         // Registers first, in their own order, as the kernel's side has them as a mask.
-        for register in 0..<Input(VME_REGISTERS.rawValue) where inputs.contains(firstRegister + register) {
+        for register in 0 ..< Input(VME_REGISTERS.rawValue) where inputs.contains(firstRegister + register) {
             guard let value = value(firstRegister + register) else { return nil }
             key = mix(key, value)
         }
@@ -119,7 +119,7 @@ struct PathTree {
 
     private func node(at key: UInt64) -> UnsafeMutablePointer<vme_path>? {
         let first = vme_path_place(key)
-        for probe in 0..<Self.probes {
+        for probe in 0 ..< Self.probes {
             let node = nodes + Int((first + probe) % UInt32(VME_PATHS))
             if node.pointee.key == key { return node }
         }
@@ -129,12 +129,12 @@ struct PathTree {
     private mutating func write(_ key: UInt64, _ inputs: ArraySlice<Input>, stack: UInt64) {
         let first = vme_path_place(key)
         var place = node(at: key)
-        for probe in 0..<Self.probes where place == nil {
+        for probe in 0 ..< Self.probes where place == nil {
             let node = nodes + Int((first + probe) % UInt32(VME_PATHS))
             if node.pointee.key == 0 { place = node }
         }
         if place == nil {
-            place = nodes + Int((first + UInt32.random(in: 0..<Self.probes)) % UInt32(VME_PATHS))
+            place = nodes + Int((first + UInt32.random(in: 0 ..< Self.probes)) % UInt32(VME_PATHS))
             evicted += 1
         }
         guard let place else { return }

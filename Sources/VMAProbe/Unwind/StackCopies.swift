@@ -55,9 +55,9 @@ final class StackCopies {
             bytes.append(contentsOf: repeatElement(0, count: piece.offset - bytes.count))
             bytes.append(contentsOf: piece.bytes)
             if let last = pieces.last, last.upperBound == piece.offset {
-                pieces[pieces.count - 1] = last.lowerBound..<bytes.count
+                pieces[pieces.count - 1] = last.lowerBound ..< bytes.count
             } else {
-                pieces.append(piece.offset..<bytes.count)
+                pieces.append(piece.offset ..< bytes.count)
             }
         }
     }
@@ -68,7 +68,7 @@ final class StackCopies {
     /// Returns the addresses of the path, innermost first, when all pieces have come, in the form of
     /// `Event.stack`.
     func take(_ piece: CopyPiece) -> [UInt64]? {
-        if piece.offset == 0, !piece.hasMore { return unwind(piece, piece.bytes, [0..<piece.bytes.count]) }
+        if piece.offset == 0, !piece.hasMore { return unwind(piece, piece.bytes, [0 ..< piece.bytes.count]) }
         if piece.offset == 0 {
             // Those whose rest was lost.
             if partial.count >= Self.mostPartial { partial = [:] }

@@ -63,7 +63,7 @@ private final class FileBytes: ByteSource {
             guard size > 0 else { break }
             bytes.withUnsafeBytes {
                 UnsafeMutableRawBufferPointer(rebasing: buffer[done...]).copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: $0[(at % Self.block)..<(at % Self.block + size)]))
+                    from: UnsafeRawBufferPointer(rebasing: $0[(at % Self.block) ..< (at % Self.block + size)]))
             }
             done += size
         }

@@ -50,7 +50,11 @@ extension Report {
             MissKey(
                 operation: miss.operation, side: miss.side, blockers: miss.blockers, detail: miss.detail,
                 whatIf: miss.whatIf, stack: Array(miss.stack.prefix(depth)))
-        } count: { $0.count } process: { Self.name($0.command, $0.pid) }
+        } count: {
+            $0.count
+        } process: {
+            Self.name($0.command, $0.pid)
+        }
     }
 
     private struct StandingKey: Hashable {
@@ -67,9 +71,14 @@ extension Report {
     func standingAlike(_ depth: Int) -> [Alike<Standing>] {
         Alike.group(standing.filter { $0.operation != nil && !Stack.isLoaders($0.stack) }) { row in
             StandingKey(
-                isGap: row.isGap, operation: row.operation, blockers: row.blockers, detail: row.directedDetail(labels.flags), whatIf: row.whatIf,
+                isGap: row.isGap, operation: row.operation, blockers: row.blockers, detail: row.directedDetail(labels.flags),
+                whatIf: row.whatIf,
                 stack: Array(row.stack.prefix(depth)))
-        } count: { $0.count } process: { Self.name($0.command, $0.pid) }
+        } count: {
+            $0.count
+        } process: {
+            Self.name($0.command, $0.pid)
+        }
     }
 
     /// The others, in a sentence for each kind.
@@ -113,7 +122,8 @@ enum Stack {
     }
 
     private static let wrappers: Set<Substring> = [
-        "syscall", "sbrk", "shmat", "shmdt", "mseal", "pkey_mprotect", "munlock", "mlockall", "munlockall", "mlock2", "process_madvise",
+        "syscall", "sbrk", "shmat", "shmdt", "mseal", "pkey_mprotect", "munlock", "mlockall", "munlockall", "mlock2",
+        "process_madvise",
         "remap_file_pages", "set_mempolicy", "fork", "vfork", "clone", "clone3", "posix_madvise",
     ]
 

@@ -24,7 +24,9 @@ enum HTMLChart {
     /// Whether a line says more than a number does: of what lived long enough, and did not stay level.
     private static func tells(_ process: Report.Process, _ report: Report) -> Bool {
         guard process.history.points.contains(where: { $0.count != process.start }) else { return false }
-        guard process.exited, let first = process.history.points.first, let last = process.history.points.last else { return true }
+        guard process.exited, let first = process.history.points.first, let last = process.history.points.last else {
+            return true
+        }
         return Double(last.time &- first.time) >= max(0, report.seconds) * 1e9 / shortest
     }
 

@@ -133,7 +133,7 @@ private struct JSONReader {
             if !take("-") { _ = take("+") }
             if digits(&self) == 0 { throw damage("that is no number") }
         }
-        guard let number = Double(String(decoding: bytes[start..<at], as: UTF8.self)), number.isFinite else {
+        guard let number = Double(String(decoding: bytes[start ..< at], as: UTF8.self)), number.isFinite else {
             throw damage("that is no number")
         }
         return number
@@ -178,8 +178,8 @@ private struct JSONReader {
     }
 
     private mutating func unit() throws(JSONValue.Damage) -> UInt16 {
-        guard at + 4 <= bytes.count, bytes[at..<at + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
-            let value = UInt16(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16)
+        guard at + 4 <= bytes.count, bytes[at ..< at + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+            let value = UInt16(String(decoding: bytes[at ..< at + 4], as: UTF8.self), radix: 16)
         else { throw damage("an unknown escape") }
         at += 4
         return value

@@ -62,7 +62,8 @@ public struct TextLayout {
         let lines = TextVMA(labels: report.labels, style: style)
         let limit = report.limit.map { " of at most \($0.grouped)" } ?? ""
         text += style.bold("\(Fit.printable(report.command))[\(report.pid)]")
-        text += ": \(report.vmas.count.of("VMA"))\(limit), \(report.boundaries.count.of("boundary", "boundaries")), \(report.gaps.of("gap"))\n\n"
+        text +=
+            ": \(report.vmas.count.of("VMA"))\(limit), \(report.boundaries.count.of("boundary", "boundaries")), \(report.gaps.of("gap"))\n\n"
 
         var boundaries = report.boundaries[...]
         for (index, vma) in report.vmas.enumerated() {
@@ -99,7 +100,9 @@ public struct TextLayout {
         let recoverable = count(.recoverable)
         var lines = table.lines.map { "  \($0)\n" }.joined()
         lines += "\n\(recoverable.of("boundary", "boundaries")) would go if pgoff and anon_vma were no limits"
-        if recoverable > 0 { lines += ": \((report.vmas.count - recoverable).of("VMA")) in place of \(report.vmas.count.grouped)" }
+        if recoverable > 0 {
+            lines += ": \((report.vmas.count - recoverable).of("VMA")) in place of \(report.vmas.count.grouped)"
+        }
         lines += "\n"
         if count(.shared) > 0 { lines += "\(count(.shared).grouped) would stay: another process shares the memory\n" }
         if count(.unknown) > 0 {

@@ -33,7 +33,8 @@ struct Answer {
         near = Self.near(process, report)
         if let sentence = report.refused.filter({ $0.image == process.image }).sentence ?? report.refused.sentence {
             // What happened comes first; what there is no room for is in the table of processes.
-            near = Fit.first(["\(sentence); \(near)", "\(sentence): \(Report.name(process.command, process.pid))", sentence], Self.room)
+            near = Fit.first(
+                ["\(sentence); \(near)", "\(sentence): \(Report.name(process.command, process.pid))", sentence], Self.room)
         }
         let stock = AnswerStock(report, process, atPeak: isOfPeak)
         filledBy = stock.filledBy(Self.room)
@@ -149,7 +150,8 @@ struct Answer {
         }
         guard doubts.isEmpty else { return ("not fully: " + doubts.joined(separator: ", "), false) }
         let layouts = audit.checked == 0 ? "no layout compared" : "\(audit.checked.of("layout")) as the kernel's"
-        let rules = report.checked == 0
+        let rules =
+            report.checked == 0
             ? "no attempt to hold the rules against" : "the rules explain all \(report.checked.of("attempt"))"
         return ("\(rules), no event lost, \(layouts)", true)
     }

@@ -76,7 +76,8 @@ struct AnswerStock {
 
     /// Nothing has to be done about it.
     func isQuiet(_ process: Report.Process) -> Bool {
-        let isFar = (process.secondsToLimit ?? .infinity) >= Answer.horizon && 4 * max(count, process.peak) < process.limit ?? 65530
+        let isFar =
+            (process.secondsToLimit ?? .infinity) >= Answer.horizon && 4 * max(count, process.peak) < process.limit ?? 65530
         let isOrdinary = Self.sum(before) + Self.sum(loaders) < Self.ordinary
         return isFar && isOrdinary && (Self.sum(own) < Self.few || !hasOwnLead)
     }
@@ -87,7 +88,8 @@ struct AnswerStock {
     func filledBy(_ room: Int) -> String {
         let moment = peak.map { count == $0 ? "at the peak, " : "at \(count.grouped) VMAs, " } ?? ""
         guard boundaries.total > 0 else {
-            return moment + (boundaries.gaps > 0 ? boundaries.gaps.of("gap") : "VMAs that do not touch: there is nothing to merge")
+            return moment
+                + (boundaries.gaps > 0 ? boundaries.gaps.of("gap") : "VMAs that do not touch: there is nothing to merge")
         }
         let known = Answer.whatIf(boundaries.whatIf)
         let gaps = lead == .gap ? "\(boundaries.gaps.of("gap")), and " : ""
@@ -104,7 +106,8 @@ struct AnswerStock {
         let ranked = boundaries.blockedBy.ranked
         let first = ranked.first { sets.contains($0.key) }?.key
         let shown = ranked.prefix(limit).map { blockers, count in
-            "\(count.grouped) \(blockers.key)" + (detail.map { sets.contains(blockers) && blockers == first ? " (\($0))" : "" } ?? "")
+            "\(count.grouped) \(blockers.key)"
+                + (detail.map { sets.contains(blockers) && blockers == first ? " (\($0))" : "" } ?? "")
         }
         return (shown + (ranked.count > limit ? ["…"] : [])).joined(separator: ", ")
     }
@@ -116,7 +119,9 @@ struct AnswerStock {
             // Those that more than a few of them differ in.
             var flags: [String: Int] = [:]
             for row in leading {
-                for name in report.labels.flags.of(row.difference.leftOnly.union(row.difference.rightOnly)) { flags[name, default: 0] += row.count }
+                for name in report.labels.flags.of(row.difference.leftOnly.union(row.difference.rightOnly)) {
+                    flags[name, default: 0] += row.count
+                }
             }
             let most = flags.filter { 10 * $0.value >= Self.sum(leading) }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
             return most.isEmpty || most.count > 3 ? nil : most.map(\.key).joined(separator: " ")
@@ -133,7 +138,9 @@ struct AnswerStock {
             }
             if let text, !text.isEmpty { counts[text, default: 0] += row.count }
         }
-        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), 2 * most.value > Self.sum(leading) else { return nil }
+        guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), 2 * most.value > Self.sum(leading) else {
+            return nil
+        }
         return most.key
     }
 

@@ -47,7 +47,9 @@ public struct Comparison: Sendable {
 
         var cells: [String] {
             let change = before.flatMap { before in after.map { $0 - before } }
-            return [Self.text(before), Self.text(after), change.map { $0 == 0 ? "=" : ($0 > 0 ? "+" : "") + Self.text($0) } ?? ""]
+            return [
+                Self.text(before), Self.text(after), change.map { $0 == 0 ? "=" : ($0 > 0 ? "+" : "") + Self.text($0) } ?? "",
+            ]
         }
 
         private static func text(_ value: Double?) -> String {

@@ -24,7 +24,8 @@ public enum Explain {
         if slug == "what-if" { return proposals() }
         if let place = Proposals.place(slug) { return proposal(Proposals.table[place]) }
         if let remedy = Remedies.table.first(where: { $0.slug == slug }) {
-            return "\(slug) (\(remedy.blocker?.slugs.first ?? "gaps"))\n\n" + Fit.wrap("\(remedy.advice) \(remedy.reason)", 88).map { "  \($0)\n" }.joined()
+            return "\(slug) (\(remedy.blocker?.slugs.first ?? "gaps"))\n\n"
+                + Fit.wrap("\(remedy.advice) \(remedy.reason)", 88).map { "  \($0)\n" }.joined()
         }
         guard let rule = MergeRules.rule(slug: slug) else { return nil }
         var text = "\(rule.slug) (\(rule.group.rawValue))\n\n"
@@ -64,7 +65,8 @@ public enum Explain {
         }
         text += "\n## gaps\n\nVMAs that do not touch: no rule refuses anything.\n\n" + list(Remedies.remedies(about: nil))
         text += "\n## Where kernels differ\n\nA report's `merge_rules` says which of these are in force. None is decided by a "
-        text += "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts. Commits are upstream's.\n\n"
+        text +=
+            "version number: each is found\nby an experiment, or by what the kernel has, when an observation starts. Commits are upstream's.\n\n"
         text += "| merge_rules | meaning | decided by | kernels | found by |\n|---|---|---|---|---|\n"
         for word in KernelModel.words {
             text += "| `\(word.word)` | \(word.meaning) | \(word.source) | \(word.kernels) | \(word.foundBy) |\n"

@@ -67,7 +67,9 @@ public struct Figures: Sendable, Equatable {
         values["lost"] = report["events"]?["lost"]?.number
         values["unexplained"] = report["agreement"]?["unexplained"]?.number
         values["layout_audit.different"] = Self.difference(report["layout_audit"])
-        for key in ["start", "now", "peak"] { values["vmas.\(key)"] = processes.compactMap { $0["vmas"]?[key]?.number }.max() ?? 0 }
+        for key in ["start", "now", "peak"] {
+            values["vmas.\(key)"] = processes.compactMap { $0["vmas"]?[key]?.number }.max() ?? 0
+        }
         values["boundaries.total"] = Self.sum(processes.map { $0["boundaries"]?["total"] })
         // A report of an older vmascope does not tell.
         let gaps = processes.compactMap { $0["gaps"]?["total"]?.number }
@@ -112,7 +114,8 @@ public struct Figures: Sendable, Equatable {
 
     private static let open = ["missed.", "boundaries.", "peak."]
     private static let fixed: Set<String> = [
-        "attempts", "merged", "missed", "refused", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now", "vmas.peak",
+        "attempts", "merged", "missed", "refused", "lost", "unexplained", "layout_audit.different", "vmas.start", "vmas.now",
+        "vmas.peak",
         "boundaries.total", "boundaries.recoverable", "boundaries.shared", "boundaries.unknown",
         "gaps.total", "peak.total", "growth_per_minute", "seconds_to_limit",
     ]

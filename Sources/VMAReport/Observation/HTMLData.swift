@@ -46,7 +46,9 @@ enum HTMLData {
             write(process, report, &strings, into: &text)
         }
         text += "],\n\"misses\":"
-        write(report.missed.map { ($0.count, $0.command, $0.stack, "\($0.operation) \($0.side)", $0.blockers.key) }, &strings, into: &text)
+        write(
+            report.missed.map { ($0.count, $0.command, $0.stack, "\($0.operation) \($0.side)", $0.blockers.key) }, &strings,
+            into: &text)
         text += ",\n\"boundaries\":"
         let standing = report.standing.filter { !$0.isGap }.map { row in
             (row.count, row.command, row.stack, row.operation?.rawValue ?? "before", row.word)

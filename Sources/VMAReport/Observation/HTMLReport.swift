@@ -91,7 +91,8 @@ struct HTMLReport: ReportFormat {
             let row = alike.row
             let callers = row.operation.map { Stack.callers(row.stack, of: $0) } ?? []
             let stack = (callers.isEmpty ? row.stack : callers).prefix(Self.frameLimit).map(HTML.escaped).joined(separator: " ← ")
-            let notes = [row.whatIf?.rawValue, row.directedDetail(report.labels.flags)].compactMap { $0 }.map(HTML.escaped).joined(separator: ", ")
+            let notes = [row.whatIf?.rawValue, row.directedDetail(report.labels.flags)].compactMap { $0 }.map(HTML.escaped)
+                .joined(separator: ", ")
             return [
                 "=\(alike.count.grouped)", HTML.blocker(row.word) + " <span class=dim>\(notes)</span>",
                 row.operation?.rawValue ?? "", "<code>\(stack)</code>", HTML.escaped(alike.who),
@@ -103,7 +104,9 @@ struct HTMLReport: ReportFormat {
         if !besides.isEmpty { html += "<p class=dim>Besides: \(besides.joined(separator: "; ")).</p>\n" }
         var told: [Remedy] = []
         for alike in all {
-            guard told.count < 4, let remedy = report.remedy(alike.row), !told.contains(where: { $0.slug == remedy.slug }) else { continue }
+            guard told.count < 4, let remedy = report.remedy(alike.row), !told.contains(where: { $0.slug == remedy.slug }) else {
+                continue
+            }
             told.append(remedy)
         }
         html += "<dl>"
@@ -116,15 +119,17 @@ struct HTMLReport: ReportFormat {
 
     private func whatIf(_ report: Report) -> String {
         var html = HTMLWhatIf(proposal: proposal).render(report)
-        let rows = report.processes.filter { $0.boundaries.total > 0 }.sorted { $0.boundaries.recoverable > $1.boundaries.recoverable }
-            .prefix(Self.standingLimit).map { process in
-                return [
-                    "\(HTML.escaped(process.command))[\(process.pid)]", "=\(process.now.grouped)", "=\(process.atBest.grouped)",
-                    "=\(process.now > 0 ? 100 * process.boundaries.recoverable / process.now : 0)%",
-                    "=\((process.boundaries.whatIf[.shared] ?? 0).grouped)", "=\((process.boundaries.whatIf[.unknown] ?? 0).grouped)",
-                    "=\((process.tally.whatIf[.shared] ?? 0).grouped)",
-                ]
-            }
+        let rows = report.processes.filter { $0.boundaries.total > 0 }.sorted {
+            $0.boundaries.recoverable > $1.boundaries.recoverable
+        }
+        .prefix(Self.standingLimit).map { process in
+            return [
+                "\(HTML.escaped(process.command))[\(process.pid)]", "=\(process.now.grouped)", "=\(process.atBest.grouped)",
+                "=\(process.now > 0 ? 100 * process.boundaries.recoverable / process.now : 0)%",
+                "=\((process.boundaries.whatIf[.shared] ?? 0).grouped)", "=\((process.boundaries.whatIf[.unknown] ?? 0).grouped)",
+                "=\((process.tally.whatIf[.shared] ?? 0).grouped)",
+            ]
+        }
         let titles = ["process", "=VMAs", "=without the recoverable", "=fewer", "=shared", "=unknown", "=shared misses"]
         html += HTML.table(titles, Array(rows))
         return html
@@ -137,7 +142,8 @@ struct HTMLReport: ReportFormat {
                 "=\(process.pid)", HTML.escaped(process.command), process.exited ? "exited" : "=\(process.now.grouped)",
                 "=\(process.start.grouped)", "=\(process.peak.grouped)", "=\(process.limit?.grouped ?? "?")",
                 "=\(process.trend.map { Answer.perMinute($0.perMinute) } ?? "–")",
-                "=\(process.secondsToLimit.map { $0 == 0 ? "now" : Answer.duration($0) } ?? "–")", "=\(process.tally.attempts.grouped)",
+                "=\(process.secondsToLimit.map { $0 == 0 ? "now" : Answer.duration($0) } ?? "–")",
+                "=\(process.tally.attempts.grouped)",
                 "=\(process.tally.merged.grouped)", "=\(process.tally.missed.grouped)",
                 "=\(process.boundaries.total.grouped)", Answer.list(process.boundaries.blockedBy, 3),
                 "=\(process.boundaries.gaps.grouped)",
@@ -152,16 +158,21 @@ struct HTMLReport: ReportFormat {
 
     private func trust(_ report: Report) -> String {
         let audit = report.audit
-        var html = HTML.table(["", ""], [
-            ["merge rules", "<code>\(HTML.escaped(report.host.mergeRules))</code>"],
-            ["agreement", "the kernel did what the rules say in \(report.agreed.grouped) of \(report.checked.of("attempt"))"],
-            ["events", "\(report.received.grouped) received, \(report.lost.grouped) lost"],
+        var html = HTML.table(
+            ["", ""],
             [
-                "layout audit",
-                "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison")), read anew "
-                    + audit.resynced.of("time"),
-            ],
-        ])
+                ["merge rules", "<code>\(HTML.escaped(report.host.mergeRules))</code>"],
+                [
+                    "agreement",
+                    "the kernel did what the rules say in \(report.agreed.grouped) of \(report.checked.of("attempt"))",
+                ],
+                ["events", "\(report.received.grouped) received, \(report.lost.grouped) lost"],
+                [
+                    "layout audit",
+                    "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison")), read anew "
+                        + audit.resynced.of("time"),
+                ],
+            ])
         let doubts = report.disagreements + audit.differences
         if !doubts.isEmpty { html += "<ul>" + doubts.map { "<li>\(HTML.escaped($0))</li>\n" }.joined() + "</ul>\n" }
         return html

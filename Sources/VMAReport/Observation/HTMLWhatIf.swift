@@ -14,8 +14,10 @@ struct HTMLWhatIf {
             let count = all[whatIf] ?? 0
             return figures.misses == 0 ? count.grouped : "\(count.grouped) (\((1000 * count / figures.misses + 5) / 10)%)"
         }
-        var html = "<p>Of the \(figures.misses.grouped) sides missed by nothing else, \(count(.recoverable)) would have merged by "
-        html += "<b>\(chosen.slug)</b>, \(chosen.title); \(count(.shared)) not even so, and of \(count(.unknown)) nobody knows.</p>\n"
+        var html =
+            "<p>Of the \(figures.misses.grouped) sides missed by nothing else, \(count(.recoverable)) would have merged by "
+        html +=
+            "<b>\(chosen.slug)</b>, \(chosen.title); \(count(.shared)) not even so, and of \(count(.unknown)) nobody knows.</p>\n"
         html += bars("Merges that were missed, and would not have been", figures.misses) { figures.flow[$0].sides }
         html += bars("VMAs that stand, and would not", max(figures.boundaries, 1)) { figures.stock[$0] }
         html += sizes(figures.flow[proposal])
@@ -35,7 +37,8 @@ struct HTMLWhatIf {
             let y = place * Self.row
             let bar = (Self.width - Self.label - 90) * value / scale
             svg += "<text x=\(Self.label - 8) y=\(y + 15) text-anchor=end>\(row.slug)</text>"
-            svg += "<rect class=fill x=\(Self.label) y=\(y + 3) width=\(max(value > 0 ? 1 : 0, bar)) height=15><title>\(HTML.escaped(row.title))</title></rect>"
+            svg +=
+                "<rect class=fill x=\(Self.label) y=\(y + 3) width=\(max(value > 0 ? 1 : 0, bar)) height=15><title>\(HTML.escaped(row.title))</title></rect>"
             svg += "<text x=\(Self.label + bar + 6) y=\(y + 15)>\(value.grouped)</text>"
         }
         return svg + "</svg></figure>\n"
@@ -44,16 +47,22 @@ struct HTMLWhatIf {
     private func sizes(_ saved: Gain.Saved) -> String {
         let all = saved.sizes.reduce(0, +)
         guard all > 0, let most = saved.sizes.max() else { return "" }
-        let title = "Absorbed ranges by size, \(saved.pages.grouped) pages in all: "
+        let title =
+            "Absorbed ranges by size, \(saved.pages.grouped) pages in all: "
             + "\(WhatIfFigures.thousandths(saved.sides, saved.pages)) VMAs saved a page"
         let (height, step) = (120, Self.width / max(saved.sizes.count, 12))
-        var svg = "<figure><figcaption>\(title)</figcaption><svg viewBox=\"0 0 \(Self.width) \(height + 24)\" role=img aria-label=\"\(title)\">"
+        var svg =
+            "<figure><figcaption>\(title)</figcaption><svg viewBox=\"0 0 \(Self.width) \(height + 24)\" role=img aria-label=\"\(title)\">"
         for (power, count) in saved.sizes.enumerated() {
             let bar = count == 0 ? 0 : max(1, (height - 20) * count / most)
             let pages = 1 << UInt64(power)
-            svg += "<rect class=fill x=\(power * step + 2) y=\(height - bar) width=\(step - 4) height=\(bar)><title>\(pages.grouped) pages and more: \(count.grouped)</title></rect>"
-            if count > 0 { svg += "<text x=\(power * step + step / 2) y=\(height - bar - 4) text-anchor=middle>\(count.grouped)</text>" }
-            svg += "<text x=\(power * step + step / 2) y=\(height + 16) text-anchor=middle>\(pages < 1024 ? "\(pages)" : "\(pages / 1024)k")</text>"
+            svg +=
+                "<rect class=fill x=\(power * step + 2) y=\(height - bar) width=\(step - 4) height=\(bar)><title>\(pages.grouped) pages and more: \(count.grouped)</title></rect>"
+            if count > 0 {
+                svg += "<text x=\(power * step + step / 2) y=\(height - bar - 4) text-anchor=middle>\(count.grouped)</text>"
+            }
+            svg +=
+                "<text x=\(power * step + step / 2) y=\(height + 16) text-anchor=middle>\(pages < 1024 ? "\(pages)" : "\(pages / 1024)k")</text>"
         }
         return svg + "</svg></figure>\n"
     }

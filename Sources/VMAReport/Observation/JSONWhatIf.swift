@@ -48,7 +48,9 @@ extension JSONWriter {
                         json.field("merges_near_limit", flow.nearLimit)
                         json.field("vmas_near_limit", figures.stockNearLimit[place])
                         json.object("sizes") { json in
-                            for (power, count) in flow.sizes.enumerated() where count > 0 { json.field("\(1 << UInt64(power))", count) }
+                            for (power, count) in flow.sizes.enumerated() where count > 0 {
+                                json.field("\(1 << UInt64(power))", count)
+                            }
                         }
                     }
                 }

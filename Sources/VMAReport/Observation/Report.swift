@@ -208,7 +208,8 @@ extension Report.Standing {
             isGap: row.kind.isGap, image: image.mm, pid: image.tgid, command: image.command, operation: cause?.operation,
             blockers: row.kind.blockers, detail: observer.judge.detail(row.kind.blockers, row.left, row.right),
             difference: row.kind.difference, answers: row.kind.answers, wasTried: row.kind.wasTried,
-            ifChanged: (row.kind.left, row.kind.right), count: row.count, left: row.left, right: row.right, stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
+            ifChanged: (row.kind.left, row.kind.right), count: row.count, left: row.left, right: row.right,
+            stack: cause.map { observer.frames[image.mm, $0.stack] } ?? [])
     }
 }
 

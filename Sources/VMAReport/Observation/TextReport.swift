@@ -59,9 +59,10 @@ struct TextReport: ReportFormat {
     private func totals(_ report: Report) -> String {
         let totals = report.totals
         guard totals.attempts > 0 else { return "no merge attempts were seen\n" }
-        var text = style.bold(
-            "\(totals.attempts.of("merge attempt")), \(totals.merged.grouped) merged; "
-                + "\(totals.missed.of("side")) missed") + "\n"
+        var text =
+            style.bold(
+                "\(totals.attempts.of("merge attempt")), \(totals.merged.grouped) merged; "
+                    + "\(totals.missed.of("side")) missed") + "\n"
         if totals.merged > 0 {
             let ranked = totals.mergedBy.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
             text += wrapped("merged by " + ranked.map { "\($0.key) \($0.value.grouped)" }.joined(separator: ", "))
@@ -82,7 +83,9 @@ struct TextReport: ReportFormat {
             return "\(count.grouped) \(whatIf)\(share)"
         }.joined(separator: ", ")
         text += "of the \(limits.grouped) by pgoff or anon_vma, if those were no limits: \(answers)\n"
-        if limits * Self.rare < totals.attempts { text += "which is rare, as in most programs: the rest is as it was asked for\n" }
+        if limits * Self.rare < totals.attempts {
+            text += "which is rare, as in most programs: the rest is as it was asked for\n"
+        }
         return text
     }
 
@@ -94,8 +97,11 @@ struct TextReport: ReportFormat {
         var text = style.bold("CALLS THAT THE KERNEL REFUSED") + "\n"
         for row in rows.prefix(Self.refusedLimit) {
             let seen = row.verdict.seen ? "" : " (inferred: nothing changed)"
-            let when = row.count == 1 ? "at \(Answer.tenths(row.first))" : "from \(Answer.tenths(row.first)) to \(Answer.tenths(row.last))"
-            let head = "\(row.count.grouped)×  \(row.operation) \(row.verdict.words)\(seen), \(when)  \(Report.name(row.command, row.pid))"
+            let when =
+                row.count == 1
+                ? "at \(Answer.tenths(row.first))" : "from \(Answer.tenths(row.first)) to \(Answer.tenths(row.last))"
+            let head =
+                "\(row.count.grouped)×  \(row.operation) \(row.verdict.words)\(seen), \(when)  \(Report.name(row.command, row.pid))"
             text += "  " + style.red(Fit.end(head, Fit.width - 2)) + "\n"
             if !row.stack.isEmpty { text += labelled("by", stack(row.stack, Self.standingFrameLimit)) }
         }
@@ -129,7 +135,8 @@ struct TextReport: ReportFormat {
         }
         let rest = report.totals.missed - shown.reduce(0) { $0 + $1.count }
         guard !shown.isEmpty else {
-            return text + "  \(rest.of("side")), all by what differs on purpose, or the dynamic loader's: --format json has them\n\n"
+            return text
+                + "  \(rest.of("side")), all by what differs on purpose, or the dynamic loader's: --format json has them\n\n"
         }
         let loaders = report.missed.reduce(0) { $0 + (Stack.isLoaders($1.stack) ? $1.count : 0) }
         if rest > 0 {
@@ -207,9 +214,10 @@ struct TextReport: ReportFormat {
         // What nobody of those shown has takes no room.
         let growing = shown.contains { $0.trend != nil }
         let better = shown.contains { $0.atBest < $0.now }
-        let heads = ["pid", "comm", "VMAs"] + (better ? ["at best"] : []) + ["peak"] + (growing ? ["a minute"] : [])
+        let heads =
+            ["pid", "comm", "VMAs"] + (better ? ["at best"] : []) + ["peak"] + (growing ? ["a minute"] : [])
             + ["attempts", "merged", "missed", "between the VMAs"]
-        var table = TextTable(heads, right: Set(0..<heads.count - 1).subtracting([1]), width: Fit.width - 2)
+        var table = TextTable(heads, right: Set(0 ..< heads.count - 1).subtracting([1]), width: Fit.width - 2)
         for process in shown {
             var cells = ["\(process.pid)", Fit.middle(Fit.printable(process.command), 16)]
             cells.append(process.exited ? "exited" : process.now.grouped)

@@ -23,16 +23,21 @@ struct TextWhatIf {
         line("VMAs", "of the \(figures.vmas.grouped) that stand: " + each { figures.stock[$0] })
         let flow = figures.flow[proposal]
         if let median = flow.size(at: 0.5), let most = flow.size(at: 0.9) {
-            line("absorbed", "\(slug): \(flow.pages.grouped) pages in ranges of at most \(median.grouped) pages (half of them), "
-                + "\(most.grouped) (nine of ten); \(WhatIfFigures.thousandths(flow.sides, flow.pages)) VMAs saved a page\(present(figures))")
+            line(
+                "absorbed",
+                "\(slug): \(flow.pages.grouped) pages in ranges of at most \(median.grouped) pages (half of them), "
+                    + "\(most.grouped) (nine of ten); \(WhatIfFigures.thousandths(flow.sides, flow.pages)) VMAs saved a page\(present(figures))"
+            )
         } else {
             line("absorbed", "\(slug): nothing\(present(figures))")
         }
         let refused = figures.refused.map { "\($0.count.grouped) \(WhatIfFigures.words($0.reason))" }.joined(separator: "; ")
         line("refused", "by rfc2022: " + (refused.isEmpty ? "nothing" : refused))
-        line("near limit", report.processes.contains { $0.limit != nil }
-            ? "\(slug), if it were for processes above half of the limit only: \(flow.nearLimit.of("merge")), \(figures.stockNearLimit[proposal].of("VMA"))"
-            : "unknown: the limit could not be read")
+        line(
+            "near limit",
+            report.processes.contains { $0.limit != nil }
+                ? "\(slug), if it were for processes above half of the limit only: \(flow.nearLimit.of("merge")), \(figures.stockNearLimit[proposal].of("VMA"))"
+                : "unknown: the limit could not be read")
         return text + "\n"
     }
 

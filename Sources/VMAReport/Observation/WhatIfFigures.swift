@@ -28,7 +28,9 @@ struct WhatIfFigures {
         let all = Proposals.table.indices
         misses = tally.missedBy.reduce(0) { $0 + ($1.key.isHeadline ? $1.value : 0) }
         flow = all.map { tally.gain[$0] }
-        refused = tally.gain.refused.map { ($0.key, $0.value) }.sorted { ($1.count, $0.reason.rawValue) < ($0.count, $1.reason.rawValue) }
+        refused = tally.gain.refused.map { ($0.key, $0.value) }.sorted {
+            ($1.count, $0.reason.rawValue) < ($0.count, $1.reason.rawValue)
+        }
         stock = all.map { _ in 0 }
         stockNearLimit = stock
         for process in processes {

@@ -31,7 +31,8 @@ public enum SystemMetrics {
                 "vmascope_process_vmas_limit", "VMAs that a process can have at most (vm.max_map_count).", Double(limit))
         }
         page.gauge("vmascope_processes", "Processes that are looked at.", Double(whole.count))
-        page.gauge("vmascope_processes_near_limit", "Processes that are near the limit (--warn-at).", Double(interval.warned.count))
+        page.gauge(
+            "vmascope_processes_near_limit", "Processes that are near the limit (--warn-at).", Double(interval.warned.count))
         page.counter("vmascope_limit_warnings_total", "Times that a process has come near the limit.", Double(interval.warnings))
         page.gauge("vmascope_vmas", "VMAs of all processes together.", Double(whole.vmas))
         page.family("vmascope_process_vmas", .gauge, "VMAs of the processes that have most; all others are one, without a pid.") {
@@ -78,7 +79,10 @@ public enum SystemMetrics {
     }
 
     private static func flow(_ flow: Flow, _ page: inout Page) {
-        page.family("vmascope_sections_total", .counter, "Times that an mmap_lock was held for writing, by operation and by the number of VMAs it left.") {
+        page.family(
+            "vmascope_sections_total", .counter,
+            "Times that an mmap_lock was held for writing, by operation and by the number of VMAs it left."
+        ) {
             for operation in Operation.allCases where flow.total.sections(operation) > 0 {
                 for change in Flow.Change.allCases {
                     let count = flow.total.counts[Flow.Count(operation, change), default: 0]
@@ -109,7 +113,8 @@ public enum SystemMetrics {
                 "Sides missed since the start, by operation and blockers: \(bound.what)."
             ) {
                 for (miss, estimate) in flow.total.missedBy.ranked {
-                    $0.add(estimate[keyPath: bound.value], [("operation", miss.operation.rawValue), ("blockers", miss.blockers.key)])
+                    $0.add(
+                        estimate[keyPath: bound.value], [("operation", miss.operation.rawValue), ("blockers", miss.blockers.key)])
                 }
             }
             let sums: [(name: String, help: String, estimate: Estimate?)] = [
@@ -118,7 +123,9 @@ public enum SystemMetrics {
             ]
             for (name, help, estimate) in sums {
                 guard let estimate else { continue }
-                page.gauge("vmascope_\(name)_estimate\(bound.suffix)", "\(help) since the start: \(bound.what).", estimate[keyPath: bound.value])
+                page.gauge(
+                    "vmascope_\(name)_estimate\(bound.suffix)", "\(help) since the start: \(bound.what).",
+                    estimate[keyPath: bound.value])
             }
         }
         page.family("vmascope_sample_one_in", .gauge, "One in so many sections is looked at in full.") {

@@ -58,12 +58,14 @@ public struct SystemText {
     public func report(_ report: SystemReport) -> String {
         let last = report.last
         func line(_ label: String, _ text: String) -> String {
-            Fit.wrap(text, Fit.width - 12).enumerated().map { ($0.offset == 0 ? label : "").padded(12) + $0.element + "\n" }.joined()
+            Fit.wrap(text, Fit.width - 12).enumerated().map { ($0.offset == 0 ? label : "").padded(12) + $0.element + "\n" }
+                .joined()
         }
         var text = style.bold(line("vmascope", nearest(report)))
         if let refused = last.refused, let first = refused.ranked(by: \.count).first {
             let sentence = refused.sentence.map { "; \($0)" } ?? ""
-            text += style.red(line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
+            text += style.red(
+                line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
         }
         text += line("merges", merges(report.host, last.flowSinceStart, report.seconds))
         text += line("between", between(last))
@@ -142,7 +144,7 @@ public struct SystemText {
         }
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
-        if flow.sampleOneIn != 1...1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
+        if flow.sampleOneIn != 1 ... 1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
         if flow.lost > 0 { text += "; \(flow.lost.of("event")) lost" }
         if flow.unseen > 0 { text += "; no room for \(flow.unseen.of("more section"))" }
         return text
@@ -193,7 +195,9 @@ public struct SystemText {
             table.add(row + [operation.rawValue])
         }
         var missed = TextTable(["missed", "op", "by"], right: [0])
-        for (miss, estimate) in flow.total.missedBy.ranked { missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key]) }
+        for (miss, estimate) in flow.total.missedBy.ranked {
+            missed.add(["\(estimate)", "\(miss.operation)", miss.blockers.key])
+        }
         var text = ""
         if !flow.total.counts.isEmpty {
             text += "\n" + style.bold("WRITE SECTIONS OF THE MMAP_LOCK") + ", counted\n"

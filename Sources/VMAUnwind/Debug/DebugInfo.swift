@@ -96,7 +96,7 @@ public final class DebugInfo {
     private func scanUnits() -> [Span] {
         var spans: [Span] = []
         var offset = 0
-        for _ in 0..<Self.mostUnits {
+        for _ in 0 ..< Self.mostUnits {
             guard spans.count < Self.mostSpans, let header = DebugUnit.header(info, at: offset) else { break }
             if header.isWhole, let (unit, first) = read(header) {
                 for range in ranges(of: first, unit) {
@@ -261,7 +261,7 @@ public final class DebugInfo {
     private func name(of entry: DebugEntry, _ unit: DebugUnit) -> String? {
         var (entry, unit) = (entry, unit)
         var plain: String?
-        for _ in 0..<8 {
+        for _ in 0 ..< 8 {
             if let name = text(entry.linkageName, unit), !name.isEmpty { return name }
             plain = plain ?? text(entry.name, unit)
             guard let origin = entry.origin else { break }
@@ -338,7 +338,7 @@ public final class DebugInfo {
         }
         // What the linker has thrown away lies at 0.
         guard let end, end > low, low != 0 else { return [] }
-        return [low..<end]
+        return [low ..< end]
     }
 }
 

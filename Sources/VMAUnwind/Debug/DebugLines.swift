@@ -45,7 +45,7 @@ final class DebugLines {
 
     private func read(_ cursor: inout Cursor, _ offsetSize: Int, _ sections: DebugSections, _ directory: String?) {
         let version = cursor.unsigned(2)
-        guard (2...5).contains(version) else { return }
+        guard (2 ... 5).contains(version) else { return }
         if version == 5 { cursor.skip(2) }
         let headerLength = cursor.unsigned(offsetSize)
         let start = cursor.offset
@@ -56,7 +56,7 @@ final class DebugLines {
         let lineRange = Int64(cursor.u8())
         let opcodeBase = cursor.u8()
         guard opcodeBase > 0, lineRange > 0 else { return }
-        let operands = (1..<Int(opcodeBase)).map { _ in cursor.u8() }
+        let operands = (1 ..< Int(opcodeBase)).map { _ in cursor.u8() }
         if version == 5 {
             firstFile = 0
             newNames(&cursor, offsetSize, sections, directory)
@@ -104,10 +104,10 @@ final class DebugLines {
     private func newNames(_ cursor: inout Cursor, _ offsetSize: Int, _ sections: DebugSections, _ directory: String?) {
         var directories: [String] = []
         for isFile in [false, true] {
-            let formats = (0..<Int(cursor.u8())).map { _ in (kind: cursor.uleb(), form: cursor.uleb()) }
+            let formats = (0 ..< Int(cursor.u8())).map { _ in (kind: cursor.uleb(), form: cursor.uleb()) }
             let count = cursor.uleb()
             guard !cursor.failed, count <= UInt64(Self.mostFiles) else { return cursor.fail() }
-            for _ in 0..<count {
+            for _ in 0 ..< count {
                 var (name, index) = ("", UInt64(0))
                 for format in formats {
                     switch format.form {
@@ -172,7 +172,7 @@ final class DebugLines {
             case 4: file = cursor.uleb()
             case 8: address &+= UInt64(Int64(255 - opcodeBase) / lineRange) &* step
             case 9: address &+= cursor.unsigned(2)
-            default: for _ in 0..<operands[Int(code) - 1] { _ = cursor.uleb() }
+            default: for _ in 0 ..< operands[Int(code) - 1] { _ = cursor.uleb() }
             }
             if cursor.failed { return }
         }

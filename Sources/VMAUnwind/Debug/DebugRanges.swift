@@ -30,14 +30,14 @@ struct DebugRanges {
     }
 
     private func add(_ ranges: inout [Range<UInt64>], _ start: UInt64, _ end: UInt64) {
-        if end > start, start != 0 { ranges.append(start..<end) }
+        if end > start, start != 0 { ranges.append(start ..< end) }
     }
 
     private func old(_ offset: UInt64) -> [Range<UInt64>] {
         guard let section = sections.ranges, var place = Int(exactly: offset), place < section.count else { return [] }
         var ranges: [Range<UInt64>] = []
         var base = unit.base
-        for _ in 0..<Self.most {
+        for _ in 0 ..< Self.most {
             guard let start = section.value(at: place, size: 8), let end = section.value(at: place + 8, size: 8),
                 start != 0 || end != 0
             else { break }
@@ -64,7 +64,7 @@ struct DebugRanges {
     private func new(_ cursor: inout Cursor) -> [Range<UInt64>]? {
         var ranges: [Range<UInt64>] = []
         var base = unit.base
-        for _ in 0..<Self.most {
+        for _ in 0 ..< Self.most {
             switch cursor.u8() {
             case 0: return cursor.failed ? nil : ranges
             case 1: base = address(.addressIndex(cursor.uleb())) ?? 0

@@ -96,7 +96,7 @@ struct DebugUnit {
         let body = start + cursor.offset
         guard !cursor.failed, body <= info.count, length <= UInt64(info.count - body) else { return nil }
         let version = cursor.unsigned(2)
-        guard (2...5).contains(version) else {
+        guard (2 ... 5).contains(version) else {
             return Header(
                 start: start, first: 0, end: body + Int(length), version: version, offsetSize: offsetSize,
                 abbreviations: 0, isWhole: false)

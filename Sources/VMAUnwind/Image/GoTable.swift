@@ -45,7 +45,7 @@ public final class GoTable {
     public func name(at address: UInt64) -> String? { function(at: address)?.name }
 
     /// The address where it begins, and the one behind its last instruction.
-    public func range(at address: UInt64) -> Range<UInt64>? { function(at: address).map { $0.start..<$0.end } }
+    public func range(at address: UInt64) -> Range<UInt64>? { function(at: address).map { $0.start ..< $0.end } }
 
     private func start(_ index: Int) -> UInt64? {
         table.value(at: functions + 8 * index, size: 4).map { textStart &+ $0 }
@@ -102,7 +102,7 @@ public final class GoTable {
         guard let place = function.distances, place < table.count else { return nil }
         var cursor = Cursor(table.bytes(at: place, count: 1 << 14))
         var (value, at) = (Int64(-1), function.start)
-        for index in 0..<Self.mostSteps {
+        for index in 0 ..< Self.mostSteps {
             steps -= 1
             guard steps > 0 else { return nil }
             let coded = cursor.uleb()

@@ -32,7 +32,7 @@ struct ImageFile {
     init?(_ file: any ByteSource) {
         self.file = file
         var header = Cursor(Section(address: 0, source: file).bytes(at: 0, count: 64))
-        let identity = (0..<16).map { _ in header.u8() }
+        let identity = (0 ..< 16).map { _ in header.u8() }
         // 64 bits, little-endian
         guard identity.starts(with: [0x7f, 0x45, 0x4c, 0x46, 2, 1]) else { return nil }
         _ = header.unsigned(2)
@@ -78,7 +78,7 @@ struct ImageFile {
         guard table > 0, size >= UInt64(least), count <= Self.most, let table = part(table, size * count, 0) else {
             return []
         }
-        return (0..<Int(count)).compactMap { index in
+        return (0 ..< Int(count)).compactMap { index in
             let bytes = table.bytes(at: index * Int(size), count: least)
             return bytes.count == least ? Cursor(bytes) : nil
         }

@@ -24,12 +24,12 @@ enum Inflate {
             for length in lengths { counts[Int(length)] += 1 }
             counts[0] = 0
             var left = 1
-            for length in 1...15 {
+            for length in 1 ... 15 {
                 left = 2 * left - counts[length]
                 guard left >= 0 else { throw Damage() }
             }
             var places = [Int](repeating: 0, count: 16)
-            for length in 1..<15 { places[length + 1] = places[length] + counts[length] }
+            for length in 1 ..< 15 { places[length + 1] = places[length] + counts[length] }
             for (symbol, length) in lengths.enumerated() where length != 0 {
                 symbols[places[Int(length)]] = symbol
                 places[Int(length)] += 1
@@ -65,7 +65,7 @@ enum Inflate {
 
         private mutating func symbol(_ code: Code) throws(Damage) -> Int {
             var (word, first, index) = (0, 0, 0)
-            for length in 1...15 {
+            for length in 1 ... 15 {
                 word |= try take(1)
                 let count = code.counts[length]
                 if word - count < first { return code.symbols[index + (word - first)] }
@@ -86,12 +86,12 @@ enum Inflate {
                 let length = Int(packed[offset]) | Int(packed[offset + 1]) << 8
                 offset += 4
                 guard length <= packed.count - offset, length <= size - out.count else { throw Damage() }
-                out += packed[offset..<offset + length]
+                out += packed[offset ..< offset + length]
                 offset += length
             case 1:
                 var lengths = [UInt8](repeating: 8, count: 288)
-                for index in 144..<256 { lengths[index] = 9 }
-                for index in 256..<280 { lengths[index] = 7 }
+                for index in 144 ..< 256 { lengths[index] = 9 }
+                for index in 256 ..< 280 { lengths[index] = 7 }
                 try codes(Code(lengths[...]), Code([UInt8](repeating: 5, count: 30)[...]))
             case 2: try dynamic()
             default: throw Damage()
@@ -107,7 +107,7 @@ enum Inflate {
             let count = try take(4) + 4
             guard literals <= 286, distances <= 30 else { throw Damage() }
             var short = [UInt8](repeating: 0, count: 19)
-            for index in 0..<count { short[Self.order[index]] = UInt8(try take(3)) }
+            for index in 0 ..< count { short[Self.order[index]] = UInt8(try take(3)) }
             let code = try Code(short[...])
             var lengths: [UInt8] = []
             while lengths.count < literals + distances {
@@ -151,7 +151,7 @@ enum Inflate {
                 let base = symbol < 2 ? symbol + 1 : (2 + symbol % 2) << Int(extra) + 1
                 let distance = base + (try take(extra))
                 guard distance <= out.count, length <= size - out.count else { throw Damage() }
-                for _ in 0..<length { out.append(out[out.count - distance]) }
+                for _ in 0 ..< length { out.append(out[out.count - distance]) }
             }
         }
     }

@@ -76,7 +76,7 @@ private struct LZMA {
                 if control == 1 { dictionary = out.count }
                 let size = (Int(cursor.u8()) << 8 | Int(cursor.u8())) + 1
                 guard size <= cursor.remaining, size <= most - out.count else { return false }
-                out += cursor.bytes[cursor.offset..<cursor.offset + size]
+                out += cursor.bytes[cursor.offset ..< cursor.offset + size]
                 cursor.skip(UInt64(size))
             case 0x80...:
                 let size = (Int(control & 0x1f) << 16 | Int(cursor.u8()) << 8 | Int(cursor.u8())) + 1
@@ -108,7 +108,7 @@ private struct LZMA {
         guard inputEnd - place >= 5 else { return false }
         range = .max
         code = 0
-        for _ in 0..<5 { code = code << 8 | UInt32(nextByte()) }
+        for _ in 0 ..< 5 { code = code << 8 | UInt32(nextByte()) }
         let end = out.count + size
         while out.count < end {
             let position = (out.count - dictionary) & (1 << positionBits - 1)
@@ -141,7 +141,7 @@ private struct LZMA {
                     }
                 }
                 guard distances.0 < out.count - dictionary, length <= end - out.count else { return false }
-                for _ in 0..<length { out.append(out[out.count - 1 - distances.0]) }
+                for _ in 0 ..< length { out.append(out[out.count - 1 - distances.0]) }
             }
             if hasEnded { return false }
         }
@@ -182,13 +182,13 @@ private struct LZMA {
 
     private mutating func tree(_ base: Int, _ bits: Int) -> Int {
         var symbol = 1
-        for _ in 0..<bits { symbol = symbol << 1 | bit(base + symbol) }
+        for _ in 0 ..< bits { symbol = symbol << 1 | bit(base + symbol) }
         return symbol - 1 << bits
     }
 
     private mutating func reverseTree(_ base: Int, _ bits: Int) -> Int {
         var (symbol, value) = (1, 0)
-        for place in 0..<bits {
+        for place in 0 ..< bits {
             let one = bit(base + symbol)
             symbol = symbol << 1 | one
             value |= one << place
@@ -198,7 +198,7 @@ private struct LZMA {
 
     private mutating func direct(_ bits: Int) -> Int {
         var value = 0
-        for _ in 0..<bits {
+        for _ in 0 ..< bits {
             normalize()
             range >>= 1
             let isOne = code >= range

@@ -65,10 +65,16 @@ static struct area area_of(struct drain *drain, const struct vme_row *row)
 	uint64_t file = row->file ? row->file ^ (uint64_t)row->inode * 0x9e3779b97f4a7c15 : 0;
 
 	return (struct area){
-		.start = row->start, .end = row->end, .pgoff = row->pgoff, .flags = row->flags,
-		.anon_pgoff = row->anon_pgoff, .anon_vma = ids_of(&drain->anon_vmas, row->anon_vma),
-		.file = ids_of(&drain->files, file), .policy = ids_of(&drain->policies, row->policy),
-		.uffd = ids_of(&drain->contexts, row->uffd), .name = ids_of(&drain->names, row->name),
+		.start = row->start,
+		.end = row->end,
+		.pgoff = row->pgoff,
+		.flags = row->flags,
+		.anon_pgoff = row->anon_pgoff,
+		.anon_vma = ids_of(&drain->anon_vmas, row->anon_vma),
+		.file = ids_of(&drain->files, file),
+		.policy = ids_of(&drain->policies, row->policy),
+		.uffd = ids_of(&drain->contexts, row->uffd),
+		.name = ids_of(&drain->names, row->name),
 		.traits = row->traits,
 	};
 }
@@ -82,8 +88,8 @@ static int rows(struct drain *drain, const struct vme_rows *record, size_t size)
 	struct open_section *open;
 	uint64_t end = 0;
 
-	if (size < offsetof(struct vme_rows, rows) || record->count > VME_ROWS_MAX
-	    || size < offsetof(struct vme_rows, rows) + record->count * sizeof(struct vme_row))
+	if (size < offsetof(struct vme_rows, rows) || record->count > VME_ROWS_MAX ||
+	    size < offsetof(struct vme_rows, rows) + record->count * sizeof(struct vme_row))
 		return -1;
 	for (size_t i = 0; i < record->count; i++) {
 		if (record->rows[i].start < end || record->rows[i].end <= record->rows[i].start)
@@ -106,8 +112,8 @@ static int rows(struct drain *drain, const struct vme_rows *record, size_t size)
 		open = image_open(image, h->tid);
 		open->has_begun = true;
 		rows_add(&open->before, drain->rows, record->count);
-		if (image->is_complete && !image->is_stale
-		    && !image_equals(image, drain->rows, record->count, record->lo, record->hi))
+		if (image->is_complete && !image->is_stale &&
+		    !image_equals(image, drain->rows, record->count, record->lo, record->hi))
 			drain->sums.resynced++;
 		break;
 	case VME_AFTER:
@@ -130,18 +136,44 @@ static uint32_t operation_of(const struct vme_section *section)
 	if (section->nr < 0)
 		return 11;
 	switch (section->nr) {
-	case 9: return 0;
-	case 12: return 1;
-	case 25: return 2;
-	case 10: case 329: return 3;
-	case 28: case 440: return 4;
-	case 149: case 150: case 151: case 152: case 325: return 5;
-	case 237: return 6;
-	case 157: return 7;
-	case 3: case 16: case 33: case 292: case 323: case 436: return 8;
-	case 11: return 9;
-	case 56: case 57: case 58: case 435: return 10;
-	default: return 12;
+	case 9:
+		return 0;
+	case 12:
+		return 1;
+	case 25:
+		return 2;
+	case 10:
+	case 329:
+		return 3;
+	case 28:
+	case 440:
+		return 4;
+	case 149:
+	case 150:
+	case 151:
+	case 152:
+	case 325:
+		return 5;
+	case 237:
+		return 6;
+	case 157:
+		return 7;
+	case 3:
+	case 16:
+	case 33:
+	case 292:
+	case 323:
+	case 436:
+		return 8;
+	case 11:
+		return 9;
+	case 56:
+	case 57:
+	case 58:
+	case 435:
+		return 10;
+	default:
+		return 12;
 	}
 }
 
@@ -160,8 +192,8 @@ static int section(struct drain *drain, const struct vme_section *record, size_t
 	open->has_begun = false;
 	open->before.count = open->after.count = 0;
 	// 0 is no key.
-	cause = ids_of(
-		&drain->causes, (uint64_t)(operation_of(record) + 1) << 32 | ids_of(&drain->stacks, record->stack));
+	cause = ids_of(&drain->causes, (uint64_t)(operation_of(record) + 1) << 32 |
+					       ids_of(&drain->stacks, record->stack));
 	if (record->lo < record->hi)
 		image_charge(image, record->lo, record->hi, cause);
 	if (record->lo2 < record->hi2)
@@ -183,10 +215,12 @@ static int life(struct drain *drain, const struct vme_life *record, size_t size)
 		ids_forget(&drain->mms, h->mm);
 		if (!image)
 			return 0;
-		if (image->is_complete && !image->is_stale && image->audited_end > image->audited_start) {
+		if (image->is_complete && !image->is_stale &&
+		    image->audited_end > image->audited_start) {
 			drain->sums.compared++;
-			drain->sums.equal += image_equals(
-				image, image->audited.all, image->audited.count, image->audited_start, image->audited_end);
+			drain->sums.equal +=
+				image_equals(image, image->audited.all, image->audited.count,
+					     image->audited_start, image->audited_end);
 		}
 		remove_image(drain, image);
 		return 0;
@@ -212,14 +246,16 @@ static int text(struct drain *drain, const void *data, size_t size)
 	if (name->h.kind == VME_NAME) {
 		if (size < sizeof(*name))
 			return -1;
-		texts_set(&drain->words, ids_of(&drain->names, name->name), name->text, VME_NAME_MAX);
+		texts_set(&drain->words, ids_of(&drain->names, name->name), name->text,
+			  VME_NAME_MAX);
 		return 0;
 	}
 	if (size < sizeof(*file))
 		return -1;
 	at = file->at < VME_PATH_MAX ? file->at : VME_PATH_MAX - 1;
-	texts_set(&drain->paths, ids_of(&drain->files, file->file ^ (uint64_t)file->inode * 0x9e3779b97f4a7c15),
-		file->path + at, VME_PATH_MAX - at);
+	texts_set(&drain->paths,
+		  ids_of(&drain->files, file->file ^ (uint64_t)file->inode * 0x9e3779b97f4a7c15),
+		  file->path + at, VME_PATH_MAX - at);
 	return 0;
 }
 
@@ -244,10 +280,13 @@ int drain_record(void *context, void *data, size_t size)
 	case VME_SECTION:
 		drain->sums.lost += section(drain, data, size) < 0;
 		break;
-	case VME_FORK: case VME_EXEC: case VME_EXIT:
+	case VME_FORK:
+	case VME_EXEC:
+	case VME_EXIT:
 		drain->sums.lost += life(drain, data, size) < 0;
 		break;
-	case VME_FILE: case VME_NAME:
+	case VME_FILE:
+	case VME_NAME:
 		drain->sums.lost += text(drain, data, size) < 0;
 		break;
 	}
@@ -267,8 +306,8 @@ struct drain_sums drain_sums(const struct drain *drain)
 void drain_free(struct drain *drain)
 {
 	struct ids *ids[] = {
-		&drain->mms, &drain->anon_vmas, &drain->files, &drain->policies, &drain->contexts, &drain->names,
-		&drain->stacks, &drain->causes,
+		&drain->mms,      &drain->anon_vmas, &drain->files,  &drain->policies,
+		&drain->contexts, &drain->names,     &drain->stacks, &drain->causes,
 	};
 
 	for (uint32_t i = 0; i < drain->room; i++)

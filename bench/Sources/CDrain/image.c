@@ -37,7 +37,8 @@ static void note(struct history *history, size_t count, uint64_t time)
 {
 	size_t last = history->count - 1;
 
-	if (history->count && history->points[last].time / history->interval >= time / history->interval) {
+	if (history->count &&
+	    history->points[last].time / history->interval >= time / history->interval) {
 		if (history->points[last].count < count)
 			history->points[last].count = count;
 		return;
@@ -81,21 +82,25 @@ void image_begin(struct image *image, uint64_t time)
 	note(&image->history, image->peak, time);
 }
 
-static bool is_same(const struct area *ours, const struct area *theirs, uint64_t start, uint64_t end)
+static bool is_same(const struct area *ours, const struct area *theirs, uint64_t start,
+		    uint64_t end)
 {
 	uint64_t cut = ours->start < start ? (start - ours->start) >> 12 : 0;
 	uint64_t their_cut = theirs->start < start ? (start - theirs->start) >> 12 : 0;
 
-	return (ours->start < start ? start : ours->start) == (theirs->start < start ? start : theirs->start)
-		&& (ours->end > end ? end : ours->end) == (theirs->end > end ? end : theirs->end)
-		&& ours->pgoff + cut == theirs->pgoff + their_cut && ours->file == theirs->file
-		&& !((ours->flags ^ theirs->flags) & ~(uint64_t)SILENT_FLAGS) && ours->policy == theirs->policy
-		&& ours->uffd == theirs->uffd && ours->name == theirs->name
-		&& ours->anon_pgoff + cut == theirs->anon_pgoff + their_cut;
+	return (ours->start < start ? start : ours->start) ==
+		       (theirs->start < start ? start : theirs->start) &&
+	       (ours->end > end ? end : ours->end) == (theirs->end > end ? end : theirs->end) &&
+	       ours->pgoff + cut == theirs->pgoff + their_cut && ours->file == theirs->file &&
+	       !((ours->flags ^ theirs->flags) & ~(uint64_t)SILENT_FLAGS) &&
+	       ours->policy == theirs->policy && ours->uffd == theirs->uffd &&
+	       ours->name == theirs->name &&
+	       ours->anon_pgoff + cut == theirs->anon_pgoff + their_cut;
 }
 
 // Whether the layout holds these rows in [start, end), and no others.
-bool image_equals(const struct image *image, const struct area *rows, size_t count, uint64_t start, uint64_t end)
+bool image_equals(const struct image *image, const struct area *rows, size_t count, uint64_t start,
+		  uint64_t end)
 {
 	struct area *ours = area_find(&image->layout, start);
 

@@ -22,7 +22,10 @@ struct open_section {
 };
 
 struct history {
-	struct { uint64_t time; size_t count; } points[HISTORY + 1];
+	struct {
+		uint64_t time;
+		size_t count;
+	} points[HISTORY + 1];
 	size_t count;
 	uint64_t interval;
 };
@@ -49,7 +52,8 @@ void image_begin(struct image *image, uint64_t time);
 void image_charge(struct image *image, uint64_t start, uint64_t end, uint32_t cause);
 void image_note(struct image *image, uint64_t time);
 // Whether the layout holds these rows in [start, end), and no others.
-bool image_equals(const struct image *image, const struct area *rows, size_t count, uint64_t start, uint64_t end);
+bool image_equals(const struct image *image, const struct area *rows, size_t count, uint64_t start,
+		  uint64_t end);
 void image_inherit(struct image *child, struct image *parent);
 void image_free(struct image *image);
 

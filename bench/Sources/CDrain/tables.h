@@ -20,7 +20,7 @@ struct ids {
 	struct slot {
 		uint64_t key;
 		uint32_t id;
-	} *slots;
+	} * slots;
 	uint32_t size, used, last;
 };
 
@@ -82,7 +82,8 @@ static inline void texts_set(struct texts *texts, uint32_t id, const char *text,
 {
 	if (id >= texts->room) {
 		texts->all = grown(texts->all, 2 * (id + 1) * sizeof(*texts->all));
-		memset(texts->all + texts->room, 0, (2 * (id + 1) - texts->room) * sizeof(*texts->all));
+		memset(texts->all + texts->room, 0,
+		       (2 * (id + 1) - texts->room) * sizeof(*texts->all));
 		texts->room = 2 * (id + 1);
 	}
 	free(texts->all[id]);

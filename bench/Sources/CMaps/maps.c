@@ -17,7 +17,8 @@ long maps_read(int pid, char *text, size_t size)
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return -1;
-	while (bytes < size && ((got = read(fd, text + bytes, size - bytes)) > 0 || (got < 0 && errno == EINTR)))
+	while (bytes < size &&
+	       ((got = read(fd, text + bytes, size - bytes)) > 0 || (got < 0 && errno == EINTR)))
 		bytes += got > 0 ? got : 0;
 	close(fd);
 	return got ? -1 : (long)bytes;

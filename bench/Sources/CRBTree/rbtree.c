@@ -3,7 +3,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-static void set_child(struct area_tree *tree, struct area *parent, struct area *old, struct area *new_child)
+static void set_child(struct area_tree *tree, struct area *parent, struct area *old,
+		      struct area *new_child)
 {
 	if (!parent)
 		tree->root = new_child;
@@ -209,7 +210,8 @@ static void advance_start(struct area *area, uint64_t start)
 	area->start = start;
 }
 
-void area_overwrite(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *new_area)
+void area_overwrite(struct area_tree *tree, uint64_t start, uint64_t end,
+		    const struct area *new_area)
 {
 	struct area *area = area_find(tree, start), *next;
 
@@ -259,7 +261,8 @@ static void keep_tail(struct area_tree *tree, struct area *area, uint64_t end)
 	insert(tree, tail);
 }
 
-void area_replace(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *rows, size_t count)
+void area_replace(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *rows,
+		  size_t count)
 {
 	struct area *area, *next;
 	uint64_t previous_end = 0;

@@ -11,7 +11,7 @@ enum FillBenchmark {
 
     private static func run(_ size: Int) {
         func vmas(_ traits: VMA.Traits) -> [VMA] {
-            (0..<UInt64(size)).map { index in
+            (0 ..< UInt64(size)).map { index in
                 let range = AddressRange(0x1000_0000 + index * 0x2000, 0x1000_0000 + index * 0x2000 + 0x1000)
                 return VMA(
                     range, pgoff: index, flags: VMAFlags(rawValue: 0x100073), anonVMA: UInt32(index), anonPgoff: 0,
@@ -40,8 +40,8 @@ enum FillBenchmark {
             return layout
         }
         row([
-            "\(size)", bytes(size) { Layout(plain) }, bytes(size) { inserted(plain, 0..<size) },
-            bytes(size) { inserted(plain, (0..<size).reversed()) }, bytes(size) { inserted(plain, order) },
+            "\(size)", bytes(size) { Layout(plain) }, bytes(size) { inserted(plain, 0 ..< size) },
+            bytes(size) { inserted(plain, (0 ..< size).reversed()) }, bytes(size) { inserted(plain, order) },
             bytes(least) { thinned(plain) }, bytes(least) { thinned(apart) },
         ])
         withExtendedLifetime((plain, apart, order)) {}
@@ -49,7 +49,7 @@ enum FillBenchmark {
 
     private static func shuffled(_ size: Int) -> [Int] {
         var random = Random(state: 7)
-        var order = Array(0..<size)
+        var order = Array(0 ..< size)
         for index in order.indices.reversed() where index > 0 {
             order.swapAt(index, Int(random.below(UInt64(index + 1))))
         }

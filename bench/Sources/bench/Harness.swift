@@ -17,7 +17,7 @@ enum Measure {
     /// Runs the candidates in turn, `rounds` times, and returns the median nanoseconds of each.
     static func alternating(rounds: Int, _ candidates: [() -> Void]) -> [Double] {
         var times = candidates.map { _ in [Double]() }
-        for _ in 0..<rounds {
+        for _ in 0 ..< rounds {
             for (index, candidate) in candidates.enumerated() {
                 let start = now()
                 candidate()

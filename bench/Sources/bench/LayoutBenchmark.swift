@@ -19,13 +19,16 @@ struct Change {
 /// `Layout` beside a red-black tree in C and a sorted array: nanoseconds a change, bytes a VMA.
 enum LayoutBenchmark {
     static func run(sizes: [Int], rounds: Int, changes: Int) {
-        row(["VMAs", "Layout, ns", "rb-tree in C, ns", "sorted array, ns", "Layout / rb-tree", "Layout, bytes a VMA", "rb-tree, bytes a VMA"])
+        row([
+            "VMAs", "Layout, ns", "rb-tree in C, ns", "sorted array, ns", "Layout / rb-tree", "Layout, bytes a VMA",
+            "rb-tree, bytes a VMA",
+        ])
         row(["---:", "---:", "---:", "---:", "---:", "---:", "---:"])
         for size in sizes { run(size, rounds: rounds, changes: changes) }
     }
 
     private static func run(_ size: Int, rounds: Int, changes: Int) {
-        let initial = (0..<UInt64(size)).map(vma)
+        let initial = (0 ..< UInt64(size)).map(vma)
         var beside = Int(allocated_bytes())
         var layout = Layout()
         for vma in shuffled(initial) { layout.overwrite(vma.range, with: [vma]) }
@@ -48,7 +51,7 @@ enum LayoutBenchmark {
             return mix(changes, size, seed: seeds[which])
         }
         // The changes are made before the clock starts.
-        let prepared = (0..<rounds).map { _ in (next(0), next(1), next(2)) }
+        let prepared = (0 ..< rounds).map { _ in (next(0), next(1), next(2)) }
         var round = (0, 0, 0)
         let times = Measure.alternating(
             rounds: rounds,
@@ -95,7 +98,7 @@ enum LayoutBenchmark {
     /// Erase, map, split, change flags, extend: each a fifth, and each undone as often as done.
     private static func mix(_ count: Int, _ size: Int, seed: UInt64) -> [Change] {
         var random = Random(state: seed)
-        return (0..<count).map { step in
+        return (0 ..< count).map { step in
             var vma = vma(random.below(UInt64(size)))
             switch step % 5 {
             case 0: return Change(range: vma.range, vma: nil)
@@ -147,6 +150,6 @@ struct SortedArray {
         if low < last, rows[low].start < start { new.append(rows[low].clipped(to: AddressRange(rows[low].start, start))) }
         if let vma = change.vma { new.append(vma) }
         if low < last, rows[last - 1].end > end { new.append(rows[last - 1].clipped(to: AddressRange(end, rows[last - 1].end))) }
-        rows.replaceSubrange(low..<last, with: new)
+        rows.replaceSubrange(low ..< last, with: new)
     }
 }

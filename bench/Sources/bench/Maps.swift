@@ -11,7 +11,7 @@ struct MapsRow {
     var offset: UInt64 = 0
     var inode: UInt64 = 0
     /// Where it is in the text.
-    var path: Range<Int> = 0..<0
+    var path: Range<Int> = 0 ..< 0
 }
 
 /// /proc/PID/maps, read into one buffer that is kept, and parsed in C and in Swift.
@@ -66,7 +66,7 @@ private struct Cursor {
         while text[at] == 32 { at += 1 }
         let path = at
         while text[at] != 10 { at += 1 }
-        row.path = path..<at
+        row.path = path ..< at
         at += 1
         return row
     }
@@ -78,8 +78,8 @@ private struct Cursor {
             let byte = text[at]
             at += 1
             switch byte {
-            case 48...57: value = value << 4 | UInt64(byte &- 48)
-            case 97...102: value = value << 4 | UInt64(byte &- 87)
+            case 48 ... 57: value = value << 4 | UInt64(byte &- 48)
+            case 97 ... 102: value = value << 4 | UInt64(byte &- 87)
             default: return value
             }
         }

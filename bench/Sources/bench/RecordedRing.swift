@@ -33,7 +33,7 @@ struct RecordedRing {
         bytes.withUnsafeBytes { bytes in
             var start = 0
             for end in ends {
-                body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+                body(UnsafeRawBufferPointer(rebasing: bytes[start ..< end]))
                 start = end
             }
         }

@@ -46,7 +46,7 @@ struct SnapshotBenchmark {
         let another = Target(program, vmas: vmas, kind: "touched")
         let looks = [{ 0 }] + ways(target.pid) + ways(another.pid).prefix(2)
         var times = looks.map { _ in [(cpu: Double, wall: Double)]() }
-        for _ in 0..<rounds {
+        for _ in 0 ..< rounds {
             for (index, look) in looks.enumerated() {
                 times[index].append(target.work(milliseconds: vmas < 10_000 ? 200 : 1000) { _ = look() })
             }

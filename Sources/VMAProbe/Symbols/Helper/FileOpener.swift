@@ -42,11 +42,11 @@ struct FileOpener {
         switch what {
         case .again: return []
         case .buildID(let id):
-            guard (2...64).contains(id.count) else { return [] }
+            guard (2 ... 64).contains(id.count) else { return [] }
             let digits = id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
             return ["/usr/lib/debug/.build-id/\(digits[0])/\(digits[1...].joined()).debug"]
         case .link(let bytes):
-            guard (1...255).contains(bytes.count), !bytes.contains(0), !bytes.contains(UInt8(ascii: "/")), bytes != [46, 46],
+            guard (1 ... 255).contains(bytes.count), !bytes.contains(0), !bytes.contains(UInt8(ascii: "/")), bytes != [46, 46],
                 bytes != [46], let slash = path.lastIndex(of: "/")
             else { return [] }
             let (folder, name) = (path[..<slash], String(decoding: bytes, as: UTF8.self))

@@ -122,7 +122,8 @@ enum HelperMessage: Equatable, Sendable {
         let key = reader.number(UInt32.self)
         switch kind {
         case 1:
-            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init), let pid = reader.number(Int32.self),
+            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
+                let pid = reader.number(Int32.self),
                 let path = reader.text(), let start = reader.number(UInt64.self), let end = reader.number(UInt64.self),
                 let known = reader.number(UInt8.self), let device = reader.number(UInt64.self),
                 let inode = reader.number(UInt64.self), let seconds = reader.number(Int64.self),
@@ -158,7 +159,7 @@ enum HelperMessage: Equatable, Sendable {
                 let count = reader.number(UInt16.self), count <= Self.placeLimit
             else { return nil }
             var places: [NameRequest] = []
-            for _ in 0..<count {
+            for _ in 0 ..< count {
                 guard let address = reader.number(UInt64.self), let caller = reader.number(UInt8.self) else { return nil }
                 places.append(NameRequest(address: address, isCaller: caller != 0))
             }
@@ -171,7 +172,7 @@ enum HelperMessage: Equatable, Sendable {
             }
             guard count <= Self.placeLimit else { return nil }
             var answers: [NameAnswer] = []
-            for _ in 0..<count {
+            for _ in 0 ..< count {
                 guard let address = reader.number(UInt64.self), let state = reader.number(UInt8.self), let text = reader.text()
                 else { return nil }
                 answers.append(NameAnswer(address: address, isProgram: state & 2 != 0, name: state & 1 != 0 ? text : nil))
@@ -278,7 +279,7 @@ private struct MessageReader {
     mutating func bytes() -> [UInt8]? {
         guard let count = number(UInt16.self), Int(count) <= all.count - at else { return nil }
         defer { at += Int(count) }
-        return Array(all[at..<at + Int(count)])
+        return Array(all[at ..< at + Int(count)])
     }
 
     mutating func text() -> String? { bytes().map { String(decoding: $0, as: UTF8.self) } }

@@ -181,11 +181,12 @@ final class SymbolService {
 
     private func send(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         guard let opener, let reader else { return giveUpAll(&found) }
-        var busy = active.reduce(0) { count, key in
-            guard let file = files[key] else { return count }
-            if case .opening = file.state { return count + 1 }
-            return count
-        } + Set(inquiries.map(\.key)).count
+        var busy =
+            active.reduce(0) { count, key in
+                guard let file = files[key] else { return count }
+                if case .opening = file.state { return count + 1 }
+                return count
+            } + Set(inquiries.map(\.key)).count
         // In the order of their appearance.
         for key in active.sorted() {
             guard var file = files[key] else { continue }
@@ -340,7 +341,9 @@ final class SymbolService {
     // MARK: processes
 
     private func start() {
-        var (ours, theirs, between) = ([Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2))
+        var (ours, theirs, between) = (
+            [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2)
+        )
         guard vms_socketpair(&ours) == 0, vms_socketpair(&theirs) == 0, vms_socketpair(&between) == 0 else { return }
         let openerID = vms_spawn_helper(SymbolHelper.opener, ours[1], between[0], false)
         let readerID = vms_spawn_helper(SymbolHelper.reader, theirs[1], between[1], true)

@@ -22,6 +22,7 @@ void drain_free(struct drain *drain);
 
 // The inner loop of libbpf's ring_buffer__consume over a ring that is full up to `bytes`: each record
 // lies behind its length and 4 bytes more, at a multiple of 8.
-int ring_consume(const void *ring, size_t bytes, int (*each)(void *, void *, size_t), void *context);
+int ring_consume(const void *ring, size_t bytes, int (*each)(void *, void *, size_t),
+		 void *context);
 
 #endif

@@ -21,10 +21,12 @@ struct area_tree {
 
 // [start, end) holds `new` (of any range inside it), or nothing if it is null: what was there is
 // trimmed, split or freed.
-void area_overwrite(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *new_area);
+void area_overwrite(struct area_tree *tree, uint64_t start, uint64_t end,
+		    const struct area *new_area);
 // [start, end) and what `rows` cover, which touch it, hold exactly these; sorted, not overlapping. A row
 // that begins where one began takes its place, and a boundary that stays one keeps its cause.
-void area_replace(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *rows, size_t count);
+void area_replace(struct area_tree *tree, uint64_t start, uint64_t end, const struct area *rows,
+		  size_t count);
 // The first that ends above `address`, or null.
 struct area *area_find(const struct area_tree *tree, uint64_t address);
 struct area *area_next(struct area *area);
