@@ -8,6 +8,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "vma_shared.h"
+#include "vma_syscalls.h"
 
 #include "base/shared.h"
 #include "read/tree.h"
@@ -15,7 +16,14 @@
 #include "read/rows.h"
 #include "read/syscalls.h"
 #include "read/paths.h"
+#include "read/stacks.h"
+#include "section/refusals.h"
 #include "section/sections.h"
+#include "mode/observe.h"
+#include "mode/system.h"
+#include "mode/mode.h"
+#include "attach/locks.h"
+#include "attach/answers.h"
 #include "attach/lifecycle.h"
 #include "attach/hooks.h"
 #include "attach/attempts.h"

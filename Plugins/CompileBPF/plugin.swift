@@ -30,7 +30,7 @@ struct CompileBPF: BuildToolPlugin {
                     "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Werror",
                     "-I\(sources.path)", "-I\(wire.path)", "-c", main.path, "-o", object.path.path,
                 ] + object.flags,
-                inputFiles: [main] + ["vma_wire.h", "vma_shared.h"].map { wire.appending(path: $0) } + headers,
+                inputFiles: [main] + ["vma_wire.h", "vma_shared.h", "vma_syscalls.h"].map { wire.appending(path: $0) } + headers,
                 outputFiles: [object.path])
         }
         return try compile + [

@@ -54,7 +54,7 @@ func sectionRecord(nr: Int32 = 9, flags: UInt32 = 0, second: Bool = true, oneIn:
     bytes(
         vme_section(
             h: header(VME_SECTION), nr: nr, one_in: oneIn, stack: 0xabcdef, args: (1, 2, 3, 4, 5, 6), lo: 0x1000, hi: 0x2000,
-            lo2: second ? 0x5000 : 0, hi2: second ? 0x6000 : 0, writes: 3, flags: flags, map_count: 7, growth: growth))
+            lo2: second ? 0x5000 : 0, hi2: second ? 0x6000 : 0, writes: 3, flags: flags, growth: growth, reserved: 0))
 }
 
 func stackRecord(key: UInt64, _ addresses: [UInt64]) -> [UInt8] {

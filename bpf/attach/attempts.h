@@ -64,19 +64,8 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 static __always_inline struct vme_row *propose(u64 mm, u64 start, u64 end)
 {
 	struct scratch *s = scratch();
-	struct vme_owner *o;
+	struct vme_owner *o = considered(mm, start, end);
 
-	if (config.everyone) {
-		struct vme_flow *f = flow_of(mm);
-
-		count_attempt(mm, CONSIDERED);
-		if (f) {
-			f->start = start;
-			f->end = end;
-		}
-		return 0;
-	}
-	o = owner_of(mm);
 	if (!o || !s)
 		return 0;
 	s->attempt.h.tgid = o->tgid;
@@ -204,19 +193,14 @@ int on_vma_adjust(struct pt_regs *ctx)
 	u64 insert = ctx->r8;
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	struct scratch *s = scratch();
-	struct vme_owner *o;
+	struct vme_owner *o = observed(mm);
 
-	if (config.everyone) {
-		if (!insert && expand)
-			count_attempt(mm, CARRIED_OUT);
-		return 0;
-	}
-	o = owner_of(mm);
-	if (!o || !s)
-		return 0;
-	if (!bpf_core_field_exists(struct mm_struct, mm_mt))
+	if (o && !bpf_core_field_exists(struct mm_struct, mm_mt))
 		adjusted(vma, ctx->si, ctx->dx, mm, o);
 	if (insert || !expand)
+		return 0;
+	o = carried_out(mm);
+	if (!o || !s)
 		return 0;
 	s->commit.start = ctx->si;
 	s->commit.end = ctx->dx;
@@ -286,13 +270,8 @@ int on_commit_merge(struct pt_regs *ctx)
 {
 	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
 	struct scratch *s = scratch();
-	struct vme_owner *o;
+	struct vme_owner *o = carried_out(mm);
 
-	if (config.everyone) {
-		count_attempt(mm, CARRIED_OUT);
-		return 0;
-	}
-	o = owner_of(mm);
 	if (!o || !s)
 		return 0;
 	s->commit.start = FIELD(struct vma_merge_struct, ctx->di, start);

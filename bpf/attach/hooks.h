@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The hook source's write sections and lifecycle, by entry kprobes: what sections.h and
+// The hook source's write sections and lifecycle, by entry kprobes: what locks.h and
 // lifecycle.h do at tracepoints.
 #ifndef VMASCOPE_HOOKS_H
 #define VMASCOPE_HOOKS_H

@@ -64,19 +64,8 @@ int on_enter_khugepaged(struct pt_regs *ctx)
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	u64 lo = BPF_CORE_READ(vma, vm_start), hi = BPF_CORE_READ(vma, vm_end);
 	struct scratch *s = scratch();
-	struct vme_owner *o;
-	struct vme_flow *f;
+	struct vme_owner *o = joined(mm, lo, hi);
 
-	if (config.everyone) {
-		f = flow_of(mm);
-		if (f && f->start < f->end && lo <= f->start && hi >= f->end &&
-		    hi - lo > f->end - f->start) {
-			f->end = 0;
-			count_attempt(mm, CARRIED_OUT);
-		}
-		return 0;
-	}
-	o = owner_of(mm);
 	if (!o || !s || !is_writer(o))
 		return 0;
 	s->commit.start = lo;

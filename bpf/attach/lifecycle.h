@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Which address spaces are observed: fork, exec. (The end of an mm is in sections.h: it
+// Which address spaces are observed: fork, exec. (The end of an mm is in section/sections.h: it
 // outlives the process that had it.)
 #ifndef VMASCOPE_LIFECYCLE_H
 #define VMASCOPE_LIFECYCLE_H
@@ -15,7 +15,6 @@ static __always_inline void tell_life(u16 kind, struct task_struct *task, u64 mm
 	begin(&s->life.h, kind, mm, BPF_CORE_READ(task, tgid));
 	s->life.other_mm = other;
 	s->life.other_tgid = other_tgid;
-	s->life.map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 	bpf_probe_read_kernel(s->life.comm, sizeof(s->life.comm),
 			      (void *)task + bpf_core_field_offset(struct task_struct, comm));
 	emit(&s->life, sizeof(s->life));

@@ -13,7 +13,7 @@ static __always_inline void lock_let_go(void *ctx, u64 lock)
 	if (!o)
 		return;
 	ensure_section(mm, o);
-	section_end(ctx, mm, o);
+	observed_ends(ctx, mm, o);
 }
 
 // up_write(semaphore), of all that there are: the mm's is known by its address.
@@ -62,7 +62,7 @@ int on_rb_unmapped(struct pt_regs *ctx)
 
 	changed(mm, ctx->cx, ctx->r8);
 	if (!is_open && o)
-		section_end(ctx, mm, o);
+		observed_ends(ctx, mm, o);
 	return 0;
 }
 

@@ -255,8 +255,11 @@ static __always_inline struct vme_owner *owner_of(u64 mm)
 	u32 key = vme_sieve_key(mm);
 	u64 *passes;
 
-	if (config.everyone)
-		return (struct vme_owner *)flow_of(mm);
+	if (config.everyone) {
+		struct vme_flow *f = flow_of(mm);
+
+		return f ? &f->owner : 0;
+	}
 	passes = bpf_map_lookup_elem(&sieve, &key);
 	return passes && *passes ? bpf_map_lookup_elem(&tracked, &mm) : 0;
 }

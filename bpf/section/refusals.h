@@ -184,8 +184,8 @@ static __always_inline void tell_untold(u64 mm, struct vme_owner *o)
 	o->refused_more = 0;
 }
 
-// In s->refusal: the call. Nothing has changed.
-static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o)
+// In s->refusal: the call. Nothing has changed. `always`: with its stack, whether or not others have theirs.
+static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o, bool always)
 {
 	struct scratch *s = scratch();
 	u64 stack;
@@ -193,8 +193,7 @@ static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o)
 
 	if (!s || !has_room(o))
 		return;
-	// Where everyone is watched only these have stacks.
-	stack = config.everyone ? any_user_stack(ctx, mm) : user_stack(ctx, mm);
+	stack = always ? any_user_stack(ctx, mm) : user_stack(ctx, mm);
 	count = o->refused_more + 1;
 	o->refused_more = 0;
 	o->section.stack = stack;
@@ -215,34 +214,7 @@ static __always_inline void refusals_end(void *ctx, u64 mm, struct vme_owner *o)
 		return;
 	s->refusal.nr = c->nr;
 	__builtin_memcpy(s->refusal.args, c->args, sizeof(s->refusal.args));
-	note_refusal(ctx, mm, o);
-}
-
-// The end of a syscall, while answers are listened for.
-SEC("?raw_tp/sys_exit")
-int syscall_exits(u64 *ctx)
-{
-	struct scratch *s;
-	struct awaited *a;
-	u32 tid = current_tid();
-	u32 flags = 0;
-
-	a = bpf_map_lookup_elem(&awaited, &tid);
-	if (!a)
-		return 0;
-	hold_cpu();
-	s = scratch();
-	if (s) {
-		read_syscall(&s->answer.nr, s->refusal.args, &flags);
-		if (s->answer.nr == a->nr && bpf_ktime_get_ns() - a->time < ANSWER_TIME) {
-			s->answer.result = (s64)ctx[1];
-			begin(&s->answer.h, VME_ANSWER, a->mm, a->tgid);
-			emit(&s->answer, sizeof(s->answer));
-		}
-	}
-	let_cpu_go();
-	bpf_map_delete_elem(&awaited, &tid);
-	return 0;
+	note_refusal(ctx, mm, o, false);
 }
 
 #endif

@@ -64,7 +64,7 @@ struct vme_control {
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 };
 
-// How call paths are told apart (bpf/paths.h), written by the loader: a node says which words of the
+// How call paths are told apart (bpf/read/paths.h), written by the loader: a node says which words of the
 // stack are looked at next, a leaf what the path is called.
 #define VME_PATHS 32768
 #define VME_PATH_WORDS 32
@@ -100,7 +100,7 @@ struct vme_config {
 	vme_u8 check_paths;               // copy the stack of a known path, too
 	vme_u8 hold_cpu;                  // programs may be preempted here, and can prevent it
 	vme_u8 outcome_by_rows;           // khugepaged_enter_vma() is not hooked
-	vme_u8 everyone;                  // all address spaces are watched: flow.h
+	vme_u8 everyone;                  // all address spaces are watched: mode/system.h
 	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
 	vme_u8 other;                     // that of all beyond
 	vme_u8 stack;                     // that of what is no syscall

@@ -125,8 +125,8 @@ struct vme_section {
 	vme_u64 lo2, hi2;  // second one (the destination of a move)
 	vme_u32 writes;    // tree writes seen
 	vme_u32 flags;     // enum vme_section_flags
-	vme_u32 map_count;
-	vme_s32 growth;  // what the section added to map_count; 0 where all are told
+	vme_s32 growth;    // what the section added to mm->map_count; 0 where all are told
+	vme_u32 reserved;
 };
 
 enum vme_section_flags {
@@ -184,7 +184,7 @@ struct vme_life {
 	struct vme_header h;
 	vme_u64 other_mm;
 	vme_u32 other_tgid;
-	vme_u32 map_count;
+	vme_u32 reserved;
 	char comm[16];
 };
 

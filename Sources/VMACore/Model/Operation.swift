@@ -16,7 +16,8 @@ public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
 }
 
 extension Syscall {
-    /// x86-64 numbers, arch/x86/entry/syscalls/syscall_64.tbl.
+    /// x86-64 numbers, arch/x86/entry/syscalls/syscall_64.tbl; those whose ranges the programs work out are in
+    /// CVMAWire's vma_syscalls.h, too, and a test holds the two together.
     public var operation: Operation {
         if number < 0 { return .stack }
         switch number {

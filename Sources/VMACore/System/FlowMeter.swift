@@ -1,4 +1,4 @@
-/// What was counted of one address space in the kernel, since it was first seen (bpf/mode/flow.h).
+/// What was counted of one address space in the kernel, since it was first seen (bpf/mode/system.h).
 public struct SectionCounts: Sendable, Equatable {
     /// When that was, CLOCK_MONOTONIC nanoseconds: tells it from others that had the same number.
     public var born: UInt64 = 0

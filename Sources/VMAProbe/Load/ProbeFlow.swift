@@ -4,7 +4,7 @@ import Glibc
 import VMACore
 import VMAWire
 
-/// Where every process is watched (bpf/mode/flow.h): switching it on and off, how much is told, and what was
+/// Where every process is watched (bpf/mode/system.h): switching it on and off, how much is told, and what was
 /// counted.
 extension Probe {
     static func everyone(_ kernel: Kernel) -> vme_config {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Where every address space is watched: all write sections are counted, few are told.
+// The mode of `vmascope system`: every address space is watched, all write sections are counted, a sample is told.
 //
-// What is counted, write sections and where they are hooked merge attempts, is in the address space's
-// own entry and changes under its own mmap_lock only, so the counts are exact without an atomic. A
-// section is told whole, as sections.h does it, with a chance that its address space's own number of
-// sections decides, so that one busy process hides no other, and how full the ring is, so that many
-// that begin at once lose nothing. The chance is known when the section begins, and goes with it.
-#ifndef VMASCOPE_FLOW_H
-#define VMASCOPE_FLOW_H
+// The counts (write sections; where the merging functions are hooked, merge attempts, too) are in the address
+// space's own entry and change under its own mmap_lock only, so they are exact without an atomic. Whether a
+// section is told whole (section/sections.h) is drawn when it begins, and the record has the chance with it.
+// The chance depends on how many sections this address space has had, so that one busy process hides no
+// other, and on how full the ring is, so that many that begin at once lose nothing.
+#ifndef VMASCOPE_SYSTEM_H
+#define VMASCOPE_SYSTEM_H
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -48,9 +48,9 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 	return flow_of(mm);
 }
 
-// Of what would be told one in so many is, doubled with each sixteenth of the ring that is full: of
-// thousands that begin at once none has done much yet. Asked only for what would be told, since
-// the ring's positions are in other CPUs' caches.
+// Back-pressure: halve the sampling rate for each sixteenth of the ring in use. Thousands of processes that
+// begin at once would fill it before any of them has told its share. This is asked only for a section that
+// would be told, since the ring's positions are in other CPUs' caches.
 static __always_inline u32 crowd_one_in(void)
 {
 	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
@@ -64,7 +64,7 @@ static __always_inline bool chance(u32 one_in)
 	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0;
 }
 
-// How many sections, this one among them, one is told of; 0 if it is not this one.
+// One in how many sections is told, if this one is; 0 if this one is not.
 static __always_inline u32 choose_section(struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
@@ -136,8 +136,8 @@ static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count
 		section_begin(mm, &f->owner, one_in);
 }
 
-// A section that left as many VMAs as it found, or the most that there may be. What only maps and unmaps is told from the rest by its
-// operation, so that a change of flags, of which there are many, costs nothing more.
+// A section that left as many VMAs as it found, or the most that there may be. The operation comes first, so
+// that a change of flags, of which there are many, costs nothing more. No other section has a stack here.
 static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o, s64 now,
 					 u32 operation)
 {
@@ -151,7 +151,7 @@ static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o,
 	read_syscall(&s->refusal.nr, s->refusal.args, &flags);
 	if (s->refusal.nr >= 0 && !(flags & VME_COMPAT) &&
 	    may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false))
-		note_refusal(ctx, mm, o);
+		note_refusal(ctx, mm, o, true);
 }
 
 static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
@@ -170,8 +170,11 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	f->owner.section.growth = now - f->map_count;
 	if (now - f->map_count == 0 || now >= (s64)map_limit())
 		flow_refused(ctx, mm, &f->owner, now, count / VME_OUTCOMES);
-	if (f->owner.section.one_in && section_end(ctx, mm, &f->owner))
-		f->counts.told++;
+	if (f->owner.section.one_in) {
+		if (section_tell(ctx, mm, &f->owner))
+			f->counts.told++;
+		section_closes(&f->owner);
+	}
 	f->owner.writer = 0;
 }
 
@@ -192,6 +195,30 @@ static __always_inline void count_attempt(u64 mm, u32 what)
 		f->counts.attempts[operation]++;
 	else
 		f->counts.merged[operation]++;
+}
+
+// A merge of [start, end) is considered.
+static __always_inline void flow_proposes(u64 mm, u64 start, u64 end)
+{
+	struct vme_flow *f = flow_of(mm);
+
+	count_attempt(mm, CONSIDERED);
+	if (f) {
+		f->start = start;
+		f->end = end;
+	}
+}
+
+// A VMA [lo, hi) has come of what was proposed last, or of something else.
+static __always_inline void flow_joins(u64 mm, u64 lo, u64 hi)
+{
+	struct vme_flow *f = flow_of(mm);
+
+	if (f && f->start < f->end && lo <= f->start && hi >= f->end &&
+	    hi - lo > f->end - f->start) {
+		f->end = 0;
+		count_attempt(mm, CARRIED_OUT);
+	}
 }
 
 static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
