@@ -1,20 +1,25 @@
 import VMACore
 
-/// Prometheus's text exposition format (0.0.4), which node_exporter reads from files, too.
+/// The metrics of `system` in Prometheus's text exposition format (0.0.4), which node_exporter reads from files, too.
 ///
-/// Cardinality is bounded: the processes that have most VMAs by themselves, all others as one.
+/// Cardinality is bounded: the processes that have most VMAs have series of their own, all others are summed in one.
+/// The table of docs/system.md has the same words; a test compares the two.
 public enum SystemMetrics {
+    /// The whole page, of one interval. A figure that is not known has no sample.
+    ///
     /// - Parameters:
     ///   - time: seconds since 1970, at the end of the interval.
     ///   - top: how many processes have series of their own.
     public static func render(_ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int) -> String {
         var page = Page()
-        page.family("vmascope_build_info", .gauge, "What observes: always 1.") {
+        page.family(
+            "vmascope_build_info", .gauge, "Version, kernel, source and merge rules of this vmascope; the value is always 1."
+        ) {
             let source = host.source ?? "none"
             $0.add(1, [("version", host.version), ("kernel", host.kernel), ("source", source), ("merge_rules", host.mergeRules)])
         }
-        page.gauge("vmascope_last_interval_timestamp_seconds", "When these figures were taken.", time)
-        page.gauge("vmascope_interval_seconds", "How long the last interval was.", interval.seconds)
+        page.gauge("vmascope_last_interval_timestamp_seconds", "Unix time at the end of the last interval.", time)
+        page.gauge("vmascope_interval_seconds", "Length of the last interval in seconds.", interval.seconds)
         stock(interval, time, top, &page)
         if let refused = interval.refused { self.refused(refused, &page) }
         if let flow = interval.flowSinceStart { self.flow(flow, &page) }
@@ -28,27 +33,41 @@ public enum SystemMetrics {
         let whole = interval.whole
         if let limit = interval.limit {
             page.gauge(
-                "vmascope_process_vmas_limit", "VMAs that a process can have at most (vm.max_map_count).", Double(limit))
+                "vmascope_process_vmas_limit", "VMAs that a process may have at most (vm.max_map_count).", Double(limit))
         }
-        page.gauge("vmascope_processes", "Processes that are looked at.", Double(whole.count))
+        page.gauge("vmascope_processes", "Processes that the filters let through.", Double(whole.count))
         page.gauge(
-            "vmascope_processes_near_limit", "Processes that are near the limit (--warn-at).", Double(interval.warned.count))
-        page.counter("vmascope_limit_warnings_total", "Times that a process has come near the limit.", Double(interval.warnings))
-        page.gauge("vmascope_vmas", "VMAs of all processes together.", Double(whole.vmas))
-        page.family("vmascope_process_vmas", .gauge, "VMAs of the processes that have most; all others are one, without a pid.") {
+            "vmascope_processes_near_limit", "Processes that are near the VMA limit (--warn-at) now.",
+            Double(interval.warned.count))
+        page.counter(
+            "vmascope_limit_warnings_total", "Times that a process came near the VMA limit (--warn-at), since the start.",
+            Double(interval.warnings))
+        page.gauge("vmascope_vmas", "VMAs of all processes that the filters let through.", Double(whole.vmas))
+        page.family(
+            "vmascope_process_vmas", .gauge,
+            "VMAs of a process; processes beyond the --top largest are summed, with an empty pid and comm (others)."
+        ) {
             for process in listed { $0.add(Double(process.vmas), process.labels) }
             if others.count > 0 { $0.add(Double(others.vmas), ProcessStock.othersLabels) }
         }
         guard let sums = whole.boundaries else { return }
-        page.gauge("vmascope_processes_swept", "Processes whose boundaries are known.", Double(interval.sweptCount))
-        page.family("vmascope_boundaries", .gauge, "Adjacent VMAs of all processes, by what keeps them apart.") {
+        page.gauge(
+            "vmascope_processes_swept", "Processes that were swept: their boundaries and gaps are known.",
+            Double(interval.sweptCount))
+        page.family(
+            "vmascope_boundaries", .gauge,
+            "Boundaries (pairs of adjacent VMAs) of all swept processes, by their blockers; none: no rule forbids the merge."
+        ) {
             for (blockers, count) in sums.blockedBy.ranked { $0.add(Double(count), [("blockers", blockers.key)]) }
             let free = sums.total - sums.blockedBy.values.reduce(0, +)
             $0.add(Double(free), [("blockers", "none")])
         }
         page.gauge(
-            "vmascope_boundaries_recoverable", "Boundaries that only the kernel's own limits keep.", Double(sums.recoverable))
-        page.gauge("vmascope_gaps", "Holes that all processes left between their VMAs.", Double(sums.gaps))
+            "vmascope_boundaries_recoverable",
+            "Boundaries of all swept processes that the rules of the 2022 patch series would remove.", Double(sums.recoverable))
+        page.gauge(
+            "vmascope_gaps", "Gaps (unmapped space that a program left between two VMAs) of all swept processes.",
+            Double(sums.gaps))
         func each(_ name: String, _ help: String, _ value: (BoundarySums) -> Int) {
             page.family(name, .gauge, help) {
                 for process in listed {
@@ -57,10 +76,13 @@ public enum SystemMetrics {
                 if let sums = others.boundaries { $0.add(Double(value(sums)), ProcessStock.othersLabels) }
             }
         }
-        each("vmascope_process_boundaries", "Adjacent VMAs of a process, when it was looked at last.") { $0.total }
-        each("vmascope_process_gaps", "Holes that a process left between its VMAs, when it was looked at last.") { $0.gaps }
-        each("vmascope_process_boundaries_recoverable", "Those that only the kernel's own limits keep.") { $0.recoverable }
-        page.family("vmascope_process_boundaries_timestamp_seconds", .gauge, "When a process was looked at last.") {
+        each("vmascope_process_boundaries", "Boundaries of a process at its last sweep.") { $0.total }
+        each("vmascope_process_gaps", "Gaps of a process at its last sweep.") { $0.gaps }
+        each(
+            "vmascope_process_boundaries_recoverable",
+            "Boundaries of a process at its last sweep that the rules of the 2022 patch series would remove."
+        ) { $0.recoverable }
+        page.family("vmascope_process_boundaries_timestamp_seconds", .gauge, "Unix time of the last sweep of a process.") {
             for process in listed {
                 guard let sums = process.boundaries else { continue }
                 $0.add(time - Double(interval.time - min(interval.time, sums.takenAt)) / 1e9, process.labels)
@@ -71,7 +93,10 @@ public enum SystemMetrics {
     private static func refused(_ rows: [Refused], _ page: inout Page) {
         var counts: [[String]: Int] = [:]
         for row in rows { counts[[row.operation.rawValue, row.verdict.reason?.rawValue ?? "unknown"], default: 0] += row.count }
-        page.family("vmascope_refused_total", .counter, "Calls that would have changed VMAs, and that the kernel refused.") {
+        page.family(
+            "vmascope_refused_total", .counter,
+            "Calls that would have changed VMAs and that the kernel refused, by operation and reason."
+        ) {
             for (key, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
                 $0.add(Double(count), [("operation", key[0]), ("reason", key[1])])
             }
@@ -81,7 +106,7 @@ public enum SystemMetrics {
     private static func flow(_ flow: Flow, _ page: inout Page) {
         page.family(
             "vmascope_sections_total", .counter,
-            "Times that an mmap_lock was held for writing, by operation and by the number of VMAs it left."
+            "Write sections (an mmap_lock held for writing), by operation and by how the number of VMAs changed."
         ) {
             for operation in Operation.allCases where flow.total.sections(operation) > 0 {
                 for change in Flow.Change.allCases {
@@ -91,26 +116,34 @@ public enum SystemMetrics {
             }
         }
         let hooked = Operation.allCases.compactMap { operation in flow.total.hooked?[operation].map { (operation, $0) } }
-        page.family("vmascope_merge_attempts_total", .counter, "Times that the kernel considered a merge, by operation.") {
+        page.family(
+            "vmascope_merge_attempts_total", .counter,
+            "Merge attempts: calls of the kernel functions that consider a merge, by operation (with hooks)."
+        ) {
             for (operation, attempts) in hooked { $0.add(Double(attempts.count), [("operation", operation.rawValue)]) }
         }
-        page.family("vmascope_merges_total", .counter, "Times that it carried one out, by operation.") {
+        page.family(
+            "vmascope_merges_total", .counter,
+            "Merges: calls of the kernel function that carries one out, by operation (with hooks)."
+        ) {
             for (operation, attempts) in hooked {
                 if let merged = attempts.merged { $0.add(Double(merged), [("operation", operation.rawValue)]) }
             }
         }
         page.counter(
-            "vmascope_sections_unseen_total", "Those for whose address spaces there was no room.",
+            "vmascope_sections_unseen_total",
+            "Write sections of address spaces beyond those that are counted at once; they are in no other metric.",
             Double(flow.unseen))
         // Gauges: an estimate may come down when more is known.
         let bounds: [(suffix: String, what: String, value: KeyPath<Estimate, Double>)] = [
-            ("", "estimated from a sample", \.value), ("_low", "the least that the estimate allows for, at 95%", \.low),
-            ("_high", "the most that the estimate allows for, at 95%", \.high),
+            ("", "an estimate from a sample of write sections", \.value),
+            ("_low", "the low end of the 95% interval of the estimate", \.low),
+            ("_high", "the high end of the 95% interval of the estimate", \.high),
         ]
         for bound in bounds {
             page.family(
                 "vmascope_missed_sides_estimate\(bound.suffix)", .gauge,
-                "Sides missed since the start, by operation and blockers: \(bound.what)."
+                "Missed sides since the start, by operation and blockers: \(bound.what)."
             ) {
                 for (miss, estimate) in flow.total.missedBy.ranked {
                     $0.add(
@@ -118,8 +151,12 @@ public enum SystemMetrics {
                 }
             }
             let sums: [(name: String, help: String, estimate: Estimate?)] = [
-                ("merge_attempts", "Merge attempts", flow.total.attempts), ("merges", "Attempts that merged", flow.total.merged),
-                ("recoverable_sides", "Missed sides that only the kernel's limits refused", flow.total.recoverable),
+                ("merge_attempts", "Merge attempts", flow.total.attempts),
+                ("merges", "Merge attempts that merged", flow.total.merged),
+                (
+                    "recoverable_sides", "Missed sides that the rules of the 2022 patch series would have merged,",
+                    flow.total.recoverable
+                ),
             ]
             for (name, help, estimate) in sums {
                 guard let estimate else { continue }
@@ -128,38 +165,52 @@ public enum SystemMetrics {
                     estimate[keyPath: bound.value])
             }
         }
-        page.family("vmascope_sample_one_in", .gauge, "One in so many sections is looked at in full.") {
+        page.family(
+            "vmascope_sample_one_in", .gauge,
+            "The sampling rate: one in this many write sections was recorded and judged, since the start."
+        ) {
             $0.add(Double(flow.sampleOneIn.lowerBound), [("bound", "least")])
             $0.add(Double(flow.sampleOneIn.upperBound), [("bound", "most")])
         }
-        page.gauge("vmascope_watched_ratio", "For which part of the time sections were counted.", flow.watched)
-        page.counter("vmascope_events_total", "Records received.", Double(flow.received))
-        page.counter("vmascope_events_lost_total", "Records lost.", Double(flow.lost))
+        page.gauge(
+            "vmascope_watched_ratio", "Part of the time since the start in which write sections were counted, 0 to 1.",
+            flow.watched)
+        page.counter("vmascope_events_total", "Records of BPF programs that were received.", Double(flow.received))
+        page.counter("vmascope_events_lost_total", "Records of BPF programs that were lost.", Double(flow.lost))
         page.counter(
-            "vmascope_attempts_checked_total", "Attempts on which the rules were compared with the kernel.", Double(flow.checked))
+            "vmascope_attempts_checked_total",
+            "Merge attempts on which the rules' prediction was compared with what the kernel did.", Double(flow.checked))
         page.counter(
-            "vmascope_attempts_unexplained_total", "Of these, those that the rules do not explain.",
+            "vmascope_attempts_unexplained_total",
+            "Checked merge attempts on which the kernel did not do what the rules predict.",
             Double(flow.unexplained))
         page.counter(
-            "vmascope_sections_compared_total", "Sections whose VMAs, as read, were compared with the kernel's count.",
+            "vmascope_sections_compared_total",
+            "Recorded write sections whose VMAs, as read, were compared with the kernel's count.",
             Double(flow.audit.checked))
-        page.counter("vmascope_sections_different_total", "Of these, those that differed.", Double(flow.audit.different))
+        page.counter(
+            "vmascope_sections_different_total",
+            "Compared write sections whose VMAs, as read, were not as many as the kernel counted.",
+            Double(flow.audit.different))
     }
 
     private static func own(_ own: Own, _ page: inout Page) {
-        page.family("vmascope_cpu_seconds_total", .counter, "Processor time of vmascope, and of its BPF programs in others.") {
+        page.family(
+            "vmascope_cpu_seconds_total", .counter,
+            "Processor time in seconds: of vmascope (process), and of its BPF programs in other processes (bpf)."
+        ) {
             $0.add(own.cpuSeconds, [("in", "process")])
             if let seconds = own.bpfSeconds { $0.add(seconds, [("in", "bpf")]) }
         }
-        page.gauge("vmascope_cpu_ratio", "Of one processor, in the last interval.", own.share)
-        page.gauge("vmascope_cpu_budget_ratio", "Of one processor, what --budget allows.", own.budget)
+        page.gauge("vmascope_cpu_ratio", "Part of one processor that vmascope took in the last interval.", own.share)
+        page.gauge("vmascope_cpu_budget_ratio", "Part of one processor that vmascope may take (--budget).", own.budget)
         if let bytes = own.residentBytes {
-            page.gauge("vmascope_resident_memory_bytes", "Resident memory of vmascope.", Double(bytes))
+            page.gauge("vmascope_resident_memory_bytes", "Resident memory of vmascope in bytes.", Double(bytes))
         }
     }
 }
 
-/// Families of samples, each with its help and type before it.
+/// A page of metrics: families of samples, each with its HELP and TYPE lines before it.
 private struct Page {
     enum Kind: String { case gauge, counter }
 
@@ -168,7 +219,7 @@ private struct Page {
     mutating func gauge(_ name: String, _ help: String, _ value: Double) { family(name, .gauge, help) { $0.add(value, []) } }
     mutating func counter(_ name: String, _ help: String, _ value: Double) { family(name, .counter, help) { $0.add(value, []) } }
 
-    /// Nothing at all if it has no samples.
+    /// Adds a family; nothing at all if it has no samples.
     mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
         var samples = Samples(name: name)
         body(&samples)
@@ -189,7 +240,7 @@ private struct Page {
             return value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
         }
 
-        /// What nobody sees is spelt out first, as everywhere; then as the format wants it.
+        /// A label's value: characters that nobody sees are spelt out, as everywhere, then the format's own are escaped.
         private static func escaped(_ text: String) -> String {
             var escaped = ""
             for character in Fit.printable(text) {
