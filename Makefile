@@ -19,7 +19,7 @@ SWIFT_FILES = Sources Tests Plugins bench/Package.swift bench/Sources Package.sw
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git grep -lE '^\#!.*[ /](ba)?sh$$') kernels/lib.sh
 
-.PHONY: help deps build demo check format test kernels bench fuzz fuzz-parsers survey install clean
+.PHONY: help deps build demo check format docs test kernels bench fuzz fuzz-parsers survey install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
@@ -29,6 +29,7 @@ help:
 	@echo "make kernels            the tests in guests, of all kernels (KERNELS='6.1 7.3': of these)"
 	@echo "make fuzz MINUTES=10    random VMA operations under observation (KERNELS='6.1 7.3': in guests; SEED=n)"
 	@echo "make fuzz-parsers MINUTES=10   recordings, ELF files, perf maps, names, JSON and requests that are wrong"
+	@echo "make docs               pages of the public types of VMACore and VMAReport, in .build/docs"
 	@echo "make bench              what things cost, in tables"
 	@echo "make survey             programs of Debian under observation, a row each (PROGRAMS='git redis-bgsave': these)"
 	@echo "make build              the static release executable, $(VMASCOPE)"
@@ -67,12 +68,21 @@ check: deps deps-check
 	@swift format lint --strict --recursive $(SWIFT_FILES)
 	@clang-format --dry-run -Werror $(C_FILES)
 	@shellcheck -x -S warning $(SHELL_FILES)
+	@esbuild --log-level=warning --target=es2021 Sources/VMAReport/Kit/page.js > /dev/null
 	@mkdir -p .build
 	@swift build --build-tests > .build/check.log 2>&1 || { cat .build/check.log >&2; exit 1; }
 	@! grep -E "^$(CURDIR)/.*warning:" .build/check.log >&2
 	@swift test --skip-build --skip ScenarioTests --skip BrowserTests > .build/check.log 2>&1 \
 		|| { grep -E "✘|error:" .build/check.log >&2; exit 1; }
 	@tail -1 .build/check.log
+
+# The plugin's other warnings are about packages that are not ours.
+docs: deps
+	@mkdir -p .build/docs
+	@for target in VMACore VMAReport; do \
+		VMASCOPE_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target $$target \
+			--warnings-as-errors --output-path .build/docs/$$target > .build/docs.log 2>&1 || { cat .build/docs.log >&2; exit 1; }; \
+	done
 
 # The tests need root, for BPF, and the static executable, for guests.
 test: KERNEL := any

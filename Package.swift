@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "VMATrace", dependencies: ["VMACore", "CZlib"], swiftSettings: singleThreaded),
         // Pure as VMACore: walks call stacks by tables that it does not trust.
         .target(name: "VMAUnwind", swiftSettings: singleThreaded),
-        .target(name: "VMAReport", dependencies: ["VMACore"]),
+        .target(name: "VMAReport", dependencies: ["VMACore"], resources: [.embedInCode("Kit/page.js")]),
         // One page over HTTP, for Prometheus.
         .target(name: "VMAServe"),
 
@@ -89,3 +89,8 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `make docs`: nothing else needs it.
+if Context.environment["VMASCOPE_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}

@@ -90,7 +90,7 @@ struct SystemOptions: ParsableArguments {
         settings.duration = duration
         settings.interval = interval
         settings.top = top
-        settings.filter = ProcessFilter(cgroup: cgroup, command: comm, uid: uid)
+        settings.filter = ProcessFilter(cgroup: cgroup, command: comm.map { Pattern($0).matches }, uid: uid)
         settings.warnAt = warnAt
         settings.budget = budget
         settings.sample = sample

@@ -8,24 +8,11 @@ struct SystemTests {
         ProcessStock(key: ProcessKey(pid: 7, started: 1), command: command, uid: uid, cgroup: cgroup, vmas: 10, countedAt: 0)
     }
 
-    static let patterns: [(String, String, Bool)] = [
-        ("redis", "redis", true), ("redis", "redi", false), ("redis", "redis*", true), ("redis", "*dis", true),
-        ("redis", "r*d*s", true), ("redis", "r?dis", true), ("redis", "redis?", false), ("redis", "**", true),
-        ("", "*", true), ("", "?", false), ("kworker/0", "kworker/[0-9]", true), ("kworker/a", "kworker/[0-9]", false),
-        ("a", "[!b]", true), ("b", "[!b]", false), ("]", "[]]", true), ("-", "[a-]", true), ("a*", "a\\*", true),
-        ("ab", "a\\*", false), ("[x", "[x", true), ("über", "?ber", true), ("z", "[a-z]", true), ("b", "[z-a]", false),
-    ]
-
-    @Test("a comm is matched as the shell matches names", arguments: patterns)
-    func glob(_ text: String, _ pattern: String, _ matches: Bool) {
-        #expect(ProcessFilter.matches(text, pattern) == matches, "\(text) \(pattern)")
-    }
-
     @Test("a filter lets through what fulfils all that it says")
     func filter() {
         #expect(ProcessFilter().matches(process()))
-        #expect(ProcessFilter(command: "redis*", uid: 0).matches(process()))
-        #expect(!ProcessFilter(command: "redis*", uid: 5).matches(process()))
+        #expect(ProcessFilter(command: { $0.hasPrefix("redis") }, uid: 0).matches(process()))
+        #expect(!ProcessFilter(command: { $0.hasPrefix("redis") }, uid: 5).matches(process()))
         for path in ["/a/b", "/a/b/", "a/b"] {
             let filter = ProcessFilter(cgroup: path)
             #expect(filter.matches(process(cgroup: "/a/b")) && filter.matches(process(cgroup: "/a/b/c")))

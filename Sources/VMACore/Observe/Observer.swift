@@ -42,7 +42,11 @@ public final class Observer {
     /// in recordings.
     private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
 
-    /// - Parameter waits: whether the source can lose events that only a later `.lost` tells of.
+    /// - Parameters:
+    ///   - judge: the merge rules of the kernel that is observed.
+    ///   - isHooked: attempts come from the merging functions themselves, not from sections.
+    ///   - waits: whether the source can lose events that only a later `.lost` tells of.
+    ///   - limit: `vm.max_map_count`; nil where it is not known.
     public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
         self.judge = judge
         hooks = HookAttempts(brk: judge.model.brk)

@@ -39,7 +39,9 @@ public struct RefusalLedger: Sendable {
         return all.settled
     }
 
-    /// - Parameter layout: of the address space, after the call; nil where it is not known.
+    /// - Parameters:
+    ///   - refusal: a call that changed nothing, with what the kernel compares before it refuses.
+    ///   - layout: of the address space, after the call; nil where it is not known.
     public mutating func note(_ refusal: Refusal, _ layout: Layout?) {
         infer(refusal.origin.tid)
         pending[refusal.origin.tid] = Pending(refusal: refusal, inferred: refusal.inferred(layout))

@@ -48,6 +48,12 @@ public struct Circumstances: Sendable {
 
 extension Circumstances {
     /// - Parameters:
+    ///   - isGap: between the two is a gap, not a boundary.
+    ///   - operation: that left it; nil where that was not seen.
+    ///   - blockers: all that keep the two apart; none for a gap.
+    ///   - left: the VMA below it.
+    ///   - right: the VMA above it.
+    ///   - model: of the kernel, which names the flags.
     ///   - stack: of the call that left it, innermost frame first; empty if there is none.
     ///   - path: of a file, as in `/proc/PID/maps`.
     public init(

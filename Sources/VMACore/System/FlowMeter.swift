@@ -85,7 +85,9 @@ public struct FlowMeter {
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
 
-    /// - Parameter hooks: which attempts the kernel counts.
+    /// - Parameters:
+    ///   - judge: the merge rules of this kernel.
+    ///   - hooks: which attempts the kernel counts.
     public init(judge: Judge, hooks: Flow.Hooks = .none) {
         self.judge = judge
         self.hooks = hooks
@@ -216,6 +218,7 @@ public struct FlowMeter {
     ///
     /// - Parameters:
     ///   - watched: for how long sections were counted in it, in nanoseconds; of how many.
+    ///   - since: the same since the start.
     ///   - isFiltered: the sums are those of processes that have a key, and no others'.
     ///   - key: the process that has an address space; nil if that is not known, or nobody asks.
     /// - Returns: what came in it, and since the start.

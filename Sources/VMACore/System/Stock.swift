@@ -96,7 +96,10 @@ public struct Stock: Sendable {
     /// Whose layout to look at next, the most urgent first: who has changed most since it was looked
     /// at, and is busiest, longest ago, and nearest to the limit. Those at rest have their turn after a minute.
     ///
-    /// - Parameter flow: of the last interval, where sections are counted.
+    /// - Parameters:
+    ///   - time: now, CLOCK_MONOTONIC nanoseconds.
+    ///   - limit: `vm.max_map_count`; nil where it is not known.
+    ///   - flow: of the last interval, where sections are counted.
     public func sweepOrder(at time: UInt64, limit: Int?, flow: Flow?) -> [ProcessStock] {
         var ranked: [(urgency: Double, process: ProcessStock)] = []
         for track in tracks.values {

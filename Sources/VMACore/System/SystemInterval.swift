@@ -124,7 +124,10 @@ public struct BoundarySums: Sendable, Equatable {
     /// CLOCK_MONOTONIC nanoseconds.
     public var takenAt: UInt64
 
-    /// - Parameter vmas: in order of address.
+    /// - Parameters:
+    ///   - vmas: in order of address.
+    ///   - judge: the merge rules of this kernel.
+    ///   - takenAt: when they were read, CLOCK_MONOTONIC nanoseconds.
     public init(_ vmas: [VMA], _ judge: Judge, takenAt: UInt64) {
         self.vmas = vmas.count
         self.takenAt = takenAt

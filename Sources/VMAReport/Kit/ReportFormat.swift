@@ -16,6 +16,7 @@ public enum ReportFormats {
     public static var names: [String] { table.map(\.name) }
 
     /// - Parameters:
+    ///   - name: one of `names`.
     ///   - colour: whether it goes to a terminal; only people get escape codes.
     ///   - weight: what the width of a stack stands for, where a format has stacks only.
     ///   - whatIf: the proposal whose answers people are given; a place in `Proposals.table`.

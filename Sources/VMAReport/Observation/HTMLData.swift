@@ -74,10 +74,8 @@ enum HTMLData {
     /// describes it, and one more than the string of what is between it and the next; 0 is a gap.
     private static func write(_ process: Report.Process, _ report: Report, _ strings: inout Strings, into text: inout String) {
         let vmas = process.layout.vmas
-        var seams = [Int](repeating: 0, count: vmas.count)
-        process.layout.forEachBoundary { index, leftVMA, rightVMA, _ in
-            let blockers = report.judge.boundary(leftVMA, rightVMA).blockers
-            seams[index] = strings.id(blockers.isEmpty ? "mergeable" : blockers.key) + 1
+        let seams = report.seams(of: process).map { blockers in
+            blockers.map { strings.id($0.isEmpty ? "mergeable" : $0.key) + 1 } ?? 0
         }
         text += "{\"name\":\(HTML.json("\(process.command)[\(process.pid)], \(vmas.count.of("VMA"))")),\"v\":["
         var end: UInt64 = 0

@@ -36,7 +36,7 @@ struct HTMLReport: ReportFormat {
         text += HTML.section("trust", "How far to trust this", trust(report))
         text += "<script type=application/json id=data>"
         HTMLData.write(report, into: &text)
-        text += "</script>\n<script>\(HTMLScript.common)\(HTMLScript.strip)\(HTMLScript.flame)\(HTMLScript.end)</script>\n"
+        text += "</script>\n<script>\(HTMLScript.text)</script>\n"
         text += "</body></html>\n"
     }
 

@@ -28,8 +28,16 @@ public struct Report: Sendable {
     /// Calls that the kernel refused, the most frequent first.
     public var refused: [Refused]
     public var labels: Labels
-    /// What judged, for boundaries that are looked at one by one.
-    public var judge: Judge
+    /// What judged: `seams` asks it for the boundaries of one layout, and remedies for its kernel model.
+    let judge: Judge
+
+    /// For each VMA of the process's layout, in order, the blockers between it and the next; empty where the two could
+    /// merge, nil where a gap follows, or nothing.
+    public func seams(of process: Process) -> [Blockers?] {
+        var seams = [Blockers?](repeating: nil, count: process.layout.count)
+        process.layout.forEachBoundary { index, left, right, _ in seams[index] = judge.boundary(left, right).blockers }
+        return seams
+    }
 
     public struct Host: Sendable {
         public var kernel: String
@@ -132,7 +140,13 @@ public struct Report: Sendable {
     }
 
     /// - Parameters:
+    ///   - observer: that has taken in all events.
+    ///   - version: of the vmascope that observed.
+    ///   - host: where it observed.
+    ///   - started: date and time of the start, as ISO 8601 has it.
     ///   - startTime: CLOCK_MONOTONIC nanoseconds at the start of the window.
+    ///   - seconds: how long the window is.
+    ///   - limit: `vm.max_map_count`; nil where it is not known.
     public init(
         _ observer: Observer, version: String, host: Host, started: String, startTime: UInt64,
         seconds: Double, limit: Int?

@@ -4,7 +4,11 @@ import VMACore
 public enum SystemJSON {
     /// On one line.
     ///
-    /// - Parameter time: ISO 8601, at the end of the interval.
+    /// - Parameters:
+    ///   - host: the machine.
+    ///   - interval: what was found in it.
+    ///   - time: ISO 8601, at the end of the interval.
+    ///   - top: how many processes are listed.
     public static func interval(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
         var json = JSONWriter(oneLine: true)
         json.object { json in

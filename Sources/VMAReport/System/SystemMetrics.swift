@@ -8,6 +8,8 @@ public enum SystemMetrics {
     /// The whole page, of one interval. A figure that is not known has no sample.
     ///
     /// - Parameters:
+    ///   - host: the machine.
+    ///   - interval: what was found in it.
     ///   - time: seconds since 1970, at the end of the interval.
     ///   - top: how many processes have series of their own.
     public static func render(_ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int) -> String {

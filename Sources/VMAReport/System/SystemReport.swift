@@ -36,7 +36,12 @@ public struct SystemReport: Sendable {
     public var seenCount: Int
     public var exitedCount: Int
 
-    /// - Parameter top: how many processes are listed, of each kind.
+    /// - Parameters:
+    ///   - host: the machine.
+    ///   - last: the last interval.
+    ///   - stock: what is known of all processes, those that have exited included.
+    ///   - seconds: how long the window is.
+    ///   - top: how many processes are listed, of each kind.
     public init(_ host: SystemHost, _ last: SystemInterval, _ stock: Stock, seconds: Double, top: Int) {
         self.host = host
         self.seconds = seconds
