@@ -76,7 +76,7 @@ let package = Package(
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore", "TestSupport"]),
         .testTarget(name: "VMAWireTests", dependencies: ["VMAWire", "VMACore", "CVMAWire", "TestSupport"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "TestSupport"]),
-        .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore"]),
+        .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
         // The HTML report in a browser without a screen.
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
@@ -85,7 +85,7 @@ let package = Package(
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
-        .testTarget(name: "ScenarioTests", dependencies: ["vmascope"]),
+        .testTarget(name: "ScenarioTests", dependencies: ["vmascope", "TestSupport"], exclude: ["Kept"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -161,6 +161,14 @@ int vms_merge_memory(void)
 	return prctl(67, 1, 0, 0, 0);  // PR_SET_MEMORY_MERGE, since 6.4
 }
 
+/* An object that make links in has it (Makefile), so that another commit compiles nothing anew. */
+extern const char vms_commit[] __attribute__((weak));
+
+const char *vms_build_commit(void)
+{
+	return vms_commit ? vms_commit : "";
+}
+
 uint64_t vms_monotonic_ns(void)
 {
 	struct timespec now;

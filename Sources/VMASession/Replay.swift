@@ -58,13 +58,25 @@ package final class InputFile {
     private var ahead: [UInt8] = []
     package private(set) var bytesRead = 0
 
+    /// - Parameter path: `-` is stdin.
     package init(_ path: String) throws {
+        guard path != "-" else {
+            self.path = "stdin"
+            guard isatty(0) == 0 else {
+                fd = -1
+                throw Failure(
+                    message: "stdin is a terminal: lead a recording into it, as in 'vmascope report - < f.vmt'", status: 64)
+            }
+            fd = dup(0)
+            guard fd >= 0 else { throw ProbeError.notFound("stdin: \(String(cString: strerror(errno)))") }
+            return
+        }
         self.path = path
         fd = open(path, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { throw ProbeError.notFound("\(path): \(String(cString: strerror(errno)))") }
     }
 
-    deinit { close(fd) }
+    deinit { if fd >= 0 { close(fd) } }
 
     /// Bytes of a report that is read whole.
     private static let textLimit = 256 << 20

@@ -5,23 +5,31 @@ import VMASession
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What has changed between two observations: did the change help?",
-        discussion:
-            "Each is a JSON report (--json) or a recording (--record). With --fail-on 'delta.missed.pgoff>0' it is a check for CI."
+        discussion: """
+            Each is a JSON report (--json) or a recording (--record). With --fail-on it is a check for CI.
+
+            EXAMPLES
+              vmascope diff before.json after.json
+              vmascope diff before.vmt after.vmt --fail-on 'delta.missed.pgoff>0'
+            """
     )
 
-    @Argument(help: "The report, or recording, before.")
+    @Argument(help: "The report, or recording, before; - is stdin.", completion: .file())
     var before: String
 
-    @Argument(help: "The report, or recording, after.")
+    @Argument(help: "The report, or recording, after; - is stdin.", completion: .file())
     var after: String
 
     @Flag(help: "As JSON (vmascope.diff.v1).")
     var json = false
 
-    @Option(help: "Write it to this file, not to stdout.")
+    @Option(
+        name: [.short, .long],
+        help: .init("Write it to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
+        completion: .file())
     var output: String?
 
-    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    @Option(help: .init("Mode of a new output file: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
     var outputMode: UInt32?
 
     @Option(
@@ -29,11 +37,16 @@ struct Diff: ParsableCommand {
         transform: Parse.condition)
     var failOn: Condition?
 
+    func validate() throws {
+        if before == "-", after == "-" { throw ValidationError("one of the two can come from stdin (-), not both") }
+    }
+
     func run() throws {
         let destination = try Output(output, mode: outputMode)
         let (old, new) = (try Kept(before), try Kept(after))
         let comparison = Comparison(before: old.figures, after: new.figures)
-        try destination.write(json ? comparison.json() : comparison.text((before, after)))
+        try destination.write(
+            json || FileFormat.named(by: output) == "json" ? comparison.json() : comparison.text((before, after)))
         if let first = old.damage, new.damage != nil { Console.warn("error: \(first.message)") }
         if let damage = new.damage ?? old.damage { throw damage }
         if let failure = failOn?.failure(new.figures, since: old.figures) { throw Failure.condition(failure) }

@@ -10,6 +10,10 @@ struct Doctor: ParsableCommand {
         discussion: """
             Loads what run, attach, layout and system load, says which way each takes and why, and proves a source \
             by observing a child of its own for a second. Nobody else is observed.
+
+            EXAMPLES
+              vmascope doctor
+              vmascope doctor --shape > shape.txt  # what a report of a fault should come with
             """)
 
     @Flag(help: "Write the findings as JSON (vmascope.doctor.v1).")

@@ -6,7 +6,13 @@ import VMASession
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "What a blocker means, which kernel code refuses, what to do.")
+        abstract: "What a blocker means, which kernel code refuses, what to do.",
+        discussion: """
+            EXAMPLES
+              vmascope explain          # all blockers, in a line each
+              vmascope explain pgoff
+              vmascope explain what-if  # what patches for the kernel would change
+            """)
 
     @Argument(
         help: "A blocker, what-if, or a proposal; without one, all of them in a line each.",

@@ -7,24 +7,33 @@ import VMASession
 struct LayoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "layout",
-        abstract: "The VMAs of a process as they stand, and what separates each adjacent pair.")
+        abstract: "The VMAs of a process as they stand, and what separates each adjacent pair.",
+        discussion: """
+            The process is looked at once, and not observed.
 
-    @Argument(help: "Process to look at.", transform: Parse.process)
-    var pid: Int32
+            EXAMPLES
+              vmascope layout redis-server
+              vmascope layout 1234 --json
+            """)
+
+    @OptionGroup var target: ProcessArgument
 
     @Flag(help: "As JSON (vmascope.layout.v1).")
     var json = false
 
-    @Option(help: "Write it to this file, not to stdout.")
+    @Option(
+        name: [.short, .long],
+        help: .init("Write it to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
+        completion: .file())
     var output: String?
 
-    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    @Option(help: .init("Mode of a new output file: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
     var outputMode: UInt32?
 
     func run() throws {
         let destination = try Output(output, mode: outputMode)
         try Target.requireHostProcessIDs()
-        let process = try Target.process(pid)
+        let process = try target.find()
         let kernel = Kernel()
         var model = try Calibration.model(kernel)
         let probe = try Probe(snapshotOn: kernel)
@@ -39,7 +48,7 @@ struct LayoutCommand: ParsableCommand {
             pid: UInt32(process), command: Target.command(process), limit: Kernel.mapLimit, layout: layout,
             judge: observer.judge, labels: Labels(files: observer.files, names: observer.names, flags: model.flagNames))
         var text = ""
-        if json {
+        if json || FileFormat.named(by: output) == "json" {
             JSONLayout().render(report, into: &text)
         } else {
             TextLayout(colour: output == nil && Console.wantsColour).render(report, into: &text)

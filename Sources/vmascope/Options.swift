@@ -43,28 +43,49 @@ extension Parse {
 
 extension SourceChoice: ExpressibleByArgument {}
 
+/// The format that a file's name asks for, where no option does.
+enum FileFormat {
+    /// - Returns: a name of `ReportFormats`, or `ndjson`; nil: the name says nothing.
+    static func named(by path: String?) -> String? {
+        guard let path else { return nil }
+        return table.first { ending, _ in path.utf8.count > ending.utf8.count && path.lowercased().hasSuffix(ending) }?.format
+    }
+
+    private static let table: [(ending: String, format: String)] = [
+        (".json", "json"), (".html", "html"), (".htm", "html"), (".txt", "text"), (".folded", "folded"),
+        (".ndjson", "ndjson"), (".jsonl", "ndjson"),
+    ]
+}
+
 struct OutputOptions: ParsableArguments {
-    @Option(help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")).")
+    @Option(
+        help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")); without it what --output ends in decides.",
+        completion: .list(ReportFormats.names))
     var format: String?
 
     @Flag(help: "Short for --format json.")
     var json = false
 
-    @Option(help: "Write the report to this file, not to stdout.")
+    @Option(
+        name: [.short, .long], help: .init("Write the report to this file, not to stdout.", valueName: "file"),
+        completion: .file())
     var output: String?
 
-    @Option(help: "Mode of a new output file, or recording: 0644 (default 0600).", transform: Parse.mode)
+    @Option(
+        help: .init("Mode of a new output file, or recording: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
     var outputMode: UInt32?
 
     @Option(help: "What folded stacks are weighed by: misses (the flow), or boundaries (what stands now).")
     var weight: Weight?
 
-    @Option(help: "End with status 3 if this holds, as in 'missed.pgoff>0'.", transform: Parse.condition)
+    @Option(
+        help: .init("End with status 3 if this holds, as in 'missed.pgoff>0'.", valueName: "condition"),
+        transform: Parse.condition)
     var failOn: Condition?
 
     @Option(
         help: "Whose rules to ask what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html).",
-        transform: Parse.proposal)
+        completion: .list(Proposals.table.map(\.slug)), transform: Parse.proposal)
     var whatIf: Int?
 
     mutating func validate() throws {
@@ -76,7 +97,8 @@ struct OutputOptions: ParsableArguments {
         }
     }
 
-    private var name: String { json ? "json" : format ?? "text" }
+    private var name: String { json ? "json" : format ?? guess ?? "text" }
+    private var guess: String? { FileFormat.named(by: output).flatMap { ReportFormats.names.contains($0) ? $0 : nil } }
 
     var settings: OutputSettings {
         OutputSettings(
@@ -87,7 +109,8 @@ struct OutputOptions: ParsableArguments {
 extension Weight: ExpressibleByArgument {}
 
 struct ObservationOptions: ParsableArguments {
-    @Option(help: "Stop after this time: 10s, 5m, 1h.", transform: Parse.duration)
+    @Option(
+        name: [.short, .long], help: .init("Stop after this time: 10s, 5m, 1h.", valueName: "time"), transform: Parse.duration)
     var duration: Double?
 
     @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
@@ -99,7 +122,9 @@ struct ObservationOptions: ParsableArguments {
     @Flag(help: "Do not copy stacks to unwind them: follow frame pointers, which most programs do not have.")
     var noCopies = false
 
-    @Option(help: "Record everything in this file, for `vmascope report`.")
+    @Option(
+        help: .init("Record everything in this file, for `vmascope report`.", valueName: "file"),
+        completion: .file(extensions: ["vmt"]))
     var record: String?
 
     @OptionGroup var output: OutputOptions

@@ -5,9 +5,18 @@ struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Make a report from a recording.",
-        discussion: "The report is the one that the observation printed. It needs no privilege, and no BPF.")
+        discussion: """
+            The report is the one that the observation printed. It needs no privilege, and no BPF.
 
-    @Argument(help: "The recording: what attach or run wrote with --record.")
+            EXAMPLES
+              vmascope report f.vmt
+              vmascope report f.vmt -o f.html
+              zstdcat f.vmt.zst | vmascope report -
+            """)
+
+    @Argument(
+        help: "The recording: what attach or run wrote with --record; - is stdin.",
+        completion: .file(extensions: ["vmt"]))
     var recording: String
 
     @OptionGroup var output: OutputOptions

@@ -6,7 +6,14 @@ import VMASession
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a command under observation, from its first instruction.",
-        discussion: "The processes that it forks are followed. The exit status is the command's own.")
+        discussion: """
+            The processes that it forks are followed. The exit status is the command's own.
+
+            EXAMPLES
+              vmascope run -- python3 script.py
+              vmascope run --json -o report.json -- make test
+              vmascope run --fail-on 'missed.pgoff>0' -- ./program  # 3 if it holds: for CI
+            """)
 
     @OptionGroup var options: ObservationOptions
 

@@ -11,6 +11,12 @@ struct SystemCommand: ParsableCommand {
         discussion: """
             A live table on a terminal, plain lines where it is piped, one JSON object an interval with --format \
             ndjson. Ctrl-C ends it, and prints the report of the whole. docs/system.md says more.
+
+            EXAMPLES
+              vmascope system                                  # a live table
+              vmascope system --listen 127.0.0.1:9464          # metrics for Prometheus
+              vmascope system --format ndjson -d 1m            # an object each 5 s
+              vmascope system --cgroup /system.slice --top 5
             """)
 
     @OptionGroup var options: SystemOptions
@@ -22,28 +28,32 @@ struct SystemCommand: ParsableCommand {
 }
 
 struct SystemOptions: ParsableArguments {
-    @Option(help: "Stop after this time: 10s, 5m, 1h.", transform: Parse.duration)
+    @Option(
+        name: [.short, .long], help: .init("Stop after this time: 10s, 5m, 1h.", valueName: "time"), transform: Parse.duration)
     var duration: Double?
 
-    @Option(help: "How often processes are counted, and figures told: 1s, 5m.", transform: Parse.interval)
+    @Option(
+        help: .init("How often processes are counted, and figures told: 1s, 5m.", valueName: "time"), transform: Parse.interval)
     var interval = 5.0
 
-    @Option(help: "How many processes are listed; the others are added up.", transform: Parse.top)
+    @Option(help: .init("How many processes are listed; the others are added up.", valueName: "count"), transform: Parse.top)
     var top = 20
 
-    @Option(help: "Only processes in this cgroup, or below it.", transform: Parse.cgroup)
+    @Option(help: .init("Only processes in this cgroup, or below it.", valueName: "path"), transform: Parse.cgroup)
     var cgroup: String?
 
-    @Option(help: "Only processes whose comm matches this pattern: 'redis*'.")
+    @Option(help: .init("Only processes whose comm matches this pattern: 'redis*'.", valueName: "pattern"))
     var comm: String?
 
     @Option(help: "Only processes of this user, by number.", transform: Parse.uid)
     var uid: UInt32?
 
-    @Option(help: "Warn, once, of a process that has this part of its VMAs: 80%.", transform: Parse.limitShare)
+    @Option(
+        help: .init("Warn, once, of a process that has this part of its VMAs: 80%.", valueName: "percent"),
+        transform: Parse.limitShare)
     var warnAt = 0.8
 
-    @Option(help: "What all of this may cost, of one CPU: 1%, 0.5%.", transform: Parse.budget)
+    @Option(help: .init("What all of this may cost, of one CPU: 1%, 0.5%.", valueName: "percent"), transform: Parse.budget)
     var budget = 0.01
 
     @Option(
@@ -54,22 +64,31 @@ struct SystemOptions: ParsableArguments {
     @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
     var source: SourceChoice = .auto
 
-    @Option(help: "Format: text, json (the report at the end), ndjson (an object an interval).")
+    @Option(
+        help:
+            "Format: text, json (the report at the end), ndjson (an object an interval); without it what --output ends in decides."
+    )
     var format: SystemFormat?
 
     @Flag(help: "Short for --format json.")
     var json = false
 
-    @Option(help: "Write the report, or the objects, to this file, not to stdout.")
+    @Option(
+        name: [.short, .long], help: .init("Write the report, or the objects, to this file, not to stdout.", valueName: "file"),
+        completion: .file())
     var output: String?
 
-    @Option(help: "Mode of a new output file: 0644 (default 0600).", transform: Parse.mode)
+    @Option(help: .init("Mode of a new output file: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
     var outputMode: UInt32?
 
-    @Option(help: "Serve metrics to Prometheus at this address: 127.0.0.1:9464.", transform: Parse.endpoint)
+    @Option(
+        help: .init("Serve metrics to Prometheus at this address: 127.0.0.1:9464.", valueName: "address"),
+        transform: Parse.endpoint)
     var listen: Endpoint?
 
-    @Option(help: "Write vmascope.prom into this folder at each interval, for node_exporter.")
+    @Option(
+        help: .init("Write vmascope.prom into this folder at each interval, for node_exporter.", valueName: "folder"),
+        completion: .directory)
     var textfile: String?
 
     // What `attach` and `run` have, too.
@@ -95,7 +114,7 @@ struct SystemOptions: ParsableArguments {
         settings.budget = budget
         settings.sample = sample
         settings.source = source
-        settings.format = json ? .json : format ?? .text
+        settings.format = json ? .json : format ?? FileFormat.named(by: output).flatMap(SystemFormat.init) ?? .text
         settings.output = output
         settings.outputMode = outputMode
         settings.listen = listen

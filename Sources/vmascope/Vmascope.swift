@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSystem
+import Glibc
 import VMAProbe
 import VMASession
 
@@ -9,6 +10,19 @@ struct Vmascope: ParsableCommand {
         commandName: "vmascope",
         abstract: "Watch Linux VMAs live: which merges were missed, why, and who caused them.",
         discussion: """
+            Root, or CAP_BPF and CAP_PERFMON, and a kernel from 5.10 on: `vmascope doctor` says what works here.
+
+            EXAMPLES
+              vmascope run -- python3 script.py          # from the first instruction, children too
+              vmascope attach redis-server -d 10s        # a process that runs already, for ten seconds
+              vmascope system                            # every process, live
+              vmascope run --json -o before.json -- ./program
+              vmascope diff before.json after.json       # did the change help
+
+            ENVIRONMENT
+              NO_COLOR  the text report has no colours if it is set and not empty
+              TERM      system prints lines, and no live table, if it is dumb
+
             EXIT STATUS
               0   done; `run` gives the command's own (128+n for a signal)
               3   what --fail-on names has come true
@@ -20,15 +34,16 @@ struct Vmascope: ParsableCommand {
               74  the output, or the recording, could not be written
               77  no permission; the missing capability is named
             """,
-        version: Version.number,
+        version: Version.long,
         subcommands: [
             Attach.self, Run.self, SystemCommand.self, LayoutCommand.self, ReportCommand.self, Diff.self,
-            ExplainCommand.self, Doctor.self,
+            ExplainCommand.self, Doctor.self, SchemaCommand.self, ManualCommand.self,
         ])
 
     static func main() {
         SymbolHelper.runIfAsked(CommandLine.arguments)
         vms_hold_standard_streams()
+        if CommandLine.arguments.count == 1, isatty(1) == 1 { begin() }
         do {
             var command = try parseAsRoot(arguments())
             do {
@@ -36,13 +51,31 @@ struct Vmascope: ParsableCommand {
             } catch let error as ProbeError {
                 fail(error.message, status: error.status)
             } catch let error as Failure {
-                fail(error.message, status: error.status)
+                fail(error.message, details: error.details, status: error.status)
             }
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }  // --help
             let what = message(for: error).split(separator: "\n").first ?? "wrong usage"
             fail("\(what) (see vmascope --help)", status: 64)
         }
+    }
+
+    /// Who types the name alone wants to know what to try. (Piped, it prints the help.)
+    private static func begin() -> Never {
+        let text = """
+            vmascope \(Version.number) watches Linux VMAs live: which merges were missed, why, and who caused them.
+
+            Try first, as root:
+              vmascope doctor             what works on this machine
+              vmascope run -- ls          a command, from its first instruction
+              vmascope attach NAME        a process that runs already: redis-server, or a pid; Ctrl-C ends it
+              vmascope system             every process, live
+
+            vmascope --help names all commands, vmascope run --help the options of one.
+
+            """
+        do { try Output(nil).write(text) } catch { fail("stdout: it could not be written", status: 74) }
+        Console.exit(0)
     }
 
     /// What is to be parsed, in time that does not grow with the square of it: of the command that `run` is to
@@ -63,9 +96,10 @@ struct Vmascope: ParsableCommand {
 
     private static let argumentLimit = 500
 
-    /// One line on stderr that names what was wrong.
-    static func fail(_ message: String, status: Int32) -> Never {
+    /// One line on stderr that names what was wrong; `details` are lines below it.
+    static func fail(_ message: String, details: [String] = [], status: Int32) -> Never {
         Console.warn("error: \(message)")
+        for line in details { Console.warn("  \(line)") }
         Console.exit(status)
     }
 }

@@ -14,7 +14,15 @@ struct CommandTests {
     static let wrong = [
         Wrong(arguments: ["bogus"], status: 64, names: "bogus"),
         Wrong(arguments: ["attach"], status: 64, names: "pid"),
-        Wrong(arguments: ["attach", "x"], status: 64, names: "'x'"),
+        Wrong(arguments: ["attach", "no-such-name"], status: 66, names: "'no-such-name'"),
+        Wrong(arguments: ["layout", "no-such-name"], status: 66, names: "'no-such-name'"),
+        Wrong(arguments: ["attach", "-p", "x"], status: 64, names: "'x'"),
+        Wrong(arguments: ["attach", "-p", "1", "2"], status: 64, names: "one process"),
+        Wrong(arguments: ["attach", ""], status: 64, names: "empty"),
+        Wrong(arguments: ["attach", "1", "-d", "10"], status: 64, names: "10s"),
+        Wrong(arguments: ["diff", "-", "-"], status: 64, names: "stdin"),
+        Wrong(arguments: ["report", "-"], status: 65, names: "stdin"),
+        Wrong(arguments: ["schema", "nonsense"], status: 64, names: "report.v1"),
         Wrong(arguments: ["attach", "0"], status: 64, names: "'0'"),
         Wrong(arguments: ["attach", "1", "--duration", "5x"], status: 64, names: "'5x'"),
         Wrong(arguments: ["attach", "1", "--duration", "-5s"], status: 64, names: "--duration"),
@@ -40,6 +48,70 @@ struct CommandTests {
         let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("vmascope: error: ") }
         #expect(errors.count == 1)
         #expect(errors.first?.contains(wrong.names) == true, "\(outcome.errors)")
+    }
+
+    @Test("a process is found by the name that it alone has; of several each is listed")
+    func names() throws {
+        let folder = try TemporaryFolder()
+        let name = "named-\(UInt16.random(in: 0 ... .max))"
+        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: folder.path(name))
+        let first = try Victim(folder.path(name), "600")
+        try first.wait { (try? String(contentsOfFile: "/proc/\(first.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        let attached = try ReportFile(try Vmascope.run(["attach", name, "-d", "1s", "--json"]).output)
+        #expect(attached.processes.map { "\($0.pid)" } == [first.pid])
+        let layout = try LayoutFile(try Vmascope.run(["layout", name, "--json"]).output)
+        let byPid = try LayoutFile(try Vmascope.run(["layout", "-p", first.pid, "--json"]).output)
+        #expect(layout.vmas.map(\.start) == byPid.vmas.map(\.start) && "\(layout.pid)" == first.pid)
+
+        let second = try Victim(folder.path(name), "601")
+        try second.wait { (try? String(contentsOfFile: "/proc/\(second.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        let both = try Vmascope.run(["attach", name, "-d", "1s"])
+        #expect(both.status == 64 && both.output.isEmpty, "\(both.errors)")
+        let lines = both.errors.split(separator: "\n")
+        #expect(lines.count == 3 && lines[0].contains("2 processes"), "\(both.errors)")
+        for (victim, argument) in [(first, "600"), (second, "601")] {
+            #expect(lines.contains { $0.contains(" \(victim.pid)  ") && $0.hasSuffix("\(name) \(argument)") }, "\(both.errors)")
+        }
+    }
+
+    @Test("what --output is called decides about the format, unless --format does")
+    func fileNames() throws {
+        let folder = try TemporaryFolder()
+        func made(_ name: String, _ options: String...) throws -> String {
+            let outcome = try Vmascope.run(["run", "-o", folder.path(name)] + options + ["--", "true"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return folder.text(name)
+        }
+        #expect(try made("a.json").hasPrefix("{\n"))
+        #expect(try made("A.HTML").hasPrefix("<!doctype html>"))
+        #expect(try made("a.txt").hasPrefix("vmascope "))
+        #expect(try made("a").hasPrefix("vmascope "))
+        #expect(try made(".json").hasPrefix("vmascope "))
+        #expect(try made("b.html", "--format", "json").hasPrefix("{\n"))
+        #expect(try made("c.html", "--json").hasPrefix("{\n"))
+    }
+
+    @Test("a recording, or a report, may come from stdin")
+    func stdin() throws {
+        let folder = try TemporaryFolder()
+        let script = """
+            $VMASCOPE run --record f.vmt --json -o f.json -- true && cat f.vmt | $VMASCOPE report --json - | cmp - f.json \
+                && cat f.json | $VMASCOPE diff f.vmt - --json
+            """
+        let outcome = try shell(script, folder)
+        #expect(outcome.status == 0 && outcome.output.contains("vmascope.diff.v1"), "\(outcome.errors)")
+        let terminal = try shell("script -qec '$VMASCOPE report -' /dev/null", folder)
+        #expect(terminal.status == 64 && terminal.output.contains("stdin is a terminal"), "\(terminal.output)")
+    }
+
+    @Test("the name alone says on a terminal what to try, and helps where it is piped")
+    func first() throws {
+        let folder = try TemporaryFolder()
+        let terminal = try shell("script -qec '$VMASCOPE' /dev/null", folder)
+        #expect(terminal.status == 0 && terminal.output.contains("vmascope doctor"), "\(terminal.output)")
+        #expect(try shell("$VMASCOPE | cat", folder).output.contains("SUBCOMMANDS:"))
+        let version = try shell("$VMASCOPE --version", folder).output
+        #expect(version.firstMatch(of: #/^\d+\.\d+\.\d+ \(.*build\)\n$/#) != nil, "\(version)")
     }
 
     @Test("run ends with the command's own status", arguments: [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", 137)])

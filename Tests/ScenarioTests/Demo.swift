@@ -58,7 +58,9 @@ struct DoctorFile: Decodable, Sendable {
     var sources: [String: Source]
     var capabilities: [String: Bool]
 
-    init(_ json: String) throws { self = try JSONDecoder().decode(DoctorFile.self, from: Data(json.utf8)) }
+    init(_ json: String) throws {
+        self = try JSONDecoder().decode(DoctorFile.self, from: Data(try Schema.valid(json, "doctor").utf8))
+    }
 }
 
 /// `vmascope.layout.v1`.
@@ -75,5 +77,7 @@ struct LayoutFile: Decodable, Sendable {
     var vmas: [ReportFile.VMA]
     var boundaries: [Boundary]
 
-    init(_ json: String) throws { self = try JSONDecoder().decode(LayoutFile.self, from: Data(json.utf8)) }
+    init(_ json: String) throws {
+        self = try JSONDecoder().decode(LayoutFile.self, from: Data(try Schema.valid(json, "layout").utf8))
+    }
 }

@@ -108,7 +108,7 @@ struct ReportFile: Decodable, Sendable {
     var standing: [Standing]
 
     init(_ json: String) throws {
-        self = try JSONDecoder().decode(ReportFile.self, from: Data(json.utf8))
+        self = try JSONDecoder().decode(ReportFile.self, from: Data(try Schema.valid(json, "report").utf8))
     }
 
     /// What must hold of every report that is to be trusted, in words where it does not.

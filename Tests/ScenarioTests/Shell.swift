@@ -33,7 +33,12 @@ enum Shell {
 
     /// Runs a program of the PATH that has to succeed.
     @discardableResult
-    static func must(_ command: String...) throws -> String {
+    static func must(_ command: String...) throws -> String { try must(command) }
+
+    @discardableResult
+    static func must(_ program: String, _ arguments: [String]) throws -> String { try must([program] + arguments) }
+
+    private static func must(_ command: [String]) throws -> String {
         let outcome = try run(URL(fileURLWithPath: "/usr/bin/env"), command)
         guard outcome.status == 0 else {
             throw Failure(description: "\(command.joined(separator: " ")): \(outcome.status)\n\(outcome.errors)\(outcome.output)")

@@ -106,7 +106,9 @@ struct SystemFile: Decodable, Sendable {
 
     /// One of each line.
     static func all(_ text: String) throws -> [SystemFile] {
-        try text.split(separator: "\n").map { try JSONDecoder().decode(SystemFile.self, from: Data($0.utf8)) }
+        try text.split(separator: "\n").map {
+            try JSONDecoder().decode(SystemFile.self, from: Data(try Schema.valid(String($0), "system").utf8))
+        }
     }
 
     func process(_ pid: String) -> Process? { processes.first { "\($0.pid)" == pid } }
@@ -129,5 +131,7 @@ struct SystemReportFile: Decodable, Sendable {
     var system: System
     var processes: [SystemFile.Process]
 
-    init(_ json: String) throws { self = try JSONDecoder().decode(SystemReportFile.self, from: Data(json.utf8)) }
+    init(_ json: String) throws {
+        self = try JSONDecoder().decode(SystemReportFile.self, from: Data(try Schema.valid(json, "report").utf8))
+    }
 }

@@ -54,8 +54,9 @@ struct PeakTests {
         var copies = 0
         func rise(to count: Int) -> Layout {
             Layout(
-                (0 ..< count).map { index in
-                    VMA(AddressRange(UInt64(2 * index) << 12, UInt64(2 * index + 1) << 12), pgoff: 0, flags: .fresh)
+                (0 ..< count).map { index -> VMA in
+                    let start = UInt64(2 * index) << 12
+                    return VMA(AddressRange(start, start + 4096), pgoff: 0, flags: .fresh)
                 })
         }
         for count in 1 ... 1000 {

@@ -53,6 +53,9 @@ int vms_exercise(unsigned rounds);
 // prctl(PR_SET_VMA_ANON_NAME). 0, or -1 and errno.
 int vms_name_memory(void *address, size_t size, const char *name);
 uint64_t vms_monotonic_ns(void);
+
+/* The commit that the executable was built of, as make says it to the linker; "" where nothing has. */
+const char *vms_build_commit(void);
 // 0, or -errno.
 int vms_raise_locked_memory_limit(void);
 // Gives back to the kernel what was freed, and what of the executable its start alone has read.

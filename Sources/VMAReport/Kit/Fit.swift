@@ -40,7 +40,7 @@ public enum Fit {
     }
 
     /// Shortened at the end, where lists tell least.
-    static func end(_ text: String, _ width: Int) -> String {
+    public static func end(_ text: String, _ width: Int) -> String {
         text.count > width ? text.prefix(max(0, width - 1)) + "…" : text
     }
 

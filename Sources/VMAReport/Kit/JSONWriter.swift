@@ -32,6 +32,12 @@ public struct JSONWriter {
         field(key, literal: value.map { "\($0)" })
     }
 
+    /// In an array.
+    public mutating func value(_ value: String?) {
+        newLine()
+        text += value.map(Self.quoted) ?? "null"
+    }
+
     /// To three decimals; what is no number, or too large to be one that means anything, is null.
     public mutating func field(_ key: String, thousandths value: Double?) {
         let number = value.flatMap { abs($0) < 1e12 ? ($0 * 1000).rounded() / 1000 : nil }

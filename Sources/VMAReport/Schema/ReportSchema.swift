@@ -1,0 +1,232 @@
+import VMACore
+
+/// `vmascope.report.v1`, of an observation and of the whole system.
+enum ReportSchema {
+    private static let whatIfWords = WhatIf.allCases.map(\.rawValue)
+    private static let whatIf = JSONSchema.orNull(.words(whatIfWords, "Would the 2022 series have merged it?"))
+    private static let why = JSONSchema.orNull(.string("What made the series refuse, or leave it open."))
+    private static let byProposal = JSONSchema.orNull(
+        .map(.orNull(.words(whatIfWords)), "For each proposal, by its name; null where it was not asked."))
+    static let stack = JSONSchema.array(.string(), "The call stack, innermost frame first; empty: there is none.")
+    static let stackComplete = JSONSchema.orNull(
+        .bool("false: a frame in it is \u{2026}, and not all was seen; null: there is no stack."))
+    private static let blockers = JSONSchema.array(.string(), "All merge rules that refuse, in the order of the table.")
+    private static let op = "The operation: mmap, brk, mremap, \u{2026}"
+
+    static let v1 = NamedSchema(
+        name: "vmascope.report.v1", title: "What an observation found",
+        root: .object(members), definitions: definitions)
+
+    private static let members: [JSONSchema.Member] = [
+        .of("schema", .constant("vmascope.report.v1")),
+        .of("tool", .object([.of("version", .string("The version of vmascope."))])),
+        .of(
+            "host",
+            .object([
+                .of("kernel", .string("Its release.")),
+                .of("source", .orNull(.words(["hooks", "tracepoints"], "Where attempts are learnt of; null: nowhere."))),
+                .of("merge_rules", .orNull(.string("The kernel's behaviour that is in force, as experiments found it."))),
+                .optional("stock", .words(["iter/task", "/proc"], "system: what counts VMAs.")),
+            ])),
+        .of(
+            "window",
+            .object([.of("started", .string("ISO 8601, in UTC.")), .of("seconds", .number("Its length."))])),
+        .of(
+            "events",
+            .object([
+                .of("received", .orNull(.count("Records of the kernel's side."))),
+                .of("lost", .orNull(.count("Records that found no room."))),
+                .of("sample_one_in", .orNull(.count("1: every attempt is looked at."))),
+            ])),
+        .of("agreement", .named("agreement")),
+        .of("layout_audit", .orNull(.named("audit"))),
+        .of("totals", .named("tally")),
+        .since("0.2.0", "refused", .orNull(.array(.named("refusal"), "Calls that the kernel refused, most frequent first."))),
+        .of("processes", .array(.named("process"), "One for each address space.")),
+        .of("missed", .orNull(.array(.named("miss"), "Missed sides, most frequent first; null: not kept (system)."))),
+        .of("standing", .orNull(.array(.named("standing"), "What stands between VMAs; null: not kept (system)."))),
+        .since("0.2.0", "standing_at_peak", .array(.named("standing"), "The same when a process had most VMAs.")),
+        .since(
+            "0.2.0", "folded",
+            .object(
+                ["missed", "standing", "standing_at_peak"].map { .since("0.2.0", $0, .count()) },
+                "How many rows are in others.")),
+        .since("0.2.0", "remedies", .map(.string(), "The advice of each remedy that is named.")),
+        .since("0.2.0", "answer", .named("answer")),
+        .optional("system", .named("system")),
+    ]
+
+    private static let definitions: [(name: String, schema: JSONSchema)] =
+        [
+            (
+                "agreement",
+                .object(
+                    [
+                        .of("checked", .orNull(.count())), .of("agreed", .orNull(.count())),
+                        .of("unexplained", .orNull(.count("Attempts that ended otherwise than the rules say."))),
+                        .optional("unjudged", .count("system: told, but not whole.")),
+                        .optional("disagreements", .array(.string(), "system: the first twenty, in words.")),
+                    ], "Attempts on which the rules' prediction was compared with the kernel's outcome.")
+            ),
+            (
+                "audit",
+                .object(
+                    ["checked", "equal", "resynced"].map { .of($0, .count()) },
+                    "Comparisons of the model with the kernel's VMAs, and times that a layout was read anew.")
+            ),
+            ("tally", .object(tally)),
+            ("gain", gain),
+            (
+                "whatIfCounts", .object(whatIfWords.map { .of($0, .count()) }, "Of those by pgoff and anon_vma alone.")
+            ),
+            (
+                "boundaries",
+                .object([
+                    .of("total", .count("Pairs of VMAs that touch.")),
+                    .of("blocked_by", .map(.count(), "By blockers joined with +, in the order of the table.")),
+                    .of("recoverable", .count()),
+                    .optional("what_if", .named("whatIfCounts")),
+                    .since("0.2.0", "what_if_by_proposal", .map(.named("whatIfCounts"))),
+                    .optional("age_seconds", .number("system: how long ago somebody looked.")),
+                ])
+            ),
+            ("gaps", .object([.of("total", .count("Holes between VMAs that count."))])),
+            ("process", .object(process)),
+            ("vmaCount", vmaCount),
+            ("refusal", refusal),
+            (
+                "miss",
+                .object([
+                    .of("pid", .count()), .since("0.2.0", "image", .count("Its address space.")), .of("op", .string(op)),
+                    .of("side", .words(Side.allCases.map(\.rawValue))), .of("blockers", blockers),
+                    .of("detail", .orNull(.string("The flags that differ."))), .of("count", .count()), .of("what_if", whatIf),
+                    .since("0.2.0", "what_if_why", why), .since("0.2.0", "what_if_by_proposal", byProposal),
+                    .of(
+                        "example",
+                        .object(
+                            [
+                                .of("time", .number("Seconds since the start.")), .of("proposed", .named("vma")),
+                                .of("prev", .orNull(.named("vma"))), .of("next", .orNull(.named("vma"))),
+                            ], "The first of its kind.")),
+                    .of("stack", stack), .since("0.2.0", "stack_complete", stackComplete),
+                ])
+            ),
+            ("standing", .object(standing)),
+            ("vma", vma),
+            ("answer", answer),
+            ("system", .object(SystemSchema.reportMembers)),
+        ] + SystemSchema.definitions
+
+    static let vma = JSONSchema.object([
+        .of("start", .string("Hexadecimal.")), .of("end", .string("Hexadecimal.")), .of("prot", .string("As in /proc/PID/maps.")),
+        .of("flags", .array(.string(), "The kernel's names of those that prot does not tell.")),
+        .of("pgoff", .count("In pages.")),
+        .of("anon_vma", .orNull(.count("A small id; null: no page of it was touched."))),
+        .of("file", .orNull(.string("null: anonymous."))), .of("name", .orNull(.string())),
+    ])
+
+    static let vmaCount = JSONSchema.object([
+        .of("start", .count()), .of("now", .count("Or in the end.")), .of("peak", .count()),
+        .of("limit", .orNull(.count("vm.max_map_count."))),
+    ])
+
+    static let refusal = JSONSchema.object([
+        .of("pid", .count()), .of("op", .string(op)), .of("errno", .orNull(.count())),
+        .of("reason", .orNull(.string("map_limit, rlimit_as, rlimit_data, overcommit, locked or other."))),
+        .of("seen", .bool("true: the kernel's answer was read; false: it is inferred.")), .of("count", .count()),
+        .of("first", .number("Seconds since the start.")), .of("last", .number("Seconds since the start.")),
+        .of("stack", stack), .of("stack_complete", stackComplete),
+    ])
+
+    private static let tally: [JSONSchema.Member] = [
+        .of("attempts", .orNull(.count())), .of("merged", .orNull(.count("Attempts with a side that merged."))),
+        .of("missed", .orNull(.count("Sides that did not merge."))),
+        .of("missed_by", .orNull(.map(.count(), "By blockers joined with +."))),
+        .of("what_if", .orNull(.named("whatIfCounts"))),
+        .since("0.2.0", "what_if_by_proposal", .map(.named("whatIfCounts"))),
+        .since("0.2.0", "gain", .named("gain")),
+        .since("0.2.0", "other_stacks", .count("Times that a stack was one more than are kept.")),
+        .since("0.2.0", "refused", .orNull(.count("Calls that the kernel refused."))),
+    ]
+
+    private static let gain = JSONSchema.object([
+        .of("misses", .count()), .of("boundaries", .count()),
+        .of(
+            "by_proposal",
+            .map(
+                .object([
+                    .of("merges", .count()), .of("vmas", .integer()), .of("pages", .count()), .of("merges_near_limit", .count()),
+                    .of("vmas_near_limit", .integer()), .of("sizes", .map(.count(), "A key is the least pages of its class.")),
+                ]))),
+        .of("refused", .map(.count())), .of("absorbed_pages", .orNull(.count())),
+        .of("absorbed_pages_present", .orNull(.count())),
+    ])
+
+    private static let process: [JSONSchema.Member] =
+        [
+            .of("pid", .count()), .since("0.2.0", "image", .count("The address space: a pid has another one after each exec.")),
+            .of("comm", .string()),
+        ] + SystemSchema.identity + [
+            .of("vmas", .named("vmaCount")),
+            .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
+            .of("seconds_to_limit", .orNull(.number("0: it is there."))),
+        ] + tally.filter { $0.key != "other_stacks" } + [
+            .of("boundaries", .orNull(.named("boundaries"))), .since("0.2.0", "gaps", .orNull(.named("gaps"))),
+            .since(
+                "0.2.0", "peak",
+                .object([
+                    .of("vmas", .count()), .of("at", .count("The count at which the layout was kept.")),
+                    .of("boundaries", .named("boundaries")), .of("gaps", .count()),
+                ])),
+            .optional("flow", .orNull(.named("sums"))),
+        ]
+
+    private static let standing: [JSONSchema.Member] = [
+        .since("0.2.0", "kind", .words(["boundary", "gap"])), .of("pid", .count()), .since("0.2.0", "image", .count()),
+        .of("op", .orNull(.string("The call that left it; null: it stood before, or exec made it."))),
+        .of("blockers", blockers), .of("detail", .orNull(.string())),
+        .since("0.2.0", "left_only", .array(.string(), "Flags that only the left VMA has.")),
+        .since("0.2.0", "right_only", .array(.string(), "Flags that only the right VMA has.")),
+        .of("what_if", whatIf), .of("what_if_by", .orNull(.words(["anon_vma", "pages"]))),
+        .since("0.2.0", "what_if_when", .orNull(.words(["tried", "now"]))), .since("0.2.0", "what_if_why", why),
+        .since("0.2.0", "what_if_now", LayoutSchema.whatIfNow), .since("0.2.0", "what_if_by_proposal", byProposal),
+        .of("count", .count()), .since("0.2.0", "remedy", .orNull(.string("A key of remedies."))),
+        .of("example", .object([.of("left", .named("vma")), .of("right", .named("vma"))])),
+        .of("stack", stack), .since("0.2.0", "stack_complete", stackComplete),
+    ]
+
+    private static let answer = JSONSchema.object(
+        [
+            .of("pid", .orNull(.count())), .of("image", .orNull(.count())), .of("at_peak", .bool()), .of("near", .string()),
+            .of("filled_by", .orNull(.string())), .of("left_by", .orNull(.string())), .of("what_to_do", .orNull(.string())),
+            .of("remedy", .orNull(.string())), .of("trust", .string()),
+        ], "The first lines of the text report.")
+}
+
+/// `vmascope.layout.v1`.
+enum LayoutSchema {
+    static let whatIfNow = JSONSchema.orNull(
+        .object(
+            ["left", "right"].map { .of($0, .orNull(.words(WhatIf.allCases.map(\.rawValue)))) },
+            "If somebody changed that one now."))
+
+    static let v1 = NamedSchema(
+        name: "vmascope.layout.v1", title: "The VMAs of a process, and what separates them",
+        root: .object([
+            .of("schema", .constant("vmascope.layout.v1")), .of("pid", .count()), .of("comm", .string()),
+            .of("vmas", .array(.named("vma"))),
+            .of(
+                "boundaries",
+                .array(
+                    .object([
+                        .of("index", .count("i, for the pair (vmas[i], vmas[i+1]), which touches.")),
+                        .of("blockers", .array(.string(), "[]: mergeable, but nothing has tried.")),
+                        .of("detail", .orNull(.string())),
+                        .of("what_if", .orNull(.words(WhatIf.allCases.map(\.rawValue)))),
+                        .since("0.2.0", "what_if_now", whatIfNow),
+                        .since("0.2.0", "what_if_by_proposal", .orNull(.map(.orNull(.words(WhatIf.allCases.map(\.rawValue)))))),
+                    ]))),
+            .since("0.2.0", "gaps", .object([.of("total", .count())])),
+            .since("0.2.0", "remedy", .orNull(.string())), .since("0.2.0", "what_to_do", .orNull(.string())),
+        ]), definitions: [("vma", ReportSchema.vma)])
+}

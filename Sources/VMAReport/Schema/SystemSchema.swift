@@ -1,0 +1,125 @@
+import VMACore
+
+/// `vmascope.system.v1`, and what a report has of the whole system.
+enum SystemSchema {
+    /// What a process has in `system` only.
+    static let identity: [JSONSchema.Member] = [
+        .optional("namespace_pid", .count()), .optional("uid", .count()), .optional("cgroup", .orNull(.string())),
+        .optional("threads", .count()), .optional("exited", .bool()),
+    ]
+
+    static let reportMembers: [JSONSchema.Member] = [
+        .of("intervals", .count()), .of("seen", .count()), .of("exited", .count()), .of("warnings", .count()),
+        .of("others", .named("others")), .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
+    ]
+
+    private static let estimate = JSONSchema.orNull(.named("estimate"))
+
+    /// Those that a report has, too.
+    static let definitions: [(name: String, schema: JSONSchema)] = [
+        (
+            "others",
+            .object([
+                .of("processes", .count()), .of("vmas", .count()), .of("boundaries", .orNull(.named("boundaries"))),
+                .since("0.2.0", "gaps", .orNull(.named("gaps"))),
+            ])
+        ),
+        (
+            "flow",
+            .object([
+                .of("sample_one_in", .object([.of("least", .count()), .of("most", .count())])),
+                .of("events", .object([.of("received", .count()), .of("lost", .count())])),
+                .of("agreement", .named("agreement")), .since("0.2.0", "layout_audit", .orNull(.named("audit"))),
+                .of("watched", .number("For which part of the time sections were counted.")),
+                .of("unseen", .count("Sections of address spaces for which there was no room.")), .of("total", .named("sums")),
+            ])
+        ),
+        (
+            "sums",
+            .object([
+                .of(
+                    "sections",
+                    .map(
+                        .object([.of("same", .count()), .of("fewer", .count()), .of("more", .count())]), "By operation: counted.")
+                ),
+                .of(
+                    "counted",
+                    .orNull(
+                        .map(
+                            .object([.of("attempts", .count()), .of("merged", .orNull(.count()))]),
+                            "By operation; null: without hooks."))),
+                .of("told", .count()), .of("attempts", estimate), .of("merged", estimate), .of("missed", estimate),
+                .of("recoverable", estimate),
+                .of(
+                    "missed_by",
+                    .array(
+                        .object([.of("op", .string()), .of("blockers", .array(.string())), .of("missed", estimate)]))),
+            ])
+        ),
+        (
+            "estimate",
+            .object(["estimate", "low", "high"].map { .of($0, .orNull(.number())) }, "With its interval at 95%.")
+        ),
+        (
+            "own",
+            .object([
+                .of("cpu_seconds", .number("Since the start.")), .of("bpf_seconds", .orNull(.number())),
+                .of("cpu_percent", .number("Of one processor.")), .of("budget_percent", .number()),
+                .of("resident_bytes", .count()),
+            ])
+        ),
+    ]
+
+    static let v1 = NamedSchema(
+        name: "vmascope.system.v1", title: "All processes in one interval",
+        root: .object([
+            .of("schema", .constant("vmascope.system.v1")), .of("tool", .object([.of("version", .string())])),
+            .of(
+                "host",
+                .object([
+                    .of("kernel", .string()), .of("source", .orNull(.words(["hooks", "tracepoints"]))),
+                    .of("merge_rules", .orNull(.string())), .of("stock", .words(["iter/task", "/proc"])),
+                ])),
+            .of("time", .string("ISO 8601 in UTC, at its end.")), .of("interval", .count("From 1 on.")),
+            .of("seconds", .number()),
+            .of("limit", .orNull(.count("vm.max_map_count."))),
+            .of(
+                "total",
+                .object([
+                    .of("processes", .count()), .of("vmas", .count()), .of("near_limit", .count()), .of("warnings", .count()),
+                    .of("swept", .count()), .since("0.2.0", "refused", .orNull(.count())),
+                    .of("boundaries", .orNull(.named("boundaries"))), .since("0.2.0", "gaps", .orNull(.named("gaps"))),
+                ])),
+            .since("0.2.0", "refused", .orNull(.array(.named("refusal")))),
+            .of("processes", .array(.object(process))), .of("others", .named("others")),
+            .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
+        ]),
+        definitions: [
+            (
+                "agreement",
+                .object([
+                    .of("checked", .count()), .of("agreed", .count()), .of("unexplained", .count()), .of("unjudged", .count()),
+                    .of("disagreements", .array(.string())),
+                ])
+            ),
+            ("audit", .object(["checked", "equal", "resynced"].map { .of($0, .count()) })),
+            (
+                "boundaries",
+                .object([
+                    .of("total", .count()), .of("blocked_by", .map(.count())), .of("recoverable", .count()),
+                    .of("age_seconds", .number("Since somebody looked.")),
+                ])
+            ),
+            ("gaps", .object([.of("total", .count())])),
+            ("refusal", ReportSchema.refusal),
+        ] + definitions)
+
+    private static let process: [JSONSchema.Member] = [
+        .of("pid", .count()), .of("namespace_pid", .count()), .of("comm", .string()), .of("uid", .count()),
+        .of("cgroup", .orNull(.string())), .of("threads", .count()), .of("exited", .bool()), .of("vmas", ReportSchema.vmaCount),
+        .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
+        .of("seconds_to_limit", .orNull(.number())), .of("boundaries", .orNull(.named("boundaries"))),
+        .since("0.2.0", "gaps", .orNull(.named("gaps"))), .since("0.2.0", "refused", .orNull(.count())),
+        .of("near_limit", .bool()), .of("flow", .orNull(.named("sums"))),
+    ]
+}
