@@ -82,7 +82,7 @@ static int keep(uint64_t wanted)
 	return syscall(SYS_capset, &head, sets) ? -errno : 0;
 }
 
-int vms_confine_reader(uint64_t memory)
+int vms_confine_reader(uint64_t memory, uint64_t files)
 {
 	static const struct sock_filter code[] = {
 		ONLY_HERE,
@@ -101,7 +101,7 @@ int vms_confine_reader(uint64_t memory)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -errno;
 	if ((error = limit(RLIMIT_AS, memory)) || (error = limit(RLIMIT_CORE, 0)) ||
-	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, 64)) ||
+	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, files)) ||
 	    (error = limit(RLIMIT_NPROC, 0)) || (error = limit(RLIMIT_CPU, 600)))
 		return error;
 	return filter(code, sizeof(code) / sizeof(*code));

@@ -168,31 +168,6 @@ int vms_open_below(int root, const char *path, bool links)
 	return reopen((int)syscall(SYS_openat2, root, path, &how, sizeof(how)));
 }
 
-#ifndef RESOLVE_CACHED
-#define RESOLVE_CACHED 0x20
-#endif
-
-int vms_open_cached(int root, const char *path, uint64_t inode, uint32_t major, uint32_t minor)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
-	};
-	struct statx status;
-	int place = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-
-	if (place < 0)
-		return -errno;
-	// Without a word to who may be behind the file system.
-	if (statx(place, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) ||
-	    status.stx_ino != inode || status.stx_dev_major != major ||
-	    status.stx_dev_minor != minor) {
-		close(place);
-		return -ESTALE;
-	}
-	return reopen(place);
-}
-
 int vms_open_link(const char *path)
 {
 	return reopen(open(path, O_PATH | O_CLOEXEC));

@@ -39,6 +39,8 @@ package final class Observation {
     private static let execTries = 100
     /// For the comparison in the end.
     private static let finalAuditTime: UInt64 = 2_000_000_000
+    /// For stacks that wait to be unwound then.
+    private static let finalStackTime: UInt64 = 10_000_000_000
     /// Who has asked for the end by a signal has it within a second.
     private static let finalTimeAfterSignal: UInt64 = 250_000_000
     /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.
@@ -55,7 +57,9 @@ package final class Observation {
         startTime = vms_monotonic_ns()
         deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
         // Before anything is opened that they have no business with.
-        stacks = StackTable(wantsNames: options.wantsStacks)
+        stacks = StackTable(
+            StackTable.Options(
+                wantsNames: options.wantsStacks, wantsLines: options.wantsLines, checksCode: !options.copiesStacks))
         kernel = Kernel()
         var choices = Probe.Options(
             followsChildren: followsChildren, wantsStacks: options.wantsStacks, copiesStacks: options.copiesStacks,
@@ -179,6 +183,7 @@ package final class Observation {
         }
         let final = wasStopped ? Self.finalTimeAfterSignal : Self.finalAuditTime
         deadline = vms_monotonic_ns() + final
+        probe.stackDeadline = min(probe.stackDeadline, vms_monotonic_ns() + (wasStopped ? final : Self.finalStackTime))
         grace = Self.signalGrace
         try audit(tries: Self.auditTries.final)
         endTime = vms_monotonic_ns()
@@ -186,6 +191,9 @@ package final class Observation {
         feed(.settled)
         if probe.unknownStacks > 0 {
             Console.warn("\(probe.unknownStacks) call stacks were not copied, to keep room for events: they show as …")
+        }
+        if probe.lateStacks > 0 {
+            Console.warn("\(probe.lateStacks) call stacks took too long to unwind: they show as …")
         }
         if Tuning.tellsCopies { Console.warn("copies: \(probe.copiesText ?? "none")") }
         if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }
@@ -225,6 +233,7 @@ package final class Observation {
         if stopSignal() != nil {
             wasStopped = true
             deadline = min(deadline, now + grace)
+            probe.stackDeadline = min(probe.stackDeadline, now + Self.finalTimeAfterSignal)
         }
         return now >= deadline
     }

@@ -6,7 +6,9 @@ import Glibc
 package enum Tuning {
     package static let option = "--debug-environment"
 
-    private static let names = ["VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS"]
+    private static let names = [
+        "VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS", "VMASCOPE_COPIES",
+    ]
 
     /// To be called before anything looks at the environment.
     package static func forget() { names.forEach { unsetenv($0) } }

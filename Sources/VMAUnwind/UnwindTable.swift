@@ -36,6 +36,9 @@ public final class UnwindTable {
             + (commonEntries.count + commonDebugEntries.count) * 256 + (go?.footprint ?? 0) + 512
     }
 
+    /// Whether it is of a Go program.
+    var isGo: Bool { go != nil }
+
     /// Whether there is any call-frame information.
     public var isEmpty: Bool { frames == nil && debugFrames == nil && go == nil }
 

@@ -59,10 +59,57 @@ private struct Walk {
             if let row { next = step(row, lookup) } else { next = followFramePointer(place, lookup) }
             switch next {
             case .frame: continue
-            case .end(let ending): return end(ending)
+            case .end(let ending):
+                // Code that was made at run time, or that changes stacks in its own way. What has tables, and none for
+                // this place, may be where a stack begins.
+                let isDark = place.map { $0.table.map(\.isGo) ?? true } ?? false
+                if isDark, ending != .complete, ending != .limit, scan(lookup) { return }
+                return end(ending)
             }
         }
         end(.unknown)
+    }
+
+    // MARK: by looking for it
+
+    /// Whether this walk may look for return addresses: it does so once.
+    private var mayScan = true
+    /// Words of the stack that are looked at, and of them such as have a walk begin there.
+    private static let (scannedWords, scannedStarts) = (512, 24)
+
+    /// Looks on the stack for a return address from which a walk by call-frame information comes to an end. It may be
+    /// one that a function has left there that has returned since: so all that it leads to is a guess.
+    private mutating func scan(_ lookup: (UInt64) -> CodePlace?) -> Bool {
+        guard mayScan, let stack = registers[Registers.Number.rsp] else { return false }
+        var starts = 0
+        let first = (stack &+ 7) & ~7
+        for index in 0 ..< UInt64(Self.scannedWords) {
+            let address = first &+ 8 &* index
+            guard let value = word(address), starts < Self.scannedStarts, steps > 0 else { return false }
+            guard value > 4096, let place = lookup(value &- 1), let table = place.table,
+                table.hasCall(before: value &- place.bias) == true,
+                table.row(at: value &- 1 &- place.bias, steps: &steps) != nil
+            else { continue }
+            starts += 1
+            var other = self
+            other.mayScan = false
+            other.isGuessed = true
+            other.kind = .caller
+            other.followedPointer = false
+            other.sources = InlineArray(repeating: Unwound.noInput)
+            other.registers = Registers()
+            other.registers[Registers.Number.rip] = value
+            other.registers[Registers.Number.rsp] = address &+ 8
+            other.registers[Registers.Number.rbp] = registers[Registers.Number.rbp]
+            other.use(source(at: address))
+            other.run(lookup)
+            steps = other.steps
+            if other.result.ending == .complete {
+                self = other
+                return true
+            }
+        }
+        return false
     }
 
     private enum Step {

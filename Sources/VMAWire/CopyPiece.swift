@@ -63,9 +63,13 @@ struct StackNames {
     /// From now on `key` means these addresses. Returns their name, and whether it is a new one.
     mutating func name(_ key: UInt64, _ addresses: [UInt64], _ interner: inout Interner) -> (StackID, isNew: Bool) {
         let id = interner.id(Self.hash(addresses))
+        name(key, id)
+        return (id, told.insert(id).inserted)
+    }
+
+    mutating func name(_ key: UInt64, _ id: StackID) {
         if copies.count >= Self.mostCopies { copies.removeAll(keepingCapacity: true) }
         copies[key] = id
-        return (id, told.insert(id).inserted)
     }
 
     mutating func id(_ key: UInt64, _ interner: inout Interner) -> StackID {

@@ -13,7 +13,7 @@ public struct WireDecoder {
     public var interners = Interners()
     private var stackNames = StackNames()
     /// Of files whose paths have been told: by what a path can be checked.
-    public private(set) var fileNumbers: [FileID: (inode: UInt64, device: UInt32)] = [:]
+    public private(set) var fileNumbers: [FileID: (inode: UInt64, device: UInt32, generation: UInt32)] = [:]
     /// The next number expected of each CPU.
     private var expected: [UInt32] = []
     /// Those of the record before, in memory that is used again, if nobody has kept them.
@@ -123,6 +123,9 @@ public struct WireDecoder {
         return (stack, isNew ? .stack(stack, addresses) : nil)
     }
 
+    /// From now on the copy with this key means a stack that has been told before.
+    public mutating func name(copy key: UInt64, _ stack: StackID) { stackNames.name(key, stack) }
+
     private func load<T: BitwiseCopyable>(
         _ record: UnsafeRawBufferPointer, _ type: T.Type, kind: UInt16
     ) throws(Failure) -> T {
@@ -212,7 +215,7 @@ public struct WireDecoder {
         let file = try load(record, vme_file.self, kind: 8)
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
         let id = interners.file(file.file, file.inode)
-        fileNumbers[id] = (file.number, file.device)
+        fileNumbers[id] = (file.number, file.device, file.generation)
         let path = withUnsafeBytes(of: file.path) { text($0[at...]) }
         return .file(
             id, path: FileName.text(path, magic: file.magic, number: file.number, flags: file.flags))

@@ -122,6 +122,9 @@ struct ObservationOptions: ParsableArguments {
     @Flag(help: "Do not copy stacks to unwind them: follow frame pointers, which most programs do not have.")
     var noCopies = false
 
+    @Flag(help: "Say at which line of which file each frame is, where debug information tells.")
+    var lines = false
+
     @Option(
         help: .init("Record everything in this file, for `vmascope report`.", valueName: "file"),
         completion: .file(extensions: ["vmt"]))
@@ -131,7 +134,7 @@ struct ObservationOptions: ParsableArguments {
 
     var settings: ObservationSettings {
         ObservationSettings(
-            duration: duration, source: source, wantsStacks: !noStacks, copiesStacks: !noCopies,
+            duration: duration, source: source, wantsStacks: !noStacks, copiesStacks: !noCopies, wantsLines: lines,
             record: record, output: output.settings)
     }
 }

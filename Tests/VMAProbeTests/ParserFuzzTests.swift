@@ -154,8 +154,9 @@ struct ParserFuzzTests {
                 FileRequest(kind: .mapped, pid: 1, path: "/x", start: 1, end: 2, identity: FileIdentity(device: 1, inode: 2))),
             .opened(key: 2, .another), .file(key: 3, .perfMap), .more(key: 4, .buildID([1, 2, 3]), place: 1),
             .moreFile(found: true),
-            .lookUp(id: 5, key: 6, isPlain: true, [NameRequest(address: 7, isCaller: true)]),
-            .names(id: 8, [NameAnswer(address: 9, isProgram: true, name: "x")]), .names(id: 10, nil),
+            .lookUp(id: 5, key: 6, .plain, [NameRequest(address: 7, isCaller: true)]),
+            .names(id: 8, [NameAnswer(address: 9, isProgram: true, name: "x", line: "a.c:1", inlined: [.init(name: "y")])]),
+            .names(id: 10, nil),
         ]
         for message in messages { #expect(HelperMessage(message.bytes) == message) }
         var trial = Trial("messages between processes", count: 3000)

@@ -47,12 +47,20 @@ __noinline int path_step(void)
 	return 0;
 }
 
-static __always_inline u32 inode_key(u64 inode)
+// What tells a file from others that come to lie at the same address, or get the same number: compilers remove
+// and write programs all the time.
+static __always_inline u64 file_mark(u64 inode)
 {
-	return (u32)(inode >> 3);
+	return inode ^ (u64)FIELD(struct inode, inode, i_generation) << 1;
 }
 
-// The bit of what is told of a file that says that it was told as deleted.
+static __always_inline u32 inode_key(u64 mark)
+{
+	return (u32)(mark >> 1);
+}
+
+// The bit of what is told of a file that says that it was told as deleted. No mark has it: an inode's address is a
+// multiple of eight.
 #define TOLD_DELETED 1
 
 // Whether a file that is in a tree has no name there any more (d_unlinked).
@@ -81,14 +89,15 @@ __noinline int tell_file(u64 file, u64 inode)
 {
 	struct scratch *s = scratch();
 	struct dentry *dentry, *root;
-	u64 seen = inode;
+	u64 seen = file_mark(inode);
 	int i;
 
 	if (!s)
 		return 0;
 	begin(&s->file.h, VME_FILE, 0, 0);
 	s->file.file = file;
-	s->file.inode = inode_key(inode);
+	s->file.inode = inode_key(seen);
+	s->file.generation = FIELD(struct inode, inode, i_generation);
 	s->file.number = FIELD(struct inode, inode, i_ino);
 	s->file.device = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
 	s->file.flags = 0;
@@ -149,15 +158,16 @@ __noinline u64 name_key(u64 anon_name)
 // or another file where a closed one was.
 static __always_inline bool knows_file(struct vme_row *row, u64 *inode)
 {
-	u64 file = row->file, *seen;
+	u64 file = row->file, mark, *seen;
 
 	row->inode = 0;
 	if (!file)
 		return true;
 	*inode = as_number(FIELD(struct file, file, f_inode));
-	row->inode = inode_key(*inode);
+	mark = file_mark(*inode);
+	row->inode = inode_key(mark);
 	seen = bpf_map_lookup_elem(&told, &file);
-	return seen && (*seen & ~(u64)TOLD_DELETED) == *inode;
+	return seen && (*seen & ~(u64)TOLD_DELETED) == mark;
 }
 
 // Whether what was told of the row's file still holds: it may have lost its name since. For rows that are read

@@ -13,7 +13,8 @@
 #define VMASCOPE_PATHS_H
 
 #define PATH_PROBES 4
-#define COPY_PIECES 17  // 64 KiB by pages, the first of which is begun anywhere
+#define COPY_MOST 65536
+#define COPY_PIECES 17  // COPY_MOST by pages, the first of which is begun anywhere
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -152,6 +153,10 @@ __noinline u64 copy_stack(u64 mm)
 	node = node_of(s->copy.space);  // what other paths of this address space have needed
 	if (node && node->want > s->path.want)
 		s->path.want = node->want;
+	// Many a path is gone along but once: where that is enough for the whole stack, all of it is copied. Of a stack
+	// that lies within a larger mapping, as a coroutine's, the end is not known.
+	if (end <= COPY_MOST)
+		s->path.want = COPY_MOST;
 	s->copy.rest = end > s->path.want;
 	if (end > s->path.want)
 		end = s->path.want;

@@ -31,8 +31,8 @@ bool vms_has_ended(int pid);
 // What a helper gives up for good. Each returns 0, or -errno, in which case it must not go on.
 //
 // The reader: no user of its own but nobody's (where it may change it), no capability, no file, no
-// network, no new process, `memory` bytes of address space.
-int vms_confine_reader(uint64_t memory);
+// network, no new process, `memory` bytes of address space, `files` descriptors.
+int vms_confine_reader(uint64_t memory, uint64_t files);
 // The opener: all but what opening files of other processes takes.
 int vms_confine_opener(void);
 
@@ -40,9 +40,6 @@ int vms_confine_opener(void);
 // RESOLVE_NO_MAGICLINKS). `links`: symbolic links within are followed. Regular files only, read only.
 // Returns a descriptor, or -errno; -EISDIR for what is not a regular file.
 int vms_open_below(int root, const char *path, bool links);
-// The same with links followed, if that takes no file system's answer, and what is there has this inode and
-// device; else -EAGAIN or -ESTALE.
-int vms_open_cached(int root, const char *path, uint64_t inode, uint32_t major, uint32_t minor);
 // Opens a link of /proc (map_files, exe) in the same way.
 int vms_open_link(const char *path);
 // A directory as a place only (O_PATH).

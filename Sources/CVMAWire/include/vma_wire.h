@@ -196,11 +196,11 @@ struct vme_file {
 	vme_u64 file;
 	vme_u32 inode;  // as in its rows
 	vme_u32 at;
-	vme_u64 number;  // i_ino
-	vme_u32 device;  // s_dev, as the kernel has it: 12 bits and 20
-	vme_u32 magic;   // of its file system
-	vme_u32 flags;   // enum vme_file_flags
-	vme_u32 reserved;
+	vme_u64 number;      // i_ino
+	vme_u32 device;      // s_dev, as the kernel has it: 12 bits and 20
+	vme_u32 magic;       // of its file system
+	vme_u32 flags;       // enum vme_file_flags
+	vme_u32 generation;  // i_generation: of those that have had this number
 	char path[VME_PATH_MAX];
 };
 

@@ -70,7 +70,8 @@ extension Owner.Signature {
 }
 
 /// A frame of a stack in words: `function (object)`, `function` of the program itself, `object+0xoffset`,
-/// or `…` where a frame was not seen.
+/// or `…` where a frame was not seen. A function that was put into the one that called it is `function (inlined)`, or
+/// `function (inlined, object)`; ` at file:line` may stand behind all that.
 public struct Frame: Sendable {
     public static let unseen = "…"
     /// Without its parameters; nil where it is not known.
@@ -82,11 +83,18 @@ public struct Frame: Sendable {
     public init(_ text: String) {
         isUnseen = text == Self.unseen
         if isUnseen { return }
+        let text = Self.withoutLine(text)
         if text.last == ")", let open = text.lastIndex(of: "("), open > text.startIndex {
             let space = text.index(before: open)
             if text[space] == " ", space > text.startIndex {
                 function = String(text[..<space])
-                object = String(text[text.index(after: open)...].dropLast())
+                let inside = text[text.index(after: open)...].dropLast()
+                if inside.hasPrefix(Self.inlined) {
+                    let rest = inside.dropFirst(Self.inlined.count)
+                    object = rest.hasPrefix(", ") ? String(rest.dropFirst(2)) : nil
+                } else {
+                    object = String(inside)
+                }
                 return
             }
         }
@@ -95,6 +103,19 @@ public struct Frame: Sendable {
         } else {
             function = text
         }
+    }
+
+    private static let inlined = "inlined"
+
+    private static func withoutLine(_ text: String) -> String {
+        guard let last = text.last, last.isASCII, last.isNumber, let colon = text.lastIndex(of: ":") else { return text }
+        var place = colon
+        // From behind: ` at ` before the file's name.
+        while place > text.startIndex {
+            place = text.index(before: place)
+            if text[place] == " ", text[..<place].hasSuffix(" at") { return String(text[..<place].dropLast(3)) }
+        }
+        return text
     }
 
     /// The C library, or the dynamic loader.

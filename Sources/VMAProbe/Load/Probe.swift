@@ -34,11 +34,16 @@ public final class Probe {
     /// The kernel's pointers to what `counts` has found.
     var flowKeys: [MMID: UInt64] = [:]
     private static let recordsPerRound = 20_000
+    /// Nanoseconds that a round may wait for stacks, during which it empties the ring.
+    private static let longestWait: UInt64 = 5_000_000
+    /// Records behind a copy of a stack that is being unwound.
+    private let backlog = Backlog()
+    private var isUnwinding = false
     /// Of all records so far.
     public private(set) var receivedBytes = 0
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {
-        decoder.fileNumbers[id].map { FileIdentity(kernelDevice: $0.device, inode: $0.inode) }
+        decoder.fileNumbers[id].map { FileIdentity(kernelDevice: $0.device, inode: $0.inode, generation: $0.generation) }
     }
 
     /// The first record that could not be read, in words.
@@ -146,7 +151,7 @@ public final class Probe {
     private func openRing() throws(ProbeError) {
         let callback: vms_record_fn = { context, data, size in
             let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
-            if !probe.isDiscarding { probe.receive(UnsafeRawBufferPointer(start: data, count: size)) }
+            if !probe.isDiscarding { probe.arrive(UnsafeRawBufferPointer(start: data, count: size)) }
             probe.budget -= 1
             return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
         }
@@ -156,6 +161,39 @@ public final class Probe {
     }
 
     // MARK: events
+
+    private func arrive(_ record: UnsafeRawBufferPointer) {
+        if isUnwinding || !backlog.isEmpty { backlog.append(record) } else { receive(record) }
+    }
+
+    /// Takes what is in the ring, and goes on with what waits, as far as stacks have been unwound. Returns whether
+    /// nothing waits any more.
+    private func consume() -> Bool {
+        vms_ring_consume(ring)
+        while budget > 0 {
+            if isUnwinding, !finishStack() { return false }
+            guard !backlog.isEmpty else { return true }
+            backlog.takeFirst(receive)
+            budget -= 1
+        }
+        return false
+    }
+
+    /// Takes the stack that is being unwound, if it is known now.
+    private func finishStack() -> Bool {
+        guard let copies, let found = copies.result(isHurried: backlog.size > SymbolLimits.backlog) else { return copies == nil }
+        isUnwinding = false
+        let named = decoder.name(copy: found.key, found.addresses)
+        if let event = named.event { deliver(event) }
+        copies.learn(named.stack, known: found.known)
+        return true
+    }
+
+    /// Waits for the unwinder, but not for long: the ring is to be emptied.
+    private func waitForStack() {
+        let sockets = (copies?.service.sockets ?? []) + [-1, -1]
+        _ = vms_wait(sockets[0], sockets[1], 1)
+    }
 
     private func receive(_ record: UnsafeRawBufferPointer) {
         receivedBytes += record.count
@@ -174,25 +212,36 @@ public final class Probe {
     }
 
     private func receive(_ piece: CopyPiece) {
-        guard let addresses = copies?.take(piece) else { return }
-        let named = decoder.name(copy: piece.key, addresses)
-        if let event = named.event { deliver(event) }
-        copies?.learn(named.stack, known: piece.known)
+        switch copies?.take(piece) {
+        case .known(let stack): decoder.name(copy: piece.key, stack)
+        case .begun:
+            isUnwinding = true
+            _ = finishStack()
+        case .nothing, nil: break
+        }
     }
 
     /// What is known of the processes is asked of `observer`, while records are read.
     public func unwind(with observer: Observer) {
         copies?.processes = StackCopies.Processes(
             image: { [unowned observer] in observer.image($0) }, path: { [unowned observer] in observer.files[$0] },
-            number: { [unowned self] in self.decoder.fileNumbers[$0].map { CodeFiles.Number(inode: $0.inode, device: $0.device) }
-            })
+            identity: { [unowned self] in self.identity($0) })
     }
+
+    /// After this time (CLOCK_MONOTONIC nanoseconds) no stack is waited for.
+    public var stackDeadline: UInt64 {
+        get { copies?.service.deadline ?? .max }
+        set { copies?.service.deadline = newValue }
+    }
+
+    /// Stacks of which nothing is known since unwinding them took too long.
+    public var lateStacks: Int { copies?.service.losses.late ?? 0 }
 
     /// Sections and attempts of whose stack nothing is known: it was lost, or not copied to spare the ring.
     public var unknownStacks: Int { decoder.unknownStacks }
 
     /// What came of copies of stacks, in words.
-    public var copiesText: String? { copies.map { "\($0.figures) evicted \($0.evicted)" } }
+    public var copiesText: String? { copies.map { "\($0.figures) \($0.service.losses) evicted \($0.evicted)" } }
 
     /// Opens the files with code that a process has mapped: later it may be gone.
     public func openCode(_ vmas: [VMA], _ pid: Int32) { copies?.open(vmas, tgid: UInt32(pid)) }
@@ -215,9 +264,13 @@ public final class Probe {
             waiting.forEach(body)
             waiting = []
             budget = Self.recordsPerRound
-            vms_ring_consume(ring)
+            let end = vms_monotonic_ns() + Self.longestWait
+            while true {
+                isEmpty = consume() && budget > 0
+                guard isUnwinding, budget > 0, vms_monotonic_ns() < end else { break }
+                waitForStack()
+            }
             deliver = { _ in }
-            isEmpty = budget > 0
         }
         return isEmpty
     }
@@ -387,7 +440,7 @@ public final class Probe {
                 }
             }
             budget = .max
-            vms_ring_consume(ring)
+            _ = consume()
             deliver = { _ in }
             if missing <= 0 { break }
         }

@@ -9,6 +9,8 @@ public final class StackTable {
     private struct Pending {
         var mm: MMID
         var stack: StackID
+        /// Of the process.
+        var command: String
         var frames: [Frame]
         /// Frames without an answer yet.
         var missing: Int
@@ -17,12 +19,31 @@ public final class StackTable {
     private struct Frame {
         var place: MappedPlace
         var asked: SymbolPlace?
-        var text: String?
+        /// Of the functions that were inlined there, the innermost first, and of the function itself.
+        var texts: [String] = []
 
         static var unseen: Frame {
-            Frame(place: MappedPlace(path: nil, fileOffset: 0, address: 0, mappingStart: 0), text: CallPath.unseenFrame)
+            Frame(place: MappedPlace(path: nil, fileOffset: 0, address: 0, mappingStart: 0), texts: [CallPath.unseenFrame])
+        }
+
+        var isUnseen: Bool { texts == [CallPath.unseenFrame] }
+    }
+
+    public struct Options: Sendable {
+        /// Starts the processes that find names.
+        public var wantsNames = true
+        /// Frames say at which line of which file they are, where that is known.
+        public var wantsLines = false
+        /// Addresses were found by frame pointers, and some may be none: a stack ends where there is no code.
+        public var checksCode = false
+
+        public init(wantsNames: Bool = true, wantsLines: Bool = false, checksCode: Bool = false) {
+            (self.wantsNames, self.wantsLines, self.checksCode) = (wantsNames, wantsLines, checksCode)
         }
     }
+    private let options: Options
+    /// Frames in code that programs have made, and of which they say nothing, by their names.
+    private var nameless: [String: Int] = [:]
 
     private var addresses: [StackID: [UInt64]] = [:]
     private var service: SymbolService?
@@ -42,9 +63,9 @@ public final class StackTable {
     /// Stacks that may wait for names, before others get none.
     private static let pendingLimit = 5000
 
-    /// - Parameter wantsNames: starts the processes that find names.
-    public init(wantsNames: Bool = true) {
-        if wantsNames { service = SymbolService() }
+    public init(_ options: Options = Options()) {
+        self.options = options
+        if options.wantsNames { service = SymbolService() }
     }
 
     public func note(_ event: Event) {
@@ -88,8 +109,24 @@ public final class StackTable {
         take(service?.giveUp() ?? [], body)
     }
 
+    /// How programs say what code they have made, for those that have frames without a name there.
+    private var hints: [String] {
+        nameless.filter { $0.value >= 10 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(3).map { command, count in
+            let how =
+                switch command {
+                case let name where name.hasPrefix("java"): "'jcmd PID Compiler.perfmap' has it written (JDK 17 and later)"
+                case let name where name.hasPrefix("node"): "node writes it with --perf-basic-prof"
+                case let name where name.hasPrefix("python"): "Python writes it with -X perf (3.12 and later)"
+                default: "some runtimes write it if they are told to"
+                }
+            return "\(command): \(count) frames lie in code that it has made, and have no names without /tmp/perf-PID.map: \(how)"
+        }
+    }
+
     /// One line for each reason for which names are missing, for people.
-    public var warnings: [String] {
+    public var warnings: [String] { reasons + hints }
+
+    private var reasons: [String] {
         guard let losses = service?.losses else { return [] }
         var lines: [String] = []
         if losses.another > 0 {
@@ -117,20 +154,20 @@ public final class StackTable {
         }
         // Of a copy that was left out, or lost, nothing is known.
         let addresses = addresses[stack] ?? [CallPath.unseen]
-        var new = Pending(mm: image.mm, stack: stack, frames: [], missing: 0)
+        var new = Pending(mm: image.mm, stack: stack, command: image.command, frames: [], missing: 0)
         let number = nextPending
         nextPending += 1
         let isCrowded = pending.count >= Self.pendingLimit
         for (index, address) in addresses.enumerated() {
             if address == CallPath.unseen {
-                if new.frames.last?.text != CallPath.unseenFrame { new.frames.append(.unseen) }
+                if new.frames.last?.isUnseen != true { new.frames.append(.unseen) }
                 continue
             }
             // A return address may be the first one after the mapping.
             let vma = image.layout.vma(containing: index > 0 ? address &- 1 : address)
             // The walk followed what was no frame pointer.
-            if index > 0, !(vma?.flags.contains(.exec) ?? false) {
-                if new.frames.last?.text != CallPath.unseenFrame { new.frames.append(.unseen) }
+            if options.checksCode, index > 0, !(vma?.flags.contains(.exec) ?? false) {
+                if new.frames.last?.isUnseen != true { new.frames.append(.unseen) }
                 break
             }
             var place = MappedPlace(
@@ -141,17 +178,20 @@ public final class StackTable {
             place.identity = vma.flatMap { identity($0.file) }
             place.toldAt = vma.flatMap { toldAt[$0.file] } ?? (0, 0)
             var frame = Frame(place: place)
-            if !isCrowded, let service, let key = service.key(place.file(Int32(truncatingIfNeeded: image.tgid))) {
+            if !isCrowded, let service,
+                let key = service.key(
+                    place.file(Int32(truncatingIfNeeded: image.tgid)), wantsDebug: options.wantsLines || !place.isLibc)
+            {
                 let asked = SymbolPlace(key: key, request: place.request(isCaller: index > 0))
                 if let answer = service.answer(asked) {
-                    frame.text = Self.text(place, answer)
+                    frame.texts = texts(place, answer)
                 } else {
                     frame.asked = asked
                     waiters[asked, default: []].append(number)
                     new.missing += 1
                 }
             } else {
-                frame.text = place.text(nil)
+                frame.texts = [place.text(nil)]
             }
             new.frames.append(frame)
         }
@@ -166,7 +206,7 @@ public final class StackTable {
                 guard var stack = pending[number] else { continue }
                 for index in stack.frames.indices where stack.frames[index].asked == place {
                     stack.frames[index].asked = nil
-                    stack.frames[index].text = Self.text(stack.frames[index].place, answer)
+                    stack.frames[index].texts = texts(stack.frames[index].place, answer)
                     stack.missing -= 1
                 }
                 guard stack.missing == 0 else {
@@ -180,22 +220,35 @@ public final class StackTable {
         }
     }
 
-    private static func text(_ place: MappedPlace, _ answer: SymbolService.Answer) -> String {
+    private func texts(_ place: MappedPlace, _ answer: SymbolService.Answer) -> [String] {
         switch answer {
-        case .name(let name): place.text(name)
-        case .none: place.text(nil)
-        case .another: place.text(nil, isAnother: true)
+        case .name(let name): place.texts(name, wantsLines: options.wantsLines)
+        case .none: [place.text(nil)]
+        case .another: [place.text(nil, isAnother: true)]
         }
     }
 
     private func tell(_ stack: Pending, _ body: (Event) -> Void) {
         var frames: [String] = []
         for frame in stack.frames {
-            let text = frame.text ?? frame.place.text(nil)
-            frames.append(text)
-            if Self.outermost.contains(text.prefix { $0 != " " }) { break }
+            if frame.texts.first?.hasPrefix("anon+0x") ?? false { nameless[stack.command, default: 0] += 1 }
+            for text in frame.texts.isEmpty ? [frame.place.text(nil)] : frame.texts {
+                // Go's function and the one that is called in its place by the other calling convention.
+                if let last = frames.last, Self.withoutConvention(last) == Self.withoutConvention(text), last != text { continue }
+                frames.append(text)
+            }
+            if let last = frames.last, Self.outermost.contains(last.prefix { $0 != " " }) { break }
         }
-        body(.frames(stack.mm, stack.stack, frames))
+        body(.frames(stack.mm, stack.stack, frames.map(Self.withoutConvention)))
+    }
+
+    /// `runtime.madvise`, whatever its calling convention (`runtime.madvise.abi0`).
+    private static func withoutConvention(_ text: String) -> String {
+        let function = text.prefix { $0 != " " }
+        for suffix in [".abi0", ".abiinternal"] where function.count > suffix.count && function.hasSuffix(suffix) {
+            return String(function.dropLast(suffix.count)) + String(text.dropFirst(function.count))
+        }
+        return text
     }
 
     /// They keep no frame pointer, so what seems to lie beyond them is chance.

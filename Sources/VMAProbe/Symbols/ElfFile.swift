@@ -1,10 +1,14 @@
 import CElf
+import CZlib
 import Glibc
+import VMAUnwind
 
 /// One open ELF file. What is damaged in it is as if it were not there.
 struct ElfFile: ~Copyable {
     private let elf: OpaquePointer
+    /// -1 of a file in memory.
     private let fd: Int32
+    private let memory: UnsafeMutableRawBufferPointer?
 
     /// What has been read of it, which libelf keeps; a section each time it is asked for.
     private final class Budget {
@@ -16,7 +20,9 @@ struct ElfFile: ~Copyable {
     /// Takes over `fd`. Nil if it is no ELF file.
     init?(owning fd: Int32) {
         elf_version(UInt32(EV_CURRENT))
-        guard Self.isOrdinary(fd) else {
+        var start = [UInt8](repeating: 0, count: MemoryLayout<Elf64_Ehdr>.size)
+        start.removeLast(start.count - max(0, pread(fd, &start, start.count, 0)))
+        guard Self.isOrdinary(start) else {
             close(fd)
             return nil
         }
@@ -29,27 +35,46 @@ struct ElfFile: ~Copyable {
         }
         self.elf = elf
         self.fd = fd
+        memory = nil
+    }
+
+    /// Of bytes that look like a file's. Nil if they are no ELF file.
+    init?(_ bytes: [UInt8]) {
+        elf_version(UInt32(EV_CURRENT))
+        guard Self.isOrdinary(bytes) else { return nil }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        memory.copyBytes(from: bytes)
+        let elf = elf_memory(memory.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+        guard let elf, elf_kind(elf) == ELF_K_ELF else {
+            elf_end(elf)
+            memory.deallocate()
+            return nil
+        }
+        self.elf = elf
+        fd = -1
+        self.memory = memory
     }
 
     /// Whether the numbers of its sections and segments are in its header, and not somewhere else, as those of
     /// 65,280 sections or more are, for which libelf would make room.
-    private static func isOrdinary(_ fd: Int32) -> Bool {
-        var wide = Elf64_Ehdr()
-        let size = MemoryLayout<Elf64_Ehdr>.size
-        guard pread(fd, &wide, size, 0) >= MemoryLayout<Elf32_Ehdr>.size else { return false }
-        return withUnsafeBytes(of: wide) { bytes in
-            guard bytes.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]), bytes[5] == 1 else {
-                return false
+    private static func isOrdinary(_ start: [UInt8]) -> Bool {
+        guard start.count >= MemoryLayout<Elf32_Ehdr>.size,
+            start.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]), start[5] == 1
+        else { return false }
+        return start.withUnsafeBytes { bytes in
+            if bytes[4] == 2, bytes.count >= MemoryLayout<Elf64_Ehdr>.size {
+                let wide = bytes.loadUnaligned(as: Elf64_Ehdr.self)
+                return (wide.e_shnum != 0 || wide.e_shoff == 0) && wide.e_phnum != 0xffff
             }
-            if bytes[4] == 2 { return (wide.e_shnum != 0 || wide.e_shoff == 0) && wide.e_phnum != 0xffff }
-            let narrow = bytes.load(as: Elf32_Ehdr.self)
+            let narrow = bytes.loadUnaligned(as: Elf32_Ehdr.self)
             return bytes[4] == 1 && (narrow.e_shnum != 0 || narrow.e_shoff == 0) && narrow.e_phnum != 0xffff
         }
     }
 
     deinit {
         elf_end(elf)
-        close(fd)
+        if fd >= 0 { close(fd) }
+        memory?.deallocate()
     }
 
     // MARK: segments
@@ -195,15 +220,76 @@ struct ElfFile: ~Copyable {
         return id
     }
 
+    // MARK: sections by name
+
+    private func isNamed(_ header: GElf_Shdr, _ name: String, _ names: Int) -> Bool {
+        header.sh_name > 0 && elf_strptr(elf, names, Int(header.sh_name)).map { strcmp($0, name) == 0 } ?? false
+    }
+
+    /// The symbols that a distribution has left in a stripped file (MiniDebugInfo), an ELF file packed by xz.
+    func packedSymbols() -> [UInt8] {
+        var names = 0
+        guard elf_getshdrstrndx(elf, &names) == 0 else { return [] }
+        var packed: [UInt8] = []
+        forEachSection { section, header in
+            guard packed.isEmpty, header.sh_size <= SymbolLimits.packedSymbols, isNamed(header, ".gnu_debugdata", names) else {
+                return
+            }
+            packed = bytes(section, header)
+        }
+        return packed
+    }
+
+    /// The sections of debug information, unpacked; none where they are more than is read of one file.
+    func debugSections() -> DebugSections {
+        var names = 0
+        guard elf_getshdrstrndx(elf, &names) == 0 else { return DebugSections() }
+        var found: [(path: WritableKeyPath<DebugSections, Section?>, section: OpaquePointer, header: GElf_Shdr)] = []
+        forEachSection { section, header in
+            guard header.sh_type != SHT_NOBITS, found.count < 64, let name = elf_strptr(elf, names, Int(header.sh_name)),
+                let known = DebugSections.names.first(where: { strcmp(name, $0.0) == 0 })
+            else { return }
+            found.append((known.1, section, header))
+        }
+        var room = SymbolLimits.debugSections
+        var sections = DebugSections()
+        for (path, section, header) in found where sections[keyPath: path] == nil {
+            guard header.sh_size <= room, let bytes = unpacked(section, header, most: room) else { return DebugSections() }
+            room -= UInt64(bytes.count)
+            sections[keyPath: path] = Section(address: 0, bytes: bytes)
+        }
+        return sections
+    }
+
+    /// Of a section that is not compressed its bytes; nil where that takes more than `most`.
+    private func unpacked(_ section: OpaquePointer, _ header: GElf_Shdr, most: UInt64) -> [UInt8]? {
+        guard header.sh_size <= SymbolLimits.table, header.sh_size <= budget.sections else { return nil }
+        budget.sections -= header.sh_size
+        guard let data = elf_getdata(section, nil), let start = data.pointee.d_buf else { return [] }
+        let bytes = UnsafeRawBufferPointer(start: start, count: data.pointee.d_size)
+        guard header.sh_flags & UInt64(SHF_COMPRESSED) != 0 else { return Array(bytes) }
+        let head = MemoryLayout<Elf64_Chdr>.size
+        guard bytes.count > head else { return [] }
+        let packed = bytes.loadUnaligned(as: Elf64_Chdr.self)
+        guard packed.ch_type == ELFCOMPRESS_ZLIB else { return [] }
+        // zlib packs no better than a thousandth.
+        guard packed.ch_size <= most, packed.ch_size / 1200 <= UInt64(bytes.count) else { return nil }
+        var result = uLongf(packed.ch_size)
+        let all = [UInt8](unsafeUninitializedCapacity: Int(packed.ch_size)) { buffer, count in
+            let from = bytes.baseAddress!.advanced(by: head).assumingMemoryBound(to: UInt8.self)
+            let ended = uncompress(buffer.baseAddress, &result, from, uLong(bytes.count - head))
+            count = ended == Z_OK ? Int(result) : 0
+        }
+        return all
+    }
+
     /// The name of the debug file and the CRC-32 of its bytes.
     func debugLink() -> (name: [UInt8], checksum: UInt32)? {
         var names = 0
         guard elf_getshdrstrndx(elf, &names) == 0 else { return nil }
         var link: ([UInt8], UInt32)?
         forEachSection { section, header in
-            guard link == nil, header.sh_size < 4096, header.sh_name > 0,
-                let name = elf_strptr(elf, names, Int(header.sh_name)), strcmp(name, ".gnu_debuglink") == 0
-            else { return }
+            guard link == nil, header.sh_size < 4096, isNamed(header, ".gnu_debuglink", names) else { return }
             let content = bytes(section, header)
             let text = content.prefix { $0 != 0 }
             guard !text.isEmpty, content.count >= 8, text.count <= content.count - 5, text.count <= 255,

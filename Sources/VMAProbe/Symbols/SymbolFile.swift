@@ -1,5 +1,6 @@
 import CZlib
 import Glibc
+import VMAUnwind
 
 /// What is known of one mapped file.
 final class SymbolFile {
@@ -7,6 +8,10 @@ final class SymbolFile {
     let isProgram: Bool
     private let segments: [Segment]
     private let symbols: SymbolTable
+    /// Of what is not in `symbols`.
+    private let moreSymbols: SymbolTable
+    private let debug: DebugInfo?
+    private let debugBytes: Int
     /// What to add to an address of ours to find it in `symbols`: a debug file may have been
     /// made before its program was moved by prelink.
     private let shift: UInt64
@@ -14,36 +19,47 @@ final class SymbolFile {
     private var textBytes = 0
     private static let mostTexts = 4 << 20
 
-    var footprint: Int { symbols.footprint + 1024 }
+    var footprint: Int { symbols.footprint + moreSymbols.footprint + debugBytes + 1024 }
 
     /// Of a file that is no ELF file.
     init() {
         isProgram = false
         segments = []
         symbols = SymbolTable()
+        moreSymbols = SymbolTable()
+        debug = nil
+        debugBytes = 0
         shift = 0
     }
 
     /// Opens a debug file in one of its places.
     typealias Opener = (MoreFile, _ place: Int) -> Int32?
 
-    init(_ elf: consuming ElfFile, openDebug: Opener) {
+    /// - Parameter wantsDebug: reads debug information, too.
+    init(_ elf: consuming ElfFile, wantsDebug: Bool = true, openDebug: Opener) {
         isProgram = elf.isProgram()
         segments = elf.segments()
         var symbols = elf.symbols(exported: false)
+        var more = SymbolTable()
         var shift: UInt64 = 0
-        if symbols.isEmpty, let debug = Self.debugFile(of: elf, openDebug) {
-            symbols = debug.symbols(exported: false)
-            if let ours = segments.first, let theirs = debug.segments().first {
-                shift = theirs.address &- ours.address
-            }
+        var sections = wantsDebug ? elf.debugSections() : DebugSections()
+        if symbols.isEmpty || wantsDebug && sections.info == nil, let debug = Self.debugFile(of: elf, openDebug) {
+            if let ours = segments.first, let theirs = debug.segments().first { shift = theirs.address &- ours.address }
+            if wantsDebug, shift == 0 || symbols.isEmpty { sections = debug.debugSections() }
+            if symbols.isEmpty { symbols = debug.symbols(exported: false) } else { shift = 0 }
         }
         if symbols.isEmpty {
-            symbols = elf.symbols(exported: true)
             shift = 0
+            if let bytes = XZ.bytes(elf.packedSymbols(), most: SymbolLimits.unpackedSymbols), let packed = ElfFile(bytes) {
+                symbols = packed.symbols(exported: false)
+            }
+            more = elf.symbols(exported: true)
         }
         self.symbols = symbols
+        moreSymbols = more
         self.shift = shift
+        debugBytes = sections.bytes
+        debug = DebugInfo(sections, budget: SymbolLimits.debugEntries)
     }
 
     /// The file's own address of what lies at `offset` in it.
@@ -65,14 +81,35 @@ final class SymbolFile {
 
     /// The function at an address of the file, for people; `isPlain`: as the file has it.
     func function(at address: UInt64, isPlain: Bool = false) -> String? {
-        guard let name = symbols.name(at: address &+ shift) else { return nil }
-        if isPlain { return name }
+        guard let name = symbols.name(at: address &+ shift) ?? moreSymbols.name(at: address) else { return nil }
+        return isPlain ? name : text(name)
+    }
+
+    private func text(_ name: String) -> String {
         if let text = texts[name] { return text }
         let text = Demangler.text(name)
         if textBytes > Self.mostTexts { (texts, textBytes) = ([:], 0) }
         texts[name] = text
         textBytes += name.utf8.count + text.utf8.count
         return text
+    }
+
+    /// The same with what debug information says: the line, and functions that were inlined there.
+    func answer(at address: UInt64, place: UInt64) -> NameAnswer {
+        var answer = NameAnswer(address: place, isProgram: isProgram, name: function(at: address))
+        guard let found = debug?.functions(at: address &+ shift), let outer = found.last else { return answer }
+        answer.name = answer.name ?? text(outer.name)
+        answer.line = Self.line(outer)
+        answer.inlined = found.dropLast().prefix(SymbolLimits.inlined).map { function in
+            NameAnswer.Inlined(name: text(function.name).cut(to: SymbolLimits.inlinedName), line: Self.line(function))
+        }
+        return answer
+    }
+
+    private static func line(_ function: DebugInfo.Function) -> String? {
+        guard let file = function.file, let line = function.line, line > 0 else { return nil }
+        let name = file.lastIndex(of: "/").map { file[file.index(after: $0)...] } ?? file[...]
+        return name.isEmpty ? nil : String(name).cut(to: SymbolLimits.source) + ":\(line)"
     }
 
     // MARK: debug files
@@ -110,4 +147,8 @@ final class SymbolFile {
         }
         return nil
     }
+}
+
+extension DebugSections {
+    fileprivate var bytes: Int { Self.names.reduce(0) { $0 + (self[keyPath: $1.1]?.count ?? 0) } }
 }

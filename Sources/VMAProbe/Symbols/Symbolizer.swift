@@ -23,6 +23,9 @@ struct MappedPlace {
             kind: .mapped, pid: pid, path: path, start: mappingStart, end: mappingEnd, identity: identity, toldAt: toldAt)
     }
 
+    /// The C library, whose own functions that are inlined tell nobody anything.
+    var isLibc: Bool { path.map { Frame("f (\(object($0)))").isLibc } ?? false }
+
     /// Whether what is mapped has a path of its own: memory files have names only.
     private var isOfFile: Bool {
         guard let path else { return false }
@@ -40,6 +43,22 @@ struct MappedPlace {
     func text(_ answer: NameAnswer?, isAnother: Bool = false) -> String {
         let text = Self.printable(plainText(answer) + (isAnother ? " (another file now)" : ""))
         return text == CallPath.unseenFrame ? "?" : text
+    }
+
+    /// The same with functions that were inlined there before it, the innermost first.
+    ///
+    /// - Parameter wantsLines: with `at file:line` behind each, where that is known.
+    func texts(_ answer: NameAnswer?, isAnother: Bool = false, wantsLines: Bool) -> [String] {
+        guard let answer, !isAnother, isOfFile else { return [text(answer, isAnother: isAnother)] }
+        func with(_ line: String?, _ text: String) -> String {
+            guard wantsLines, let line else { return text }
+            return text + " at " + Self.printable(line)
+        }
+        // Within the C library they are its own names for what everybody knows by another.
+        let plain = text(answer)
+        guard !answer.inlined.isEmpty, !isLibc else { return [with(answer.line, plain)] }
+        let inside = answer.isProgram ? " (inlined)" : " (inlined, \(object(path ?? "")))"
+        return answer.inlined.map { with($0.line, Self.printable($0.name + inside)) } + [with(answer.line, plain)]
     }
 
     private func plainText(_ answer: NameAnswer?) -> String {
@@ -95,6 +114,6 @@ final class Symbolizer {
             keys[request] = known
         }
         guard let known, known.opening == .opened else { return place.text(nil, isAnother: known?.opening == .another) }
-        return place.text(engine.names(known.key, [place.request(isCaller: isCaller)], isPlain: false)?.first)
+        return place.text(engine.names(known.key, [place.request(isCaller: isCaller)], .all)?.first)
     }
 }

@@ -1,11 +1,12 @@
 import CSystem
 import CVMAWire
+import Glibc
 import VMACore
 import VMAUnwind
 import VMAWire
 
-/// From copies of stacks, as they come from the kernel's side, to call paths: puts their pieces together, unwinds
-/// them by what is mapped in the process at that time, and teaches the kernel's side which paths are known.
+/// From copies of stacks, as they come from the kernel's side, to call paths: puts their pieces together, has them
+/// unwound by what is mapped in the process at that time, and teaches the kernel's side which paths are known.
 ///
 /// A copy holds whatever the program had on its stack. It is cleared when it has been unwound, and nothing but
 /// addresses goes on from here.
@@ -14,27 +15,47 @@ final class StackCopies {
     struct Processes {
         var image: (MMID) -> Image?
         var path: (FileID) -> String?
-        var number: (FileID) -> CodeFiles.Number?
+        var identity: (FileID) -> FileIdentity?
     }
 
     struct Figures: Equatable {
         /// Copies that have come, and their bytes.
         var copies = 0
         var bytes = 0
-        /// Of them: unwound up to their end; cut where the copy ended.
+        /// Of them: known by the time that they were read; unwound up to their end; cut where the copy ended.
+        var repeated = 0
         var complete = 0
         var cut = 0
         /// Of a path that was known already: all, and those of another stack than it said.
         var checked = 0
         var wrong = 0
+        /// Nanoseconds from a copy to its stack, all together.
+        var waited: UInt64 = 0
     }
 
     private(set) var figures = Figures()
     var processes: Processes?
-    private let files = CodeFiles()
+    let service = UnwindService()
     private var tree: PathTree
     /// Copies of which pieces are still to come, by their keys.
     private var partial: [UInt64: Copy] = [:]
+    /// The numbers of files at `service`, by the kernel's `struct file`, of which each process has its own.
+    private var keys = NumberTable()
+
+    /// What is being unwound: of the copy, all but its bytes; and the value of each input, should it be one.
+    private final class Asked {
+        let piece: CopyPiece
+        var words: [UInt64]
+        let isSure: Bool
+        let since: UInt64
+
+        init(_ piece: CopyPiece, _ words: [UInt64], isSure: Bool, since: UInt64) {
+            (self.piece, self.words, self.isSure, self.since) = (piece, words, isSure, since)
+        }
+
+        deinit { words.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
+    }
+    private var asked: Asked?
 
     /// What the last copy has taught, but for the name of its stack.
     private var lesson: (path: UInt64, inputs: [(PathTree.Input, UInt64)])?
@@ -46,8 +67,13 @@ final class StackCopies {
 
     /// The pieces until now, with zeros between them, and where they are.
     private final class Copy {
-        var bytes: [UInt8] = []
+        var bytes: [UInt8]
         var pieces: [Range<Int>] = []
+
+        init(capacity: Int) {
+            bytes = []
+            bytes.reserveCapacity(capacity)
+        }
 
         deinit { bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
 
@@ -65,66 +91,147 @@ final class StackCopies {
     /// - Parameter memory: of the map `paths`.
     init(_ memory: UnsafeMutableRawPointer) { tree = PathTree(memory) }
 
-    /// Returns the addresses of the path, innermost first, when all pieces have come, in the form of
-    /// `Event.stack`.
-    func take(_ piece: CopyPiece) -> [UInt64]? {
-        if piece.offset == 0, !piece.hasMore { return unwind(piece, piece.bytes, [0 ..< piece.bytes.count]) }
+    enum Taken {
+        /// More pieces are to come, or will not.
+        case nothing
+        /// The path has been learned since it was copied.
+        case known(StackID)
+        /// It is being unwound: `result` has to be asked until it comes, and no record must be read before.
+        case begun
+    }
+
+    /// Has a copy unwound when all of its pieces have come.
+    func take(_ piece: CopyPiece) -> Taken {
         if piece.offset == 0 {
             // Those whose rest was lost.
             if partial.count >= Self.mostPartial { partial = [:] }
-            partial[piece.key] = Copy()
+            partial[piece.key] = Copy(capacity: piece.hasMore ? Self.mostBytes : piece.bytes.count)
         }
-        guard let copy = partial[piece.key], copy.bytes.count <= piece.offset, piece.offset <= Self.mostBytes else {
+        guard let copy = partial[piece.key], copy.bytes.count <= piece.offset,
+            piece.offset + piece.bytes.count <= Self.mostBytes
+        else {
             partial[piece.key] = nil
-            return nil
+            return .nothing
         }
         copy.append(piece)
-        guard !piece.hasMore else { return nil }
+        guard !piece.hasMore else { return .nothing }
         partial[piece.key] = nil
-        return copy.bytes.withUnsafeBytes { unwind(piece, $0, copy.pieces) }
+        figures.copies += 1
+        figures.bytes += copy.bytes.count
+        // Others came by while it was unwound for the first time.
+        if piece.known == 0, let stack = known(piece, copy) {
+            figures.repeated += 1
+            return .known(stack)
+        }
+        begin(piece, copy)
+        return .begun
+    }
+
+    private func known(_ piece: CopyPiece, _ copy: Copy) -> StackID? {
+        copy.bytes.withUnsafeBytes { bytes in
+            tree.find(piece.path) { input in
+                if input >= PathTree.firstRegister {
+                    let register = Int(input - PathTree.firstRegister)
+                    return register < piece.registers.count ? piece.registers[register] : nil
+                }
+                let offset = 8 * Int(input)
+                return offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
+            }
+        }
     }
 
     var evicted: Int { tree.evicted }
 
-    /// Opens the files with code among what has been mapped.
+    /// Has the files with code opened among what has been mapped: later the process may be gone.
     func open(_ vmas: [VMA], tgid: UInt32) {
-        for vma in vmas where vma.file != 0 && vma.flags.contains(.exec) && !files.knows(vma.file) {
-            _ = files.file(vma, tgid: tgid, path: processes?.path(vma.file), number: processes?.number(vma.file))
+        for vma in vmas where vma.file != 0 && vma.flags.contains(.exec) && keys[UInt64(vma.file)] == 0 {
+            _ = key(vma, tgid, vms_monotonic_ns())
         }
+    }
+
+    private func key(_ vma: VMA, _ tgid: UInt32, _ now: UInt64) -> UInt32 {
+        let identity = processes?.identity(vma.file)
+        func request() -> FileRequest {
+            var today = timespec()
+            clock_gettime(CLOCK_REALTIME, &today)
+            return FileRequest(
+                kind: .mapped, pid: Int32(truncatingIfNeeded: tgid), path: processes?.path(vma.file) ?? "", start: vma.start,
+                end: vma.end, identity: identity, toldAt: (Int64(today.tv_sec), Int64(today.tv_nsec)))
+        }
+        let key = service.key(request(), identity, now)
+        keys[UInt64(vma.file)] = key
+        return key
     }
 
     // MARK: one copy
 
-    private func unwind(_ piece: CopyPiece, _ bytes: UnsafeRawBufferPointer, _ pieces: [Range<Int>]) -> [UInt64] {
-        lesson = nil
-        figures.copies += 1
-        figures.bytes += bytes.count
-        let at = piece.registers
-        func register(_ register: vme_register) -> UInt64 { at[Int(register.rawValue)] }
-        let registers = Registers(
-            rip: register(VME_IP), rsp: register(VME_SP), rbp: register(VME_BP), rbx: register(VME_BX),
-            r12: register(VME_R12), r13: register(VME_R13), r14: register(VME_R14), r15: register(VME_R15))
+    private func begin(_ piece: CopyPiece, _ copy: Copy) {
+        let now = vms_monotonic_ns()
         let image = processes?.image(piece.mm)
-        let stacks = pieces.map { range in
-            StackCopy(base: piece.stackPointer &+ UInt64(range.lowerBound), bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        let words = copy.bytes.withUnsafeBytes { bytes in
+            (0 ..< bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
         }
-        let unwound = Unwinder.unwind(registers, stacks: stacks) { address in
-            image.flatMap { place(of: address, $0, piece.tgid) }
-        }
-        learn(piece, bytes, unwound, isSure: image?.isComplete ?? false)
-        return Self.addresses(unwound)
+        var piece = piece
+        // Valid as long as the record is.
+        piece.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+        let begun = Asked(piece, words, isSure: image?.isComplete ?? false, since: now)
+        var request = UnwindRequest(registers: piece.registers, pieces: copy.pieces)
+        if let image { request.mappings = mappings(image, piece, begun.words, now) }
+        // The service clears it.
+        swap(&request.bytes, &copy.bytes)
+        asked = begun
+        service.ask(request, piece.tgid, now)
     }
 
-    private func place(of address: UInt64, _ image: Image, _ tgid: UInt32) -> CodePlace? {
-        guard let vma = image.layout.vma(containing: address), vma.flags.contains(.exec) else { return nil }
-        guard let file = files.file(vma, tgid: tgid, path: processes?.path(vma.file), number: processes?.number(vma.file)),
-            let inFile = file.address(ofOffset: address &- vma.start &+ vma.pgoff << UInt64(AddressRange.pageShift))
-        else { return CodePlace(table: nil, bias: 0) }
-        return CodePlace(table: file.table, bias: address &- inFile)
+    /// Where the code lies to which a register or a word of the stack points: no walk comes anywhere else.
+    private func mappings(_ image: Image, _ piece: CopyPiece, _ words: [UInt64], _ now: UInt64) -> [UnwindRequest.Mapping] {
+        var found = RangeSet()
+        var all: [UnwindRequest.Mapping] = []
+        func look(_ address: UInt64) {
+            // Behind the last address of a process, and before the first that it can map.
+            guard address >= 0x1000, address < 1 << 56, !found.contains(address), all.count < UnwindRequest.mappingLimit,
+                let vma = image.layout.vma(containing: address)
+            else { return }
+            found.insert(vma.start, vma.end)
+            guard vma.flags.contains(.exec) else { return }
+            var key: UInt32 = 0
+            if vma.file != 0 {
+                key = keys[UInt64(vma.file)]
+                if key == 0 { key = self.key(vma, piece.tgid, now) }
+            }
+            all.append(
+                UnwindRequest.Mapping(
+                    start: vma.start, end: vma.end, fileOffset: vma.pgoff << UInt64(AddressRange.pageShift), key: key))
+        }
+        for index in piece.registers.indices { look(piece.registers[index]) }
+        // A return address may be the first one behind its function's mapping.
+        for word in words {
+            look(word)
+            if word & 0xfff == 0 { look(word &- 1) }
+        }
+        return all.sorted { $0.start < $1.start }
     }
 
-    private func learn(_ piece: CopyPiece, _ bytes: UnsafeRawBufferPointer, _ unwound: Unwound, isSure: Bool) {
-        switch unwound.ending {
+    /// The addresses of the path that was begun with, innermost first, in the form of `Event.stack`, and what a
+    /// section or an attempt will call it by; nil while it is not known.
+    ///
+    /// - Parameter isHurried: nothing is waited for.
+    func result(isHurried: Bool) -> (key: UInt64, known: StackID, addresses: [UInt64])? {
+        guard let task = asked else { return nil }
+        let now = vms_monotonic_ns()
+        var progress = service.advance(now)
+        if isHurried, case .pending = progress { progress = service.giveUp() }
+        guard case .done(let reply) = progress else { return nil }
+        figures.waited += now - task.since
+        asked = nil
+        lesson = nil
+        if let reply { learn(task, reply) }
+        return (task.piece.key, task.piece.known, reply.map(Self.addresses) ?? [CallPath.unseen])
+    }
+
+    private func learn(_ task: Asked, _ reply: UnwindReply) {
+        let piece = task.piece
+        switch reply.ending {
         case .complete: figures.complete += 1
         case .cut(let wanted):
             figures.cut += 1
@@ -137,14 +244,17 @@ final class StackCopies {
         case .unknown, .limit: break
         }
         // What is mapped there may not be known yet.
-        guard isSure, !unwound.inputs.contains(Unwound.unnamedInput) else { return }
-        lesson = (piece.path, unwound.inputs.compactMap { input in value(of: input, piece, bytes).map { (input, $0) } })
-    }
-
-    private func value(of input: PathTree.Input, _ piece: CopyPiece, _ bytes: UnsafeRawBufferPointer) -> UInt64? {
-        if input >= PathTree.firstRegister { return piece.registers[Int(input - PathTree.firstRegister)] }
-        let offset = 8 * Int(input)
-        return offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
+        guard task.isSure, !reply.inputs.contains(Unwound.unnamedInput) else { return }
+        lesson = (
+            piece.path,
+            reply.inputs.compactMap { input in
+                if input >= PathTree.firstRegister {
+                    let register = Int(input - PathTree.firstRegister)
+                    return register < piece.registers.count ? (input, piece.registers[register]) : nil
+                }
+                return Int(input) < task.words.count ? (input, task.words[Int(input)]) : nil
+            }
+        )
     }
 
     /// From now on the kernel's side calls the path that was taken last by this name.
@@ -163,7 +273,7 @@ final class StackCopies {
     }
 
     /// A frame that is not a call's is told one byte further on: whoever reads it goes one back.
-    static func addresses(_ unwound: Unwound) -> [UInt64] {
+    static func addresses(_ unwound: UnwindReply) -> [UInt64] {
         var addresses: [UInt64] = []
         addresses.reserveCapacity(unwound.frames.count + 1)
         var isGuessed = false
@@ -174,5 +284,31 @@ final class StackCopies {
         }
         if unwound.ending != .complete { addresses.append(CallPath.unseen) }
         return addresses
+    }
+}
+
+/// Ranges of addresses that do not overlap.
+private struct RangeSet {
+    private var ranges: [(start: UInt64, end: UInt64)] = []
+    /// Where the last one was found.
+    private var last: (start: UInt64, end: UInt64) = (0, 0)
+
+    mutating func contains(_ address: UInt64) -> Bool {
+        if address >= last.start, address < last.end { return true }
+        let at = place(address)
+        guard at > 0, address < ranges[at - 1].end else { return false }
+        last = ranges[at - 1]
+        return true
+    }
+
+    mutating func insert(_ start: UInt64, _ end: UInt64) { ranges.insert((start, end), at: place(start)) }
+
+    private func place(_ address: UInt64) -> Int {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].start <= address { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -7,7 +7,7 @@ final class UnwindFile {
     private let bytes: FileBytes
 
     /// Takes over `fd`. Nil if it is no ELF file of this machine.
-    init?(owning fd: Int32, path: String) {
+    init?(owning fd: Int32) {
         let bytes = FileBytes(OpenFile(fd))
         guard let image = UnwindImage(bytes) else { return nil }
         (self.image, self.bytes) = (image, bytes)

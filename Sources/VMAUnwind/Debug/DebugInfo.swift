@@ -19,6 +19,8 @@ public final class DebugInfo {
     private var abbreviations: [UInt64: [UInt64: Abbreviation]] = [:]
     var linePrograms: [UInt64: DebugLines] = [:]
     private var answers: [UInt64: [Function]] = [:]
+    /// Entries that may still be read, of all lookups: a file can have more than anybody waits for.
+    private var budget: Int
 
     /// A range of addresses, and the offset in .debug_info of whose it is.
     private struct Span {
@@ -35,7 +37,10 @@ public final class DebugInfo {
     private static let mostAnswers = 1 << 14
 
     /// Nil if there is no debug information.
-    public init?(_ sections: DebugSections) {
+    ///
+    /// - Parameter budget: entries that are read at most; when there are none left, nothing more is found.
+    public init?(_ sections: DebugSections, budget: Int = 20_000_000) {
+        self.budget = budget
         guard let info = sections.info, sections.abbreviations != nil else { return nil }
         self.sections = sections
         self.info = info
@@ -58,6 +63,7 @@ public final class DebugInfo {
     }
 
     private func find(_ address: UInt64) -> [Function] {
+        guard budget > 0 else { return [] }
         guard let place = unit(holding: address), let unit = unit(at: place),
             let function = Self.holding(address, in: functions(of: unit))
         else { return [] }
@@ -97,7 +103,8 @@ public final class DebugInfo {
         var spans: [Span] = []
         var offset = 0
         for _ in 0 ..< Self.mostUnits {
-            guard spans.count < Self.mostSpans, let header = DebugUnit.header(info, at: offset) else { break }
+            budget -= 1
+            guard spans.count < Self.mostSpans, budget > 0, let header = DebugUnit.header(info, at: offset) else { break }
             if header.isWhole, let (unit, first) = read(header) {
                 for range in ranges(of: first, unit) {
                     spans.append(Span(start: range.lowerBound, end: range.upperBound, offset: header.start))
@@ -216,6 +223,8 @@ public final class DebugInfo {
             let before = cursor.offset
             var isNull = false
             let entry = DebugEntry.read(&cursor, window, unit, isNull: &isNull)
+            budget -= 1
+            guard budget > 0 else { return }
             if entry == nil, !isNull {
                 let size = cursor.bytes.count
                 guard window + size < unit.end, cursor.failed, before > 0 || size < 1 << 22 else { return }

@@ -14,7 +14,7 @@ public struct DebugSections {
     public init() {}
 
     /// By their names in the file.
-    static var names: [(String, WritableKeyPath<DebugSections, Section?>)] {
+    public static var names: [(String, WritableKeyPath<DebugSections, Section?>)] {
         [
             (".debug_info", \.info), (".debug_abbrev", \.abbreviations), (".debug_str", \.strings),
             (".debug_line_str", \.lineStrings), (".debug_str_offsets", \.stringOffsets), (".debug_addr", \.addresses),

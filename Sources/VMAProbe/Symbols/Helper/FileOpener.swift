@@ -103,11 +103,13 @@ struct FileOpener {
         // gnu_dev_major(3), gnu_dev_minor(3)
         let major = device >> 8 & 0xfff | device >> 32 & ~0xfff
         let minor = device & 0xff | device >> 12 & ~0xff
-        if FileIdentity(device: major << 32 | minor & 0xffff_ffff, inode: UInt64(status.st_ino)) == identity { return true }
+        if identity.hasNumber(of: FileIdentity(device: major << 32 | minor & 0xffff_ffff, inode: UInt64(status.st_ino))) {
+            return true
+        }
         // Some file systems (btrfs, overlayfs) tell stat(2) another device than they map: map it, and see.
         guard let page = mmap(nil, 1, PROT_READ, MAP_PRIVATE, fd, 0), page != MAP_FAILED else { return false }
         defer { munmap(page, 1) }
-        return ownMapping(UInt64(UInt(bitPattern: page))) == identity
+        return ownMapping(UInt64(UInt(bitPattern: page)))?.hasNumber(of: identity) ?? false
     }
 
     /// Of a mapping of ours, as /proc/self/maps tells it.

@@ -3,15 +3,22 @@ public struct FileIdentity: Hashable, Sendable {
     /// Major number × 2³² + minor number.
     public var device: UInt64
     public var inode: UInt64
+    /// Tells apart the files that have had that number one after the other. The kernel says it of what is mapped;
+    /// stat(2) does not.
+    public var generation: UInt32
 
-    public init(device: UInt64, inode: UInt64) {
-        (self.device, self.inode) = (device, inode)
+    public init(device: UInt64, inode: UInt64, generation: UInt32 = 0) {
+        (self.device, self.inode, self.generation) = (device, inode, generation)
     }
 
     /// - Parameter kernelDevice: a `dev_t` as the kernel has it within: twenty bits are the minor number.
-    public init(kernelDevice: UInt32, inode: UInt64) {
-        self.init(device: UInt64(kernelDevice >> 20) << 32 | UInt64(kernelDevice & 0xfffff), inode: inode)
+    public init(kernelDevice: UInt32, inode: UInt64, generation: UInt32 = 0) {
+        self.init(
+            device: UInt64(kernelDevice >> 20) << 32 | UInt64(kernelDevice & 0xfffff), inode: inode, generation: generation)
     }
+
+    /// Whether it has the same number now.
+    func hasNumber(of other: FileIdentity) -> Bool { (device, inode) == (other.device, other.inode) }
 }
 
 /// A file that has to do with a process, to be opened for its symbols.
@@ -82,18 +89,37 @@ struct NameRequest: Hashable, Sendable {
     var isCaller: Bool
 }
 
+/// How much of a file is read for its names.
+enum NameDepth: UInt8, Sendable {
+    /// As linkers have them.
+    case plain = 1
+    /// As people have them.
+    case names
+    /// And what debug information says: lines, and what was inlined.
+    case all
+}
+
 struct NameAnswer: Equatable, Sendable {
+    /// A function that the compiler has put into another one.
+    struct Inlined: Equatable, Sendable {
+        var name: String
+        var line: String?
+    }
+
     /// The file's own address of the place.
     var address: UInt64
     var isProgram: Bool
     var name: String?
+    /// `file:line`, if that is known.
+    var line: String?
+    /// The innermost first.
+    var inlined: [Inlined] = []
 }
 
 /// What observer, opener and reader say to each other. All three are one executable, so there is one version;
 /// each message begins with it all the same, and with its kind. Numbers are little endian.
 ///
-/// Kinds from 16 on are the unwinder's: registers, a copy of up to 64 KiB of a stack, and mappings with the
-/// keys of their files, for which the reader answers addresses.
+/// Kinds from 16 on are the unwinder's (`UnwindMessage`).
 enum HelperMessage: Equatable, Sendable {
     /// Observer to opener.
     case open(key: UInt32, FileRequest)
@@ -105,16 +131,16 @@ enum HelperMessage: Equatable, Sendable {
     case more(key: UInt32, MoreFile, place: UInt8)
     /// Opener to reader, with a descriptor if there is one.
     case moreFile(found: Bool)
-    /// Observer to reader. `isPlain`: names are left as they are in the file.
-    case lookUp(id: UInt32, key: UInt32, isPlain: Bool, [NameRequest])
+    /// Observer to reader.
+    case lookUp(id: UInt32, key: UInt32, NameDepth, [NameRequest])
     /// Reader to observer, nil if it does not have the file any more.
     case names(id: UInt32, [NameAnswer]?)
 
     static let version: UInt8 = 1
     /// Bytes of the longest.
-    static let limit = 160 << 10
+    static let limit = 192 << 10
     /// Places in one request.
-    static let placeLimit = 128
+    static let placeLimit = 48
 
     init?(_ bytes: [UInt8]) {
         var reader = MessageReader(bytes)
@@ -155,7 +181,8 @@ enum HelperMessage: Equatable, Sendable {
             guard let key else { return nil }
             self = .moreFile(found: key != 0)
         case 6:
-            guard let id = key, let key = reader.number(UInt32.self), let plain = reader.number(UInt8.self),
+            guard let id = key, let key = reader.number(UInt32.self),
+                let depth = reader.number(UInt8.self).flatMap(NameDepth.init),
                 let count = reader.number(UInt16.self), count <= Self.placeLimit
             else { return nil }
             var places: [NameRequest] = []
@@ -163,7 +190,7 @@ enum HelperMessage: Equatable, Sendable {
                 guard let address = reader.number(UInt64.self), let caller = reader.number(UInt8.self) else { return nil }
                 places.append(NameRequest(address: address, isCaller: caller != 0))
             }
-            self = .lookUp(id: id, key: key, isPlain: plain != 0, places)
+            self = .lookUp(id: id, key: key, depth, places)
         case 7:
             guard let id = key, let count = reader.number(UInt16.self) else { return nil }
             if count == .max {
@@ -175,7 +202,16 @@ enum HelperMessage: Equatable, Sendable {
             for _ in 0 ..< count {
                 guard let address = reader.number(UInt64.self), let state = reader.number(UInt8.self), let text = reader.text()
                 else { return nil }
-                answers.append(NameAnswer(address: address, isProgram: state & 2 != 0, name: state & 1 != 0 ? text : nil))
+                var answer = NameAnswer(address: address, isProgram: state & 2 != 0, name: state & 1 != 0 ? text : nil)
+                guard let line = reader.text(), let inlined = reader.number(UInt8.self), inlined <= SymbolLimits.inlined else {
+                    return nil
+                }
+                answer.line = line.isEmpty ? nil : line
+                for _ in 0 ..< inlined {
+                    guard let name = reader.text(), let line = reader.text() else { return nil }
+                    answer.inlined.append(NameAnswer.Inlined(name: name, line: line.isEmpty ? nil : line))
+                }
+                answers.append(answer)
             }
             self = .names(id: id, answers)
         default: return nil
@@ -221,10 +257,10 @@ enum HelperMessage: Equatable, Sendable {
             writer.number(place)
             writer.bytes(content.prefix(256))
         case .moreFile(let found): begin(5, found ? 1 : 0)
-        case .lookUp(let id, let key, let isPlain, let places):
+        case .lookUp(let id, let key, let depth, let places):
             begin(6, id)
             writer.number(key)
-            writer.number(UInt8(isPlain ? 1 : 0))
+            writer.number(depth.rawValue)
             writer.number(UInt16(places.count))
             for place in places {
                 writer.number(place.address)
@@ -241,46 +277,14 @@ enum HelperMessage: Equatable, Sendable {
                 writer.number(answer.address)
                 writer.number(UInt8((answer.name == nil ? 0 : 1) | (answer.isProgram ? 2 : 0)))
                 writer.bytes((answer.name ?? "").utf8.prefix(SymbolLimits.name + 8))
+                writer.bytes((answer.line ?? "").utf8.prefix(SymbolLimits.source + 32))
+                writer.number(UInt8(min(answer.inlined.count, SymbolLimits.inlined)))
+                for inlined in answer.inlined.prefix(SymbolLimits.inlined) {
+                    writer.bytes(inlined.name.utf8.prefix(SymbolLimits.inlinedName + 8))
+                    writer.bytes((inlined.line ?? "").utf8.prefix(SymbolLimits.source + 32))
+                }
             }
         }
         return writer.all
     }
-}
-
-private struct MessageWriter {
-    private(set) var all: [UInt8] = []
-
-    mutating func number<Number: FixedWidthInteger>(_ value: Number) {
-        withUnsafeBytes(of: value.littleEndian) { all.append(contentsOf: $0) }
-    }
-
-    /// Behind their length.
-    mutating func bytes(_ value: some Collection<UInt8>) {
-        number(UInt16(clamping: value.count))
-        all.append(contentsOf: value.prefix(Int(UInt16.max)))
-    }
-}
-
-private struct MessageReader {
-    private let all: [UInt8]
-    private var at = 0
-
-    init(_ bytes: [UInt8]) { all = bytes }
-
-    var isAtEnd: Bool { at == all.count }
-
-    mutating func number<Number: FixedWidthInteger>(_ type: Number.Type) -> Number? {
-        let size = MemoryLayout<Number>.size
-        guard all.count - at >= size else { return nil }
-        defer { at += size }
-        return all.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: Number.self)) }
-    }
-
-    mutating func bytes() -> [UInt8]? {
-        guard let count = number(UInt16.self), Int(count) <= all.count - at else { return nil }
-        defer { at += Int(count) }
-        return Array(all[at ..< at + Int(count)])
-    }
-
-    mutating func text() -> String? { bytes().map { String(decoding: $0, as: UTF8.self) } }
 }

@@ -42,7 +42,7 @@ final class SymbolEngine {
     }
 
     /// One for each place; nil if the file is not here, or not any more.
-    func names(_ key: UInt32, _ places: [NameRequest], isPlain: Bool) -> [NameAnswer]? {
+    func names(_ key: UInt32, _ places: [NameRequest], _ depth: NameDepth) -> [NameAnswer]? {
         guard let content = contents[key] else { return nil }
         switch content {
         case .perfMap(let map):
@@ -53,12 +53,12 @@ final class SymbolEngine {
                 let address = place.isCaller ? place.address &- 1 : place.address
                 return NameAnswer(address: place.address, isProgram: false, name: map.name(of: address, room: room).map(Self.cut))
             }
-        case .symbols(let file): return places.map { Self.answer($0, file, isPlain) }
+        case .symbols(let file): return places.map { Self.answer($0, file, isPlain: depth == .plain) }
         case .mapped(let fd):
             contents[key] = nil
             var file = SymbolFile()
             if let elf = ElfFile(owning: fd) {
-                file = SymbolFile(elf) { [opener] what, place in opener(key, what, place) }
+                file = SymbolFile(elf, wantsDebug: depth == .all) { [opener] what, place in opener(key, what, place) }
             }
             if footprint + file.footprint > SymbolLimits.footprint {
                 contents = contents.filter { if case .symbols = $0.value { false } else { true } }
@@ -66,7 +66,7 @@ final class SymbolEngine {
             }
             footprint += file.footprint
             contents[key] = .symbols(file)
-            return places.map { Self.answer($0, file, isPlain) }
+            return places.map { Self.answer($0, file, isPlain: depth == .plain) }
         }
     }
 
@@ -79,12 +79,18 @@ final class SymbolEngine {
         }
     }
 
-    private static func answer(_ place: NameRequest, _ file: SymbolFile, _ isPlain: Bool) -> NameAnswer {
+    private static func answer(_ place: NameRequest, _ file: SymbolFile, isPlain: Bool) -> NameAnswer {
         guard let address = file.address(ofOffset: place.address) else {
             return NameAnswer(address: place.address, isProgram: false)
         }
-        let name = file.function(at: place.isCaller ? address &- 1 : address, isPlain: isPlain)
-        return NameAnswer(address: address, isProgram: file.isProgram, name: name.map(cut))
+        let called = place.isCaller ? address &- 1 : address
+        if isPlain {
+            let name = file.function(at: called, isPlain: true)
+            return NameAnswer(address: address, isProgram: file.isProgram, name: name.map(cut))
+        }
+        var answer = file.answer(at: called, place: address)
+        answer.name = answer.name.map(cut)
+        return answer
     }
 
     /// At most `SymbolLimits.name` bytes.

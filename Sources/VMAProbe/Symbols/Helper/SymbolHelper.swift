@@ -1,18 +1,20 @@
 import CSystem
 import Glibc
 
-/// The processes that open and read files for an observation (docs/security.md). Both are this executable,
+/// The processes that open and read files for an observation (docs/security.md). All are this executable,
 /// started anew by the observer, with two sockets as descriptors 3 and 4, and end when it does.
 public enum SymbolHelper {
     /// The hidden first arguments.
     static let opener = "--debug-symbol-opener"
     static let reader = "--debug-symbol-reader"
+    static let unwinder = "--debug-unwinder"
 
-    /// Does not return if this process is one of the two.
+    /// Does not return if this process is one of them.
     public static func runIfAsked(_ arguments: [String]) {
         switch arguments.dropFirst().first {
         case opener: runOpener()
         case reader: runReader()
+        case unwinder: runUnwinder()
         default: return
         }
     }
@@ -70,7 +72,7 @@ public enum SymbolHelper {
         // What is set up at its first use is used once while it may be.
         _ = Demangler.text("_ZN1a1bEv") + Demangler.text("$s1a1bV") + "\([1: 2].hashValue)"
         vms_guard_demangling()
-        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory) == 0 else { _exit(64) }
+        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, 64) == 0 else { _exit(64) }
         var engine: SymbolEngine!
         engine = SymbolEngine { key, what, place in
             send(4, .more(key: key, what, place: UInt8(place)))
@@ -83,15 +85,49 @@ public enum SymbolHelper {
         while true {
             let ready = vms_wait(3, 4, -1)
             if ready & 2 != 0 { while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) } }
-            guard ready & 1 != 0, case (.lookUp(let id, let key, let isPlain, let places), _)? = receive(3) else { continue }
+            guard ready & 1 != 0, case (.lookUp(let id, let key, let depth, let places), _)? = receive(3) else { continue }
             // The file was sent before the request for it.
             while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) }
-            send(3, .names(id: id, engine.names(key, places, isPlain: isPlain)))
+            send(3, .names(id: id, engine.names(key, places, depth)))
         }
     }
 
     private static func add(_ message: HelperMessage, _ fd: Int32?, to engine: SymbolEngine) {
         guard let fd else { return }
         if case .file(let key, let kind) = message { engine.add(key, kind, fd) } else { close(fd) }
+    }
+
+    // MARK: the unwinder: 3 is the observer, 4 its opener
+
+    private static func runUnwinder() -> Never {
+        _ = "\([1: 2].hashValue)"
+        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.unwindFiles) + 64) == 0
+        else { _exit(64) }
+        let engine = UnwindEngine()
+        func takeFiles() {
+            while let (message, fd) = receive(4, waits: false) {
+                if let fd { if case .file(let key, .mapped) = message { engine.add(key, fd) } else { close(fd) } }
+            }
+        }
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: HelperMessage.limit, alignment: 16)
+        while true {
+            let ready = vms_wait(3, 4, -1)
+            if ready & 2 != 0 { takeFiles() }
+            guard ready & 1 != 0 else { continue }
+            // Files were sent before the request that is about them.
+            takeFiles()
+            var fd: Int32 = -1
+            let got = vms_receive(3, room.baseAddress, room.count, &fd, true)
+            if fd >= 0 { close(fd) }
+            guard got > 0 else { _exit(got == 0 ? 0 : 70) }
+            var bytes = [UInt8](UnsafeRawBufferPointer(rebasing: room[..<got]))
+            guard case .unwind(let id, var request)? = UnwindMessage(bytes) else { _exit(70) }
+            let reply = UnwindMessage.unwound(id: id, engine.unwind(request)).bytes
+            // A copy holds whatever the program had on its stack.
+            vms_clear(room.baseAddress, got)
+            bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) }
+            request.bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) }
+            if vms_send(3, reply, reply.count, -1, true) != 0 { _exit(0) }
+        }
     }
 }

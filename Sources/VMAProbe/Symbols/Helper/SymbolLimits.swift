@@ -17,6 +17,14 @@ enum SymbolLimits {
     /// Bytes of a debug file whose checksum has to be counted, for want of a build id.
     static let checkedFile: Int64 = 512 << 20
 
+    /// Bytes of its sections with debug information, unpacked; where there are more, inlined functions and lines
+    /// are not known. Entries of it that are read.
+    static let debugSections: UInt64 = 128 << 20
+    static let debugEntries = 3_000_000
+    /// Bytes of MiniDebugInfo, packed and unpacked.
+    static let packedSymbols: UInt64 = 16 << 20
+    static let unpackedSymbols = 64 << 20
+
     // MARK: of one name
 
     /// Bytes of a name for linkers: a longer one is not made readable.
@@ -26,8 +34,12 @@ enum SymbolLimits {
     static let plainName = 32 << 10
     /// Bytes of a name in a report; the rest becomes "…".
     static let name = 512
-    /// Bytes of a file's name in a report.
+    /// Bytes of a file's name in a report, and of a source file's.
     static let object = 128
+    static let source = 64
+    /// Functions at one address that were inlined there, the innermost first, and bytes of the name of one.
+    static let inlined = 8
+    static let inlinedName = 256
 
     // MARK: of one process
 
@@ -43,6 +55,11 @@ enum SymbolLimits {
     /// Bytes that the reader keeps of files; of perf maps.
     static let footprint = 384 << 20
     static let perfMaps = 96 << 20
+    /// Bytes that the unwinder keeps of tables; files, each of which is an open descriptor.
+    static let unwindFootprint = 256 << 20
+    static let unwindFiles = 512
+    /// Bytes of records that may wait for a stack to be unwound.
+    static let backlog = 64 << 20
     /// Bytes of the reader's address space, a debug build's own included.
     static let readerMemory: UInt64 = 1536 << 20
     /// Files, mapped places whose names are kept, and bytes of those names.
@@ -57,6 +74,11 @@ enum SymbolLimits {
     /// For an opening, and for what the reader is asked; the first time it has to read a file, too.
     static let openingTime: UInt64 = 2_000_000_000
     static let readingTime: UInt64 = 4_000_000_000
+    /// For one stack to be unwound, the time for which its files are waited for included; how long these are waited
+    /// for; and when an unwinder that does not answer is ended.
+    static let unwindTime: UInt64 = 2_000_000_000
+    static let unwindOpeningTime: UInt64 = 100_000_000
+    static let unwinderTime: UInt64 = 4_000_000_000
     /// Between two looks at a perf map that may have grown.
     static let perfMapPause: UInt64 = 50_000_000
     /// For the names that are missing when an observation ends.

@@ -32,8 +32,9 @@ final class SymbolService {
         var wanted: [NameRequest] = []
         /// Its names are left as they are: to make them readable took too long, or broke the reader.
         var isPlain = false
-        /// It has been read, so that an answer takes no time.
-        var isRead = false
+        /// How much of it is to be read.
+        var depth: NameDepth { isPlain ? .plain : wantsDebug ? .all : .names }
+        var wantsDebug = true
         /// Times that the reader had let go of it, and of openings on behalf of other processes.
         var reopened = 0
     }
@@ -68,8 +69,8 @@ final class SymbolService {
     private var nextID: UInt32 = 1
     private var restarts = 0
 
-    private var opener: (pid: Int32, socket: Int32)?
-    private var reader: (pid: Int32, socket: Int32)?
+    private var opener: HelperPair.Helper?
+    private var reader: HelperPair.Helper?
     /// When each has last given a sign of life, CLOCK_MONOTONIC nanoseconds.
     private var heard: (opener: UInt64, reader: UInt64) = (0, 0)
     /// Ended, but not seen to have.
@@ -86,7 +87,9 @@ final class SymbolService {
     // MARK: what is asked
 
     /// The number of a file; nil where there are too many.
-    func key(_ request: FileRequest) -> UInt32? {
+    ///
+    /// - Parameter wantsDebug: its debug information, too.
+    func key(_ request: FileRequest, wantsDebug: Bool) -> UInt32? {
         if request.kind == .mapped, let identity = request.identity, let key = shared[identity] {
             if case .failed(let why)? = files[key]?.state, why == .missing, files[key]!.request.pid != request.pid,
                 files[key]!.reopened < 4
@@ -104,7 +107,7 @@ final class SymbolService {
             return nil
         }
         let key = UInt32(files.count + 1)
-        files[key] = File(request: request)
+        files[key] = File(request: request, wantsDebug: wantsDebug)
         keys[request] = key
         if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
         return key
@@ -207,7 +210,7 @@ final class SymbolService {
             case .open:
                 while !file.wanted.isEmpty, inquiries.count < Self.inquiryWindow {
                     let places = Array(file.wanted.prefix(HelperMessage.placeLimit))
-                    let message = HelperMessage.lookUp(id: nextID, key: key, isPlain: file.isPlain, places).bytes
+                    let message = HelperMessage.lookUp(id: nextID, key: key, file.depth, places).bytes
                     guard vms_send(reader.socket, message, message.count, -1, false) == 0 else { break }
                     inquiries.append(Inquiry(id: nextID, key: key, places: places, since: now))
                     nextID &+= 1
@@ -233,7 +236,6 @@ final class SymbolService {
                 again(inquiry, &found)
                 continue
             }
-            files[inquiry.key]?.isRead = true
             let isPerfMap = files[inquiry.key]?.request.kind == .perfMap
             for (place, name) in zip(inquiry.places, names) {
                 let place = SymbolPlace(key: inquiry.key, request: place)
@@ -257,7 +259,6 @@ final class SymbolService {
         }
         file.reopened += 1
         file.state = .idle
-        file.isRead = false
         file.wanted += inquiry.places
         files[inquiry.key] = file
         active.insert(inquiry.key)
@@ -297,8 +298,8 @@ final class SymbolService {
         if !isLate, let first = inquiries.first {
             if hasBroken || now > max(first.since, heard.reader) + SymbolLimits.readingTime {
                 (isLate, blamed) = (true, first.key)
-                // Once more without making names readable, which is what may take long.
-                if files[first.key]?.isPlain == true || files[first.key]?.isRead == false {
+                // Once more without debug information and without making names readable, which is what may take long.
+                if files[first.key]?.isPlain == true {
                     fail(first.key, .missing, &found)
                 } else {
                     files[first.key]?.isPlain = true
@@ -324,7 +325,6 @@ final class SymbolService {
             case .opening, .open: files[key]!.state = .idle
             default: break
             }
-            files[key]!.isRead = false
         }
         restarts += 1
         guard restarts <= SymbolLimits.restarts else { return giveUpAll(&found) }
@@ -341,24 +341,13 @@ final class SymbolService {
     // MARK: processes
 
     private func start() {
-        var (ours, theirs, between) = (
-            [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2)
-        )
-        guard vms_socketpair(&ours) == 0, vms_socketpair(&theirs) == 0, vms_socketpair(&between) == 0 else { return }
-        let openerID = vms_spawn_helper(SymbolHelper.opener, ours[1], between[0], false)
-        let readerID = vms_spawn_helper(SymbolHelper.reader, theirs[1], between[1], true)
-        for socket in [ours[1], theirs[1]] + between { close(socket) }
-        if openerID > 0 { opener = (openerID, ours[0]) }
-        if readerID > 0 { reader = (readerID, theirs[0]) }
-        if openerID <= 0 || readerID <= 0 { stop() }
+        guard let pair = HelperPair(reader: SymbolHelper.reader) else { return }
+        (opener, reader) = (pair.opener, pair.reader)
     }
 
     private func stop() {
         for helper in [opener, reader] {
-            guard let helper else { continue }
-            vms_end_helper(helper.pid)
-            close(helper.socket)
-            if !vms_has_ended(helper.pid) { ended.append(helper.pid) }
+            if let helper, !HelperPair.end(helper) { ended.append(helper.pid) }
         }
         (opener, reader) = (nil, nil)
     }

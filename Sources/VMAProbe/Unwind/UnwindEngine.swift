@@ -1,0 +1,99 @@
+import CSystem
+import CVMAWire
+import Glibc
+import VMAUnwind
+
+/// Unwinds copies of stacks by the tables of files that somebody else has opened. What it reads may be anything.
+final class UnwindEngine {
+    private enum Content {
+        /// Not looked at yet.
+        case fd(Int32)
+        /// Nil: it is no ELF file.
+        case file(UnwindFile?)
+    }
+
+    private var contents: [UInt32: (content: Content, used: UInt64)] = [:]
+    private var clock: UInt64 = 0
+
+    /// Takes over `fd`.
+    func add(_ key: UInt32, _ fd: Int32) {
+        remove(key)
+        clock += 1
+        contents[key] = (.fd(fd), clock)
+        shrink()
+    }
+
+    func unwind(_ request: UnwindRequest) -> UnwindReply {
+        var reply = UnwindReply()
+        reply.lacking = request.mappings.map(\.key).filter { $0 != 0 && contents[$0] == nil }
+        guard reply.lacking.isEmpty else { return reply }
+        clock += 1
+        // Tables grow by what is looked up in them.
+        if clock % 1024 == 0 { shrink() }
+        func register(_ register: vme_register) -> UInt64 { request.registers[Int(register.rawValue)] }
+        let registers = Registers(
+            rip: register(VME_IP), rsp: register(VME_SP), rbp: register(VME_BP), rbx: register(VME_BX),
+            r12: register(VME_R12), r13: register(VME_R13), r14: register(VME_R14), r15: register(VME_R15))
+        let unwound = request.bytes.withUnsafeBytes { bytes in
+            let stacks = request.pieces.map { range in
+                StackCopy(
+                    base: register(VME_SP) &+ UInt64(range.lowerBound), bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
+            }
+            return Unwinder.unwind(registers, stacks: stacks) { place(of: $0, request.mappings) }
+        }
+        reply.ending = unwound.ending
+        reply.frames = unwound.frames
+        reply.inputs = unwound.inputs
+        if unwound.inputs.count > UnwindReply.inputLimit { reply.inputs = [Unwound.unnamedInput] }
+        return reply
+    }
+
+    private func place(of address: UInt64, _ mappings: [UnwindRequest.Mapping]) -> CodePlace? {
+        var (low, high) = (0, mappings.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if mappings[middle].start <= address { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0, address < mappings[low - 1].end else { return nil }
+        let mapping = mappings[low - 1]
+        guard mapping.key != 0, let file = file(mapping.key),
+            let inFile = file.address(ofOffset: address &- mapping.start &+ mapping.fileOffset)
+        else { return CodePlace(table: nil, bias: 0) }
+        return CodePlace(table: file.table, bias: address &- inFile)
+    }
+
+    // MARK: files
+
+    private func file(_ key: UInt32) -> UnwindFile? {
+        guard let known = contents[key] else { return nil }
+        switch known.content {
+        case .file(let file):
+            contents[key]!.used = clock
+            return file
+        case .fd(let fd):
+            let file = UnwindFile(owning: fd)
+            contents[key] = (.file(file), clock)
+            return file
+        }
+    }
+
+    private func remove(_ key: UInt32) {
+        if case .fd(let fd)? = contents.removeValue(forKey: key)?.content { close(fd) }
+    }
+
+    /// Lets go of what was not used for longest.
+    private func shrink() {
+        func footprint(_ content: Content) -> Int {
+            if case .file(let file?) = content { file.footprint } else { 256 }
+        }
+        var all = contents.values.reduce(0) { $0 + footprint($1.content) }
+        guard all > SymbolLimits.unwindFootprint || contents.count > SymbolLimits.unwindFiles else { return }
+        for (key, known) in contents.sorted(by: { $0.value.used < $1.value.used }) {
+            guard contents.count > 1, all > SymbolLimits.unwindFootprint || contents.count > SymbolLimits.unwindFiles else {
+                return
+            }
+            all -= footprint(known.content)
+            remove(key)
+        }
+    }
+}

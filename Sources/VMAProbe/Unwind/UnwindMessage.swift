@@ -1,0 +1,197 @@
+import VMAUnwind
+
+/// A stack to be unwound: the registers with which a thread entered the kernel, a copy of its stack, and where
+/// the code lies that the words of the copy may point to.
+struct UnwindRequest: Equatable {
+    struct Mapping: Equatable {
+        var start, end: UInt64
+        /// Of `start`, in the file.
+        var fileOffset: UInt64
+        /// Of the file; 0 if there is none, or none that could be opened.
+        var key: UInt32
+    }
+
+    /// By their place in `vme_register`.
+    var registers: InlineArray<8, UInt64> = InlineArray(repeating: 0)
+    /// Of the copy: bytes between are not known.
+    var pieces: [Range<Int>] = []
+    /// Executable ones, in the order of their addresses.
+    var mappings: [Mapping] = []
+    /// From the stack pointer on.
+    var bytes: [UInt8] = []
+
+    static let mappingLimit = 512
+    static let byteLimit = 1 << 16
+    static let pieceLimit = 32
+
+    static func == (one: UnwindRequest, other: UnwindRequest) -> Bool {
+        one.registers.indices.allSatisfy { one.registers[$0] == other.registers[$0] } && one.pieces == other.pieces
+            && one.mappings == other.mappings && one.bytes == other.bytes
+    }
+}
+
+/// What came of it.
+struct UnwindReply: Equatable {
+    var ending = Unwound.Ending.unknown
+    var frames: [Unwound.Frame] = []
+    var inputs: [UInt16] = []
+    /// Files that the unwinder does not have any more.
+    var lacking: [UInt32] = []
+
+    static let frameLimit = 512
+    static let inputLimit = 4096
+}
+
+/// What the observer and the unwinder say to each other: kinds from 16 on of `HelperMessage`.
+enum UnwindMessage: Equatable {
+    case unwind(id: UInt32, UnwindRequest)
+    case unwound(id: UInt32, UnwindReply)
+
+    init?(_ bytes: [UInt8]) {
+        var reader = MessageReader(bytes)
+        guard reader.number(UInt8.self) == HelperMessage.version, let kind = reader.number(UInt8.self),
+            let id = reader.number(UInt32.self)
+        else { return nil }
+        switch kind {
+        case 16:
+            guard let request = UnwindRequest(&reader) else { return nil }
+            self = .unwind(id: id, request)
+        case 17:
+            guard let reply = UnwindReply(&reader) else { return nil }
+            self = .unwound(id: id, reply)
+        default: return nil
+        }
+        guard reader.isAtEnd else { return nil }
+    }
+
+    var bytes: [UInt8] {
+        var writer = MessageWriter(capacity: capacity)
+        writer.number(HelperMessage.version)
+        switch self {
+        case .unwind(let id, let request):
+            writer.number(UInt8(16))
+            writer.number(id)
+            request.write(&writer)
+        case .unwound(let id, let reply):
+            writer.number(UInt8(17))
+            writer.number(id)
+            reply.write(&writer)
+        }
+        return writer.all
+    }
+}
+
+extension UnwindMessage {
+    /// More bytes than any has.
+    private var capacity: Int {
+        switch self {
+        case .unwind(_, let request): 1024 + request.bytes.count + request.mappings.count * 32
+        case .unwound(_, let reply): 1024 + reply.frames.count * 16 + reply.inputs.count * 2 + reply.lacking.count * 4
+        }
+    }
+}
+
+extension UnwindRequest {
+    fileprivate func write(_ writer: inout MessageWriter) {
+        for index in registers.indices { writer.number(registers[index]) }
+        writer.number(UInt16(pieces.count))
+        for piece in pieces {
+            writer.number(UInt32(piece.lowerBound))
+            writer.number(UInt32(piece.upperBound))
+        }
+        writer.number(UInt16(mappings.count))
+        for mapping in mappings {
+            writer.number(mapping.start)
+            writer.number(mapping.end)
+            writer.number(mapping.fileOffset)
+            writer.number(mapping.key)
+        }
+        writer.number(UInt32(bytes.count))
+        bytes.withUnsafeBytes { writer.append($0) }
+    }
+
+    fileprivate init?(_ reader: inout MessageReader) {
+        for index in registers.indices {
+            guard let value = reader.number(UInt64.self) else { return nil }
+            registers[index] = value
+        }
+        guard let count = reader.number(UInt16.self), count <= Self.pieceLimit else { return nil }
+        var end: UInt32 = 0
+        for _ in 0 ..< count {
+            guard let from = reader.number(UInt32.self), let to = reader.number(UInt32.self), from >= end, to >= from else {
+                return nil
+            }
+            end = to
+            pieces.append(Int(from) ..< Int(to))
+        }
+        guard let mappingCount = reader.number(UInt16.self), mappingCount <= Self.mappingLimit else { return nil }
+        for _ in 0 ..< mappingCount {
+            guard let start = reader.number(UInt64.self), let end = reader.number(UInt64.self), start < end,
+                start >= mappings.last?.end ?? 0, let offset = reader.number(UInt64.self), let key = reader.number(UInt32.self)
+            else { return nil }
+            mappings.append(Mapping(start: start, end: end, fileOffset: offset, key: key))
+        }
+        guard let size = reader.number(UInt32.self), size <= Self.byteLimit, let all = reader.take(Int(size)), end <= size else {
+            return nil
+        }
+        bytes = all
+    }
+}
+
+extension UnwindReply {
+    fileprivate func write(_ writer: inout MessageWriter) {
+        let (number, wanted): (UInt8, Int?) =
+            switch ending {
+            case .complete: (0, nil)
+            case .cut(let wanted): (1, wanted)
+            case .unknown: (2, nil)
+            case .limit: (3, nil)
+            }
+        writer.number(number)
+        writer.number(wanted.map { UInt32(clamping: $0) } ?? .max)
+        writer.number(UInt16(min(frames.count, Self.frameLimit)))
+        for frame in frames.prefix(Self.frameLimit) {
+            writer.number(frame.address)
+            let kind: UInt8 =
+                switch frame.kind {
+                case .innermost: 0
+                case .caller: 1
+                case .interrupted: 2
+                }
+            writer.number(kind | (frame.isGuessed ? 4 : 0))
+        }
+        writer.number(UInt16(min(inputs.count, Self.inputLimit)))
+        for input in inputs.prefix(Self.inputLimit) { writer.number(input) }
+        writer.number(UInt16(clamping: lacking.count))
+        for key in lacking.prefix(Int(UInt16.max)) { writer.number(key) }
+    }
+
+    fileprivate init?(_ reader: inout MessageReader) {
+        guard let number = reader.number(UInt8.self), let wanted = reader.number(UInt32.self) else { return nil }
+        switch number {
+        case 0: ending = .complete
+        case 1: ending = .cut(wanted: wanted == .max ? nil : Int(wanted))
+        case 2: ending = .unknown
+        case 3: ending = .limit
+        default: return nil
+        }
+        guard let count = reader.number(UInt16.self), count <= Self.frameLimit else { return nil }
+        for _ in 0 ..< count {
+            guard let address = reader.number(UInt64.self), let state = reader.number(UInt8.self), state & 3 < 3 else {
+                return nil
+            }
+            let kind: Unwound.Frame.Kind = state & 3 == 0 ? .innermost : state & 3 == 1 ? .caller : .interrupted
+            frames.append(Unwound.Frame(address: address, kind: kind, isGuessed: state & 4 != 0))
+        }
+        guard let inputCount = reader.number(UInt16.self), inputCount <= Self.inputLimit else { return nil }
+        for _ in 0 ..< inputCount {
+            guard let input = reader.number(UInt16.self) else { return nil }
+            inputs.append(input)
+        }
+        guard let lackingCount = reader.number(UInt16.self), lackingCount <= UnwindRequest.mappingLimit else { return nil }
+        for _ in 0 ..< lackingCount {
+            guard let key = reader.number(UInt32.self) else { return nil }
+            lacking.append(key)
+        }
+    }
+}
