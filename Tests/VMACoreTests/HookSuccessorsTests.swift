@@ -134,6 +134,27 @@ struct HookedRegionTests {
         #expect(found.map(\.proposed.traits) == [.heap])
     }
 
+    @Test("what an mmap replaces says nothing of it, as that it has a close hook")
+    func replaced() {
+        let old = Drawing("AASSBB", ["S": .traits(.hasClose)]).vmas[1]
+        let hooks = Hooks()
+        _ = hooks.enter(HookedAttempt(.mmapRegion, Drawing("AA**BB"), .mmap(pages(2, 4), fixed: true), middle: old))
+        let found = hooks.end(.drawn, after: Drawing("AAAAAA").vmas)
+        #expect(found.map { picture($0, 6) } == ["((**))"] && found.map(\.proposed.traits) == [[]])
+        #expect(found.allSatisfy { Judge(.v6_1).judge($0).agreed && !$0.replacesVMA })
+    }
+
+    @Test("an mmap that becomes mergeable late is not so when it is decided", arguments: [true, false])
+    func mergeableLate(_ isLate: Bool) {
+        var hooks = HookAttempts(mergeableLate: isLate)
+        _ = hooks.enter(region, nil)
+        let after = Drawing("AACCBB", ["A": .flag(.mergeable), "B": .flag(.mergeable), "C": .flag(.mergeable)])
+        let found = hooks.end(.drawn, after: after.vmas)
+        #expect(found.map { $0.proposed.flags.contains(.mergeable) } == [!isLate])
+        _ = hooks.enter(HookedAttempt(.mmapRegion, Drawing("AA**BB", ["*": .flag(.mergeable)])), nil)
+        #expect(hooks.end(.drawn, after: after.vmas).map { $0.proposed.flags.contains(.mergeable) } == [true])
+    }
+
     @Test("an mmap that failed is no attempt")
     func failed() {
         let hooks = Hooks()

@@ -15,9 +15,18 @@ struct HookAttempts {
 
     private var pending: [UInt32: [Pending]] = [:]
     private let brk: KernelModel.BrkRule
+    private let mergeableLate: Bool
 
-    /// - Parameter brk: whether the kernel looks below the heap for what its first mapping could join.
-    init(brk: KernelModel.BrkRule = .any) { self.brk = brk }
+    /// - Parameters:
+    ///   - brk: whether the kernel looks below the heap for what its first mapping could join.
+    ///   - mergeableLate: a new mapping becomes mergeable (PR_SET_MEMORY_MERGE) when it has been decided whether it
+    ///     merges.
+    init(brk: KernelModel.BrkRule = .any, mergeableLate: Bool = false) {
+        self.brk = brk
+        self.mergeableLate = mergeableLate
+    }
+
+    init(_ model: KernelModel) { self.init(brk: model.brk, mergeableLate: model.addsMergeableLate) }
 
     /// A thread enters a function that considers a merge. `layout` is as it was when the thread
     /// took the lock. Returns the attempts whose outcome is thereby known.
@@ -103,6 +112,9 @@ struct HookAttempts {
             // The kernel adds flags on the way, VM_ACCOUNT for one.
             var final = entry
             final.attempt.proposed.flags = found.flags
+            if mergeableLate, !entry.attempt.proposed.flags.contains(.mergeable) {
+                final.attempt.proposed.flags.remove(.mergeable)
+            }
             if final.attempt.proposed.file == 0 { final.attempt.proposed.file = found.file }
             final.attempt.proposed.traits.formUnion(found.traits.intersection([.heap, .stack, .hugetlb]))
             final.result = list.count > 1 ? nil : found.range
@@ -116,7 +128,8 @@ struct HookAttempts {
         let range = hooked.proposed.range
         var proposed = hooked.proposed
         var (replaces, isCopy) = (false, false)
-        if let middle = hooked.middle {
+        // What lies where a new mapping goes is unmapped, and says nothing of that.
+        if let middle = hooked.middle, !hooked.site.mergesByItself {
             if middle.anonVMA == proposed.anonVMA {
                 proposed.traits = middle.traits.union(proposed.traits.intersection(.hasAnonPgoff))
             }

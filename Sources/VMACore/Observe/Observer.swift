@@ -49,7 +49,7 @@ public final class Observer {
     ///   - limit: `vm.max_map_count`; nil where it is not known.
     public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
         self.judge = judge
-        hooks = HookAttempts(brk: judge.model.brk)
+        hooks = HookAttempts(judge.model)
         self.isHooked = isHooked
         self.waits = waits
         self.limit = limit
@@ -138,7 +138,7 @@ public final class Observer {
         lost += count
         stale = Set(population.live.keys)
         // What was under way may have lost its beginning or its outcome: no attempt of it counts.
-        hooks = HookAttempts(brk: judge.model.brk)
+        hooks = HookAttempts(judge.model)
         for image in population.live.values {
             image.open = OpenSections()
             image.whatIf = WhatIfState()
