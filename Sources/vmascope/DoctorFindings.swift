@@ -11,6 +11,7 @@ struct DoctorFindings {
     /// By command.
     private let trials: [(command: String, trial: Trial)]
     private let stockProblem: String?
+    private let symbolProblem: String?
 
     init(_ kernel: Kernel) {
         self.kernel = kernel
@@ -23,6 +24,7 @@ struct DoctorFindings {
         }
         trials = [("layout", Trial.layout(kernel)), ("system", Trial.system(kernel))]
         stockProblem = SystemProbe.counterProblem(kernel)
+        symbolProblem = SymbolTrial().problem
     }
 
     /// Why a source can't be used: it does not load, or it has not shown that it works.
@@ -142,7 +144,7 @@ struct DoctorFindings {
             CommandWay(
                 command: "run, attach by \(diagnoses[index].source.rawValue)", problem: problem(index),
                 taken: proofs[index]?.ways?.taken, refused: proofs[index]?.ways?.refused ?? [],
-                stack: "frame pointers", symbols: Self.symbols)
+                stack: proofs[index]?.stackWay, symbols: proofs[index]?.ways == nil ? nil : symbols)
         }
         return observing
             + trials.map { command, trial in
@@ -153,7 +155,8 @@ struct DoctorFindings {
     }
 
     /// Another user's root can be looked into with CAP_SYS_PTRACE only.
-    private static var symbols: String {
+    private var symbols: String {
+        if let symbolProblem { return "nothing, so that frames are addresses: \(symbolProblem)" }
         let sees = Capabilities.needed.contains { $0.name == "CAP_SYS_PTRACE" && Capabilities.current.has($0) }
         return sees ? "the process's own files" : "files of the same path, where the process's are not ours"
     }

@@ -22,6 +22,8 @@ public final class Probe {
     var decoder = WireDecoder()
     /// Nil where stacks are not copied.
     private var copies: StackCopies?
+    /// Stacks are copied, and unwound by call-frame information; else frame pointers are followed.
+    var copiesStacks: Bool { copies != nil }
     private var deliver: (Event) -> Void = { _ in }
     private var missedRuns: UInt64 = 0
     /// Events that came while a snapshot was read.

@@ -11,6 +11,17 @@ public struct Proof: Sendable {
     public private(set) var ways: Ways?
     /// Merge attempts that were seen and judged.
     public private(set) var attempts = 0
+    /// Stacks are copied; else frame pointers are followed.
+    private var copiesStacks = false
+    /// Stacks that were seen, and those that go back to where the child began.
+    private var stacks = (all: 0, whole: 0)
+    /// How stacks are found, in words; nil where nothing was observed.
+    public var stackWay: String? {
+        guard ways != nil else { return nil }
+        guard copiesStacks else { return "frame pointers" }
+        return stacks.all > 0 && stacks.whole == 0
+            ? "copies of the stack, none of which could be unwound whole" : "call-frame information, from copies of the stack"
+    }
     public var isProven: Bool { problem == nil }
 
     private static let rounds: UInt32 = 50
@@ -21,6 +32,7 @@ public struct Proof: Sendable {
         do throws(ProbeError) {
             let probe = try Probe(source, kernel, Probe.Options(explains: true))
             ways = probe.ways
+            copiesStacks = probe.copiesStacks
             let child = vms_exercise(Self.rounds)
             guard child > 0 else { throw .failed("fork: \(String(cString: strerror(errno)))") }
             defer {
@@ -35,18 +47,28 @@ public struct Proof: Sendable {
 
     private mutating func observe(_ child: Int32, _ probe: Probe, _ model: KernelModel) throws(ProbeError) {
         let observer = Observer(judge: Judge(model), isHooked: probe.source == .hooks, waits: probe.source == .tracepoints)
+        probe.unwind(with: observer)
+        var seen = (all: 0, whole: 0)
+        func apply(_ event: Event) {
+            if case .stack(_, let addresses) = event {
+                seen.all += 1
+                if !addresses.contains(CallPath.unseen) { seen.whole += 1 }
+            }
+            observer.apply(event)
+        }
         let mm = try probe.track(child)
         guard let first = try probe.snapshot(child) else { throw .failed("the child that was to be observed has ended") }
         observer.apply(.adopted(mm, tgid: UInt32(child), command: "vmascope"))
         observer.apply(.snapshot(mm, first.vmas, asOf: vms_monotonic_ns()))
         for _ in 0 ..< 100 {
             usleep(10_000)
-            probe.drain(observer.apply)
+            probe.drain(apply)
         }
         // By now it waits to be killed, so nothing changes any more.
         let last = try probe.snapshot(child)
-        probe.drain(observer.apply)
-        try probe.finish(observer.apply)
+        probe.drain(apply)
+        try probe.finish(apply)
+        stacks = seen
         observer.apply(.settled)
         attempts = observer.checked
         if observer.lost > 0 {

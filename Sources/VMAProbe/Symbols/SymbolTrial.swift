@@ -1,0 +1,54 @@
+import CSystem
+import Glibc
+
+/// Whether the processes that find names work here: asked for a name of this very program.
+public struct SymbolTrial: Sendable {
+    /// What is wrong, in words; nil if both answer.
+    public let problem: String?
+
+    /// Nanoseconds for an answer: in an emulator a process takes a second to start.
+    private static let patience: UInt64 = 20_000_000_000
+
+    /// Waits for the answer: some milliseconds.
+    public init() {
+        problem = Self.ownFile.map(Self.problem) ?? "what this process has mapped is not known: is /proc mounted?"
+    }
+
+    private static func problem(_ request: FileRequest) -> String? {
+        let service = SymbolService()
+        guard let key = service.key(request) else { return "no file can be asked for" }
+        let place = SymbolPlace(key: key, request: NameRequest(address: 0, isCaller: false))
+        _ = service.answer(place)
+        let end = vms_monotonic_ns() + patience
+        while vms_monotonic_ns() < end {
+            for (found, answer) in service.advance(vms_monotonic_ns()) where found == place {
+                if case .name = answer { return nil }
+                guard service.losses.broken || service.losses.late > 0 else { return "our own file can't be opened" }
+                // They end at once where they can't give up their privileges.
+                return "the processes that read files can't be kept running"
+                    + (access("/proc/sys/kernel/seccomp", F_OK) == 0
+                        ? "" : ": this kernel has no seccomp (CONFIG_SECCOMP_FILTER)")
+            }
+            usleep(1000)
+        }
+        return "the processes that read files do not answer"
+    }
+
+    /// As the kernel says of what the program itself is mapped from.
+    private static var ownFile: FileRequest? {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return nil }
+        let name = String(cString: path)
+        for line in ProcFile.lines("/proc/self/maps") {
+            let fields = line.split(separator: " ", maxSplits: 5).map(String.init)
+            guard fields.count == 6, fields[5].drop(while: { $0 == " " }) == name, let inode = UInt64(fields[4]) else { continue }
+            let range = fields[0].split(separator: "-").compactMap { UInt64($0, radix: 16) }
+            let device = fields[3].split(separator: ":").compactMap { UInt64($0, radix: 16) }
+            guard range.count == 2, device.count == 2 else { continue }
+            return FileRequest(
+                kind: .mapped, pid: getpid(), path: name, start: range[0], end: range[1],
+                identity: FileIdentity(device: device[0] << 32 | device[1], inode: inode))
+        }
+        return nil
+    }
+}
