@@ -179,9 +179,10 @@ struct Guest: Sendable {
         VMASCOPE_WITHOUT=syscall:bpf_task_from_pid,bpf_iter_attach_task \\
             $vmascope $debug layout $sleeper --json > layout.walk 2> layout.err
 
-        # In full flight: it never rests, so it is busy while its layout is read and programs are detached.
+        # In full flight: it is busy while programs are attached, its layout is read, and mostly while they are
+        # detached. Now and then it rests, so that layouts can be compared.
         for source in \(Station.flying.joined(separator: " ")); do
-            /root/programs/random -x fork,vfork,exec,outside,share 3 1000000000 2 > /dev/null 2>&1 & flight=$!
+            /root/programs/random -p 2000:300 -x fork,vfork,exec,outside,share,aio,uring 3 1000000000 2 > /dev/null 2>&1 & flight=$!
             sleep 1
             VMASCOPE_AUDIT_INTERVAL=50 $vmascope $debug attach $flight --source $source --duration 6s --json --no-stacks \\
                 > $source.flight 2> $source.err.flight
