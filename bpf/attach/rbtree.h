@@ -66,17 +66,48 @@ int on_rb_unmapped(struct pt_regs *ctx)
 	return 0;
 }
 
-// expand_downwards(vma, address): a stack grows, under the lock for reading.
-SEC("?fexit/expand_downwards")
-int on_stack_grown(u64 *ctx)
+static __always_inline void stack_grown(struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma = (void *)as_number((void *)ctx[0]);
 	u64 mm = (u64)BPF_CORE_READ(vma, vm_mm);
 	struct vme_owner *o = owner_of(mm);
 
 	if (o)
 		emit_rows(mm, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), o->tgid,
 			  VME_GROWN);
+}
+
+// Called with the VMA when a stack has grown, under the lock for reading. Others call it with the lock held for
+// writing. (perf_event_mmap() is called, too, but up to 5.15 it is one that the kernel lets nobody probe.)
+static __always_inline int told_khugepaged(struct vm_area_struct *vma)
+{
+	struct rw_semaphore *lock = (void *)BPF_CORE_READ(vma, vm_mm) +
+				    bpf_core_field_offset(struct mm_struct, mmap_lock);
+
+	if (!(BPF_CORE_READ(lock, count.counter) & RWSEM_WRITER_LOCKED))
+		stack_grown(vma);
+	return 0;
+}
+
+// khugepaged_enter_vma_merge(vma, flags), up to 5.17.
+SEC("?kprobe/khugepaged_enter_vma_merge")
+int on_rb_grown(struct pt_regs *ctx)
+{
+	return told_khugepaged((void *)ctx->di);
+}
+
+// khugepaged_enter_vma(vma, flags), 5.18 to 6.0.
+SEC("?kprobe/khugepaged_enter_vma")
+int on_rb_grown_vma(struct pt_regs *ctx)
+{
+	return told_khugepaged((void *)ctx->di);
+}
+
+// expand_downwards(vma, address), without huge pages, and where a semaphore does not say who holds it
+// (CONFIG_PREEMPT_RT). The last choice: where the kernel preempts, it may do so in the midst of this program.
+SEC("?fexit/expand_downwards")
+int on_stack_grown(u64 *ctx)
+{
+	stack_grown((void *)as_number((void *)ctx[0]));
 	return 0;
 }
 

@@ -52,11 +52,18 @@ struct rb_root {
 	struct rb_node *rb_node;
 };
 
-struct rw_semaphore;
-
 typedef struct {
 	int counter;
 } atomic_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+// Without CONFIG_PREEMPT_RT.
+struct rw_semaphore {
+	atomic64_t count;
+};
 
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp;
@@ -337,6 +344,7 @@ enum bpf_func_id {
 #define THREAD_SIZE 16384
 #define PT_REGS_SIZE 168
 #define PF_KTHREAD 0x00200000
+#define RWSEM_WRITER_LOCKED 1
 #define TS_COMPAT 0x0002
 #define RLIMIT_DATA 2
 #define RLIMIT_MEMLOCK 8

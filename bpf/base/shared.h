@@ -112,7 +112,8 @@ struct number {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);  // the loader knows how many CPUs there are
+	__uint(max_entries,
+	       1);  // the loader knows how many CPUs there are; one more is for readers
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct number);
@@ -221,19 +222,40 @@ static __always_inline void let_cpu_go(void)
 		bpf_preempt_enable();
 }
 
-// Too large for the stack. One at a time uses it: all run in process context, and none is
-// preempted while it does.
+// Too large for the stack. What is attached runs in process context and is not preempted, so one at a time
+// uses the first on a processor. What reads a layout can be preempted, by a task whose programs then run on that
+// processor: it has the second.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+// The task that reads a layout, our own; 0 if none does, and where nothing preempts a program.
+static volatile u64 reader;
+
+static __always_inline bool is_reader(void)
+{
+	return config.reader_cpu && reader == bpf_get_current_task();
+}
+
 static __always_inline struct scratch *scratch(void)
 {
-	u32 zero = 0;
-	return bpf_map_lookup_elem(&scratches, &zero);
+	u32 which = is_reader();
+	return bpf_map_lookup_elem(&scratches, &which);
+}
+
+static __always_inline void reading_begins(void)
+{
+	if (config.reader_cpu)
+		reader = bpf_get_current_task();
+}
+
+static __always_inline void reading_ends(void)
+{
+	if (config.reader_cpu)
+		reader = 0;
 }
 
 // All address spaces, where everyone is watched: mm pointer to what is counted of it.
@@ -288,9 +310,14 @@ static __always_inline u64 sections_of(u64 mm)
 	return sections & 1 ? VME_BUSY : sections;
 }
 
-static __always_inline u32 take_number(void)
+// A reader, which may be preempted between any two instructions, has numbers of its own.
+static __always_inline u32 numbering(void)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	return is_reader() ? config.reader_cpu : bpf_get_smp_processor_id();
+}
+
+static __always_inline u32 take_number(u32 cpu)
+{
 	struct number *number = bpf_map_lookup_elem(&numbers, &cpu);
 
 	return number ? number->next++ : 0;
@@ -299,9 +326,11 @@ static __always_inline u32 take_number(void)
 // The number is taken before space is asked for, so a record that finds none leaves a gap.
 static __always_inline void begin(struct vme_header *h, u16 kind, u64 mm, u32 tgid)
 {
+	u32 cpu = numbering();
+
 	h->kind = kind;
-	h->cpu = bpf_get_smp_processor_id();
-	h->seq = take_number();
+	h->cpu = cpu;
+	h->seq = take_number(cpu);
 	h->time = bpf_ktime_get_ns();
 	h->mm = mm;
 	h->tgid = tgid;

@@ -180,6 +180,7 @@ int snapshot_task(struct vme_snapshot *request)
 	request->error = -3;
 	if (!task)
 		return 0;
+	reading_begins();
 	request->error = 0;
 	r.task = as_number(task);
 	mm = (u64)BPF_CORE_READ(task, mm);
@@ -202,6 +203,7 @@ int snapshot_task(struct vme_snapshot *request)
 		request->from = r.from;
 	request->count = r.count;
 	request->more = r.stop == IS_FULL;
+	reading_ends();
 	bpf_task_release(task);
 	return 0;
 }
@@ -225,20 +227,13 @@ static __always_inline struct vme_snapshot *requested(struct task_struct *task)
 	return r && task && BPF_CORE_READ(task, pid) == r->pid ? r : 0;
 }
 
-// Where no program of ours may call the iterator: read(2) on this one gives the rows. It takes the lock for
-// reading while it fills its buffer, so what is read at a time stands still.
-SEC("?iter/task_vma")
-int snapshot_iter(struct bpf_iter__task_vma *ctx)
+static __always_inline int read_iterated(struct bpf_iter__task_vma *ctx, struct task_struct *task,
+					 struct vm_area_struct *vma, struct vme_snapshot *r)
 {
-	struct task_struct *task = ctx->task;
-	struct vm_area_struct *vma = ctx->vma;
-	struct vme_snapshot *r = requested(task);
 	struct scratch *s = scratch();
 	u64 head[2];
 
-	if (!task || !vma)
-		return 0;  // the end
-	if (!r || !s)
+	if (!s)
 		return 1;
 	head[0] = (u64)BPF_CORE_READ(vma, vm_mm);
 	if (!r->mm)
@@ -258,23 +253,35 @@ int snapshot_iter(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
-// Where no iterator over VMAs can be told a task (before 6.1): this one, over tasks, sends the rows of the
-// one that is asked for through the ring. `count` says how many records that made.
-SEC("?iter/task")
-int snapshot_walk(struct bpf_iter__task *ctx)
+// Where no program of ours may call the iterator: read(2) on this one gives the rows. It takes the lock for
+// reading while it fills its buffer, so what is read at a time stands still.
+SEC("?iter/task_vma")
+int snapshot_iter(struct bpf_iter__task_vma *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
 	struct vme_snapshot *r = requested(task);
-	struct scratch *s = scratch();
-	u64 mm, sections;
+	int result;
 
-	if (!r || !s)
-		return 0;
+	if (!task || !vma)
+		return 0;  // the end
+	if (!r)
+		return 1;
+	reading_begins();
+	result = read_iterated(ctx, task, vma, r);
+	reading_ends();
+	return result;
+}
+
+static __always_inline void walk(struct task_struct *task, struct vme_snapshot *r)
+{
+	struct scratch *s = scratch();
+	u64 mm = (u64)BPF_CORE_READ(task, mm), sections;
+
 	r->error = 0;
-	mm = (u64)BPF_CORE_READ(task, mm);
 	r->mm = mm;
-	if (!mm)
-		return 0;
+	if (!mm || !s)
+		return;
 	sections = sections_of(mm);
 	r->map_count = BPF_CORE_READ((struct mm_struct *)mm, map_count);
 	r->more = !emit_rows(mm, r->from, ADDRESS_LIMIT, BPF_CORE_READ(task, tgid), VME_SNAPSHOT);
@@ -283,6 +290,21 @@ int snapshot_walk(struct bpf_iter__task *ctx)
 	r->sections = sections_of(mm) == sections ? sections : VME_BUSY;
 	if ((u64)BPF_CORE_READ(task, mm) != mm)
 		r->error = -16;
+}
+
+// Where no iterator over VMAs can be told a task (before 6.1): this one, over tasks, sends the rows of the
+// one that is asked for through the ring. `count` says how many records that made.
+SEC("?iter/task")
+int snapshot_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct vme_snapshot *r = requested(task);
+
+	if (!r)
+		return 0;
+	reading_begins();
+	walk(task, r);
+	reading_ends();
 	return 0;
 }
 

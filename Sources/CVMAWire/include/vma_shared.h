@@ -97,6 +97,7 @@ struct vme_config {
 	vme_u8 want_stacks;
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u32 copy_bytes;  // how much of an unknown path's stack is copied; 0: frame pointers only
+	vme_u32 reader_cpu;  // in place of a processor's number in what readers tell; 0 where nothing preempts them
 	vme_u8 check_paths;               // copy the stack of a known path, too
 	vme_u8 hold_cpu;                  // programs may be preempted here, and can prevent it
 	vme_u8 outcome_by_rows;           // khugepaged_enter_vma() is not hooked

@@ -64,7 +64,13 @@ extension AttachPlan {
         hook(.lockDowngraded, "downgrade_write", "on_downgrade_write", KnownPrototype.semaphore),
         hook(.linked, "vma_link", "on_rb_linked", KnownPrototype.link, isOpen: true, when: { !$0.hasMapleTree }),
         hook(.unmapped, "unmap_region", "on_rb_unmapped", KnownPrototype.unmapRegion, when: { !$0.hasMapleTree }),
-        // Before the tree changes there is nothing to read yet, and no lock is taken for writing.
+        // A stack grows under the lock for reading, and before the tree changes there is nothing to read yet.
+        hook(
+            .stackGrown, "khugepaged_enter_vma_merge", "on_rb_grown", KnownPrototype.vma, isOpen: true,
+            when: { !$0.hasMapleTree && $0.hasField("rw_semaphore", "count") }),
+        hook(
+            .stackGrown, "khugepaged_enter_vma", "on_rb_grown_vma", KnownPrototype.vma, isOpen: true,
+            when: { !$0.hasMapleTree && $0.hasField("rw_semaphore", "count") }),
         AttachPoint(
             role: .stackGrown, name: "expand_downwards", kind: "fexit", program: "on_stack_grown",
             prototypes: [KnownPrototype.vma], isOpen: true),

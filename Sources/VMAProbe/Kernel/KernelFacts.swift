@@ -27,6 +27,10 @@ extension KernelFacts {
     /// disabled.
     public var preemptsTracepoints: Bool { hasType("class_srcu_fast_notrace_t") }
 
+    /// Whether the kernel may run another task in the midst of a program that does not hold the processor:
+    /// whether it does so is `preempt=` on its command line, and can change at any time.
+    public var preemptsPrograms: Bool { hasFunction("preempt_schedule") }
+
     /// The symbol to put a kprobe on. The compiler renames a function when it makes a copy that it knows
     /// more about; with more than one copy a probe would see some calls only.
     ///

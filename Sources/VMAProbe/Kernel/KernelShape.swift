@@ -59,7 +59,7 @@ extension KernelShape {
                 "bpf_iter_attach_task", "bpf_iter_task_vma_destroy", "bpf_iter_task_vma_new", "bpf_iter_task_vma_next",
                 "bpf_preempt_disable", "bpf_preempt_enable", "bpf_rdonly_cast", "bpf_task_from_pid", "bpf_task_release",
                 "can_vma_merge_after", "can_vma_merge_before", "copy_vma", "is_mergeable_anon_vma", "vma_expand",
-                "vma_merge_extend", "vma_merge_new_vma", "vma_shrink",
+                "preempt_schedule", "vma_merge_extend", "vma_merge_new_vma", "vma_shrink",
             ])
         static let tracepoints = AttachPlan.table.filter { $0.kind == "tp_btf" }.map(\.name)
         static let events = Set([
@@ -69,7 +69,7 @@ extension KernelShape {
         static let fields = Set([
             "bpf_iter_link_info.task", "mm_struct.mm_lock_seq", "mm_struct.mm_mt", "mm_struct.mm_rb", "mm_struct.mmap_lock",
             "vm_area_struct.__vm_anon_pgoff_lo", "vm_area_struct.anon_name", "vm_area_struct.vm_lock_seq",
-            "vm_area_struct.vm_policy", "vm_userfaultfd_ctx.ctx", "vma_merge_struct.anon_pgoff",
+            "rw_semaphore.count", "vm_area_struct.vm_policy", "vm_userfaultfd_ctx.ctx", "vma_merge_struct.anon_pgoff",
             "vma_merge_struct.copied_from", "vma_merge_struct.vm_flags",
         ])
         static let types = Set(["bpf_iter__task", "bpf_iter__task_vma", "class_srcu_fast_notrace_t", "vma_iterator"])

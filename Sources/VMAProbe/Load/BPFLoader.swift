@@ -43,10 +43,11 @@ final class BPFLoader {
         }
         if let map = bpf_object__find_map_by_name(object, ".rodata.config") {
             var configuration = configuration
+            if kernel.preemptsPrograms { configuration.reader_cpu = UInt32(Self.processors) }
             bpf_map__set_initial_value(map, &configuration, MemoryLayout<vme_config>.size)
         }
         if let numbers = bpf_object__find_map_by_name(object, "numbers") {
-            bpf_map__set_max_entries(numbers, UInt32(Self.processors))
+            bpf_map__set_max_entries(numbers, UInt32(Self.numberings))
         }
         if let ringBytes, let ring = bpf_object__find_map_by_name(object, "events") {
             bpf_map__set_max_entries(ring, ringBytes)
@@ -147,7 +148,7 @@ final class BPFLoader {
     deinit {
         for link in apart.values { bpf_link__destroy(link) }
         for link in links { bpf_link__destroy(link) }
-        if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.processors * Self.numberSize) }
+        if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.numberings * Self.numberSize) }
         for (start, bytes) in mapped.values { munmap(start, bytes) }
         bpf_object__close(object)
     }
@@ -252,10 +253,10 @@ final class BPFLoader {
         return info[6]
     }
 
-    /// The number that each CPU will give its next record.
+    /// The number that each CPU will give its next record, and what reads layouts its own.
     func sequence() throws(ProbeError) -> [UInt32] {
         if numbers == nil { numbers = try mapNumbers() }
-        return (0 ..< Self.processors).map { cpu in
+        return (0 ..< Self.numberings).map { cpu in
             numbers!.loadUnaligned(fromByteOffset: cpu * Self.numberSize, as: UInt32.self)
         }
     }
@@ -270,7 +271,7 @@ final class BPFLoader {
     }
 
     private func mapNumbers() throws(ProbeError) -> UnsafeRawPointer {
-        let bytes = Self.processors * Self.numberSize
+        let bytes = Self.numberings * Self.numberSize
         guard let found = mmap(nil, bytes, PROT_READ, MAP_SHARED, try map("numbers"), 0), found != MAP_FAILED else {
             throw .bpf("mapping the record counters", errno)
         }
@@ -278,6 +279,8 @@ final class BPFLoader {
     }
 
     private static let processors = max(1, Int(libbpf_num_possible_cpus()))
+    /// Readers have one of their own (bpf/base/shared.h, `numbering`).
+    private static let numberings = processors + 1
     /// struct number in bpf/base/shared.h.
     private static let numberSize = 64
 }
