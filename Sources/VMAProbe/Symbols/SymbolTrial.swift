@@ -16,7 +16,7 @@ public struct SymbolTrial: Sendable {
 
     private static func problem(_ request: FileRequest) -> String? {
         let service = SymbolService()
-        guard let key = service.key(request) else { return "no file can be asked for" }
+        guard let key = service.key(request, wantsDebug: false) else { return "no file can be asked for" }
         let place = SymbolPlace(key: key, request: NameRequest(address: 0, isCaller: false))
         _ = service.answer(place)
         let end = vms_monotonic_ns() + patience
