@@ -1,7 +1,7 @@
 import Foundation
 import Testing
-import VMACore
 
+@testable import VMACore
 @testable import VMAReport
 
 /// The table of metrics in docs/system.md against what a scrape has: names, types, labels, and HELP, word for word.
