@@ -24,7 +24,7 @@ SWIFT_FILES = Sources Tests Plugins bench/Package.swift bench/Sources Package.sw
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git grep -lE '^\#!.*[ /](ba)?sh$$') kernels/lib.sh
 
-.PHONY: help deps build demo check format docs test kernels bench fuzz fuzz-parsers survey install clean
+.PHONY: help deps build dist dist-test demo check format docs test kernels bench fuzz fuzz-parsers survey install clean
 
 help:
 	@echo "make demo [KERNEL=6.1]  build, and watch a small workload (in a guest with that kernel)"
@@ -37,12 +37,14 @@ help:
 	@echo "make docs               pages of the public types of VMACore and VMAReport, in .build/docs"
 	@echo "make bench              what things cost, in tables"
 	@echo "make survey             programs of Debian under observation, a row each (PROGRAMS='git redis-bgsave': these)"
+	@echo "make dist               a release: tar.gz, .deb, .rpm, OCI image, SBOM, SHA256SUMS (SIGNING_KEY=file: signed)"
+	@echo "make dist-test          tries them: a second build, linters, fresh roots, a guest with systemd"
 	@echo "make build              the static release executable, $(VMASCOPE)"
 	@echo "make install            to $(PREFIX)/bin"
 	@echo "make clean              what was built; downloaded kernels stay in .cache"
 
 deps:
-	@tools/install-dependencies $(if $(KERNEL),guests) $(TESTS)
+	@tools/install-dependencies $(if $(KERNEL),guests) $(TESTS) $(DIST)
 
 # The linker's warnings are about functions of the C library that nothing here calls.
 build: deps
@@ -93,6 +95,7 @@ docs: deps
 # The tests need root, for BPF, and the static executable, for guests.
 test: KERNEL := any
 test: TESTS := tests bench
+test: DIST := dist
 test: KERNELS ?= 5.10 6.1 6.12 7.3
 test: build
 	@kernels/fetch $(KERNELS) > /dev/null
@@ -143,8 +146,19 @@ bench: TESTS := bench
 bench: build
 	@SMOKE=$(SMOKE) bench/run $(VMASCOPE)
 
+# Two builds of one commit are the same bytes: SOURCE_DATE_EPOCH is the commit's time.
+dist: DIST := dist
+dist: build
+	@packaging/dist $(VMASCOPE) dist
+
+dist-test: DIST := dist dist-test
+dist-test: KERNEL := any
+dist-test: build
+	@packaging/dist $(VMASCOPE) dist
+	@tools/dist-test dist $(STEPS)
+
 install: build
 	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope
 
 clean:
-	rm -rf .build $(STATIC) bench/.build
+	rm -rf .build $(STATIC) bench/.build dist

@@ -56,7 +56,7 @@ let package = Package(
         // Both loops, recordings, output, and the live faces.
         .target(
             name: "VMASession",
-            dependencies: ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem"],
+            dependencies: ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "CZlib"],
             swiftSettings: singleThreaded),
 
         .executableTarget(

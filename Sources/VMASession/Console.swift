@@ -17,14 +17,20 @@ package enum Console {
 
     static func write(_ fd: Int32, _ text: String, to name: String) throws {
         var text = text
-        try text.withUTF8 { bytes in
-            var done = 0
-            while done < bytes.count {
-                let wrote = Glibc.write(fd, bytes.baseAddress! + done, bytes.count - done)
-                if wrote < 0, errno == EINTR { continue }
-                guard wrote > 0 else { throw Failure.output("writing \(name): \(String(cString: strerror(errno)))") }
-                done += wrote
-            }
+        try text.withUTF8 { try write(fd, $0, to: name) }
+    }
+
+    static func write(_ fd: Int32, _ bytes: [UInt8], to name: String) throws {
+        try bytes.withUnsafeBufferPointer { try write(fd, $0, to: name) }
+    }
+
+    private static func write(_ fd: Int32, _ bytes: UnsafeBufferPointer<UInt8>, to name: String) throws {
+        var done = 0
+        while done < bytes.count {
+            let wrote = Glibc.write(fd, bytes.baseAddress! + done, bytes.count - done)
+            if wrote < 0, errno == EINTR { continue }
+            guard wrote > 0 else { throw Failure.output("writing \(name): \(String(cString: strerror(errno)))") }
+            done += wrote
         }
     }
 }

@@ -18,14 +18,27 @@ package struct Findings {
             started: header.started, startTime: header.startTime, seconds: seconds, limit: header.mapLimit)
     }
 
-    static func observer(_ header: TraceHeader) -> Observer {
-        Observer(judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits, limit: header.mapLimit)
+    /// - Parameter format: of the report that is to be made, in the end.
+    static func observer(_ header: TraceHeader, for format: String = "") -> Observer {
+        let observer = Observer(
+            judge: Judge(header.model), isHooked: header.isHooked, waits: header.waits, limit: header.mapLimit)
+        if ReportFormats.keepsTimeline(format) { observer.keepTimeline() }
+        return observer
     }
 
     package func write(_ options: OutputSettings, to output: Output) throws {
         if let unread { Console.warn("a record could not be read: \(unread)") }
         // The text report has them inside.
         if options.format != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
+        if let (format, isPacked) = ReportFormats.binary(options.format) {
+            try output.write { write in
+                guard isPacked else { return try format.render(report, to: write) }
+                let gzip = try Gzip()
+                try format.render(report) { try gzip.add($0, write) }
+                try gzip.finish(write)
+            }
+            return
+        }
         var text = ""
         let toTerminal = options.path == nil && Console.wantsColour
         ReportFormats.named(

@@ -76,7 +76,7 @@ package final class Observation {
         listening = Listening(start: startTime)
         try probe.setMapLimit(header.mapLimit)
         kernel.releaseTypes()
-        observer = Findings.observer(header)
+        observer = Findings.observer(header, for: options.output.format)
         probe.unwind(with: observer)
         recorder?.begin(header)
     }

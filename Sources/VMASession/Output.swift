@@ -74,26 +74,35 @@ package struct Output {
 
     /// A file is replaced only by a whole one. If the text can't be written, it goes to stdout, so
     /// that it is not lost.
-    package func write(_ text: String) throws {
+    package func write(_ text: String) throws { try write(isText: true) { try Console.write($0, text, to: $1) } }
+
+    /// Bytes, a part at a time. Where stdout is a terminal they do not go there in place of the file.
+    ///
+    /// - Parameter body: writes all parts; it is called once more if the file could not be written.
+    package func write(_ body: (([UInt8]) throws -> Void) throws -> Void) throws {
+        try write(isText: false) { fd, name in try body { try Console.write(fd, $0, to: name) } }
+    }
+
+    private func write(isText: Bool, _ fill: (Int32, String) throws -> Void) throws {
         do {
             switch place {
-            case .name(let name, let folder, let old): try folder.replace(name, text, mode: mode, old: old, path: path)
+            case .name(let name, let folder, let old): try folder.replace(name, mode: mode, old: old, path: path, fill)
             case .file(let fd, let name):
                 guard ftruncate(fd, 0) == 0, lseek(fd, 0, SEEK_SET) == 0 else { throw Self.failure(name) }
-                try Console.write(fd, text, to: name)
-            case .stream(let fd, let name): try Self.stream(fd, text, name)
+                try fill(fd, name)
+            case .stream(let fd, let name): try Self.stream(fd, name, fill)
             }
         } catch {
             if case .stream(1, _) = place { throw error }
-            try? Self.stream(1, text, "stdout")
+            if isText || isatty(1) == 0 { try? Self.stream(1, "stdout", fill) }
             throw error
         }
     }
 
     /// Who reads a pipe may be slow, or asleep.
-    private static func stream(_ fd: Int32, _ text: String, _ name: String) throws {
+    private static func stream(_ fd: Int32, _ name: String, _ fill: (Int32, String) throws -> Void) throws {
         vms_restore_signals()
-        try Console.write(fd, text, to: name)
+        try fill(fd, name)
     }
 
     /// /dev/stdout, or the file that the shell opened as stdout: the command writes there, too.
@@ -162,6 +171,14 @@ final class Folder {
     ///     umask forbids, and its group.
     ///   - durably: whoever finds it after a crash finds one of the two whole.
     func replace(_ name: String, _ text: String, mode: mode_t, old: stat? = nil, durably: Bool = false, path: String) throws {
+        try replace(name, mode: mode, old: old, durably: durably, path: path) { try Console.write($0, text, to: $1) }
+    }
+
+    /// - Parameter fill: writes the file, to a descriptor; the path is for messages.
+    func replace(
+        _ name: String, mode: mode_t, old: stat? = nil, durably: Bool = false, path: String,
+        _ fill: (Int32, String) throws -> Void
+    ) throws {
         let part = try part(path)
         do {
             let written = Result {
@@ -173,7 +190,7 @@ final class Folder {
                     if fchown(part.fd, uid_t.max, old.st_gid) != 0 { mode &= 0o707 }
                 }
                 guard fchmod(part.fd, mode) == 0 else { throw Output.failure(path) }
-                try Console.write(part.fd, text, to: path)
+                try fill(part.fd, path)
                 if durably, fsync(part.fd) != 0 { throw Output.failure(path) }
             }
             let closed = close(part.fd)  // where a network's file system says that it is full

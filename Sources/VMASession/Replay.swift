@@ -13,9 +13,10 @@ package struct Replay {
     /// Status 65: why it could not be read to its end, and is of what comes before that.
     package let damage: Failure?
 
+    /// - Parameter format: of the report that is to be made: some need more to be kept.
     /// - Throws: `Failure` with status 65 if there is nothing to report of, `ProbeError.notFound` if it
     ///   can't be read.
-    package init(_ file: InputFile, freeVMAs: Int = freeVMAs) throws {
+    package init(_ file: InputFile, for format: String = "", freeVMAs: Int = freeVMAs) throws {
         var reader: TraceReader
         do {
             reader = try TraceReader(file.read)
@@ -23,7 +24,7 @@ package struct Replay {
             throw Failure(message: "\(file.path) \(error.message)", status: 65)
         }
         let header = reader.header
-        let observer = Findings.observer(header)
+        let observer = Findings.observer(header, for: format)
         var lastTime = header.startTime
         var damage: Failure?
         do {

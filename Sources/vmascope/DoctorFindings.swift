@@ -59,7 +59,16 @@ struct DoctorFindings {
         for setting in KernelSettings.all { text += "  \(setting.name.padded(28)) \(setting.value ?? "not there")\n" }
         text += "\nsystem counts VMAs by \(stockProblem.map { "/proc: \($0)" } ?? "iter/task")\n"
         if let limit = Kernel.mapLimit { text += "vm.max_map_count \(limit)\n" }
-        return text
+        return text + "\n" + summary.sentence + "\n"
+    }
+
+    private var summary: DoctorSummary {
+        let usable = diagnoses.indices.filter { problem($0) == nil }.map { diagnoses[$0].source.rawValue }
+        return DoctorSummary(
+            sources: usable, commands: trials.filter { $0.trial.problem == nil }.map(\.command),
+            hooksProblem: diagnoses.indices.first { diagnoses[$0].source == .hooks }.flatMap { problem($0) },
+            settings: KernelSettings.all.reduce(into: [:]) { $0[$1.name] = $1.value }, hasBTF: kernel.hasBTF,
+            missing: Set(Capabilities.needed.filter { !Capabilities.current.has($0) }.map(\.name)))
     }
 
     var json: String {
@@ -97,6 +106,7 @@ struct DoctorFindings {
                 for need in Capabilities.needed { json.field(need.name, Capabilities.current.has(need)) }
             }
             json.object("settings") { json in for setting in KernelSettings.all { json.field(setting.name, setting.value) } }
+            json.field("summary", summary.sentence)
         }
         return json.finish()
     }

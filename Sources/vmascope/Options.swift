@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import VMACore
 import VMAProbe
 import VMAReport
@@ -53,6 +54,7 @@ enum FileFormat {
 
     private static let table: [(ending: String, format: String)] = [
         (".json", "json"), (".html", "html"), (".htm", "html"), (".txt", "text"), (".folded", "folded"),
+        (".pb.gz", "pprof"), (".pprof", "pprof"), (".pftrace", "perfetto"), (".perfetto-trace", "perfetto"),
         (".ndjson", "ndjson"), (".jsonl", "ndjson"),
     ]
 }
@@ -94,6 +96,9 @@ struct OutputOptions: ParsableArguments {
         if json, let format, format != "json" { throw ValidationError("--json and --format \(format) contradict each other") }
         guard ReportFormats.names.contains(name) else {
             throw ValidationError("there is no format '\(name)': use \(ReportFormats.names.joined(separator: ", "))")
+        }
+        if ReportFormats.binary(name) != nil, output == nil, isatty(1) == 1 {
+            throw ValidationError("--format \(name) is not for a terminal: write --output FILE")
         }
     }
 

@@ -23,7 +23,7 @@ struct ReportCommand: ParsableCommand {
 
     func run() throws {
         let destination = try Output(output.output, mode: output.outputMode)
-        let replay = try Replay(InputFile(recording))
+        let replay = try Replay(InputFile(recording), for: output.settings.format)
         try replay.findings.write(output.settings, to: destination)
         if let damage = replay.damage { throw damage }
         try replay.findings.demandNot(output.failOn)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A connection to somebody on the loopback.
-private final class Client {
+final class Client {
     let socket: Int32
 
     init?(_ port: Int) {
@@ -49,7 +49,7 @@ private final class Client {
 @Suite("metrics", .serialized)
 struct PrometheusTests {
     /// Starts `vmascope system`, and waits until it serves.
-    private func serving(_ arguments: String...) throws -> (Victim, port: Int) {
+    func serving(_ arguments: String...) throws -> (Victim, port: Int) {
         let arguments = ["system", "--interval", "0.5s", "--listen", "127.0.0.1:0"] + arguments
         let observer = try Victim("env", [Repository.vmascope.path] + arguments)
         func port() -> Int? {

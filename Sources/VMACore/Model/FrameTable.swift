@@ -3,7 +3,7 @@
 ///
 /// An observed process decides how many stacks it has and what the frames are called, so both are bounded: for
 /// each address space, and in all. Stacks beyond that are one, `others`.
-public struct FrameTable {
+public struct FrameTable: Sendable {
     private struct Key: Hashable {
         var mm: MMID
         var stack: StackID

@@ -12,6 +12,8 @@ public final class Observer {
     /// The stacks of refusals that were asked for, by address space.
     private var refusalStacks: Set<UInt64> = []
     public private(set) var frames = FrameTable()
+    /// Kept only if it is asked for.
+    public private(set) var timeline: Timeline?
     public private(set) var files: [FileID: String] = [:]
     public private(set) var names: [UInt32: String] = [:]
 
@@ -55,6 +57,12 @@ public final class Observer {
         self.limit = limit
     }
 
+    /// From now on. What happens is kept with its time, within bounds.
+    public func keepTimeline() {
+        timeline = Timeline()
+        refusals.keepsMoments = true
+    }
+
     /// All address spaces seen, in the order of their appearance; those that exited, too.
     public var images: [Image] { population.images }
     /// The sums over those that exited long ago, if there were too many to keep.
@@ -85,8 +93,12 @@ public final class Observer {
         case .file(let id, let path): files[id] = path.cut(to: Self.pathLimit)
         case .name(let id, let text): names[id] = text.cut(to: Self.nameLimit)
         case .stack: break
-        case .refusal(let refusal): note(refusal)
-        case .answer(let origin, let result): refusals.answer(origin, result)
+        case .refusal(let refusal):
+            note(refusal)
+            noteMoments()
+        case .answer(let origin, let result):
+            refusals.answer(origin, result)
+            noteMoments()
         case .lost(let count): lose(count)
         case .settled: settle()
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
@@ -125,6 +137,14 @@ public final class Observer {
         var count = 4 * waiting.count
         for image in images { count += image.layout.count + image.audited.count + image.open.count }
         return count
+    }
+
+    private func noteMoments() {
+        guard timeline != nil else { return }
+        for moment in refusals.takeMoments() {
+            if let image = image(moment.key.mm) { timeline?.own(image) }
+            timeline?.note(.refusal(moment.key), at: moment.origin.time, thread: moment.origin.tid, moment.range)
+        }
     }
 
     private func note(_ refusal: Refusal) {
@@ -226,6 +246,7 @@ public final class Observer {
             image.auditedRange = image.auditedRange.union(rows.range)
             return
         case .before:
+            timeline?.begin(rows.origin)
             image.open.take(rows)
             // As a rule it is what the last section has left, and nothing is to be done.
             if image.layout.holds(rows.vmas, in: rows.range), !rows.truncated { return }
@@ -271,6 +292,11 @@ public final class Observer {
         settleWhatIf(section, image)
         image.peakCount = max(image.peakCount, image.layout.count)
         image.history.note(image.layout.count, at: section.origin.time)
+        guard timeline != nil else { return }
+        timeline?.end(section)
+        if timeline?.wants(image, at: section.origin.time) == true {
+            timeline?.note(image.boundaries(judge), of: image, at: section.origin.time)
+        }
     }
 
     /// The boundaries that a section has made are its operation's, and its caller's.
@@ -354,6 +380,7 @@ public final class Observer {
     /// A layout that was read from outside is ahead of what was attempted meanwhile: which VMAs such an attempt has
     /// split is not known, so it is not judged.
     private func enter(_ attempt: HookedAttempt) {
+        timeline?.begin(attempt.origin)
         let image = image(attempt.origin.mm)
         if let image, attempt.origin.time < image.knownSince { return note(hooks.skip(attempt.origin)) }
         note(hooks.enter(attempt, image?.layout))
@@ -382,6 +409,9 @@ public final class Observer {
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
                 detail: side.detail, answers: side.answers, stack: stack)
+            timeline?.note(
+                .miss(key), at: attempt.origin.time, thread: attempt.origin.tid,
+                AddressRange(attempt.proposed.start, attempt.proposed.end))
             let isNew = ledger.add(
                 key,
                 Ledger.Example(

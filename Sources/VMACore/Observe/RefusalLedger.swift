@@ -30,7 +30,22 @@ public struct RefusalLedger: Sendable {
     private var settled: [Row] = []
     private static let rowLimit = 10_000
 
+    /// One that was counted: for who keeps a timeline, and takes them.
+    struct Moment: Sendable {
+        var origin: Origin
+        var key: Key
+        var range: AddressRange
+    }
+
+    var keepsMoments = false
+    private var moments: [Moment] = []
+
     public init() {}
+
+    mutating func takeMoments() -> [Moment] {
+        defer { moments = [] }
+        return moments
+    }
 
     /// The first of their kind come first.
     public var rows: [Row] {
@@ -62,6 +77,13 @@ public struct RefusalLedger: Sendable {
         let (origin, count) = (refusal.origin, Int(max(1, refusal.count)))
         var key = Key(mm: origin.mm, operation: refusal.syscall.operation, verdict: verdict, stack: refusal.stack)
         if index[key] == nil, settled.count >= Self.rowLimit { key.stack = 0 }
+        if keepsMoments {
+            let (start, length) = (refusal.syscall.arguments[0], refusal.syscall.arguments[1])
+            let (end, overflow) = start.addingReportingOverflow(length)
+            moments.append(
+                Moment(origin: origin, key: key, range: overflow || !refusal.syscall.isNative ? .empty : AddressRange(start, end))
+            )
+        }
         if let at = index[key] {
             settled[at].count += count
             settled[at].last = max(settled[at].last, origin.time)

@@ -5,6 +5,12 @@ public protocol ReportFormat {
     func render(_ report: Report, into text: inout String)
 }
 
+/// A way to write a report for tools, in bytes.
+public protocol BinaryFormat {
+    /// - Parameter write: takes each part as it is made, so that nothing has to hold the whole.
+    func render(_ report: Report, to write: ([UInt8]) throws -> Void) throws
+}
+
 public enum ReportFormats {
     private static let table: [(name: String, make: @Sendable (Bool, Weight, Int) -> any ReportFormat)] = [
         ("text", { colour, _, whatIf in TextReport(colour: colour, whatIf: whatIf) }),
@@ -13,10 +19,19 @@ public enum ReportFormats {
         ("folded", { _, weight, _ in FoldedReport(weight: weight) }),
     ]
 
-    public static var names: [String] { table.map(\.name) }
-
     /// - Parameters:
-    ///   - name: one of `names`.
+    ///   - isPacked: the file is packed by gzip.
+    ///   - keepsTimeline: it shows when things happened, so the observer has to keep that (`Timeline`).
+    private static let binaries: [(name: String, isPacked: Bool, keepsTimeline: Bool, make: @Sendable () -> any BinaryFormat)] = [
+        ("pprof", true, false, { PprofReport() }),
+        ("perfetto", false, true, { PerfettoReport() }),
+    ]
+
+    public static var names: [String] { table.map(\.name) + binaries.map(\.name) }
+
+    /// Nil for those in bytes.
+    ///
+    /// - Parameters:
     ///   - colour: whether it goes to a terminal; only people get escape codes.
     ///   - weight: what the width of a stack stands for, where a format has stacks only.
     ///   - whatIf: the proposal whose answers people are given; a place in `Proposals.table`.
@@ -25,6 +40,13 @@ public enum ReportFormats {
     ) -> (any ReportFormat)? {
         table.first { $0.name == name }?.make(colour, weight, whatIf)
     }
+
+    /// Nil for those in text.
+    public static func binary(_ name: String) -> (format: any BinaryFormat, isPacked: Bool)? {
+        binaries.first { $0.name == name }.map { ($0.make(), $0.isPacked) }
+    }
+
+    public static func keepsTimeline(_ name: String) -> Bool { binaries.contains { $0.name == name && $0.keepsTimeline } }
 }
 
 /// What stacks are weighed by: the flow, or the stock.

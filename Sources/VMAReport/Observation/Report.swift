@@ -28,6 +28,9 @@ public struct Report: Sendable {
     /// Calls that the kernel refused, the most frequent first.
     public var refused: [Refused]
     public var labels: Labels
+    /// When what happened; nil if nobody has asked for it.
+    public var timeline: Timeline?
+    public var frames: FrameTable
     /// What judged: `seams` asks it for the boundaries of one layout, and remedies for its kernel model.
     let judge: Judge
 
@@ -164,6 +167,8 @@ public struct Report: Sendable {
         agreed = observer.agreed
         disagreements = observer.disagreements
         audit = observer.audit
+        timeline = observer.timeline
+        frames = observer.frames
         labels = Labels(files: observer.files, names: observer.names, flags: observer.judge.model.flagNames)
         judge = observer.judge
 

@@ -1,0 +1,154 @@
+/// What happened when, for formats that show time: write sections, misses, refusals, and what stood between VMAs. An
+/// observer keeps one only if it is asked for.
+///
+/// It is bounded however long an observation is: where one kind has too many moments, every second of them is let go,
+/// and from then on one in twice as many is kept.
+public struct Timeline: Sendable {
+    public struct Slice: Sendable {
+        public var start: UInt64
+        public var end: UInt64
+        public var mm: MMID
+        public var thread: UInt32
+        public var operation: Operation
+    }
+
+    /// A missed side, or a refused call.
+    public struct Instant: Sendable {
+        public var time: UInt64
+        /// In `kinds`.
+        public var kind: UInt32
+        public var thread: UInt32
+        /// The range that was asked for; empty where that is not known.
+        public var range: AddressRange
+    }
+
+    public enum Kind: Hashable, Sendable {
+        case miss(Ledger.Key)
+        case refusal(RefusalLedger.Key)
+
+        public var mm: MMID {
+            switch self {
+            case .miss(let key): key.mm
+            case .refusal(let key): key.mm
+            }
+        }
+        public var stack: StackID {
+            switch self {
+            case .miss(let key): key.stack
+            case .refusal(let key): key.stack
+            }
+        }
+        public var operation: Operation {
+            switch self {
+            case .miss(let key): key.operation
+            case .refusal(let key): key.operation
+            }
+        }
+    }
+
+    /// What stood between the VMAs of one address space.
+    public struct Stock: Sendable {
+        public var time: UInt64
+        public var mm: MMID
+        public var vmas: Int
+        public var gaps: Int
+        public var blockedBy: [Blockers: Int]
+    }
+
+    /// Those that are kept, and of how many each is one.
+    public struct Thinned<Moment: Sendable>: Sendable {
+        public private(set) var all: [Moment] = []
+        public private(set) var oneIn = 1
+        private var passed = 0
+        let limit: Int
+
+        init(limit: Int) { self.limit = limit }
+
+        mutating func add(_ moment: @autoclosure () -> Moment) {
+            defer { passed += 1 }
+            guard passed % oneIn == 0 else { return }
+            all.append(moment())
+            guard all.count > limit else { return }
+            all = all.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+            oneIn *= 2
+        }
+    }
+
+    public private(set) var slices: Thinned<Slice>
+    public private(set) var instants: Thinned<Instant>
+    public private(set) var stocks: [Stock] = []
+    public private(set) var kinds: [Kind] = []
+    /// Whose address spaces these are.
+    public private(set) var owners: [MMID: (pid: UInt32, command: String)] = [:]
+
+    private var numbers: [Kind: UInt32] = [:]
+    /// When the section that a thread has open began.
+    private var begun: [UInt32: UInt64] = [:]
+    private var nextStock: [MMID: UInt64] = [:]
+    /// Nanoseconds between two looks at one address space.
+    private var stockInterval: UInt64 = 10_000_000
+    private let stockLimit: Int
+
+    private static let (kindLimit, ownerLimit, threadLimit) = (60_000, 20_000, 10_000)
+    /// Looking costs time for each VMA: at most a part of it that is small, by what one is taken to cost.
+    private static let pausePerVMA: UInt64 = 10_000
+
+    public init(limit: Int = 400_000, stockLimit: Int = 100_000) {
+        slices = Thinned(limit: limit)
+        instants = Thinned(limit: limit)
+        self.stockLimit = stockLimit
+    }
+
+    mutating func begin(_ origin: Origin) {
+        guard begun[origin.tid] == nil, begun.count < Self.threadLimit else { return }
+        begun[origin.tid] = origin.time
+    }
+
+    mutating func end(_ section: Section) {
+        let (origin, start) = (section.origin, begun.removeValue(forKey: section.origin.tid))
+        guard let start, start <= origin.time else { return }
+        slices.add(
+            Slice(
+                start: start, end: origin.time, mm: origin.mm, thread: origin.tid,
+                operation: section.syscall.isNative ? section.syscall.operation : .other))
+    }
+
+    mutating func note(_ kind: Kind, at time: UInt64, thread: UInt32, _ range: AddressRange) {
+        guard let number = number(kind) else { return }
+        instants.add(Instant(time: time, kind: number, thread: thread, range: range))
+    }
+
+    private mutating func number(_ kind: Kind) -> UInt32? {
+        if let known = numbers[kind] { return known }
+        guard kinds.count < Self.kindLimit else { return nil }
+        let number = UInt32(kinds.count)
+        kinds.append(kind)
+        numbers[kind] = number
+        return number
+    }
+
+    mutating func own(_ image: Image) {
+        guard owners[image.mm] != nil || owners.count < Self.ownerLimit else { return }
+        owners[image.mm] = (image.tgid, image.command)
+    }
+
+    /// Whether it is time to look at an address space again.
+    func wants(_ image: Image, at time: UInt64) -> Bool { time >= nextStock[image.mm, default: 0] }
+
+    mutating func note(_ boundaries: Boundaries, of image: Image, at time: UInt64) {
+        own(image)
+        nextStock[image.mm] = time + max(stockInterval, UInt64(image.layout.count) * Self.pausePerVMA)
+        stocks.append(
+            Stock(
+                time: time, mm: image.mm, vmas: image.layout.count, gaps: boundaries.gaps, blockedBy: boundaries.blockedBy))
+        guard stocks.count > stockLimit else { return }
+        // Of each address space every second one.
+        stockInterval *= 2
+        var keeps: [MMID: Bool] = [:]
+        stocks = stocks.filter { stock in
+            keeps[stock.mm] = !(keeps[stock.mm] ?? false)
+            return keeps[stock.mm]!
+        }
+        if stocks.count > stockLimit { stocks.removeFirst(stocks.count - stockLimit) }
+    }
+}
