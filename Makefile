@@ -5,14 +5,14 @@ SHELL := /bin/bash
 
 STATIC := .build-static
 VMASCOPE := $(STATIC)/release/vmascope
-# A fully static executable: it runs in a guest, or a container, with nothing else in it.
-STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
-	-Xlinker -lelf -Xlinker -lz -Xlinker -s -Xlinker $(COMMIT_OBJECT)
 # What `vmascope --version` names. It comes to the linker as an object whose name says it, so that another commit is
 # linked in anew, and nothing is compiled. A tree without Git has it in a file COMMIT, or has none.
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || cat COMMIT 2>/dev/null)$(shell \
 	git diff --quiet HEAD -- 2>/dev/null || { git rev-parse HEAD > /dev/null 2>&1 && echo -modified; })
-COMMIT_OBJECT = $(STATIC)/commit/$(COMMIT).o
+COMMIT_OBJECT := $(STATIC)/commit/$(COMMIT).o
+# A fully static executable: it runs in a guest, or a container, with nothing else in it.
+STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
+	-Xlinker -lelf -Xlinker -lz -Xlinker -s -Xlinker $(COMMIT_OBJECT)
 CC := $(shell command -v cc || command -v clang)
 PREFIX ?= /usr/local
 # make demo KERNEL=6.1 runs in a guest with that kernel.

@@ -28,18 +28,28 @@ Installed-Size: $(du -sk --apparent-size "$tree/usr" | cut -f1)
 Section: utils
 Priority: optional
 Description: live observer of Linux VMAs and of merges that the kernel refuses
- vmascope says, on an unmodified kernel, which merges of adjacent virtual memory
- areas the kernel refused, by which of its rules, and which code caused them; how
- near processes are to vm.max_map_count, and what fills it.
+ vmascope says, on an unmodified kernel, which merges of adjacent virtual
+ memory areas the kernel refused, by which of its rules, and which code
+ caused them; how near processes are to vm.max_map_count, and what fills it.
  .
- The executable is static. It takes root, or CAP_BPF and CAP_PERFMON, and a kernel
- from 5.10 on.
+ The executable is static. It takes root, or CAP_BPF and CAP_PERFMON, and a
+ kernel from 5.10 on.
 END
     for file in postinst prerm postrm; do install -m 755 "$here/dist.d/deb-$file" "$tree/DEBIAN/$file"; done
     (cd "$tree" && find usr -type f -print0 | sort -z | xargs -0 md5sum > DEBIAN/md5sums)
     chmod -R u=rwX,go=rX "$tree"
     settle "$tree"
     dpkg-deb --root-owner-group -Zxz --build "$tree" "$1" > /dev/null
+}
+
+# Debian has the text of the Apache License in one place; what is added to it, as Swift's exception, is written out.
+licence_text() { # <file>
+    if grep -q 'TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION' "$1"; then
+        echo "Apache License, Version 2.0: /usr/share/common-licenses/Apache-2.0"
+        sed -n '/Runtime Library Exception/,$p' "$1"
+    else
+        cat "$1"
+    fi
 }
 
 # In Debian's form for machines (DEP-5), with the texts themselves.
@@ -56,6 +66,6 @@ make_copyright() {
     for file in "$work/files"/share/doc/vmascope/licences/*.txt; do
         echo " ."
         echo " ===== $(basename "$file" .txt) ====="
-        sed 's/[[:space:]]*$//; s/^$/./; s/^/ /' "$file"
+        licence_text "$file" | sed 's/[[:space:]]*$//; s/^$/./; s/^/ /'
     done
 }
