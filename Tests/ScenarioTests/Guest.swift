@@ -96,7 +96,7 @@ struct Guest: Sendable {
         folder = try TemporaryFolder()
         try Self.script(machine).write(toFile: folder.path("all.sh"), atomically: true, encoding: .utf8)
         var arguments = [
-            machine.kernel, "--timeout", "900", "--put", ".build-static/release/vmascope", "--put",
+            machine.kernel, "--timeout", "2400", "--put", ".build-static/release/vmascope", "--put",
             "\(programs.url.path):/root/programs", "--put", folder.path("all.sh"), "--put",
             "/usr/sbin/bpftool:/usr/sbin/bpftool", "--with-libs", "--get", "/tmp/out:\(folder.url.path)",
         ]
