@@ -116,6 +116,7 @@ package final class Observation {
         let time = vms_monotonic_ns()
         let command = Target.command(pid)
         feed(.adopted(mm, tgid: UInt32(pid), command: command))
+        if let age = Target.age(pid) { feed(.aged(mm, age)) }
         feed(.snapshot(mm, snapshot.vmas, asOf: time))
         probe.openCode(snapshot.vmas, pid)
         Console.warn("observing \(command)[\(pid)]")

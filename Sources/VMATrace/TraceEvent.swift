@@ -6,7 +6,7 @@ enum TraceKind: UInt8 {
     case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
     /// As `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
     case callPath = 24
-    case refusal = 32, answer
+    case refusal = 32, answer, aged
 }
 
 extension TraceCodec where Stream == ByteWriter {
@@ -60,6 +60,10 @@ extension TraceCodec where Stream == ByteWriter {
             stream.number32(&mm)
             stream.number32(&tgid)
             text(&command)
+        case .aged(var mm, var time):
+            kind(.aged)
+            stream.number32(&mm)
+            stream.number(&time)
         case .snapshot(var mm, var vmas, var time):
             kind(.snapshot)
             self.time(&time)
@@ -156,6 +160,11 @@ extension TraceCodec where Stream == ByteReader {
             stream.number32(&tgid)
             self.text(&text)
             return .adopted(id, tgid: tgid, command: text)
+        case .aged:
+            var time: UInt64 = 0
+            stream.number32(&id)
+            stream.number(&time)
+            return .aged(id, time)
         case .snapshot:
             var (time, vmas) = (UInt64(0), [VMA]())
             self.time(&time)

@@ -42,6 +42,14 @@ struct RemedyTests {
             (["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab_page", "worker"], .malloc),
             (["mprotect (libc.so.6)", "pthread_create (libc.so.6)", "start_job", "main"], .threads),
             (["mmap (libc.so.6)", "libjvm.so+0x1234", "libjvm.so+0x99"], .jvm),
+            (
+                ["mmap (libc.so.6)", "os::commit_memory (libjvm.so)", "StackOverflow::create_stack_guard_pages (libjvm.so)"],
+                .jvmStacks
+            ),
+            (["mmap (libc.so.6)", "create_stack_guard_pages", "main"], nil),
+            (["mprotect (libc.so.6)", "libruby-3.1.so.3.1.2+0x90d19", "rb_ary_each (libruby-3.1.so.3.1.2)"], .fibers),
+            (["mprotect (libc.so.6)", "zend_fiber_init_context", "php8.2+0x3a3633"], .fibers),
+            (["munmap (libc.so.6)", "libjemalloc.so.2+0x94cca", "work"], .jemalloc),
             (["mmap (libc.so.6)", "libjvm.so+0x1234", "malloc (libc.so.6)"], .jvm),
             (["runtime.mmap", "runtime.sysMap"], .go),
             (["mprotect", "v8::base::OS::SetPermissions(void*, unsigned long)", "main"], .v8),

@@ -185,6 +185,65 @@ struct AnswerTests {
         #expect(text[2] == "left by     mprotect by late ← main: 399 of the 399 prot")
     }
 
+    @Test("the image that has called exec is passed over, unless it had far more")
+    func replaced() throws {
+        var report = Sample.report(Sample.growing(exits: true))
+        var next = try #require(report.processes.first)
+        (next.image, next.command) = (9, "next")
+        (next.peak, report.processes[0].peak) = (24, 36)
+        report.processes.append(next)
+        #expect(lines(report)[0] == "vmascope    next[100] had up to 24 of 65,530 VMAs (0%), and has exited with 13")
+        report.processes[0].peak = 360
+        #expect(lines(report)[0].hasPrefix("vmascope    growing[100] had up to 360 of 65,530 VMAs (0%), until it called exec"))
+    }
+
+    @Test("who was refused is named, whatever room its callers take, and what helps at once is said")
+    func refused() throws {
+        var report = Sample.report(Sample.growing())
+        let image = try #require(report.processes.first).image
+        let callers = ["mprotect (libc.so.6)", "instance_with_a_long_name(int)", "caller_with_a_long_name(int)", "main"]
+        func refuse(_ image: MMID, _ pid: UInt32, _ reason: Refusal.Reason) {
+            let verdict = Refusal.Verdict(errno: 12, reason: reason, seen: true)
+            report.refused = [
+                Refused(
+                    image: image, pid: pid, command: "growing", operation: .mprotect, verdict: verdict, count: 1, first: 17.6,
+                    last: 17.6, stack: callers)
+            ]
+        }
+        refuse(image, 100, .mapLimit)
+        var text = lines(report)
+        let long = "instance_wit…h_name(int)"
+        #expect(text[0].hasPrefix("vmascope    mprotect failed once at the limit, at 17.6 s, by \(long): growing[100]"))
+        #expect(text[5].hasPrefix("meanwhile   sysctl -w vm.max_map_count=262144 lets it go on"))
+        #expect(Sample.render("html", report).contains("<dt>meanwhile</dt><dd>sysctl"))
+        #expect(Sample.render("json", report).contains("\"meanwhile\":\"sysctl"))
+        // Of another process than the answer is of.
+        refuse(77, 7, .rlimitAS)
+        text = lines(report)
+        #expect(text[0].hasSuffix(": growing[7]") && text[5].isEmpty, "\(text[0])")
+    }
+
+    @Test("a second caller gives way to the count")
+    func long() {
+        let frames = ["mprotect (libc.so.6)", String(repeating: "a", count: 40), String(repeating: "b", count: 40), "main"]
+        let vmas = [Sample.page(0x10), guarded(0x11), Sample.page(0x12)]
+        let line = lines(standing(vmas, [(0x11000, frames), (0x12000, frames)]))[2]
+        #expect(line.hasSuffix(" ← bbbbbbbbbbbbb…bbbbbbbbbbbbbb: 2 of the 2 prot"), "\(line)")
+        let both = lines(standing(vmas, [(0x11000, frames + ["x"]), (0x12000, Array(frames.prefix(2)))]))[2]
+        #expect(both.contains("of the 2 prot") && both.count <= 100)
+    }
+
+    @Test("a large program that is far from its limit is asked for nothing by what has left a few VMAs")
+    func manyCauses() {
+        let own = ["mprotect (libc.so.6)", "pthread_create (libc.so.6)", "start", "main"]
+        var report = standing(
+            [guarded(0x10), Sample.page(0x11), guarded(0x12, pages: 64)], [(0x11000, own), (0x12000, ["mmap", "f"])])
+        for index in report.standing.indices { report.standing[index].count = report.standing[index].operation == nil ? 0 : 70 }
+        #expect(lines(report)[3] == "what to do  \(Answer.manyCauses)")
+        report.standing[0].count = 300
+        #expect(lines(report)[3].hasPrefix("what to do  prot: "))
+    }
+
     @Test("a caller that was not seen is said at its place")
     func unseen() {
         #expect(Stack.code(["mprotect (libc.so.6)", "…", "innocent", "main"], of: .mprotect) == " by … ← innocent ← main")
@@ -194,6 +253,8 @@ struct AnswerTests {
         let malloc = ["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab", "worker"]
         #expect(Stack.code(malloc, of: .mprotect) == " in malloc by slab ← worker")
         #expect(Stack.code(["syscall (libc.so.6)", "bind_slab", "load"], of: .mbind) == " by bind_slab ← load")
+        let handler = ["mprotect (libc.so.6)", "barrier_hit", "libc.so.6+0x3c050", "mutator", "main"]
+        #expect(Stack.code(handler, of: .mprotect) == " by barrier_hit ← mutator")
         #expect(Stack.code(["__brk (libc.so.6)", "sbrk (libc.so.6)", "grow", "main"], of: .brk) == " by grow ← main")
     }
 

@@ -11,7 +11,7 @@ struct EventSource {
 
     init(_ seed: UInt64) { dice = SplitMix64(state: seed) }
 
-    static let kinds = 18
+    static let kinds = 19
 
     mutating func events(_ count: Int) -> [Event] { (0 ..< count).map { _ in event(dice.below(Self.kinds)) } }
 
@@ -52,6 +52,7 @@ struct EventSource {
         case 16:
             let mapped = PageUse.Mapped.allCases
             return .pages(mm(), (0 ..< dice.below(5)).map { _ in PageUse(range(), mapped[dice.below(3)]) })
+        case 17: return .aged(mm(), now())
         default: return .released
         }
     }

@@ -30,6 +30,8 @@ public enum Event: Sendable {
     case settled
     /// An address space is the process's that is named; it was running already.
     case adopted(MMID, tgid: UInt32, command: String)
+    /// For how long the process that was adopted had lived, in nanoseconds.
+    case aged(MMID, UInt64)
     /// All VMAs of an address space, read until `asOf` (CLOCK_MONOTONIC ns), replace its layout.
     case snapshot(MMID, [VMA], asOf: UInt64)
     /// All VMAs of an address space, read while nothing happened, to compare with its layout.
@@ -52,7 +54,7 @@ public enum Event: Sendable {
         case .refusal(let refusal): refusal.origin.time
         case .fork(let life), .exec(let life), .exit(let life): life.origin.time
         case .snapshot(_, _, let time): time
-        case .file, .name, .stack, .lost, .settled, .adopted, .compared, .pages, .frames, .released: nil
+        case .file, .name, .stack, .lost, .settled, .adopted, .aged, .compared, .pages, .frames, .released: nil
         }
     }
 
@@ -69,7 +71,7 @@ public enum Event: Sendable {
     var isRecord: Bool {
         switch self {
         case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack, .refusal, .answer: true
-        case .lost, .settled, .adopted, .snapshot, .compared, .pages, .frames, .released: false
+        case .lost, .settled, .adopted, .aged, .snapshot, .compared, .pages, .frames, .released: false
         }
     }
 }

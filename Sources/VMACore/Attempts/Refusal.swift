@@ -58,6 +58,12 @@ public struct Refusal: Sendable {
         public var reason: Reason?
         /// The kernel's answer was read; else it is inferred.
         public var seen: Bool
+
+        public init(errno: Int32?, reason: Reason?, seen: Bool) {
+            self.errno = errno
+            self.reason = reason
+            self.seen = seen
+        }
     }
 
     private static let (again, noMemory) = (Int32(11), Int32(12))

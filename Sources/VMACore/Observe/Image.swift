@@ -25,6 +25,8 @@ public final class Image {
     public var startCount = 0
     public var peakCount = 0
     public internal(set) var history = History()
+    /// Seconds for which the process had lived when it was adopted; nil if it has begun since, or nobody knows.
+    public internal(set) var age: Double?
     /// Of the layouts that it had before it shrank, the largest that was kept.
     var peak = Peak()
 

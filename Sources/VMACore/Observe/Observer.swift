@@ -102,6 +102,7 @@ public final class Observer {
         case .lost(let count): lose(count)
         case .settled: settle()
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
+        case .aged(let mm, let time): image(mm)?.age = Double(time) / 1e9
         case .snapshot(let mm, let vmas, let time): resync(mm: mm, vmas, asOf: time)
         case .compared(let mm, let vmas): check(mm: mm, vmas)
         case .pages: break  // of recordings before proposals were judged as the kernel would have

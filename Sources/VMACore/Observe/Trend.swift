@@ -4,11 +4,15 @@
 /// peaks do not. Mann and Kendall's test says whether the ten go one way: neither one step nor two
 /// pass it, nor does a saw-tooth. Theil and Sen's estimate, the median of all slopes, is the rate.
 ///
-/// There is no rate where most of the growth is one step, and none where the growth comes to rest: where the
-/// slope of the last third is less than half of the median slope, or that of the end is much less.
+/// There is no rate where most of the growth is one step, or a few, and none where it is taken back: a saw-tooth
+/// shows itself by its fall. There is none where the growth comes to rest, either: where the slope of the last third
+/// is less than half of the median slope, or that of the end is much less, or where nothing has come for longer than
+/// ever before.
 ///
-/// A forecast reaches no further than ten times what was observed. Where growth slows down, it is taken to go
-/// on slowing down by the same factor, and there is no forecast if it comes to rest before the limit.
+/// A forecast reaches no further than ten times what was observed, and twice as far where the process is so old
+/// that the growth can't have gone on for long (`Past`). There is none where the process had as many before. Where
+/// growth slows down, it is taken to go on slowing down by the same factor, and there is no forecast if it comes to
+/// rest before the limit.
 public struct Trend: Sendable, Equatable {
     /// VMAs a minute; negative where they become fewer.
     public var perMinute: Double
@@ -18,11 +22,34 @@ public struct Trend: Sendable, Equatable {
     private var recentPerMinute: Double
     /// VMAs that are still to come if growth goes on slowing down; nil if it does not slow down.
     private var rest: Double?
+    /// Of the counts that it rests on, how long the process had lived before, and what it had.
+    private var past: Past?
+
+    /// What is known of a process from before the counts that are looked at.
+    public struct Past: Sendable, Equatable {
+        /// How long it had lived.
+        public var seconds: Double
+        /// The most VMAs it had, of what was seen.
+        public var most: Int
+
+        public init(seconds: Double, most: Int) {
+            self.seconds = seconds
+            self.most = most
+        }
+    }
 
     /// Less says nothing: programs start, and then they rest.
     public static let shortest = 5.0  // s
     /// A forecast is of at most so many times what was observed.
     public static let reach = 10.0
+    /// The same for growth that has begun lately: the process is older by this factor than the rate explains.
+    private static let (shortReach, older) = (2.0, 3.0)
+    /// Of all growth: what a fall may take back.
+    private static let largestFall = 0.5
+    /// Times that the count has risen.
+    private static let fewestRises = 5
+    /// Samples without a change at the end, at least, and by which factor they are more than ever before.
+    private static let (pause, longerPause) = (3, 1.5)
     private static let parts = 10
     private static let samplesPerPart = 6
     /// Standard deviations: one chance of a thousand that there is no trend.
@@ -43,13 +70,16 @@ public struct Trend: Sendable, Equatable {
     /// - Parameters:
     ///   - points: in order of time, each count holding until the next point.
     ///   - end: CLOCK_MONOTONIC nanoseconds at which the last count still held.
-    public init?(_ points: [History.Point], until end: UInt64) {
+    ///   - past: what is known of the time before the first point.
+    public init?(_ points: [History.Point], until end: UInt64, past: Past? = nil) {
         guard let first = points.first, end > first.time else { return nil }
         let seconds = Double(end - first.time) / 1e9
         guard seconds >= Self.shortest else { return nil }
-        let medians = Self.medians(points, from: first.time, to: end)
+        let samples = Self.samples(points, from: first.time, to: end)
+        let medians = Self.medians(samples)
         guard abs(Self.mannKendall(medians)) > Self.significance else { return nil }
         let slope = Self.theilSen(medians)
+        guard slope < 0 || !Self.isTakenBack([Double(first.count)] + samples) && !Self.rests(samples) else { return nil }
         // What has come to rest has no trend any more, however it came there.
         let last = Self.theilSen(medians.suffix(4))
         guard last * slope > 0, last / slope >= Self.lastThird, Self.goesOn(medians, slope) else { return nil }
@@ -58,6 +88,7 @@ public struct Trend: Sendable, Equatable {
         recentPerMinute = (last > Self.faster * slope ? last : slope) * perSlope
         observed = seconds
         rest = Self.rest(medians)
+        self.past = past
     }
 
     /// Seconds until there are `limit` of them; 0 if there are. Nil where they don't become more, or come to
@@ -67,7 +98,40 @@ public struct Trend: Sendable, Equatable {
         guard perMinute > 0 else { return nil }
         if let rest, Double(now) + rest < Double(limit) { return nil }
         let seconds = Double(limit - now) / recentPerMinute * 60
-        return seconds <= Self.reach * observed ? seconds : nil
+        return seconds <= reach(now) * observed ? seconds : nil
+    }
+
+    private func reach(_ now: Int) -> Double {
+        guard let past else { return Self.reach }
+        if past.most > now { return 0 }
+        let grown = perMinute * (past.seconds + observed) / 60
+        return grown > Self.older * Double(now) ? Self.shortReach : Self.reach
+    }
+
+    /// Whether a fall took back much of what there was of growth. A sample that is unlike both beside it is a peak.
+    private static func isTakenBack(_ samples: [Double]) -> Bool {
+        var smooth = samples
+        for index in samples.indices.dropFirst().dropLast() { smooth[index] = median(Array(samples[index - 1 ... index + 1])) }
+        var (most, fall) = (-Double.infinity, 0.0)
+        for count in smooth {
+            most = max(most, count)
+            fall = max(fall, most - count)
+        }
+        return fall > largestFall * ((smooth.max() ?? 0) - (smooth.min() ?? 0))
+    }
+
+    /// Whether it has risen a few times only, or not for longer than ever before.
+    private static func rests(_ samples: [Double]) -> Bool {
+        var (longest, pause, rises) = (0, 0, 0)
+        for (last, next) in zip(samples, samples.dropFirst()) {
+            if next > last { rises += 1 }
+            if next == last {
+                pause += 1
+            } else {
+                (longest, pause) = (max(longest, pause), 0)
+            }
+        }
+        return rises < fewestRises || pause >= Self.pause && Double(pause) > longerPause * Double(longest)
     }
 
     /// Whether it is no single step, and has not ended.
@@ -88,7 +152,7 @@ public struct Trend: Sendable, Equatable {
         return factor < 1 ? late * Double(half) * factor / (1 - factor) : nil
     }
 
-    private static func medians(_ points: [History.Point], from start: UInt64, to end: UInt64) -> [Double] {
+    private static func samples(_ points: [History.Point], from start: UInt64, to end: UInt64) -> [Double] {
         let count = parts * samplesPerPart
         var samples: [Double] = []
         var at = 0
@@ -99,7 +163,11 @@ public struct Trend: Sendable, Equatable {
             while at + 1 < points.count, points[at + 1].time <= time { at += 1 }
             samples.append(Double(points[at].count))
         }
-        return (0 ..< parts).map { median(Array(samples[$0 * samplesPerPart ..< ($0 + 1) * samplesPerPart])) }
+        return samples
+    }
+
+    private static func medians(_ samples: [Double]) -> [Double] {
+        (0 ..< parts).map { median(Array(samples[$0 * samplesPerPart ..< ($0 + 1) * samplesPerPart])) }
     }
 
     /// The test's statistic in standard deviations, corrected for ties; 0 where all are equal.

@@ -2,9 +2,10 @@
 /// functions and objects of a call stack.
 public enum Owner: String, CaseIterable, Sendable {
     /// `stacks`: of threads or of fibers, where the caller that would tell which was not seen.
-    case malloc, threads, stacks, jvm, v8, go, dotnet, boehm, jemalloc, mimalloc, libffi, loader
+    case malloc, threads, stacks, fibers, jvm, jvmStacks, v8, go, dotnet, boehm, jemalloc, mimalloc, libffi, loader
 
-    /// How it is recognized: names of functions or of objects, `*` at the end for any that begin so.
+    /// How it is recognized: names of functions or of objects, `*` at the end for any that begin so, or at the start
+    /// for any that end so.
     struct Signature {
         var owner: Owner
         var functions: [String] = []
@@ -32,6 +33,7 @@ public enum Owner: String, CaseIterable, Sendable {
                 "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "_int_malloc", "sysmalloc", "arena_get2*",
             ]),
         Signature(owner: .libffi, functions: ["ffi_closure_alloc", "ffi_closure_free"]),
+        Signature(owner: .fibers, functions: ["zend_fiber_*", "fiber_pool_*", "rb_fiber_*"], objects: ["libruby*"]),
         Signature(owner: .jvm, objects: ["libjvm.so", "libj9*"]),
         Signature(owner: .dotnet, objects: ["libcoreclr.so", "libclrgc.so", "libclrjit.so", "libmonosgen*"]),
         Signature(owner: .v8, functions: ["v8::*", "node::*"], objects: ["libv8*", "libnode*"]),
@@ -47,11 +49,22 @@ public enum Owner: String, CaseIterable, Sendable {
         Signature(owner: .loader, objects: ["ld-linux*", "ld-musl*"]),
     ]
 
+    /// What a function further out says of code that is known already.
+    private static let purposes: [(of: Owner, purpose: Signature)] = [
+        (
+            .jvm,
+            Signature(owner: .jvmStacks, functions: ["*::create_stack_guard_pages", "os::pd_create_stack_guard*"])
+        )
+    ]
+
     /// Whose code it is that made a call with this stack, innermost frame first; nil for any other's.
     public init?(_ stack: [String]) {
-        for frame in stack.lazy.map(Frame.init) {
+        let frames = stack.map(Frame.init)
+        for frame in frames {
             guard let found = Self.signatures.first(where: { $0.matches(frame) }) else { continue }
-            self = found.owner
+            let purpose = Self.purposes.first { known in known.of == found.owner && frames.contains { known.purpose.matches($0) }
+            }
+            self = purpose?.purpose.owner ?? found.owner
             return
         }
         return nil
@@ -61,7 +74,9 @@ public enum Owner: String, CaseIterable, Sendable {
 extension Owner.Signature {
     fileprivate func matches(_ frame: Frame) -> Bool {
         func has(_ patterns: [String], _ text: String) -> Bool {
-            patterns.contains { $0.last == "*" ? text.hasPrefix($0.dropLast()) : text == $0 }
+            patterns.contains {
+                $0.last == "*" ? text.hasPrefix($0.dropLast()) : $0.first == "*" ? text.hasSuffix($0.dropFirst()) : text == $0
+            }
         }
         if let object = frame.object, has(objects, object) { return true }
         guard let function = frame.function, has(functions, function) else { return false }

@@ -89,6 +89,16 @@ public enum Remedies {
             "End or join what is not needed any more. Where the guards are your own, MADV_GUARD_INSTALL (Linux 6.13 on) makes them "
                 + "without a VMA; those of threads go with pthread_attr_setguardsize(0)."),
         Remedy(
+            "fibers", .protection, owner: .fibers, marks: .guardPages,
+            "Have fewer fibers and threads at a time: each has a stack and a guard, 2 VMAs.",
+            "The interpreter maps them, and its stack sizes change nothing in that. Let fibers end that wait for nothing, "
+                + "or work off a queue with some of them; else raise vm.max_map_count."),
+        Remedy(
+            "jvm-threads", .protection, owner: .jvmStacks,
+            "Run fewer threads (a pool, or virtual threads): each has guard zones, 2 VMAs.",
+            "A JVM protects the end of each thread's stack. -Xss changes the size of a stack, not how many VMAs it is. "
+                + "Virtual threads (Java 21) have their stacks in the heap."),
+        Remedy(
             "jvm", .protection, owner: .jvm,
             "Set -Xms to -Xmx, use fewer threads; for ZGC raise vm.max_map_count.",
             "A JVM commits parts of reserved memory one by one, and gives each thread guard pages. A heap that is committed as "
@@ -129,6 +139,11 @@ public enum Remedies {
             "gaps-malloc", nil, owner: .malloc,
             "Set M_MMAP_THRESHOLD higher, so that blocks are not unmapped one by one.",
             "Blocks that are mapped by themselves leave a gap when they are freed between others."),
+        Remedy(
+            "gaps-jemalloc", nil, owner: .jemalloc,
+            "Set MALLOC_CONF=retain:true, so that jemalloc keeps what it has mapped.",
+            "With retain:false it unmaps what is free, between what is not. What it retains costs address space alone: the "
+                + "memory goes back by madvise."),
         Remedy(
             "gaps-v8", nil, owner: .v8,
             "Start fewer isolates and workers: V8 maps its pages apart.",

@@ -9,6 +9,10 @@ public struct Stock: Sendable {
         var hour: [History.Point] = []
         var samples = 0
         let seenAt: UInt64
+        /// When its address space was made, CLOCK_MONOTONIC nanoseconds, at the latest.
+        let bornAt: UInt64
+        /// The most that there were before `recent`, and before `hour`.
+        var mostBefore = (recent: 0, hour: 0)
     }
 
     private static let window = 60
@@ -39,11 +43,14 @@ public struct Stock: Sendable {
         var next: [ProcessKey: Track] = [:]
         next.reserveCapacity(found.count)
         for process in found {
-            var track = tracks.removeValue(forKey: process.key) ?? Track(stock: process, seenAt: time)
+            var track =
+                tracks.removeValue(forKey: process.key)
+                ?? Track(
+                    stock: process, seenAt: time, bornAt: min(time, process.key.started))
             if track.samples == 0 { seenCount += 1 }
             if track.stock.mm != process.mm {
                 // Exec: another address space, whose history begins now.
-                track = Track(stock: process, samples: 1, seenAt: time)
+                track = Track(stock: process, samples: 1, seenAt: time, bornAt: time)
             }
             let old = track.stock
             track.stock = process
@@ -51,8 +58,8 @@ public struct Stock: Sendable {
             track.stock.peak = max(old.peak, process.vmas)
             track.stock.boundaries = old.boundaries
             Self.note(process.vmas, at: time, in: &track)
-            track.stock.trend = Self.trend(track.recent, until: time)
-            track.stock.hourTrend = Self.trend(track.hour, until: time)
+            track.stock.trend = Self.trend(track.recent, until: time, track.bornAt, track.mostBefore.recent)
+            track.stock.hourTrend = Self.trend(track.hour, until: time, track.bornAt, track.mostBefore.hour)
             track.stock.trend = track.stock.trend ?? track.stock.hourTrend
             next[process.key] = track
         }
@@ -76,19 +83,20 @@ public struct Stock: Sendable {
     // MARK: growth
 
     private static func note(_ count: Int, at time: UInt64, in track: inout Track) {
-        func add(_ points: inout [History.Point]) {
-            if points.count >= window { points.removeFirst() }
+        func add(_ points: inout [History.Point], _ mostBefore: inout Int) {
+            if points.count >= window { mostBefore = max(mostBefore, points.removeFirst().count) }
             points.append(History.Point(time: time, count: count))
         }
-        add(&track.recent)
-        if track.samples % samplesPerHourPoint == 0 { add(&track.hour) }
+        add(&track.recent, &track.mostBefore.recent)
+        if track.samples % samplesPerHourPoint == 0 { add(&track.hour, &track.mostBefore.hour) }
         track.samples += 1
     }
 
-    private static func trend(_ points: [History.Point], until time: UInt64) -> Trend? {
+    private static func trend(_ points: [History.Point], until time: UInt64, _ born: UInt64, _ most: Int) -> Trend? {
         // Most rest, and to test them would cost more than to count them.
         guard let first = points.first, points.contains(where: { $0.count != first.count }) else { return nil }
-        return Trend(points, until: time)
+        let past = Trend.Past(seconds: Double(first.time - min(first.time, born)) / 1e9, most: most)
+        return Trend(points, until: time, past: past)
     }
 
     // MARK: boundaries

@@ -51,6 +51,16 @@ public enum Target {
     /// PID_NS_INIT_INO in include/uapi/linux/nsfs.h.
     private static let firstNamespace: ino_t = 0xefff_fffc
 
+    /// Nanoseconds since the process was started, while the machine was awake or not; nil if it has none.
+    public static func age(_ pid: Int32) -> UInt64? {
+        var now = timespec()
+        guard let started = ProcStock.started(UInt32(bitPattern: pid)), clock_gettime(CLOCK_BOOTTIME, &now) == 0 else {
+            return nil
+        }
+        let time = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+        return time > started ? time - started : 0
+    }
+
     public static func command(_ pid: Int32) -> String {
         ProcFile.text("/proc/\(pid)/comm") ?? "?"
     }

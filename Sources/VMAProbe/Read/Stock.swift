@@ -68,6 +68,9 @@ struct ProcStock {
         return known.values.filter { $0.countedAt > 0 }
     }
 
+    /// `task->start_boottime`, to a tick.
+    static func started(_ pid: UInt32) -> UInt64? { process(pid)?.key.started }
+
     private static func process(_ pid: UInt32) -> ProcessStock? {
         // The comm may hold anything, so fields are counted from the last parenthesis.
         guard let stat = ProcFile.text("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")"),

@@ -127,9 +127,20 @@ enum Stack {
         "remap_file_pages", "set_mempolicy", "fork", "vfork", "clone", "clone3", "posix_madvise",
     ]
 
+    /// The same, without functions of the C library, where others are known.
+    static func named(_ frames: [String], of operation: Operation) -> [String] {
+        let callers = self.callers(frames, of: operation)
+        let own = callers.filter { !Frame($0).isLibc }
+        return (own.contains { $0 != Frame.unseen } ? own : callers).map(function)
+    }
+
     /// Who made a call: ` by fill_hole ← main`, ` in malloc by slab_page ← worker`; what of that was not seen
     /// is said.
-    static func code(_ frames: [String], of operation: Operation) -> String {
+    ///
+    /// - Parameters:
+    ///   - shown: so many functions are named, in so many columns each.
+    static func code(_ frames: [String], of operation: Operation, callers shown: Int = 2, _ width: Int = 28) -> String {
+        func short(_ function: String) -> String { Fit.middle(Fit.printable(function), width) }
         guard !frames.isEmpty else { return ", without a stack" }
         let callers = self.callers(frames, of: operation)
         let library = callers.prefix { Frame($0).isLibc }
@@ -139,11 +150,11 @@ enum Stack {
         guard let first = rest.first, rest.contains(where: { $0 != Frame.unseen }) else {
             return entry.isEmpty ? ", its caller was not seen" : "\(entry), whose caller was not seen"
         }
-        let shown = (first == Frame.unseen ? rest.prefix(3) : rest.prefix(2)).map { short(function($0)) }
-        return "\(entry) by \(shown.joined(separator: " ← "))"
+        // A place in the C library without a name says nothing, as where a signal's handler returns to.
+        let known = rest.filter { !(Frame($0).isLibc && Frame($0).function == nil) }
+        let names = known.prefix(first == Frame.unseen ? shown + 1 : shown).map { short(function($0)) }
+        return "\(entry) by \(names.joined(separator: " ← "))"
     }
-
-    private static func short(_ function: String) -> String { Fit.middle(Fit.printable(function), 28) }
 
     /// Without its object.
     private static func function(_ frame: String) -> String { Frame(frame).function ?? frame }

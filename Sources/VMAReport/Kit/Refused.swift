@@ -7,16 +7,25 @@ extension [Refused] {
     /// for another reason that is known. In one sentence, of the operation that failed most.
     ///
     /// `mmap failed 101 times at the limit, first at 1.2 s, by map_again ← main`
-    var sentence: String? {
-        let known = filter { $0.verdict.reason == .mapLimit }
-        let meant = known.isEmpty ? filter { $0.verdict.reason != nil && $0.verdict.reason != .other } : known
-        guard let most = meant.ranked(by: \.count).first else { return nil }
-        let alike = meant.filter { $0.operation == most.operation && $0.verdict.reason == most.verdict.reason }
+    ///
+    /// - Parameter callers: so many functions are named.
+    func sentence(callers: Int = 2) -> String? {
+        guard let most = leading else { return nil }
+        let alike = filter {
+            $0.pid == most.pid && $0.operation == most.operation && $0.verdict.reason == most.verdict.reason
+        }
         let (count, first) = (alike.total, alike.map(\.first).min() ?? 0)
         var text = "\(most.operation) failed \(count == 1 ? "once" : "\(count.grouped) times") \(most.verdict.words)"
         text += ", \(count == 1 ? "" : "first ")at \(Answer.tenths(first))"
-        let callers = Stack.callers(most.stack, of: most.operation).prefix(2).map { Fit.middle(Fit.printable($0), 24) }
-        return callers.isEmpty ? text : text + ", by " + callers.joined(separator: " ← ")
+        let by = Stack.named(most.stack, of: most.operation).prefix(callers).map { Fit.middle(Fit.printable($0), 24) }
+        return by.isEmpty ? text : text + ", by " + by.joined(separator: " ← ")
+    }
+
+    /// Of those at the limit, or else of those refused for another reason that is known, the most frequent.
+    var leading: Refused? {
+        let known = filter { $0.verdict.reason == .mapLimit }
+        let meant = known.isEmpty ? filter { $0.verdict.reason != nil && $0.verdict.reason != .other } : known
+        return meant.ranked(by: \.count).first
     }
 }
 

@@ -7,6 +7,8 @@ struct Answer {
     var filledBy: String?
     var leftBy: String?
     var whatToDo: String?
+    /// What an administrator can do at once, where it is at the limit, or near it.
+    private(set) var meanwhile: String?
     var trust: String
     var isTrusted: Bool
     /// Whom it is of; nil if no process was seen.
@@ -21,6 +23,9 @@ struct Answer {
     /// A rate that brings it to the limit later than this says little of today.
     static let horizon = 7 * 86400.0
     static let nothing = "nothing: it is far from the limit, and has little beyond what every program has"
+    static let manyCauses = "nothing: it is far from the limit, and no one cause has left many of its VMAs"
+    /// Seconds to the limit, below which it is too late to change the program.
+    private static let soon = 86400.0
 
     init(_ report: Report) {
         (trust, isTrusted) = Self.trust(report)
@@ -31,32 +36,50 @@ struct Answer {
         self.process = process
         isOfPeak = process.isExplainedByPeak
         near = Self.near(process, report)
-        if let sentence = report.refused.filter({ $0.image == process.image }).sentence ?? report.refused.sentence {
+        let mine = report.refused.filter { $0.image == process.image }
+        let refused = mine.leading == nil ? report.refused : mine
+        if let most = refused.leading {
             // What happened comes first; what there is no room for is in the table of processes.
-            near = Fit.first(
-                ["\(sentence); \(near)", "\(sentence): \(Report.name(process.command, process.pid))", sentence], Self.room)
+            let sentences = [2, 1, 0].compactMap { refused.sentence(callers: $0) }
+            let who = sentences.map { "\($0): \(Report.name(most.command, most.pid))" }
+            near = Fit.first((mine.leading == nil ? [] : ["\(sentences[0]); \(near)"]) + who + sentences, Self.room)
+        }
+        if refused.leading?.verdict.reason == .mapLimit || (process.secondsToLimit ?? .infinity) < Self.soon {
+            meanwhile = process.limit.map { Self.meanwhile($0) }
         }
         let stock = AnswerStock(report, process, atPeak: isOfPeak)
         filledBy = stock.filledBy(Self.room)
-        leftBy = stock.leftBy
+        leftBy = stock.leftBy(Self.room)
         if stock.isQuiet(process) {
             whatToDo = Self.nothing
+        } else if stock.isOfManyCauses(process) {
+            whatToDo = Self.manyCauses
         } else {
             remedy = stock.remedy
             whatToDo = stock.whatToDo
         }
     }
 
+    /// `sysctl -w vm.max_map_count=262144 …`
+    private static func meanwhile(_ limit: Int) -> String {
+        var next = 1 << 18
+        while next < 4 * limit, next < 1 << 30 { next *= 2 }
+        return "sysctl -w vm.max_map_count=\(next) lets it go on (200 bytes of kernel memory a VMA)"
+    }
+
     /// The one that comes to the limit first, if any does soon; else the largest. One that is gone counts
-    /// by its peak, and is passed over if one that lives has at least half as many. Of those that are about
-    /// as large, as forks of one another are, it is the one that did most.
+    /// by its peak, and is passed over if one that lives has at least half as many, and so is the image of a
+    /// process that has called exec, if one that has not has as many. Of those that are about as large, as forks
+    /// of one another are, it is the one that did most.
     static func nearest(_ processes: [Report.Process]) -> Report.Process? {
         let soon = processes.filter { ($0.secondsToLimit ?? .infinity) < horizon }
         if let first = soon.min(by: { $0.secondsToLimit! < $1.secondsToLimit! }) { return first }
         func size(_ process: Report.Process) -> Int { max(process.now, process.peak) }
         func most(_ processes: [Report.Process]) -> Int { processes.map(size).max() ?? 0 }
-        let living = processes.filter { !$0.exited && 2 * size($0) >= most(processes) }
-        let pool = living.isEmpty ? processes : living
+        var last: [UInt32: MMID] = [:]
+        for process in processes { last[process.pid] = max(last[process.pid] ?? 0, process.image) }
+        let choices = [processes.filter { !$0.exited }, processes.filter { $0.image == last[$0.pid] }]
+        let pool = choices.map { $0.filter { 2 * size($0) >= most(processes) } }.first { !$0.isEmpty } ?? processes
         let large = 9 * most(pool)
         return pool.filter { 10 * size($0) >= large }
             .reduce(nil) { best, process in

@@ -76,11 +76,20 @@ struct AnswerStock {
 
     /// Nothing has to be done about it.
     func isQuiet(_ process: Report.Process) -> Bool {
-        let isFar =
-            (process.secondsToLimit ?? .infinity) >= Answer.horizon && 4 * max(count, process.peak) < process.limit ?? 65530
-        let isOrdinary = Self.sum(before) + Self.sum(loaders) < Self.ordinary
-        return isFar && isOrdinary && (Self.sum(own) < Self.few || !hasOwnLead)
+        isFar(process) && isOrdinary && (Self.sum(own) < Self.few || !hasOwnLead)
     }
+
+    /// Of a large program's VMAs none that one thing could be done about are many.
+    func isOfManyCauses(_ process: Report.Process) -> Bool {
+        isFar(process) && isOrdinary && hasOwnLead && 2 * (mostAsked?.count ?? 0) < Self.sum(own)
+            && mostAsked?.count ?? 0 < Self.few
+    }
+
+    private func isFar(_ process: Report.Process) -> Bool {
+        (process.secondsToLimit ?? .infinity) >= Answer.horizon && 4 * max(count, process.peak) < process.limit ?? 65530
+    }
+
+    private var isOrdinary: Bool { Self.sum(before) + Self.sum(loaders) < Self.ordinary }
 
     // MARK: what fills it
 
@@ -114,8 +123,8 @@ struct AnswerStock {
 
     /// Which flags, which file, or which two protections, where most of what leads has the same.
     private var detail: String? {
-        guard case .blocker(let blockers) = lead else { return nil }
-        if blockers == .flags {
+        guard case .blocker(let blocker) = lead else { return nil }
+        if blocker == .flags {
             // Those that more than a few of them differ in.
             var flags: [String: Int] = [:]
             for row in leading {
@@ -128,15 +137,11 @@ struct AnswerStock {
         }
         var counts: [String: Int] = [:]
         for row in leading {
-            let text: String?
-            if !blockers.isDisjoint(with: [.file, .fileOffset, .special, .close]) {
-                // Of two files no one name is the answer.
-                let files = (report.labels.file(row.left), report.labels.file(row.right))
-                text = files.0 == files.1 ? files.0.map { Fit.middle(Fit.printable($0), 30) } : nil
-            } else {
-                text = nil
-            }
-            if let text, !text.isEmpty { counts[text, default: 0] += row.count }
+            // Of two files no one name is the answer, and of a file's parts that are protected in turn it says nothing.
+            guard !row.blockers.isDisjoint(with: [.file, .fileOffset, .special, .close]) else { continue }
+            let files = (report.labels.file(row.left), report.labels.file(row.right))
+            guard files.0 == files.1, let name = files.0, !name.isEmpty else { continue }
+            counts[Fit.middle(Fit.printable(name), 30), default: 0] += row.count
         }
         guard let most = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }), 2 * most.value > Self.sum(leading) else {
             return nil
@@ -146,8 +151,9 @@ struct AnswerStock {
 
     // MARK: who left it
 
-    /// `mmap by fill_hole ← main: 12 of the 15 anon_vma`: by whom most, of what was seen to be left.
-    var leftBy: String? {
+    /// `mmap by fill_hole ← main: 12 of the 15 anon_vma`: by whom most, of what was seen to be left, in so many
+    /// columns if that can be.
+    func leftBy(_ room: Int) -> String? {
         guard let lead else { return nil }
         let (name, all): (String, Int)
         switch lead {
@@ -161,30 +167,42 @@ struct AnswerStock {
             return "what was there before (or exec): \(count.grouped) of the \(all.grouped) \(name)"
         }
         if Stack.isLoaders(first.stack) { return "the dynamic loader: \(count.grouped) of the \(all.grouped) \(name)" }
+        let stood = Self.sum(before.filter { Self.what($0) == lead })
+        func text(_ most: (who: String, operations: [Operation: Int])) -> String {
+            let count = most.operations.values.reduce(0, +)
+            let operations = most.operations.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map(
+                \.key.rawValue)
+            let who = operations.count > 1 ? most.who.replacing(", its caller", with: ", their caller") : most.who
+            let text = "\(operations.joined(separator: " and "))\(who): \(count.grouped) of the \(all.grouped) \(name)"
+            return stood > count ? "\(text); \(stood.grouped) stood before" : text
+        }
+        // How many is worth more than a second caller, or the end of a long name.
+        let tries = [(2, 28), (1, 28), (1, 16)].compactMap { mostLeft(callers: $0.0, $0.1).map(text) }
+        return tries.isEmpty ? nil : Fit.first(tries, room)
+    }
+
+    private func mostLeft(callers: Int, _ width: Int) -> (who: String, operations: [Operation: Int])? {
         var left: [String: [Operation: Int]] = [:]
         for row in leading {
             guard let operation = row.operation else { continue }
-            left[Stack.code(row.stack, of: operation), default: [:]][operation, default: 0] += row.count
+            left[Stack.code(row.stack, of: operation, callers: callers, width), default: [:]][operation, default: 0] += row.count
         }
         func total(_ counts: [Operation: Int]) -> Int { counts.values.reduce(0, +) }
-        guard let most = left.max(by: { (total($0.value), $1.key) < (total($1.value), $0.key) }) else { return nil }
-        let operations = most.value.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map(\.key.rawValue)
-        let who = operations.count > 1 ? most.key.replacing(", its caller", with: ", their caller") : most.key
-        let text = "\(operations.joined(separator: " and "))\(who): \(total(most.value).grouped) of the \(all.grouped) \(name)"
-        let stood = Self.sum(before.filter { Self.what($0) == lead })
-        return stood > total(most.value) ? "\(text); \(stood.grouped) stood before" : text
+        return left.max { (total($0.value), $1.key) < (total($1.value), $0.key) }.map { ($0.key, $0.value) }
     }
 
     // MARK: what to do
 
     /// For what leads, the one that most of it asks for.
-    var remedy: Remedy? {
+    var remedy: Remedy? { mostAsked?.remedy }
+
+    private var mostAsked: (remedy: Remedy, count: Int)? {
         var counts: [String: (remedy: Remedy, count: Int)] = [:]
         for row in leading {
             guard let remedy = report.remedy(row) else { continue }
             counts[remedy.slug, default: (remedy, 0)].count += row.count
         }
-        return counts.values.max { ($0.count, $1.remedy.slug) < ($1.count, $0.remedy.slug) }?.remedy
+        return counts.values.max { ($0.count, $1.remedy.slug) < ($1.count, $0.remedy.slug) }
     }
 
     var whatToDo: String? { remedy?.line }

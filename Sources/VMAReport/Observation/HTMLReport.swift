@@ -45,7 +45,9 @@ struct HTMLReport: ReportFormat {
         for (label, text) in [("filled by", answer.filledBy), ("left by", answer.leftBy), ("what to do", answer.whatToDo)] {
             html += "<dt>\(label)</dt><dd>\(HTML.escaped(text ?? "nothing that was seen"))</dd>\n"
         }
-        html += "<dt>trust</dt><dd class=\(answer.isTrusted ? "good" : "bad")>\(HTML.escaped(answer.trust))</dd></dl>\n"
+        html += "<dt>trust</dt><dd class=\(answer.isTrusted ? "good" : "bad")>\(HTML.escaped(answer.trust))</dd>\n"
+        if let meanwhile = answer.meanwhile { html += "<dt>meanwhile</dt><dd>\(HTML.escaped(meanwhile))</dd>\n" }
+        html += "</dl>\n"
         html += "<p class=dim>vmascope \(HTML.escaped(report.version)) on \(HTML.escaped(report.host.kernel)), source "
         html += "\(HTML.escaped(report.host.source)), from \(HTML.escaped(report.started)) for "
         return html + "\(Answer.tenths(report.seconds))</p></header>\n"

@@ -211,6 +211,7 @@ extension JSONWriter {
         field("left_by", answer.leftBy)
         field("what_to_do", answer.whatToDo)
         field("remedy", answer.remedy?.slug)
+        field("meanwhile", answer.meanwhile)
         field("trust", answer.trust)
     }
 

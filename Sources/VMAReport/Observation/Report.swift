@@ -191,7 +191,8 @@ public struct Report: Sendable {
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
                 tally: image.tally, boundaries: boundaries, boundariesAtPeak: boundariesAtPeak, keptPeak: keptPeak,
                 history: image.history, layout: image.layout,
-                trend: image.hasExited ? nil : Trend(image.history.points, until: end),
+                trend: image.hasExited
+                    ? nil : Trend(image.history.points, until: end, past: image.age.map { Trend.Past(seconds: $0, most: 0) }),
                 refused: refusedIn[image.mm] ?? 0)
         }
         self.totals = totals

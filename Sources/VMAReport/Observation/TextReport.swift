@@ -47,10 +47,11 @@ struct TextReport: ReportFormat {
             label.padded(12) + Fit.end(text ?? "nothing that was seen", Answer.room)
         }
         let trust = line("trust", answer.trust)
-        let lines = [
-            style.bold(line("vmascope", answer.near)), line("filled by", answer.filledBy), line("left by", answer.leftBy),
-            line("what to do", answer.whatToDo), answer.isTrusted ? trust : style.red(trust),
-        ]
+        let lines =
+            [
+                style.bold(line("vmascope", answer.near)), line("filled by", answer.filledBy), line("left by", answer.leftBy),
+                line("what to do", answer.whatToDo), answer.isTrusted ? trust : style.red(trust),
+            ] + (answer.meanwhile.map { [line("meanwhile", $0)] } ?? [])
         return lines.map { $0 + "\n" }.joined()
     }
 

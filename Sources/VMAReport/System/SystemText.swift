@@ -62,8 +62,8 @@ public struct SystemText {
                 .joined()
         }
         var text = style.bold(line("vmascope", nearest(report)))
-        if let refused = last.refused, let first = refused.ranked(by: \.count).first {
-            let sentence = refused.sentence.map { "; \($0)" } ?? ""
+        if let refused = last.refused, let first = refused.leading ?? refused.ranked(by: \.count).first {
+            let sentence = refused.sentence().map { "; \($0)" } ?? ""
             text += style.red(
                 line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
         }
@@ -108,7 +108,7 @@ public struct SystemText {
     /// One line on calls that were refused, of one process.
     public func warning(refused rows: [Refused]) -> String? {
         guard let first = rows.first else { return nil }
-        let sentence = rows.sentence ?? "\(first.operation) failed \(first.verdict.words), at \(Answer.tenths(first.first))"
+        let sentence = rows.sentence() ?? "\(first.operation) failed \(first.verdict.words), at \(Answer.tenths(first.first))"
         return "\(Report.name(first.command, first.pid)): \(sentence)"
     }
 
