@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
         .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem"], exclude: ["Shapes"]),
-        .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore"]),
+        .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore", "VMAProbe"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
         .testTarget(name: "ScenarioTests", dependencies: ["vmascope", "TestSupport"], exclude: ["Kept"]),

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -81,6 +82,28 @@ void vms_ring_close(struct vms_ring *r)
 		munmap(r->window, r->window_bytes);
 	free(r);
 	errno = error;
+}
+
+// Edge-triggered: the ring is hardly ever empty.
+int vms_ring_alarm(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int alarm = epoll_create1(EPOLL_CLOEXEC), error;
+
+	if (alarm < 0)
+		return -errno;
+	if (!epoll_ctl(alarm, EPOLL_CTL_ADD, fd, &event))
+		return alarm;
+	error = -errno;
+	close(alarm);
+	return error;
+}
+
+void vms_ring_awake(int alarm)
+{
+	struct epoll_event event;
+
+	epoll_wait(alarm, &event, 1, 0);
 }
 
 int vms_ring_consume(struct vms_ring *r)

@@ -25,7 +25,7 @@ final class FlowWatch {
         self.sample = sample
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
         let now = vms_monotonic_ns()
-        refusals = RefusalWatch(startTime: now, isFiltered: isFiltered)
+        refusals = RefusalWatch(startTime: now, isFiltered: isFiltered, symbolizer: probe.maps ?? MapsSymbolizer())
         budget = FlowBudget(share: share, now: now, cost: 0)
         budget = FlowBudget(share: share, now: now, cost: cost)
         try beginEpoch()
@@ -78,6 +78,15 @@ final class FlowWatch {
         refusals.feed(event)
     }
 
+    /// A call was refused: whose it was may end at once, so it is looked at now.
+    func wake() {
+        vms_ring_awake(probe.alarm)
+        drain()
+    }
+
+    /// Can be read when that is to be called; -1 where nothing says so.
+    var alarm: Int32 { probe.alarm }
+
     func drain() {
         let before = probe.receivedBytes
         probe.countSkippedRuns { meter.feed($0) }
@@ -100,6 +109,7 @@ final class FlowWatch {
         budget.account(now, cost: cost)
         let counts = try probe.counts()
         meter.count(counts)
+        refusals.note(untold: probe.untold, ofGone: try probe.untoldOfGone(), at: now)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         meter.unseen(try probe.unseenSections())

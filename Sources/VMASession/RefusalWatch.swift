@@ -7,7 +7,10 @@ import VMAReport
 final class RefusalWatch {
     private var ledger = RefusalLedger()
     private var listening: Listening
-    private let symbolizer = MapsSymbolizer()
+    private let symbolizer: MapsSymbolizer
+    /// Those for which there has been no room yet, of processes that live.
+    private var untold: [UntoldRefusals] = []
+    private var untoldSince: UInt64 = 0
     private let startTime: UInt64
     /// As they came; and those in words, by the number that rows have.
     private var addresses: [StackID: [UInt64]] = [:]
@@ -36,8 +39,9 @@ final class RefusalWatch {
     }
 
     /// - Parameter isFiltered: only those are meant that `see` is told of.
-    init(startTime: UInt64, isFiltered: Bool = false) {
+    init(startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer()) {
         self.startTime = startTime
+        self.symbolizer = symbolizer
         if isFiltered { counted = [] }
         listening = Listening(start: startTime)
     }
@@ -70,6 +74,19 @@ final class RefusalWatch {
         }
     }
 
+    /// What the kernel's side has not found room for until now; they may be told later.
+    ///
+    /// - Parameter time: CLOCK_MONOTONIC nanoseconds.
+    func note(untold: [UntoldRefusals], ofGone: Int = 0, at time: UInt64) {
+        var all = untold
+        if ofGone > 0 { all.append(UntoldRefusals(mm: 0, tgid: 0, operation: .other, count: ofGone)) }
+        if !all.isEmpty {
+            hasNews = true
+            if self.untold.isEmpty { untoldSince = time }
+        }
+        self.untold = all
+    }
+
     func isListeningWanted(_ now: UInt64) -> Bool { listening.isWanted(now) }
 
     private func resolve(_ refusal: Refusal) -> StackID {
@@ -86,12 +103,30 @@ final class RefusalWatch {
     /// Since the start.
     var rows: [Refused] {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
-        return ledger.rows.filter { counted == nil || meant.contains($0.tgid) }.map { row in
-            Refused(
-                image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
-                verdict: row.key.verdict,
-                count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
+        var rows = ledger.rows.filter { counted == nil || meant.contains($0.tgid) }
+        var others: [Refused] = []
+        for more in untold where counted == nil || meant.contains(more.tgid) {
+            // They are like the others of that process, as far as anybody knows.
+            let alike = rows.indices.filter { rows[$0].key.mm == more.mm && rows[$0].key.operation == more.operation }
+            if let most = alike.max(by: { rows[$0].count < rows[$1].count }) {
+                rows[most].count += more.count
+            } else {
+                others.append(
+                    Refused(
+                        image: 0, pid: more.tgid,
+                        command: more.tgid == 0 ? "(gone)" : Target.command(Int32(bitPattern: more.tgid)),
+                        operation: more.operation,
+                        verdict: Refusal.Verdict(errno: nil, reason: nil, seen: false), count: more.count,
+                        first: seconds(untoldSince), last: seconds(untoldSince), stack: []))
+            }
         }
+        return others
+            + rows.map { row in
+                Refused(
+                    image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
+                    verdict: row.key.verdict,
+                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
+            }
     }
 
     /// Those of which nothing was told, a process at a time.

@@ -123,8 +123,11 @@ package final class SystemObservation {
         var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
         if let flow { slice = min(slice, flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
-        var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)] + faces.polled
+        // A negative descriptor is passed over.
+        let own = [signals, flow?.alarm ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var polled = own + faces.polled
         poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
+        if polled[1].revents != 0 { flow?.wake() }
         var ends = false
         while case let signal = vms_next_signal(signals), signal != 0 {
             if signal == SIGINT || signal == SIGTERM { ends = true }

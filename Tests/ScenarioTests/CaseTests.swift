@@ -8,6 +8,7 @@ import Testing
 ///                                    `?`: or says that the caller was not seen
 ///     // do: SLUG… | nothing         which remedy the fourth is; the later ones where less is known
 ///     // detail: WORD                the second says so, too
+///     // needs: pku                    only where the processor has that (protection keys)
 ///     // peak: N                     there were at least so many VMAs, and what is told is of the peak
 ///     // changed[: NAME=VALUE]       with an argument, or this environment, it follows the remedy
 struct Case: CustomTestStringConvertible, Sendable {
@@ -30,10 +31,16 @@ struct Case: CustomTestStringConvertible, Sendable {
         name = source.deletingPathExtension().lastPathComponent
         let text = (try? String(contentsOf: source, encoding: .utf8)) ?? ""
         for line in text.split(separator: "\n").prefix(while: { $0.hasPrefix("//") }) {
-            guard let match = line.wholeMatch(of: /\/\/ (filled|by|do|detail|peak|changed)(?:: (.+))?/) else { continue }
+            guard let match = line.wholeMatch(of: /\/\/ (filled|by|do|detail|peak|needs|changed)(?:: (.+))?/) else { continue }
             lines[String(match.1)] = match.2.map(String.init) ?? ""
         }
     }
+
+    /// Those that can be run on this machine.
+    static let here: [Case] = {
+        let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        return all.filter { $0["needs"] == nil || processor.contains(" ospke") }
+    }()
 
     static let programs: Result<TemporaryFolder, any Error> = Result {
         let folder = try TemporaryFolder()
@@ -47,7 +54,7 @@ struct Case: CustomTestStringConvertible, Sendable {
 }
 
 /// What somebody reads first.
-private struct AnswerFile: Decodable {
+struct AnswerFile: Decodable {
     struct Answer: Decodable {
         var at_peak: Bool
         var near: String
@@ -74,7 +81,7 @@ struct CaseTests {
         for one in Case.all { #expect(one["do"] != nil, "\(one.name)") }
     }
 
-    @Test("is answered as expected, in text and JSON; the change that is advised takes the VMAs away", arguments: Case.all)
+    @Test("is answered as expected, in text and JSON; the change that is advised takes the VMAs away", arguments: Case.here)
     func answer(_ one: Case) throws {
         let folder = try TemporaryFolder()
         let program = try Case.programs.get().path(one.name)
@@ -90,7 +97,7 @@ struct CaseTests {
         }
         let before = try run("before")
         let answer = before.answer
-        check(one, answer)
+        one.check(answer)
         if let peak = one["peak"].flatMap(Int.init) { #expect(before.most >= peak && answer.at_peak, "\(answer)") }
 
         let text = try Vmascope.run(["report", folder.path("before.vmt")]).output.split(
@@ -110,19 +117,21 @@ struct CaseTests {
             ["diff", folder.path("before.json"), folder.path("after.json"), "--fail-on", "delta.vmas.peak>-60"])
         #expect(diff.status == 0, "\(diff.output)")
     }
+}
 
-    private func check(_ one: Case, _ answer: AnswerFile.Answer) {
-        if one["do"] == "nothing" {
+extension Case {
+    func check(_ answer: AnswerFile.Answer) {
+        if self["do"] == "nothing" {
             #expect(answer.remedy == nil && answer.what_to_do?.hasPrefix("nothing: ") == true, "\(answer)")
             return
         }
-        #expect(one["do"]?.split(separator: " ").contains { $0 == answer.remedy ?? "" } == true, "\(answer)")
-        if let filled = one["filled"] {
+        #expect(self["do"]?.split(separator: " ").contains { $0 == answer.remedy ?? "" } == true, "\(answer)")
+        if let filled = self["filled"] {
             #expect(answer.filled_by?.contains(filled) == true, "\(answer)")
             #expect(answer.left_by?.contains(filled) == true, "\(answer)")
         }
-        if let detail = one["detail"] { #expect(answer.filled_by?.contains(detail) == true, "\(answer)") }
-        let words = one["by"]?.split(separator: " ").map(String.init) ?? []
+        if let detail = self["detail"] { #expect(answer.filled_by?.contains(detail) == true, "\(answer)") }
+        let words = self["by"]?.split(separator: " ").map(String.init) ?? []
         let left = answer.left_by ?? ""
         let isKnown = words.dropFirst().contains { $0 != "?" && left.contains($0) }
         let isUnseen = words.contains("?") && left.contains("not seen")

@@ -87,6 +87,7 @@ struct Guest: Sendable {
         try OrdinaryUser.compile(programs.path("asuser"))
         try FlowTests.compile(programs.path("misses"))
         try FuzzTests.compile(programs.path("random"))
+        try CaseGuestTests.compile(into: programs)
         return programs
     }
 
@@ -157,7 +158,9 @@ struct Guest: Sendable {
     }
 
     private static func rest(_ machine: Machine) -> String {
-        "\n" + [everythingElse, OrdinaryUser.script(machine.kernel), IndependentCount.script].joined(separator: "\n")
+        "\n"
+            + [everythingElse, CaseGuestTests.script, OrdinaryUser.script(machine.kernel), IndependentCount.script].joined(
+                separator: "\n")
     }
 
     private static let everythingElse = """

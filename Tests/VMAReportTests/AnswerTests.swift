@@ -221,6 +221,21 @@ struct AnswerTests {
         refuse(77, 7, .rlimitAS)
         text = lines(report)
         #expect(text[0].hasSuffix(": growing[7]") && text[5].isEmpty, "\(text[0])")
+        #expect(text[3] == "what to do  \(Refusal.Reason.rlimitAS.remedy!)")
+        // Where something has to be done about VMAs, too, both are said.
+        for index in report.standing.indices { report.standing[index].count = 300 }
+        text = lines(report)
+        #expect(text[3].hasPrefix("what to do  pgoff: ") && text[5] == "meanwhile   \(Refusal.Reason.rlimitAS.remedy!)")
+        for reason in Refusal.Reason.allCases { #expect((reason.remedy?.count ?? 0) <= Answer.room) }
+    }
+
+    @Test("gaps that are many are told beside boundaries that lead")
+    func besides() {
+        // 60 that touch and differ, and 110 apart.
+        let touching = (0 ... 60).map { Sample.page(0x1000 + $0, pgoff: 7 * ($0 + 1)) }
+        let apart = (1 ... 110).map { Sample.page(0x2000 + 0x10 * $0) }
+        #expect(lines(standing(touching + apart))[1] == "filled by   60 boundaries: 60 pgoff; 60 recoverable; 110 gaps")
+        #expect(lines(standing(touching + apart.prefix(20)))[1] == "filled by   60 boundaries: 60 pgoff; 60 recoverable")
     }
 
     @Test("a second caller gives way to the count")

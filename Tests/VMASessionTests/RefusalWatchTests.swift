@@ -1,5 +1,6 @@
 import Testing
 import VMACore
+import VMAProbe
 
 @testable import VMASession
 
@@ -30,6 +31,21 @@ struct RefusalWatchTests {
         watch.feed(refusal(of: one))
         #expect(watch.takeNew().isEmpty)
         #expect(watch.rows.map(\.count) == [2])
+    }
+
+    @Test("counts those for which there was no room: with what was told of the process, or by themselves")
+    func untold() {
+        let watch = RefusalWatch(startTime: 0)
+        watch.feed(refusal(of: one))
+        watch.note(untold: [UntoldRefusals(mm: MMID(one), tgid: one, operation: .mmap, count: 41)], at: 5)
+        #expect(watch.rows.map(\.count) == [42] && watch.rows.first?.verdict.reason == .mapLimit)
+        watch.note(untold: [UntoldRefusals(mm: 3, tgid: other, operation: .brk, count: 7)], ofGone: 9, at: 6_000_000_000)
+        let rows = watch.rows
+        #expect(rows.map(\.count).sorted() == [1, 7, 9] && watch.takeNew().flatMap(\.self).count == 3)
+        #expect(rows.first { $0.pid == other }.map { $0.verdict.reason == nil && !$0.verdict.seen } == true)
+        // What has been told since is counted once.
+        watch.note(untold: [], at: 7)
+        #expect(watch.rows.map(\.count) == [1])
     }
 
     @Test("is told of the processes that a filter lets through, and of no others, also when they have gone")

@@ -172,8 +172,10 @@ struct path_search {
 	u64 key;
 	u64 stack;
 	u64 registers[VME_REGISTERS];
-	u32 want;  // bytes to copy
-	u32 left;  // of them
+	u32 want;       // bytes to copy
+	u32 left;       // of them
+	u32 is_urgent;  // of a call that was refused, which are few
+	u32 reserved;
 	u64 window[VME_PATH_WINDOW];
 };
 

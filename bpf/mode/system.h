@@ -223,8 +223,12 @@ static __always_inline void flow_joins(u64 mm, u64 lo, u64 hi)
 
 static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 {
+	struct vme_control *control = flow_control();
 	struct scratch *s = scratch();
+	u32 untold = tell_untold(mm, &f->owner);
 
+	if (control && untold)
+		__sync_fetch_and_add(&control->refused, untold);
 	if (s) {
 		begin(&s->tally.h, VME_TALLY, mm, f->owner.tgid);
 		s->tally.born = f->born;

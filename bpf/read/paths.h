@@ -121,8 +121,9 @@ static __always_inline bool has_room_for_copy(void)
 {
 	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
 	u64 sixteenths = 16 * bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) / size;
+	struct scratch *s = scratch();
 
-	if (sixteenths < 4)
+	if (sixteenths < 4 || (s && s->path.is_urgent && sixteenths < 12))
 		return true;
 	return sixteenths < 8 && !(bpf_get_prandom_u32() & ((2U << (sixteenths - 4)) - 1));
 }

@@ -141,7 +141,8 @@ static __always_inline void await_answer(u64 mm, struct vme_owner *o, s32 nr)
 	bpf_map_update_elem(&awaited, &tid, &a, BPF_ANY);
 }
 
-__noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count)
+// Returns whether there was room for it.
+__noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count, u64 wakeup)
 {
 	struct scratch *s = scratch();
 	struct vme_refusal *r;
@@ -167,21 +168,22 @@ __noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count)
 	r->limit_data = rlimit(RLIMIT_DATA);
 	r->limit_locked = rlimit(RLIMIT_MEMLOCK);
 	begin(&r->h, VME_REFUSAL, mm, tgid);
-	emit(r, sizeof(*r));
-	return 0;
+	return !bpf_ringbuf_output(&events, r, sizeof(*r), wakeup);
 }
 
-// Those that were too many are told in the end, as of the last call.
-static __always_inline void tell_untold(u64 mm, struct vme_owner *o)
+// Those that were too many, or found no room, are told in the end, as of the last call.
+// Returns how many found none even now.
+static __always_inline u32 tell_untold(u64 mm, struct vme_owner *o)
 {
 	struct scratch *s = scratch();
 
 	if (!s || !o->refused_more)
-		return;
+		return 0;
 	s->refusal.nr = o->section.nr;
 	__builtin_memcpy(s->refusal.args, o->section.args, sizeof(s->refusal.args));
-	tell_refusal(mm, o->tgid, o->section.stack, o->refused_more);
-	o->refused_more = 0;
+	if (tell_refusal(mm, o->tgid, o->section.stack, o->refused_more, BPF_RB_NO_WAKEUP))
+		o->refused_more = 0;
+	return o->refused_more;
 }
 
 // In s->refusal: the call. Nothing has changed. `always`: with its stack, whether or not others have theirs.
@@ -193,14 +195,20 @@ static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o,
 
 	if (!s || !has_room(o))
 		return;
+	s->path.is_urgent = 1;
 	stack = always ? any_user_stack(ctx, mm) : user_stack(ctx, mm);
+	s->path.is_urgent = 0;
 	count = o->refused_more + 1;
 	o->refused_more = 0;
 	o->section.stack = stack;
 	o->section.nr = s->refusal.nr;
 	__builtin_memcpy(o->section.args, s->refusal.args, sizeof(o->section.args));
 	await_answer(mm, o, s->refusal.nr);
-	tell_refusal(mm, o->tgid, stack, count);
+	// Whoever is refused may end at once, and with it what tells the names of its functions: where all are watched
+	// the loader looks seldom, and is woken by the first of many.
+	if (!tell_refusal(mm, o->tgid, stack, count,
+			  always && o->refused == 1 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+		o->refused_more += count;
 }
 
 // At the end of a section that is told whole.

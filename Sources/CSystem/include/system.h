@@ -74,6 +74,10 @@ typedef int (*vms_record_fn)(void *context, void *record, size_t size);
 // `size` is the map's, in bytes. Returns NULL and errno if it can't be mapped.
 struct vms_ring *vms_ring_open(int fd, size_t size, vms_record_fn deliver, void *context);
 void vms_ring_close(struct vms_ring *ring);
+// A descriptor that can be read when a record has asked for that (BPF_RB_FORCE_WAKEUP) since the last call of
+// vms_ring_awake, or -errno.
+int vms_ring_alarm(int fd);
+void vms_ring_awake(int alarm);
 // Delivers what there is. Returns 0, what `deliver` ended it with, or -errno.
 int vms_ring_consume(struct vms_ring *ring);
 

@@ -62,6 +62,7 @@ struct vme_control {
 	vme_u32 least;  // else nobody tells more than one in so many: there may be many who do little
 	vme_u32 watch;  // counts the times that programs were attached: what began before is not known
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
+	vme_u32 refused;  // out: calls refused to address spaces that are gone, for which the ring had no room
 };
 
 // How call paths are told apart (bpf/read/paths.h), written by the loader: a node says which words of the

@@ -24,6 +24,12 @@ public final class Probe {
     private var copies: StackCopies?
     /// Stacks are copied, and unwound by call-frame information; else frame pointers are followed.
     var copiesStacks: Bool { copies != nil }
+    /// Where code lies in processes, where all are watched.
+    public private(set) var maps: MapsSymbolizer?
+    /// Can be read when a call was refused, where all are watched; -1 without.
+    public private(set) var alarm: Int32 = -1
+    /// Calls that were refused, and for which there has been no room yet, by address space: as `counts` found them.
+    public internal(set) var untold: [UntoldRefusals] = []
     private var deliver: (Event) -> Void = { _ in }
     private var missedRuns: UInt64 = 0
     /// Events that came while a snapshot was read.
@@ -131,7 +137,12 @@ public final class Probe {
             plan.programs + [Self.answers], readsLayouts: true, counts: true, on: kernel, configuration: Self.everyone(kernel),
             ringBytes: ringBytes, explains: explains)
         snapshots = SnapshotReader(loader: loader)
+        copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes))
+        let maps = MapsSymbolizer()
+        self.maps = maps
+        unwind(with: maps.maps)
         try openRing()
+        alarm = vms_ring_alarm(try loader.map("events"))
     }
 
     /// Loads what reads one layout, and attaches nothing.
@@ -148,6 +159,7 @@ public final class Probe {
 
     deinit {
         if let ring { vms_ring_close(ring) }
+        if alarm >= 0 { close(alarm) }
     }
 
     private func openRing() throws(ProbeError) {
@@ -206,7 +218,9 @@ public final class Probe {
         do {
             let event = try decoder.decode(record)
             deliver(event)
-            if let copies, case .rows(let rows) = event, rows.reason != .audit { copies.open(rows.vmas, tgid: rows.origin.tgid) }
+            if let copies, maps == nil, case .rows(let rows) = event, rows.reason != .audit {
+                copies.open(rows.vmas, tgid: rows.origin.tgid)
+            }
         } catch {
             damage = damage ?? "\(error)"
             deliver(.lost(1))
@@ -226,8 +240,16 @@ public final class Probe {
     /// What is known of the processes is asked of `observer`, while records are read.
     public func unwind(with observer: Observer) {
         copies?.processes = StackCopies.Processes(
-            image: { [unowned observer] in observer.image($0) }, path: { [unowned observer] in observer.files[$0] },
-            identity: { [unowned self] in self.identity($0) })
+            vma: { [unowned observer] mm, _, address in observer.image(mm)?.layout.vma(containing: address) },
+            isSure: { [unowned observer] in observer.image($0)?.isComplete ?? false }, refresh: { _ in },
+            path: { [unowned observer] in observer.files[$0] }, identity: { [unowned self] in self.identity($0) })
+    }
+
+    /// Of processes that are not followed, what is mapped is read when a stack comes.
+    func unwind(with maps: ProcessMaps) {
+        copies?.processes = StackCopies.Processes(
+            vma: { _, tgid, address in maps.code(tgid, at: address)?.vma }, isSure: { _ in true },
+            refresh: { maps.refresh($0) }, path: { maps.path($0) }, identity: { maps.identity($0) })
     }
 
     /// After this time (CLOCK_MONOTONIC nanoseconds) no stack is waited for.

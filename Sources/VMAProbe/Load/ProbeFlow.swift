@@ -10,6 +10,8 @@ extension Probe {
     static func everyone(_ kernel: Kernel) -> vme_config {
         var configuration = configuration(.tracepoints, kernel)
         configuration.everyone = 1
+        // Of calls that were refused: no other has a stack.
+        configuration.copy_bytes = UInt32(StackCopies.firstBytes)
         func place(_ operation: VMACore.Operation) -> UInt8 { UInt8(VMACore.Operation.allCases.firstIndex(of: operation)!) }
         configuration.other = place(.other)
         configuration.stack = place(.stack)
@@ -58,6 +60,13 @@ extension Probe {
         return unseen
     }
 
+    /// Calls that were refused to processes that have gone since, and of which nothing more could be told, until now.
+    public func untoldOfGone() throws(ProbeError) -> Int {
+        var count: UInt32 = 0
+        try control { count = $0.pointee.refused }
+        return Int(count)
+    }
+
     private func control(_ body: (UnsafeMutablePointer<vme_control>) -> Void) throws(ProbeError) {
         let memory = try loader.memory(of: "control", bytes: MemoryLayout<vme_control>.size)
         body(memory.assumingMemoryBound(to: vme_control.self))
@@ -71,6 +80,7 @@ extension Probe {
         var values = [vme_flow](repeating: vme_flow(), count: batch)
         var found: [(MMID, SectionCounts)] = []
         flowKeys = [:]
+        untold = []
         var (position, isFirst) = (UInt64(0), true)
         while true {
             var count = UInt32(batch)
@@ -85,6 +95,10 @@ extension Probe {
                 let mm = decoder.interners.mms.id(keys[index])
                 flowKeys[mm] = keys[index]
                 found.append((mm, WireDecoder.counts(value.counts, born: value.born)))
+                let owner = value.owner
+                guard owner.refused_more > 0 else { continue }
+                let operation = Syscall(number: owner.section.nr, arguments: []).operation
+                untold.append(UntoldRefusals(mm: mm, tgid: owner.tgid, operation: operation, count: Int(owner.refused_more)))
             }
             if result != 0 { return found }
             (position, isFirst) = (next, false)
@@ -113,6 +127,22 @@ extension Probe {
 
     /// Time spent in our programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
     public var programSeconds: Double { Double(loader.runTime) / 1e9 }
+}
+
+/// Calls of one address space that were refused, and for which there has been no room in the ring yet.
+public struct UntoldRefusals: Sendable {
+    public var mm: MMID
+    public var tgid: UInt32
+    /// Of the last of them.
+    public var operation: VMACore.Operation
+    public var count: Int
+
+    public init(mm: MMID, tgid: UInt32, operation: VMACore.Operation, count: Int) {
+        self.mm = mm
+        self.tgid = tgid
+        self.operation = operation
+        self.count = count
+    }
 }
 
 /// While it lives, the kernel counts the time spent in BPF programs (`BPF_ENABLE_STATS`, since 5.8).

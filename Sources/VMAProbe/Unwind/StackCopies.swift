@@ -13,7 +13,12 @@ import VMAWire
 final class StackCopies {
     /// What is known of the processes at the time of the record that is being read.
     struct Processes {
-        var image: (MMID) -> Image?
+        /// What is mapped at an address of a process, if code is.
+        var vma: (MMID, UInt32, UInt64) -> VMA?
+        /// All of its VMAs are known.
+        var isSure: (MMID) -> Bool
+        /// Looks at the process anew, before one of its stacks is unwound.
+        var refresh: (UInt32) -> Void
         var path: (FileID) -> String?
         var identity: (FileID) -> FileIdentity?
     }
@@ -167,16 +172,16 @@ final class StackCopies {
 
     private func begin(_ piece: CopyPiece, _ copy: Copy) {
         let now = vms_monotonic_ns()
-        let image = processes?.image(piece.mm)
+        processes?.refresh(piece.tgid)
         let words = copy.bytes.withUnsafeBytes { bytes in
             (0 ..< bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
         }
         var piece = piece
         // Valid as long as the record is.
         piece.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-        let begun = Asked(piece, words, isSure: image?.isComplete ?? false, since: now)
+        let begun = Asked(piece, words, isSure: processes?.isSure(piece.mm) ?? false, since: now)
         var request = UnwindRequest(registers: piece.registers, pieces: copy.pieces)
-        if let image { request.mappings = mappings(image, piece, begun.words, now) }
+        request.mappings = mappings(piece, begun.words, now)
         // The service clears it.
         swap(&request.bytes, &copy.bytes)
         asked = begun
@@ -184,13 +189,13 @@ final class StackCopies {
     }
 
     /// Where the code lies to which a register or a word of the stack points: no walk comes anywhere else.
-    private func mappings(_ image: Image, _ piece: CopyPiece, _ words: [UInt64], _ now: UInt64) -> [UnwindRequest.Mapping] {
+    private func mappings(_ piece: CopyPiece, _ words: [UInt64], _ now: UInt64) -> [UnwindRequest.Mapping] {
         var found = RangeSet()
         var all: [UnwindRequest.Mapping] = []
         func look(_ address: UInt64) {
             // Behind the last address of a process, and before the first that it can map.
             guard address >= 0x1000, address < 1 << 56, !found.contains(address), all.count < UnwindRequest.mappingLimit,
-                let vma = image.layout.vma(containing: address)
+                let vma = processes?.vma(piece.mm, piece.tgid, address)
             else { return }
             found.insert(vma.start, vma.end)
             guard vma.flags.contains(.exec) else { return }

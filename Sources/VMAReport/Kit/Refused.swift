@@ -8,15 +8,17 @@ extension [Refused] {
     ///
     /// `mmap failed 101 times at the limit, first at 1.2 s, by map_again ← main`
     ///
-    /// - Parameter callers: so many functions are named.
-    func sentence(callers: Int = 2) -> String? {
+    /// - Parameters:
+    ///   - callers: so many functions are named.
+    ///   - saysWhen: with the time.
+    func sentence(callers: Int = 2, saysWhen: Bool = true) -> String? {
         guard let most = leading else { return nil }
         let alike = filter {
             $0.pid == most.pid && $0.operation == most.operation && $0.verdict.reason == most.verdict.reason
         }
         let (count, first) = (alike.total, alike.map(\.first).min() ?? 0)
         var text = "\(most.operation) failed \(count == 1 ? "once" : "\(count.grouped) times") \(most.verdict.words)"
-        text += ", \(count == 1 ? "" : "first ")at \(Answer.tenths(first))"
+        if saysWhen { text += ", \(count == 1 ? "" : "first ")at \(Answer.tenths(first))" }
         let by = Stack.named(most.stack, of: most.operation).prefix(callers).map { Fit.middle(Fit.printable($0), 24) }
         return by.isEmpty ? text : text + ", by " + by.joined(separator: " ← ")
     }
@@ -26,6 +28,19 @@ extension [Refused] {
         let known = filter { $0.verdict.reason == .mapLimit }
         let meant = known.isEmpty ? filter { $0.verdict.reason != nil && $0.verdict.reason != .other } : known
         return meant.ranked(by: \.count).first
+    }
+}
+
+extension Refusal.Reason {
+    /// What lets such calls succeed, for a reason other than the limit of VMAs; nil where that is not known.
+    var remedy: String? {
+        switch self {
+        case .rlimitAS: "raise ulimit -v (RLIMIT_AS), or reserve less: what is PROT_NONE counts, too"
+        case .rlimitData: "raise ulimit -d (RLIMIT_DATA), or have less private memory that is writable"
+        case .locked: "raise ulimit -l (RLIMIT_MEMLOCK), or lock less"
+        case .overcommit: "map with MAP_NORESERVE, or raise vm.overcommit_ratio, or set vm.overcommit_memory=1"
+        case .mapLimit, .other: nil
+        }
     }
 }
 

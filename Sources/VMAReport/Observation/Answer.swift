@@ -40,21 +40,22 @@ struct Answer {
         let refused = mine.leading == nil ? report.refused : mine
         if let most = refused.leading {
             // What happened comes first; what there is no room for is in the table of processes.
-            let sentences = [2, 1, 0].compactMap { refused.sentence(callers: $0) }
+            let tries = [(2, true), (1, true), (1, false), (0, true)]
+            let sentences = tries.compactMap { refused.sentence(callers: $0.0, saysWhen: $0.1) }
             let who = sentences.map { "\($0): \(Report.name(most.command, most.pid))" }
             near = Fit.first((mine.leading == nil ? [] : ["\(sentences[0]); \(near)"]) + who + sentences, Self.room)
         }
         if refused.leading?.verdict.reason == .mapLimit || (process.secondsToLimit ?? .infinity) < Self.soon {
             meanwhile = process.limit.map { Self.meanwhile($0) }
         }
+        let relief = refused.leading?.verdict.reason?.remedy
         let stock = AnswerStock(report, process, atPeak: isOfPeak)
         filledBy = stock.filledBy(Self.room)
         leftBy = stock.leftBy(Self.room)
-        if stock.isQuiet(process) {
-            whatToDo = Self.nothing
-        } else if stock.isOfManyCauses(process) {
-            whatToDo = Self.manyCauses
+        if stock.isQuiet(process) || stock.isOfManyCauses(process) {
+            whatToDo = relief ?? (stock.isQuiet(process) ? Self.nothing : Self.manyCauses)
         } else {
+            meanwhile = meanwhile ?? relief
             remedy = stock.remedy
             whatToDo = stock.whatToDo
         }

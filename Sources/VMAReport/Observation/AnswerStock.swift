@@ -102,9 +102,11 @@ struct AnswerStock {
         }
         let known = Answer.whatIf(boundaries.whatIf)
         let gaps = lead == .gap ? "\(boundaries.gaps.of("gap")), and " : ""
+        let isMuch = lead != .gap && boundaries.gaps >= Self.few && 4 * boundaries.gaps >= boundaries.total
+        let besides = isMuch ? "; \(boundaries.gaps.of("gap"))" : ""
         func text(_ limit: Int, _ detail: String?) -> String {
             "\(moment)\(gaps)\(boundaries.total.of("boundary", "boundaries")): \(list(limit, detail))"
-                + (known.isEmpty ? "" : "; \(known)")
+                + (known.isEmpty ? "" : "; \(known)") + besides
         }
         // What exactly it is, and what could be gained, is worth more than a third blocker.
         let tries = [(3, detail), (2, detail), (1, detail), (3, nil), (2, nil)]
