@@ -17,6 +17,7 @@
 #include "read/syscalls.h"
 #include "read/paths.h"
 #include "read/stacks.h"
+#include "read/pages.h"
 #include "section/refusals.h"
 #include "section/sections.h"
 #include "mode/observe.h"

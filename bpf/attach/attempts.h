@@ -109,6 +109,9 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 			origin += a->proposed.start - PAGE_DOWN(a->args[4]);
 	}
 	a->flags |= neighbour(mm, origin, &a->middle, VME_HAS_MIDDLE);
+	if (a->nr == NR_mremap && a->flags & VME_HAS_MIDDLE)
+		a->middle.traits |=
+			pages_of_source(mm, origin, a->proposed.end - a->proposed.start);
 	begin(&a->h, VME_ATTEMPT, mm, a->h.tgid);
 	emit(a, sizeof(*a));
 }

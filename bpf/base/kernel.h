@@ -88,6 +88,7 @@ struct mm_struct {
 	struct maple_tree mm_mt;  // since 6.1, commit d4af56c5c7c6
 	atomic_t mm_users;
 	int map_count;
+	void *pgd;
 	struct {
 	} mmap_lock;  // only its place matters
 	unsigned long start_brk, brk, start_stack;
@@ -238,6 +239,38 @@ struct vma_merge_struct___flags {
 	unsigned long flags;
 };
 
+struct vm_struct {
+	void **pages;
+};
+
+struct address_space;
+
+// The names that struct folio gives to a page's fields since 5.16.
+struct page {
+	struct address_space *mapping;
+	unsigned long index;
+	atomic_t _mapcount;
+};
+
+struct folio {
+	struct address_space *mapping;
+	unsigned long index;
+	atomic_t _mapcount;
+};
+
+struct swap_cluster_info {
+	void *table;  // since 6.18
+};
+
+struct swap_info_struct {
+	unsigned char *swap_map;
+	struct swap_cluster_info *cluster_info;
+};
+
+struct swap_table {
+	unsigned long entries[512];
+};
+
 struct thread_info {
 	u32 status;
 };
@@ -284,6 +317,7 @@ struct pid {
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
+	struct vm_struct *stack_vm_area;  // absent without CONFIG_VMAP_STACK
 	struct task_struct *real_parent, *group_leader;
 	struct list_head children, sibling;
 	struct signal_struct *signal;

@@ -179,6 +179,16 @@ struct path_search {
 	u64 window[VME_PATH_WINDOW];
 };
 
+// Pages of a range that are looked at.
+struct page_walk {
+	u64 pgd;
+	u64 at, end;
+	u64 moved, moved_end;  // the part of it that is moved
+	u32 found;             // enum vme_traits
+	u32 looks_for_ksm;
+	u64 entries[512];
+};
+
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
 // numbers only.
 struct scratch {
@@ -193,6 +203,9 @@ struct scratch {
 	u64 anon_name;  // where the row's name is
 	u8 registers[PT_REGS_SIZE];
 	u64 node[TREE_NODE_WORDS];
+	struct page_walk pages;
+	u64 source;  // the address of what an mremap moves, where rows are to have what is known of its pages
+	u32 source_traits;  // that
 	u8 vma[VMA_BYTES];
 	u8 anon_vma[ANON_VMA_BYTES];
 	struct vme_file file;  // not last: the verifier lets a path component end 255 bytes beyond

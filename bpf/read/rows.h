@@ -197,6 +197,8 @@ __noinline int next_row(void)
 	if (s->span.reason == VME_AUDIT || s->span.reason == VME_SNAPSHOT)
 		tell_deleted(row);
 	row_place(s, row);
+	if (s->source && row->start <= s->source && s->source < row->end)
+		row->traits |= s->source_traits;
 	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) ||
 			 (row->end >= s->span.from && row->end <= s->span.to);
 	s->rows.count++;

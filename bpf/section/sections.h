@@ -46,6 +46,7 @@ static __always_inline void clear_section(struct vme_section *c)
 static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_in)
 {
 	struct vme_section *c = &o->section;
+	struct scratch *s = scratch();
 
 	section_opens(o);
 	clear_section(c);
@@ -54,8 +55,15 @@ static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_i
 	read_syscall(&c->nr, c->args, &c->flags);
 	expected_range(mm, c);
 	refusals_begin(mm, o);
-	if (config.read_before)
-		read_section(mm, o, VME_BEFORE);
+	if (!config.read_before)
+		return;
+	if (c->nr == NR_mremap && s && !one_in && !c->flags) {
+		s->source = PAGE_DOWN(c->args[0]);
+		s->source_traits = pages_of_source(mm, s->source, PAGE_UP(c->args[1]));
+	}
+	read_section(mm, o, VME_BEFORE);
+	if (s)
+		s->source = 0;
 }
 
 // Tells what the section has changed, with the lock still held. Returns whether there was anything to tell.

@@ -111,6 +111,19 @@ struct vme_config {
 		[VME_OPERATIONS];  // whatever the count of VMAs: where one that changes nothing is looked at
 };
 
+// How physical memory is found (bpf/read/pages.h). In: a page of the loader's, and where the kernel has its table of
+// swap areas. Out: the rest, 0 if it was not found.
+struct vme_memory {
+	vme_u64 address;
+	vme_u64 frame;    // its number
+	vme_u64 pattern;  // its first eight bytes
+	vme_u64 swap_info;
+	vme_u64 direct_map;    // where physical memory is mapped
+	vme_u64 page_structs;  // where its struct pages are
+	vme_u32 levels;        // of page tables
+	vme_u32 swaps;         // in: whether anything is swapped to
+};
+
 #define VME_SNAPSHOT_ROWS 4096
 
 // In and out: rows go into an array of VME_SNAPSHOT_ROWS, `from` says where to go on.
@@ -151,6 +164,7 @@ struct vme_task {
 };
 
 _Static_assert(sizeof(struct vme_path) == 64, "a cache line each");
+_Static_assert(sizeof(struct vme_memory) == 56, "shared");
 _Static_assert(sizeof(struct vme_snapshot) == 48, "wire");
 _Static_assert(sizeof(struct vme_task) == 64, "wire");
 

@@ -69,8 +69,12 @@ enum vme_traits {
 	VME_HUGETLB = 1 << 7,         // VM_HUGETLB, whose bit is not the same on every kernel
 	VME_ANON_KNOWN = 1 << 8,      // the anon_vma fields above were readable
 	VME_ANON_PGOFF = 1 << 9,      // anon_pgoff is the kernel's
-	VME_BELOW_HEAP = 1 << 13,     // ends at or below mm->start_brk
-	VME_VDSO = 1 << 14,           // the kernel's own mappings, by their names
+	VME_PAGES_SHARED =
+		1 << 10,  // of a VMA that is moved: KSM or the swap cache has a page of it
+	VME_PAGES_UNSEEN = 1 << 11,  // may have
+	VME_PAGES_SEEN = 1 << 12,    // was looked at
+	VME_BELOW_HEAP = 1 << 13,    // ends at or below mm->start_brk
+	VME_VDSO = 1 << 14,          // the kernel's own mappings, by their names
 	VME_VVAR = 1 << 15,
 	VME_VVAR_VCLOCK = 3 << 14,
 };

@@ -110,6 +110,18 @@ public struct Kernel: KernelFacts {
         types.symbols = found
     }
 
+    /// The address of a variable of the kernel itself, where its symbol table has variables
+    /// (CONFIG_KALLSYMS_ALL) and we may read addresses. Reads all of the table.
+    func address(ofData name: String) -> UInt64? {
+        for line in ProcFile.lines("/proc/kallsyms") where line.hasSuffix(" " + name) {
+            let words = line.split(separator: " ", maxSplits: 2)
+            guard words.count == 3, "bBdD".contains(words[1]), words[2] == name, let address = UInt64(words[0], radix: 16)
+            else { continue }
+            return address == 0 ? nil : address
+        }
+        return nil
+    }
+
     /// Whether VMASCOPE_WITHOUT says that programs of a type (`kprobe`, `syscall`, `tracepoint`, `tracing`) may
     /// not call a kfunc. A kernel itself says so only when one is loaded.
     func refuses(_ kfunc: String, calledBy type: String) -> Bool { hidden.contains("\(type):\(kfunc)") }

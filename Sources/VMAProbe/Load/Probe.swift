@@ -100,11 +100,12 @@ public final class Probe {
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
-            plan.programs + [Self.answers], readsLayouts: true, counts: options.countsProcesses, on: kernel,
+            plan.programs + [Self.answers, Self.memoryFinder], readsLayouts: true, counts: options.countsProcesses, on: kernel,
             configuration: configuration,
             ringBytes: options.ringBytes, explains: options.explains)
         if copies { self.copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes)) }
         snapshots = SnapshotReader(loader: loader)
+        findMemory()
         try attach()
         try openRing()
     }
