@@ -129,6 +129,39 @@ struct WhatIfTests {
         #expect(Proposals.table.indices.map { verdict.sides[0].answers[$0] } == row.answers, "\(row.says)")
     }
 
+    /// relocate-anon, of a move: the two sides.
+    static let relocations: [(says: String, picture: String, notes: [Character: Note], sides: [WhatIf?])] = [
+        (
+            "the next one's anon_vma before the previous one's", "A*B",
+            ["A": .anon(1), "*": .anon(3).pgoff(+9), "B": .anon(2)], [.shared, .recoverable]
+        ),
+        (
+            "which has to be its process's own for that", "A*B",
+            ["A": .anon(1), "*": .anon(3).pgoff(+9), "B": .inherited(2)], [.recoverable, .shared]
+        ),
+        (
+            "what is not faulted joins whatever the copy has", "A*B",
+            ["A": .anon(1), "*": .anon(3).pgoff(+9)], [.recoverable, .recoverable]
+        ),
+        (
+            "nothing is relocated where the move merges as today", "A*B",
+            ["A": .anon(1).pgoff(+9), "*": .anon(1).pgoff(+9), "B": .anon(2)], [nil, .shared]
+        ),
+        (
+            "pages of the rest of the source are not asked", "A*",
+            ["A": .anon(1), "*": .anon(2).pgoff(+9).traits(.pagesShared)], [.recoverable]
+        ),
+        ("a child's memory stays what it is", "A*", ["A": .anon(1), "*": .parent(2).pgoff(+9)], [.shared]),
+    ]
+
+    @Test("of a relocating move", arguments: relocations.indices)
+    func relocation(_ index: Int) throws {
+        let row = Self.relocations[index]
+        let place = try #require(Proposals.place("relocate-anon"))
+        let verdict = Drawing(row.picture, row.notes).judged(by: .v5_10, .mremap, isCopy: true)
+        #expect(verdict.sides.map { $0.answers[place] } == row.sides, "\(row.says)")
+    }
+
     @Test("the table has room, names of its own, and the series first")
     func table() {
         #expect(Proposals.table.count <= WhatIfAnswers.limit)

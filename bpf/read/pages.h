@@ -43,14 +43,14 @@ static __always_inline int read_word(u64 address, u64 *word)
 }
 
 // Where struct page has what, by its own name or by struct folio's.
-#define PAGE_FIELD(page, field)                                            \
-	({                                                                 \
-		u64 value_ = 0;                                            \
-		if (bpf_core_field_exists(struct folio, field))            \
+#define PAGE_FIELD(page, field)                                                     \
+	({                                                                          \
+		u64 value_ = 0;                                                     \
+		if (bpf_core_field_exists(struct folio, field))                     \
 			value_ = (u64)BPF_CORE_READ((struct folio *)(page), field); \
-		else                                                       \
-			value_ = (u64)BPF_CORE_READ((struct page *)(page), field); \
-		value_;                                                    \
+		else                                                                \
+			value_ = (u64)BPF_CORE_READ((struct page *)(page), field);  \
+		value_;                                                             \
 	})
 
 // How many processes or places of one map it.
@@ -141,7 +141,8 @@ __noinline int table_look(void)
 
 // Down to the table that has the page at `walk.at`; passes over what is not there, or is one huge page, which neither
 // KSM nor swap has. Returns the frame that the table, or the page, is in, with the level that it is of.
-static __always_inline u64 table_of(struct page_walk *w, struct vme_memory *m, u32 levels, u32 *shift)
+static __always_inline u64 table_of(struct page_walk *w, struct vme_memory *m, u32 levels,
+				    u32 *shift)
 {
 	u64 table = w->pgd, entry = 0;
 	u32 level;
@@ -150,7 +151,8 @@ static __always_inline u64 table_of(struct page_walk *w, struct vme_memory *m, u
 	for (level = 0; level < 4; level++) {
 		if (level + 1 >= levels)
 			break;
-		if (read_word(table + (w->at >> *shift & (TABLE_ENTRIES - 1)) * sizeof(u64), &entry)) {
+		if (read_word(table + (w->at >> *shift & (TABLE_ENTRIES - 1)) * sizeof(u64),
+			      &entry)) {
 			w->found |= VME_PAGES_UNSEEN;
 			return 0;
 		}
@@ -175,7 +177,8 @@ __noinline int pages_step(void)
 	table = table_of(&s->pages, m, m->levels, &shift);
 	if (!table) {
 		s->pages.at = (s->pages.at | ((1ULL << (shift & 63)) - 1)) + 1;
-	} else if (bpf_probe_read_kernel(s->pages.entries, sizeof(s->pages.entries), (void *)table)) {
+	} else if (bpf_probe_read_kernel(s->pages.entries, sizeof(s->pages.entries),
+					 (void *)table)) {
 		s->pages.found |= VME_PAGES_UNSEEN;
 		return 1;
 	} else {
@@ -277,7 +280,9 @@ int find_memory(void *ctx)
 
 		word = 0;
 		if (table &&
-		    !read_word(table + (m->address >> PAGE_SHIFT & (TABLE_ENTRIES - 1)) * sizeof(u64), &word) &&
+		    !read_word(table + (m->address >> PAGE_SHIFT & (TABLE_ENTRIES - 1)) *
+					       sizeof(u64),
+			       &word) &&
 		    word & PAGE_IS_PRESENT && (word & FRAME_MASK) >> PAGE_SHIFT == m->frame)
 			m->levels = i;
 	}
@@ -287,7 +292,8 @@ int find_memory(void *ctx)
 	ROLLED
 	for (i = 0; i < 64; i++) {
 		page = base + m->frame * bpf_core_type_size(struct page);
-		if ((PAGE_FIELD(page, mapping) & 3) == 1 && PAGE_FIELD(page, index) == m->address >> PAGE_SHIFT) {
+		if ((PAGE_FIELD(page, mapping) & 3) == 1 &&
+		    PAGE_FIELD(page, index) == m->address >> PAGE_SHIFT) {
 			m->page_structs = base;
 			break;
 		}

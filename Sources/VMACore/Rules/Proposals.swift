@@ -18,8 +18,9 @@ public struct Proposal: Sendable {
     var ignoresPgoff = false
     /// Nor do anon_vmas matter at all.
     var ignoresAnonVMA = false
-    /// The moved copy merges as untouched memory does, and gets an anon_vma of its own only if it stays alone.
-    var movesAsUnfaulted = false
+    /// A move that merges as today stays what it is. Another one gets a new page offset, and the anon_vma of a
+    /// neighbour that it continues then, before it tries once more.
+    var relocates = false
     /// Whether two that are faulted, with different anon_vmas, may join. The first one is moved, changed or
     /// grown; of prev and next it is next.
     var joinsDifferent: @Sendable (Ownership) -> WhatIfAnswer
@@ -64,17 +65,18 @@ public enum Proposals {
             proposedIn: "\"mm/mremap: permit mremap() move of anonymous memory to be merged\", L. Stoakes, RFC v3 in May and "
                 + "series in June 2025; withdrawn",
             changes:
-                "A program that asks for it has its folios relocated by a move: the copy gets a fresh page offset, merges as "
-                + "untouched memory does by today's rules, and takes over its neighbour's anon_vma.",
+                "Where a program asks for it and the move would not merge as today, the moved folios are relocated: the copy gets "
+                + "a fresh page offset and the anon_vma that a page fault there would give it, the next VMA's before the previous "
+                + "one's, and then merges by today's rules.",
             asks:
-                "A move, of purely anonymous memory, that was not inherited, that no living child has inherited, with every folio "
-                + "mapped once and not pinned.",
+                "A move, of purely anonymous memory, with a chain of one anon_vma (it was not inherited), on which no living "
+                + "child hangs, and no moved folio pinned. Pages of the source that stay are not asked, nor what is swapped out.",
             limits: "An upper bound: pinned pages can't be seen, and every mremap is counted as if it had the flag.",
             rewritesPgoff: { move in
                 guard move.source == .own else { return move.source.answer }
-                return move.isSingular ? pagesAnswer(move.pages) : WhatIfAnswer(.shared, .inherited)
+                return move.isSingular ? .joins : WhatIfAnswer(.shared, .inherited)
             },
-            movesAsUnfaulted: true, joinsDifferent: { _ in WhatIfAnswer(.shared, .scope) }, remembers: true),
+            relocates: true, joinsDifferent: { _ in WhatIfAnswer(.shared, .scope) }, remembers: true),
         Proposal(
             slug: "cow-context", title: "the anon_vma is no limit, the page offset stays one",
             proposedIn: "the plan to replace the anon_vma by a context of the whole process, as presented in 2026",

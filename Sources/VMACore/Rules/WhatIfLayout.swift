@@ -90,6 +90,9 @@ struct WhatIfLayout {
     private struct Party {
         var vma: VMA
         var ownership: Ownership
+        /// It was moved, and its folios relocated: the rule of 6.16, which that is built on, lets it join what is
+        /// not faulted.
+        var isRelocated = false
     }
 
     /// What was moved before anybody looked is taken to have been moved as it could be moved now.
@@ -113,9 +116,15 @@ struct WhatIfLayout {
         var range = proposed(attempt, &refusal)
         let left = attempt.prev.map { neighbour($0, AddressRange(0, range.vma.start), at: range.vma.start - 1) }
         let right = attempt.next.map { neighbour($0, AddressRange(range.vma.end, .max), at: range.vma.end) }
-        let isCopy = attempt.isCopy
-        let prev = left.map { joins(range, $0, continues: $0.vma.nextPgoff == range.vma.pgoff, isCopy, refusal, model) }
-        var next = right.map { joins(range, $0, continues: range.vma.nextPgoff == $0.vma.pgoff, isCopy, refusal, model) }
+        if proposal.relocates, attempt.movesFaulted, refusal == nil {
+            let (prev, next) = sides(range, left, right, WhatIfAnswer(.shared, .scope), model)
+            if prev == .joins || next == .joins {
+                refusal = WhatIfAnswer(.shared, .scope)
+            } else {
+                relocate(&range, left, right)
+            }
+        }
+        var (prev, next) = sides(range, left, right, refusal, model)
         if prev == .joins, next == .joins, let left, let right, left.vma.anonVMA != 0, right.vma.anonVMA != 0,
             left.vma.anonVMA != right.vma.anonVMA
         {
@@ -125,13 +134,6 @@ struct WhatIfLayout {
         guard layout != nil else { return (prev, next) }
         if prev == .joins, let left { range = join(left, range, keeping: left) }
         if next == .joins, let right { range = join(range, right, keeping: prev == .joins ? range : right) }
-        // What was moved by itself has an anon_vma of its own from then on.
-        if isCopy, proposal.movesAsUnfaulted, range.vma.anonVMA == 0, attempt.proposed.anonVMA != 0 {
-            fresh = fresh == .max ? Self.firstFresh : fresh + 1
-            range.vma.anonVMA = fresh
-            range.vma.traits.formUnion([.anonKnown, .ownRoot, .chainSingular])
-            range.vma.traits.subtract(.hasChildren)
-        }
         layout?.overwrite(range.vma.range, with: [range.vma])
         return (prev, next)
     }
@@ -157,11 +159,10 @@ struct WhatIfLayout {
             let owner = ownership(range.anonVMA, source)
             let answer = proposal.rewritesPgoff(
                 Proposal.Move(source: owner, pages: attempt.pages, isSingular: source.traits.contains(.chainSingular)))
-            if answer == .joins {
-                range.pgoff = range.homePgoff
-                if proposal.movesAsUnfaulted { range.anonVMA = 0 }
-            } else {
+            if answer != .joins {
                 refusal = answer
+            } else if !proposal.relocates {
+                range.pgoff = range.homePgoff
             }
             return Party(vma: range, ownership: owner)
         }
@@ -173,8 +174,37 @@ struct WhatIfLayout {
         return Party(vma: vma, ownership: ownership(vma.anonVMA, real))
     }
 
+    /// A faulted copy gets the page offset of where it is, and the anon_vma of a neighbour that continues it, or one of
+    /// its own (`__anon_vma_prepare`).
+    private mutating func relocate(_ range: inout Party, _ left: Party?, _ right: Party?) {
+        range.isRelocated = true
+        range.vma.pgoff = range.vma.homePgoff
+        let around = [
+            right?.vma ?? layout?.vma(containing: range.vma.end),
+            left?.vma ?? (range.vma.start == 0 ? nil : layout?.vma(containing: range.vma.start - 1)),
+        ]
+        if let lender = around.lazy.compactMap({ $0 }).first(where: { $0.lendsAnonVMA(to: range.vma) }) {
+            range.vma.anonVMA = lender.anonVMA
+            range.vma.traits = range.vma.traits.subtracting(.ofAnonVMA).union(lender.traits.intersection(.ofAnonVMA))
+        } else {
+            fresh = fresh == .max ? Self.firstFresh : fresh + 1
+            range.vma.anonVMA = fresh
+            range.vma.traits.formUnion([.anonKnown, .ownRoot, .chainSingular])
+            range.vma.traits.subtract(.hasChildren)
+        }
+    }
+
+    private func sides(
+        _ range: Party, _ left: Party?, _ right: Party?, _ refusal: WhatIfAnswer?, _ model: KernelModel
+    ) -> (prev: WhatIfAnswer?, next: WhatIfAnswer?) {
+        (
+            left.map { joins(range, $0, continues: $0.vma.nextPgoff == range.vma.pgoff, refusal, model) },
+            right.map { joins(range, $0, continues: range.vma.nextPgoff == $0.vma.pgoff, refusal, model) }
+        )
+    }
+
     private func joins(
-        _ range: Party, _ other: Party, continues: Bool, _ isCopy: Bool, _ refusal: WhatIfAnswer?, _ model: KernelModel
+        _ range: Party, _ other: Party, continues: Bool, _ refusal: WhatIfAnswer?, _ model: KernelModel
     ) -> WhatIfAnswer {
         let isAnonymous = range.vma.isAnonymous && other.vma.isAnonymous
         if isAnonymous, !continues, !proposal.ignoresPgoff {
@@ -182,7 +212,7 @@ struct WhatIfLayout {
             return WhatIfAnswer(.shared, proposal.remembers ? .moved : .scope)
         }
         let (mine, its) = (range.vma.anonVMA, other.vma.anonVMA)
-        if mine == its { return .joins }
+        if mine == its || range.isRelocated && its == 0 { return .joins }
         if mine != 0, its != 0 { return proposal.joinsDifferent(range.ownership) }
         // As the kernel decides without any proposal.
         if MergeRules.anonVMAMergeable(source: range.vma, target: other.vma, model) { return .joins }
@@ -230,16 +260,9 @@ struct WhatIfLayout {
         faulted.anonVMA = real.anonVMA
         faulted.traits = real.traits
         let around = [layout?.vma(containing: found.end), found.start == 0 ? nil : layout?.vma(containing: found.start - 1)]
-        for other in around {
-            guard let other, other.anonVMA != 0, other.traits.contains(.chainSingular), other.file == found.file,
-                other.policy == found.policy, other.start == found.end || other.end == found.start,
-                other.start == found.end ? found.nextPgoff == other.pgoff : other.nextPgoff == found.pgoff,
-                other.flags.symmetricDifference(found.flags)
-                    .subtracting([.read, .write, .exec, .softDirty]).isEmpty
-            else { continue }
+        if let other = around.lazy.compactMap({ $0 }).first(where: { $0.lendsAnonVMA(to: found) }) {
             faulted.anonVMA = other.anonVMA
             faulted.traits = other.traits
-            break
         }
         layout?.overwrite(faulted.range, with: [faulted])
         return faulted
@@ -291,14 +314,14 @@ struct WhatIfLayout {
     func spans(_ boundary: UInt64) -> Bool? { layout.map { $0.vma(containing: boundary).map { $0.start < boundary } ?? false } }
 }
 
-extension WhatIfAttempt {
-    fileprivate var isCopy: Bool {
-        if case .copy = kind { return true }
-        return false
-    }
-}
-
 extension VMA {
+    /// Whether another one beside it that has no anon_vma gets this one's (`find_mergeable_anon_vma`).
+    fileprivate func lendsAnonVMA(to other: VMA) -> Bool {
+        anonVMA != 0 && traits.contains(.chainSingular) && file == other.file && policy == other.policy
+            && (start == other.end ? other.nextPgoff == pgoff : end == other.start && nextPgoff == other.pgoff)
+            && flags.symmetricDifference(other.flags).subtracting([.read, .write, .exec, .softDirty]).isEmpty
+    }
+
     /// What of a VMA goes along to where a part of it is looked at, moved or grown.
     fileprivate mutating func take(_ other: VMA, at address: UInt64) {
         anonVMA = other.anonVMA

@@ -58,8 +58,6 @@ extension JSONWriter {
             json.object("refused") { json in
                 for (reason, count) in figures.refused { json.field(reason.slug ?? "unexplained", count) }
             }
-            json.field("absorbed_pages", figures.present.map { Int($0.pages) })
-            json.field("absorbed_pages_present", figures.present.map { Int($0.present) })
         }
     }
 }

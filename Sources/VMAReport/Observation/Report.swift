@@ -80,10 +80,6 @@ public struct Report: Sendable {
         /// Calls that the kernel refused.
         public var refused: Int
 
-        /// Of the VMAs that would go with the recoverable boundaries: their pages, and those present. Nil where
-        /// nobody has looked, as in a process that has exited.
-        public var absorbed: (pages: UInt64, present: UInt64)?
-
         /// VMAs if the boundaries were gone that the series would have merged.
         public var atBest: Int { now - boundaries.best }
 

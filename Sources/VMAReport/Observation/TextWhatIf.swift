@@ -26,10 +26,10 @@ struct TextWhatIf {
             line(
                 "absorbed",
                 "\(slug): \(flow.pages.grouped) pages in ranges of at most \(median.grouped) pages (half of them), "
-                    + "\(most.grouped) (nine of ten); \(WhatIfFigures.thousandths(flow.sides, flow.pages)) VMAs saved a page\(present(figures))"
+                    + "\(most.grouped) (nine of ten); \(WhatIfFigures.thousandths(flow.sides, flow.pages)) VMAs saved a page"
             )
         } else {
-            line("absorbed", "\(slug): nothing\(present(figures))")
+            line("absorbed", "\(slug): nothing")
         }
         let refused = figures.refused.map { "\($0.count.grouped) \(WhatIfFigures.words($0.reason))" }.joined(separator: "; ")
         line("refused", "by rfc2022: " + (refused.isEmpty ? "nothing" : refused))
@@ -39,10 +39,5 @@ struct TextWhatIf {
                 ? "\(slug), if it were for processes above half of the limit only: \(flow.nearLimit.of("merge")), \(figures.stockNearLimit[proposal].of("VMA"))"
                 : "unknown: the limit could not be read")
         return text + "\n"
-    }
-
-    private func present(_ figures: WhatIfFigures) -> String {
-        guard let present = figures.present else { return "" }
-        return "; of what stands, \(present.pages.grouped) pages, \(present.present.grouped) of them present"
     }
 }

@@ -13,8 +13,6 @@ struct WhatIfFigures {
     var stockNearLimit: [Int]
     /// What made the series refuse misses, most frequent first.
     var refused: [(reason: WhatIfAnswer.Reason, count: Int)]
-    /// Of the VMAs that would go; nil where nobody has looked.
-    var present: (pages: UInt64, present: UInt64)?
 
     init(_ report: Report) {
         self.init(report.totals, report.processes)
@@ -41,9 +39,6 @@ struct WhatIfFigures {
                 let count = process.boundaries.byProposal[place][.recoverable] ?? 0
                 stock[place] += count
                 if isNear { stockNearLimit[place] += count }
-            }
-            if let found = process.absorbed {
-                present = ((present?.pages ?? 0) + found.pages, (present?.present ?? 0) + found.present)
             }
         }
     }
