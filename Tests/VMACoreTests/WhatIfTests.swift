@@ -145,7 +145,7 @@ struct WhatIfTests {
         ),
         (
             "nothing is relocated where the move merges as today", "A*B",
-            ["A": .anon(1).pgoff(+9), "*": .anon(1).pgoff(+9), "B": .anon(2)], [nil, .shared]
+            ["A": .anon(1), "*": .anon(1), "B": .anon(2)], [nil, .shared]
         ),
         (
             "pages of the rest of the source are not asked", "A*",

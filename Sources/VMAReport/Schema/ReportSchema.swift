@@ -158,8 +158,7 @@ enum ReportSchema {
                     .of("merges", .count()), .of("vmas", .integer()), .of("pages", .count()), .of("merges_near_limit", .count()),
                     .of("vmas_near_limit", .integer()), .of("sizes", .map(.count(), "A key is the least pages of its class.")),
                 ]))),
-        .of("refused", .map(.count())), .of("absorbed_pages", .orNull(.count())),
-        .of("absorbed_pages_present", .orNull(.count())),
+        .of("refused", .map(.count())),
     ])
 
     private static let process: [JSONSchema.Member] =
