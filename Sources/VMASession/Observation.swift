@@ -40,7 +40,7 @@ package final class Observation {
     /// For the comparison in the end.
     private static let finalAuditTime: UInt64 = 2_000_000_000
     /// For stacks that wait to be unwound then.
-    private static let finalStackTime: UInt64 = 10_000_000_000
+    private static let finalStackTime: UInt64 = 5_000_000_000
     /// Who has asked for the end by a signal has it within a second.
     private static let finalTimeAfterSignal: UInt64 = 250_000_000
     /// Ctrl-C reaches the command, too, and a final audit may come upon one: time for both to end.

@@ -65,4 +65,70 @@ struct StackTests {
         #expect(!rows.isEmpty)
         #expect(rows.allSatisfy { $0.frames.starts(with: ["mprotect", "…"]) && $0.isComplete == false })
     }
+
+    /// Changes memory for as long as it is let, in one lap after the other, from ever other depths of the stack.
+    private static let endless = """
+        #include <sys/mman.h>
+        #include <unistd.h>
+        static __attribute__((noinline)) void change(char *page, int i) {
+            mprotect(page, 4096, i & 1 ? PROT_READ : PROT_NONE); __asm__ volatile("" ::: "memory");
+        }
+        static __attribute__((noinline)) void deep(char *p, int i, int n) {
+            volatile char *room = __builtin_alloca(16 + 16 * (n % 3000));
+            room[0] = 1; change(p + (4 * i + 1) * 4096L, n / 500); room[1] = 1;
+        }
+        int main(void) {
+            alarm(20);
+            char *p = mmap(0, 4000 * 4096L, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            for (int n = 0;; n++, usleep(1000)) deep(p, n % 500, n);
+        }
+        """
+
+    /// Runs a script with `$VMASCOPE`, and the endless program as `$PROGRAM`. Returns what mprotect has left by its
+    /// report.
+    private static func script(_ text: String) throws -> (rows: [Row], outcome: Outcome) {
+        let folder = try TemporaryFolder()
+        let (code, program) = (folder.path("program.c"), folder.path("program"))
+        try endless.write(toFile: code, atomically: true, encoding: .utf8)
+        try Shell.must("cc", "-O2", "-fomit-frame-pointer", "-o", program, code)
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "timeout", "-s", "KILL", "90", "bash", "-c", text],
+            environment: ["VMASCOPE": Repository.vmascope.path, "PROGRAM": program])
+        try #require(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+        let rows = try JSONDecoder().decode(Found.self, from: Data(folder.text("report").utf8)).standing
+        return (rows.filter { $0.op == "mprotect" }, outcome)
+    }
+
+    @Test("are whole from the first event on, where a running process is attached to")
+    func attached() throws {
+        let (rows, _) = try Self.script(
+            """
+            $PROGRAM & p=$!; sleep 1; "$VMASCOPE" attach --duration 2s --json --output report $p; s=$?; kill $p; exit $s
+            """)
+        #expect(rows.reduce(0) { $0 + $1.count } > 100)
+        for row in rows {
+            let frames = row.stack.map { String($0.prefix { $0 != " " && $0 != "." }) }
+            #expect(frames.starts(with: ["mprotect", "change"]) && frames.contains("main"), "\(frames)")
+            #expect(row.stack_complete == true)
+        }
+    }
+
+    @Test(
+        "are told as not seen where what unwinds them does not answer, and the rest of the report is as ever",
+        arguments: ["STOP", "KILL"])
+    func unwinder(_ signal: String) throws {
+        let (rows, outcome) = try Self.script(
+            """
+            "$VMASCOPE" run --duration 10s --json --output report -- $PROGRAM & o=$!
+            sleep 2
+            for p in $(cat /proc/$o/task/*/children); do
+                grep -qa debug-unwinder /proc/$p/cmdline && kill -\(signal) $p
+            done
+            wait $o
+            """)
+        // Stopped, it is ended and started anew, and stacks are known again.
+        #expect(rows.contains { $0.stack_complete == true && $0.stack.contains { $0.hasPrefix("change") } })
+        #expect(rows.reduce(0) { $0 + $1.count } > 100)
+        if signal == "STOP" { #expect(outcome.errors.contains("took too long to unwind"), "\(outcome.errors)") }
+    }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import VMACore
 
 @testable import VMAProbe
 
@@ -194,6 +195,48 @@ private let program = headers + Running.main("target")
         #expect(found.function(at: address) == "target")
         let other = try shop.build("other", "x.c", program, "-g", "-Wl,--build-id=0x0123456789abcdee")
         #expect(try names(file) { $0 == wanted ? RegularFile.open(other) : nil }.function(at: address) == nil)
+    }
+
+    // MARK: more than symbols
+
+    private static let inlining = """
+        static inline __attribute__((always_inline)) int inner(volatile int *a) { return ++*a * 3; }
+        static inline __attribute__((always_inline)) int middle(volatile int *a) { return inner(a) + 1; }
+        __attribute__((noinline)) int target(volatile int *a) { return middle(a); }
+        #include <stdio.h>
+        #include <unistd.h>
+        int main(void) { volatile int a = 1; printf("target %p\\n", (void *)target); fflush(stdout); pause(); return target(&a); }
+        """
+
+    @Test func inlinedFunctionsAndLines() throws {
+        let file = try shop.build("x", "x.c", Self.inlining, "-g", "-O2", "-no-pie", "-fno-pie")
+        let address = try Running(file).place("target").address
+        let answers = (0 ..< 16).map { try? names(file) { _ in nil }.answer(at: address + $0, place: 0) }
+        let found = try #require(answers.compactMap { $0 }.first { $0.inlined.count == 2 })
+        #expect(found.inlined.map(\.name) == ["inner", "middle"] && found.name == "target")
+        #expect(found.inlined.map(\.line) == ["x.c:1", "x.c:2"] && found.line == "x.c:3")
+        let place = MappedPlace(path: "/a/libx.so", fileOffset: 0, address: 1, mappingStart: 0)
+        var library = found
+        library.isProgram = false
+        #expect(
+            place.texts(library, wantsLines: false) == [
+                "inner (inlined, libx.so)", "middle (inlined, libx.so)", "target (libx.so)",
+            ])
+        #expect(
+            place.texts(found, wantsLines: true) == ["inner (inlined) at x.c:1", "middle (inlined) at x.c:2", "target at x.c:3"])
+        let libc = MappedPlace(path: "/lib/libc.so.6", fileOffset: 0, address: 1, mappingStart: 0)
+        #expect(libc.texts(library, wantsLines: false) == ["target (libc.so.6)"])
+        for text in place.texts(library, wantsLines: true) { #expect(Frame(text).object == "libx.so", "\(text)") }
+        #expect(Frame("target at x.c:3").function == "target" && Frame("inner (inlined) at x.c:1").object == nil)
+    }
+
+    @Test func packedSymbols() throws {
+        let file = try shop.build("x", "x.c", Self.inlining, "-O2", "-no-pie", "-fno-pie")
+        let address = try Running(file).place("target").address
+        try shop.objcopy("--strip-debug", file, shop.path("mini"))
+        try shop.run(try Workshop.tool("xz"), ["-k", "-f", shop.path("mini")])
+        try shop.objcopy("--strip-all", "--add-section", ".gnu_debugdata=\(shop.path("mini.xz"))", file)
+        #expect(try names(file) { _ in nil }.function(at: address) == "target")
     }
 
     // MARK: damage

@@ -119,7 +119,9 @@ public final class StackTable {
                 case let name where name.hasPrefix("python"): "Python writes it with -X perf (3.12 and later)"
                 default: "some runtimes write it if they are told to"
                 }
-            return "\(command): \(count) frames lie in code that it has made, and have no names without /tmp/perf-PID.map: \(how)"
+            // Its name is the program's own choice.
+            let name = String(command.unicodeScalars.map { $0.value > 32 && $0.value < 127 ? Character($0) : "?" })
+            return "\(name): \(count) frames lie in code that it has made, and have no names without /tmp/perf-PID.map: \(how)"
         }
     }
 

@@ -240,6 +240,23 @@ struct ElfFile: ~Copyable {
         return packed
     }
 
+    /// Go's own table of functions, which stripped programs have, too, and its bytes.
+    func goTable() -> (table: GoTable, bytes: Int)? {
+        var names = 0
+        guard elf_getshdrstrndx(elf, &names) == 0 else { return nil }
+        var text: UInt64?
+        var found: (address: UInt64, bytes: [UInt8])?
+        forEachSection { section, header in
+            if text == nil, isNamed(header, ".text", names) { text = header.sh_addr }
+            guard found == nil, isNamed(header, ".gopclntab", names) || isNamed(header, ".data.rel.ro.gopclntab", names) else {
+                return
+            }
+            found = (header.sh_addr, bytes(section, header))
+        }
+        guard let found, let table = GoTable(Section(address: found.address, bytes: found.bytes), text: text) else { return nil }
+        return (table, found.bytes.count)
+    }
+
     /// The sections of debug information, unpacked; none where they are more than is read of one file.
     func debugSections() -> DebugSections {
         var names = 0

@@ -10,6 +10,7 @@ final class SymbolFile {
     private let symbols: SymbolTable
     /// Of what is not in `symbols`.
     private let moreSymbols: SymbolTable
+    private let go: GoTable?
     private let debug: DebugInfo?
     private let debugBytes: Int
     /// What to add to an address of ours to find it in `symbols`: a debug file may have been
@@ -27,6 +28,7 @@ final class SymbolFile {
         segments = []
         symbols = SymbolTable()
         moreSymbols = SymbolTable()
+        go = nil
         debug = nil
         debugBytes = 0
         shift = 0
@@ -55,10 +57,12 @@ final class SymbolFile {
             }
             more = elf.symbols(exported: true)
         }
+        let goTable = symbols.isEmpty ? elf.goTable() : nil
+        go = goTable?.table
         self.symbols = symbols
         moreSymbols = more
         self.shift = shift
-        debugBytes = sections.bytes
+        debugBytes = sections.bytes + (goTable?.bytes ?? 0)
         debug = DebugInfo(sections, budget: SymbolLimits.debugEntries)
     }
 
@@ -81,7 +85,9 @@ final class SymbolFile {
 
     /// The function at an address of the file, for people; `isPlain`: as the file has it.
     func function(at address: UInt64, isPlain: Bool = false) -> String? {
-        guard let name = symbols.name(at: address &+ shift) ?? moreSymbols.name(at: address) else { return nil }
+        guard let name = symbols.name(at: address &+ shift) ?? go?.name(at: address) ?? moreSymbols.name(at: address) else {
+            return nil
+        }
         return isPlain ? name : text(name)
     }
 

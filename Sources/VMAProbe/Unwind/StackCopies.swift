@@ -66,6 +66,8 @@ final class StackCopies {
     private var lesson: (path: UInt64, inputs: [(PathTree.Input, UInt64)])?
 
     private static let mostPartial = 64
+    /// Mappings to which words of a stack may point: a program can have words for each of its own.
+    private static let mostRanges = 1024
     /// Of the first paths of an address space.
     static let firstBytes = 16384
     static let mostBytes = 65536
@@ -194,7 +196,8 @@ final class StackCopies {
         var all: [UnwindRequest.Mapping] = []
         func look(_ address: UInt64) {
             // Behind the last address of a process, and before the first that it can map.
-            guard address >= 0x1000, address < 1 << 56, !found.contains(address), all.count < UnwindRequest.mappingLimit,
+            guard address >= 0x1000, address < 1 << 56, !found.contains(address), found.count < Self.mostRanges,
+                all.count < UnwindRequest.mappingLimit,
                 let vma = processes?.vma(piece.mm, piece.tgid, address)
             else { return }
             found.insert(vma.start, vma.end)
@@ -297,6 +300,8 @@ private struct RangeSet {
     private var ranges: [(start: UInt64, end: UInt64)] = []
     /// Where the last one was found.
     private var last: (start: UInt64, end: UInt64) = (0, 0)
+
+    var count: Int { ranges.count }
 
     mutating func contains(_ address: UInt64) -> Bool {
         if address >= last.start, address < last.end { return true }

@@ -41,6 +41,8 @@ private final class FileBytes: ByteSource {
     private let file: OpenFile
     private var blocks: [Int: [UInt8]] = [:]
     private static let block = 4096
+    /// Blocks that are kept, 32 MiB of them.
+    private static let mostBlocks = 1 << 13
 
     init(_ file: OpenFile) { (self.file, count) = (file, file.size) }
 
@@ -55,6 +57,7 @@ private final class FileBytes: ByteSource {
                 var bytes = [UInt8](repeating: 0, count: Self.block)
                 let got = pread(file.fd, &bytes, min(Self.block, count - number * Self.block), number * Self.block)
                 guard got > 0 else { break }
+                if blocks.count >= Self.mostBlocks { blocks = [:] }
                 bytes.removeLast(Self.block - got)
                 blocks[number] = bytes
             }

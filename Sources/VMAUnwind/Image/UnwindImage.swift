@@ -16,12 +16,14 @@ public final class UnwindImage {
     /// Bytes of what had to be unpacked.
     private let unpacked: Int
     private static let largestUnpacked: UInt64 = 16 << 20
+    /// They are searched for each frame; real files have about ten.
+    private static let mostSegments = 512
 
     /// - Parameter source: the whole of a file, or memory that looks the same, as the vdso does.
     /// Nil if it is no ELF file of this machine.
     public init?(_ source: any ByteSource) {
         guard let file = ImageFile(source) else { return nil }
-        let segments = file.segments
+        let segments = Array(file.segments.prefix(Self.mostSegments))
         let frameHeader = file.frameHeader ?? file.section(".eh_frame_hdr")
         var frames = file.section(".eh_frame")
         // The linker's table says where .eh_frame begins, also where a file has lost its section headers.
