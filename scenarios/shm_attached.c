@@ -1,4 +1,5 @@
 // expect[close:removed]: shmat prev file x1
+// expect[close:next]: shmat prev file x1
 // expect[close:any]: shmat prev file+close x1
 //
 // A shared memory segment is a file of its own, so two of them are never one mapping.
