@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The BPF object: facts only, no judgement. Every program is optional; the loader chooses by
-// what the running kernel has (Sources/VMAProbe/Kernel/AttachPlan.swift).
+// The BPF object: facts only, no judgement. Every program is optional; the loader chooses by the
+// shape of the running kernel (Sources/VMAProbe/Kernel/AttachPlan.swift).
 #include "base/kernel.h"
 
 #include <bpf/bpf_helpers.h>

@@ -25,12 +25,12 @@
 
 #define NOBODY 65534
 
-// A filter of system calls: what is not named fails with EPERM.
+// A filter of system calls: a call that the list does not name fails with EPERM.
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define ALLOW(name) IS(SYS_##name, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
-// Allowed where the low half of an argument has none of these bits.
+// The call is allowed if the low half of an argument has none of these bits.
 #define WITHOUT(name, argument, bits)                             \
 	IS(SYS_##name, 0, 4), LOAD(args[argument]),               \
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), \
@@ -39,7 +39,7 @@
 	LOAD(arch), IS(AUDIT_ARCH_X86_64, 1, 0), ANSWER(SECCOMP_RET_KILL_PROCESS), LOAD(nr), \
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),                       \
 		ANSWER(SECCOMP_RET_ERRNO | EPERM)
-// Memory, none of which can be executed; messages; what is open already.
+// Memory that can't be executed; messages; descriptors that are open already.
 #define COMMON                                                                                \
 	ALLOW(read), ALLOW(pread64), ALLOW(write), ALLOW(close), ALLOW(lseek), ALLOW(fstat),  \
 		ALLOW(newfstatat), ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), \
@@ -65,7 +65,7 @@ static int limit(int resource, rlim_t value)
 	return setrlimit(resource, &both) ? -errno : 0;
 }
 
-// Keeps of our capabilities those in `wanted`, all of them in effect.
+// Keeps those of the process's capabilities that are in `wanted`, all of them effective.
 static int keep(uint64_t wanted)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -97,7 +97,7 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 		return -errno;
 	if ((error = keep(0)))
 		return error;
-	// Nobody else's process of this user may look at it or trace it.
+	// No other process of this user may inspect or trace it.
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return -errno;
 	if ((error = limit(RLIMIT_AS, memory)) || (error = limit(RLIMIT_CORE, 0)) ||

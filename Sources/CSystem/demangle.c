@@ -1,6 +1,6 @@
-// Names for linkers made names for people, of anybody's choice: a few bytes can stand for a text without end,
-// so both the text and the time are bounded. libiberty's demangler needs no memory but the stack, and so it
-// can be left in the middle, which that of the C++ library can't.
+// Demangles names that anybody may have chosen. A few bytes can stand for a text without end, so
+// both the text and the time are bounded. libiberty's demangler needs no memory but the stack, so
+// it can be left in the middle, which the one of the C++ library can't.
 #define _GNU_SOURCE
 #include "helper.h"
 #include "system.h"
@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-// Of the Swift runtime.
+// A function of the Swift runtime.
 char *swift_demangle(const char *name, size_t length, char *buffer, size_t *size, uint32_t flags);
 
 static _Thread_local struct {
@@ -36,7 +36,7 @@ static void take(const char *part, size_t length, void *unused)
 static void expire(int signal)
 {
 	(void)signal;
-	// Swift's demangler holds memory, and may be in the middle of taking more.
+	// Swift's demangler holds memory, and may be in the middle of allocating more.
 	if (work.in_swift)
 		_exit(75);
 	siglongjmp(work.out, 1);

@@ -66,7 +66,7 @@ int vms_attach_segment(void *address, size_t size)
 	if (id < 0)
 		return -1;
 	found = shmat(id, address, SHM_REMAP);
-	// It is gone when nobody has it attached any more.
+	// The segment goes when no process has it attached any more.
 	shmctl(id, IPC_RMID, NULL);
 	return found == address ? 0 : -1;
 }
@@ -82,7 +82,7 @@ int vms_exercise(unsigned rounds)
 
 	if (child)
 		return child;
-	// What allocates here would be seen, too, so nothing does.
+	// An allocation here would be seen, too, so there is none.
 	for (unsigned i = 0; i < rounds; i++) {
 		char *area = mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

@@ -1,4 +1,5 @@
-// VMAs with all kinds of flags, for their names to be learned from (VMAProbe/Kernel/FlagLearning.swift).
+// Makes VMAs with all kinds of flags, from which their names are learned
+// (VMAProbe/Kernel/FlagLearning.swift).
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

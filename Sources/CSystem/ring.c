@@ -8,8 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// libbpf maps a whole ring, twice, and all of its pages at once: 64 MiB of resident memory for a ring of
-// 32. What is read next is enough; to move on costs one mmap for thousands of records.
+// libbpf maps a whole ring, twice, with all of its pages at once: 64 MiB of resident memory for a
+// ring of 32 MiB. A window on the next records is enough; to move it costs one mmap for thousands
+// of records.
 #define WINDOW (128UL << 10)
 
 struct vms_ring {
@@ -37,7 +38,8 @@ static int show(struct vms_ring *r, unsigned long at)
 	return 0;
 }
 
-// Bytes of the ring from `offset` on. The data appear twice in a row, so that a record never breaks off.
+// The bytes of the ring from `offset` on. The data appear twice in a row, so that a record is
+// never split.
 static char *bytes(struct vms_ring *r, unsigned long offset, unsigned long size)
 {
 	if (offset < r->at || offset + size > r->at + r->window_bytes)

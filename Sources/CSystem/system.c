@@ -25,7 +25,8 @@ int vms_spawn(char *const argv[], int *pid, int *gate)
 	int ends[2];
 	pid_t child;
 
-	// One socket both ways: our byte opens the gate, its end of file tells that exec worked.
+	// One socket for both directions: a byte from us opens the gate, the end of file tells
+	// that exec worked.
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return errno;
 	child = fork();
@@ -182,7 +183,8 @@ void vms_run_first(void)
 	setpriority(PRIO_PROCESS, 0, -20);
 }
 
-// Of a program's segments that nothing writes to: a page that is read again comes from the page cache.
+// The segments of a program that are never written to: a page that is needed again comes from the
+// page cache.
 static int drop_segments(struct dl_phdr_info *program, size_t size, void *page)
 {
 	(void)size;

@@ -45,13 +45,13 @@ public struct Endpoint: Sendable, Equatable {
     }
 
     public struct Failure: Error, Sendable {
-        /// An errno.
+        /// The errno of the call that failed.
         public var code: Int32
     }
 
     static let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
 
-    /// Nil if the host is no address.
+    /// The socket address; nil if the host is not an address.
     private func withAddress<T>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> T) -> T? {
         func pass<Address>(_ address: inout Address) -> T {
             withUnsafePointer(to: &address) { pointer in

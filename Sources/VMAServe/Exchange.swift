@@ -1,7 +1,7 @@
-/// One request and its answer, as bytes: what HTTP asks of a server that has one page to show, and
-/// ends the connection after each (RFC 9112).
+/// One request and its answer, as bytes: what HTTP demands of a server that has one page and closes the connection
+/// after each answer (RFC 9112).
 struct Exchange {
-    /// More is no request for a page.
+    /// More bytes can't be a request for the page.
     static let requestLimit = 8192
 
     enum Reading: Equatable {
@@ -12,9 +12,9 @@ struct Exchange {
 
     private var received: [UInt8] = []
 
-    /// Takes what has come; says when it is enough to answer.
+    /// Takes the bytes that have come, and says whether they are enough to answer.
     ///
-    /// - Parameter page: the answer to who asks for `/metrics`, whole.
+    /// - Parameter page: the whole answer to a request for `/metrics`.
     mutating func receive(_ bytes: some Sequence<UInt8>, page: () -> [UInt8]) -> Reading {
         received.append(contentsOf: bytes)
         guard let end = Self.end(of: received) else {
@@ -39,7 +39,7 @@ struct Exchange {
         let words = line.split(separator: 32, omittingEmptySubsequences: false)
         guard words.count == 3, words[2].starts(with: "HTTP/1.".utf8), words[2].count == 8, words[1].first == 47,
             !words[0].isEmpty, words[0].allSatisfy({ (65 ... 90).contains($0) })
-        else { return answer(400, "this is no HTTP request\n") }
+        else { return answer(400, "not an HTTP request\n") }
         guard words[0].elementsEqual("GET".utf8) else { return answer(405, "only GET\n", extra: "Allow: GET\r\n") }
         let path = words[1].prefix { $0 != 63 }
         if path.elementsEqual("/metrics".utf8) { return page() }
@@ -49,7 +49,7 @@ struct Exchange {
 
     static func page(_ text: String) -> [UInt8] { answer(200, text, type: "text/plain; version=0.0.4; charset=utf-8") }
 
-    static let busy = answer(503, "too many requests: come again in a second\n", extra: "Retry-After: 1\r\n")
+    static let busy = answer(503, "too many requests: try again in a second\n", extra: "Retry-After: 1\r\n")
 
     private static let reasons = [
         200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large",

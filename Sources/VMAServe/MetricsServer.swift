@@ -1,8 +1,8 @@
 import Glibc
 
-/// Serves one page over HTTP, to whoever comes, without a thread: the one that observes calls `serve`
-/// when one of `polled` is ready, and now and then. No client can make it wait, or have it keep
-/// more than a little: connections, bytes of a request and time are bounded.
+/// Serves one page over HTTP without a thread of its own: the observing loop calls `serve` when one of `polled` is
+/// ready, and now and then. No client can make it wait, or hold more than a little memory: connections, bytes of a
+/// request and time are bounded.
 public final class MetricsServer {
     private final class Connection {
         let socket: Int32
@@ -19,21 +19,21 @@ public final class MetricsServer {
         }
     }
 
-    /// More than any number of Prometheus servers, and few enough to be nothing.
+    /// More connections than any number of Prometheus servers need, and few enough to cost nothing.
     static let connectionLimit = 64
-    /// Seconds from the first byte to the last, of the slowest client that is served.
+    /// Seconds that the slowest client may take from the first byte to the last.
     static let timeLimit = 10.0
     private static let pause = 0.2
-    /// Pages in a second, far more than any number of Prometheus servers ask for: who comes after them is told
-    /// to come again. And connections in a second: the others wait where the kernel keeps them.
+    /// Pages in a second, far more than any number of Prometheus servers ask for; further requests get status 503.
+    /// And connections in a second; further ones wait in the kernel's queue.
     static let pageRate = 20.0
     static let arrivalRate = 100.0
 
-    /// As it is, with the port that was taken.
+    /// The endpoint, with the port that was taken.
     public private(set) var endpoint: Endpoint
     /// The page.
     public var text = "" { didSet { page = Exchange.page(text) } }
-    /// The answer that has it, made once.
+    /// The answer with the page, made once.
     private var page: [UInt8] = Exchange.page("")
     private var pages = Allowance(perSecond: pageRate, atOnce: 2 * pageRate)
     private var arrivals = Allowance(perSecond: arrivalRate, atOnce: 4 * arrivalRate)
@@ -102,7 +102,7 @@ public final class MetricsServer {
             }
             _ = fcntl(socket, F_SETFL, O_NONBLOCK)
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
-            // Whoever came first and has not finished makes room: a client that does nothing keeps nobody out.
+            // The oldest unfinished connection makes room: a client that does nothing keeps nobody out.
             if connections.count >= Self.connectionLimit, let oldest = connections.values.min(by: { $0.openedAt < $1.openedAt }) {
                 drop(oldest)
             }
@@ -139,8 +139,8 @@ public final class MetricsServer {
         linger(connection, &buffer)
     }
 
-    /// To close with bytes unread would reset the connection, and the answer with it. So we say that we
-    /// have finished, and let the client be the one that closes.
+    /// Closing with unread bytes would reset the connection and lose the answer. So the server shuts down its side,
+    /// and lets the client close.
     private func linger(_ connection: Connection, _ buffer: inout [UInt8]) {
         if !connection.answer.isEmpty {
             connection.answer = []
@@ -167,7 +167,7 @@ public final class MetricsServer {
     }
 }
 
-/// So many a second, and what is not used of it up to a bound.
+/// A rate limit: so many a second, and unused ones up to a bound.
 private struct Allowance {
     let perSecond: Double
     let atOnce: Double

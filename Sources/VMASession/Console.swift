@@ -3,7 +3,8 @@ import VMAReport
 
 /// stdout and stderr by write(2): the C streams are global variables, which Swift 6 refuses.
 package enum Console {
-    /// One line on stderr. Processes choose their names: those don't control the terminal.
+    /// Prints one line on stderr. Processes choose their names: characters that would control the terminal are spelt
+    /// out.
     package static func warn(_ line: String) {
         try? write(2, "vmascope: \(Fit.printable(line))\n", to: "stderr")
     }
@@ -12,7 +13,7 @@ package enum Console {
 
     static var isInteractive: Bool { isatty(2) == 1 }
 
-    /// Colour only for people, and only if they have not asked for none (no-color.org).
+    /// Whether to use colours: only on a terminal, and only if the user has not asked for none (no-color.org).
     package static var wantsColour: Bool { isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true) }
 
     static func write(_ fd: Int32, _ text: String, to name: String) throws {

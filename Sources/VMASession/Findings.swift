@@ -2,11 +2,11 @@ import VMACore
 import VMAReport
 import VMATrace
 
-/// What an observation found, live or recorded: the report of the observer that saw all events, and of
-/// what holds for the whole.
+/// The results of an observation, live or recorded: the report of the observer that saw all events, and the facts
+/// that hold for the whole.
 package struct Findings {
     package let report: Report
-    /// The first record of the kernel's side that could not be read, in words.
+    /// The first BPF record that could not be decoded, in words.
     private let unread: String?
 
     init(header: TraceHeader, observer: Observer, end: TraceEnd) {
@@ -27,8 +27,8 @@ package struct Findings {
     }
 
     package func write(_ options: OutputSettings, to output: Output) throws {
-        if let unread { Console.warn("a record could not be read: \(unread)") }
-        // The text report has them inside.
+        if let unread { Console.warn("warning: a record of a BPF program could not be decoded: \(unread)") }
+        // The text report contains them.
         if options.format != "text" { (report.disagreements + report.audit.differences).forEach(Console.warn) }
         if let (format, isPacked) = ReportFormats.binary(options.format) {
             try output.write { write in
@@ -47,7 +47,7 @@ package struct Findings {
         try output.write(text)
     }
 
-    /// Status 3, if it holds.
+    /// Throws with status 3 if the condition holds.
     package func demandNot(_ condition: Condition?) throws {
         if let failure = condition?.failure(Figures(report)) { throw Failure.condition(failure) }
     }

@@ -2,8 +2,8 @@ import CSystem
 import VMACore
 import VMAProbe
 
-/// Watches every process's write sections, as far as the budget goes: first fewer of them are told, and
-/// when counting alone is too dear, it pauses. `FlowBudget` decides; this carries it out.
+/// Watches the write sections of all processes within the budget: `FlowBudget` decides when fewer sections are
+/// recorded, and when counting pauses; this carries it out.
 final class FlowWatch {
     private let probe: Probe
     private let statistics = RunTimeStatistics()
@@ -11,13 +11,13 @@ final class FlowWatch {
     private var meter: FlowMeter
     let refusals: RefusalWatch
     private var budget: FlowBudget
-    /// Address spaces of no process, as it was at the last interval.
+    /// Address spaces that belonged to no process at the last interval.
     private var nobodys: Set<MMID> = []
 
-    /// How often the ring is emptied, and what to spend decided: more often when more comes.
+    /// How often the ring is emptied and the budget decided: more often when more records come.
     var step: UInt64 { budget.step }
 
-    /// Where the sample is fixed nothing holds back a burst.
+    /// Where the sampling rate is fixed, nothing holds back a burst.
     static func ringBytes(_ sample: SampleChoice) -> UInt32 { sample == .auto ? 8 << 20 : 32 << 20 }
 
     init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double, isFiltered: Bool) throws {
@@ -32,25 +32,25 @@ final class FlowWatch {
         try probe.watch()
     }
 
-    /// In our programs, in seconds; nil where the kernel does not count that.
+    /// Time in vmascope's BPF programs, in seconds; nil where the kernel does not count it.
     var programSeconds: Double? { statistics.map { _ in probe.programSeconds } }
 
     private var cost: Double { SystemProbe.cpuSeconds - exempt + (programSeconds ?? assumed) }
 
-    /// Our processor time that is not charged to the budget, in seconds: what serving has cost, which has bounds of
-    /// its own. Else whoever asks for metrics would decide how much is observed.
+    /// Processor time of vmascope that is not charged to the budget, in seconds: the cost of serving, which has
+    /// bounds of its own. Else clients that ask for metrics would decide how much is observed.
     var exempt = 0.0
 
-    /// Where the kernel does not let us count the time in our programs (it takes CAP_SYS_ADMIN): what a
-    /// section was measured to cost on a slow machine, and one that is told.
+    /// The assumed cost of a section, and of a recorded one, where the kernel does not let vmascope count the time in
+    /// its programs (which takes CAP_SYS_ADMIN): as measured on a slow machine.
     private var assumed = 0.0
-    private static let (sectionSeconds, toldSeconds) = (0.6e-6, 12e-6)
+    private static let (sectionSeconds, recordedSeconds) = (0.6e-6, 12e-6)
 
     private func assume() throws {
         guard statistics == nil else { return }
         meter.count(try probe.counts())
         let counted = meter.counted
-        assumed = Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.told) * Self.toldSeconds
+        assumed = Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.recorded) * Self.recordedSeconds
     }
 
     private func beginEpoch() throws {
@@ -97,11 +97,11 @@ final class FlowWatch {
         if !meter.isUnderWay { probe.forgetNames() }
     }
 
-    /// What came in the interval that ends, and since the start.
+    /// Ends the interval. Returns its flow, and the flow since the start.
     ///
     /// - Parameters:
-    ///   - processes: those that live, and are asked for.
-    ///   - all: those that live; others than `processes` are left out.
+    ///   - processes: the living processes that the filter lets through.
+    ///   - all: all living processes; those that are not in `processes` are left out.
     func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (
         interval: Flow, sinceStart: Flow
     ) {
@@ -120,13 +120,14 @@ final class FlowWatch {
         ) { keys[$0] }
     }
 
-    /// An end that came during a pause is not told: what no process has had for two intervals has ended.
+    /// An address space that ended during a pause has no record of its end: one that belonged to no process for two
+    /// intervals has ended.
     private func forget(_ nobodys: Set<MMID>) throws {
         try probe.forget(nobodys.intersection(self.nobodys))
         self.nobodys = nobodys.subtracting(self.nobodys)
     }
 
-    /// Nothing is counted after this. What has been told arrives, and what was lost at the end shows.
+    /// Stops counting. Records that were sent arrive, and losses at the end show.
     func finish() throws {
         try probe.finish(feed)
     }

@@ -1,8 +1,8 @@
 import Glibc
 import VMACore
 
-/// For tests: the layouts at the end as the model has them, in the shape of `/proc/PID/maps`, to
-/// the file that VMASCOPE_DUMP_LAYOUTS names.
+/// For tests: writes the model's layouts at the end, in the format of `/proc/PID/maps`, to the file that
+/// VMASCOPE_DUMP_LAYOUTS names.
 enum LayoutDump {
     private static let path = getenv("VMASCOPE_DUMP_LAYOUTS").map { String(cString: $0) }
 

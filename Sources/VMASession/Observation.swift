@@ -132,7 +132,7 @@ package final class Observation {
             // It may have executed another program in between.
             if snapshot.mm == mm { return (mm, snapshot) }
         }
-        throw ProbeError.failed("process \(pid) executes one program after the other")
+        throw ProbeError.failed("process \(pid) calls exec again and again: it can't be attached to")
     }
 
     /// Returns the command's exit status, 128 + n for a signal.

@@ -1,15 +1,15 @@
 import CSystem
 import Glibc
 
-/// Where a report goes.
+/// The destination of a report.
 ///
-/// Files are opened by the kernel's own rules, those that protect links, files and pipes in folders like /tmp
-/// (fs.protected_symlinks and its like) included: no path is resolved here, which would go around them.
+/// Files are opened by the kernel's own rules, including those that protect links, files and pipes in folders like
+/// /tmp (fs.protected_symlinks and its like). No path is resolved here, which would get around these rules.
 package struct Output {
     private enum Place {
-        /// A name in a folder, which a whole file can be given; the file that has it now, if there is one.
+        /// A name in a folder, which a whole file can be given; and the file that has the name now, if there is one.
         case name(String, in: Folder, old: stat?)
-        /// A file that is not ours to replace: it is written in place, when the report is whole.
+        /// A file that vmascope may not replace: it is written in place, when the report is complete.
         case file(Int32, name: String)
         /// A device or a pipe, which no file can replace. A pipe is opened once only: its reader
         /// takes the end of the first writer for the end of the report.
@@ -17,18 +17,18 @@ package struct Output {
     }
 
     private let place: Place
-    /// As it was given, for messages.
+    /// The path as it was given, for messages.
     private let path: String
-    /// Of a file that is new.
+    /// The mode of a new file.
     private let mode: mode_t
 
-    /// Nobody else reads a report, unless told otherwise.
+    /// The default mode: nobody else may read a report.
     package static let ownMode: mode_t = 0o600
 
-    /// To `path`, or to stdout without one. Fails now if that can't be written, and not when there
-    /// is something to lose. Waits for a pipe's reader.
+    /// Opens `path`, or stdout without one. Fails now if it can't be written, and not when a report would be lost.
+    /// Waits for the reader of a pipe.
     ///
-    /// - Parameter mode: of a file that is new; one that exists keeps its own.
+    /// - Parameter mode: the mode of a new file; an existing file keeps its own.
     package init(_ path: String?, mode: mode_t? = nil) throws {
         self.mode = mode ?? Self.ownMode
         self.path = path ?? "stdout"
@@ -42,7 +42,7 @@ package struct Output {
         guard stat(path, &status) == 0 else {
             guard errno == ENOENT else { throw Self.failure(path) }
             let (folder, name) = try Self.parts(path)
-            // A link that leads nowhere is nobody's name for a file.
+            // A link that leads nowhere is not a name for a new file.
             guard fstatat(folder.fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 else {
                 errno = ENOENT
                 throw Self.failure(path)
@@ -65,15 +65,15 @@ package struct Output {
         }
     }
 
-    /// A file for writing, opened as anybody opens one (open(2) with O_CREAT), and left as it is.
+    /// Opens a file for writing as any program does (open(2) with O_CREAT), and leaves its contents.
     static func open(_ path: String, mode: mode_t = ownMode) throws -> Int32 {
         let fd = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, mode)
         guard fd >= 0 else { throw failure(path) }
         return fd
     }
 
-    /// A file is replaced only by a whole one. If the text can't be written, it goes to stdout, so
-    /// that it is not lost.
+    /// Writes the report. A file is replaced only by a complete one. If the text can't be written, it goes to stdout,
+    /// so that it is not lost.
     package func write(_ text: String) throws { try write(isText: true) { try Console.write($0, text, to: $1) } }
 
     /// Bytes, a part at a time. Where stdout is a terminal they do not go there in place of the file.
@@ -99,13 +99,13 @@ package struct Output {
         }
     }
 
-    /// Who reads a pipe may be slow, or asleep.
+    /// The reader of a pipe may be slow, or asleep: from here on signals end vmascope.
     private static func stream(_ fd: Int32, _ name: String, _ fill: (Int32, String) throws -> Void) throws {
         vms_restore_signals()
         try fill(fd, name)
     }
 
-    /// /dev/stdout, or the file that the shell opened as stdout: the command writes there, too.
+    /// Whether the path is /dev/stdout, or the file that the shell opened as stdout: the command writes there, too.
     private static func isStdout(_ path: String) -> Bool {
         var (one, other) = (stat(), stat())
         guard stat(path, &one) == 0, fstat(1, &other) == 0 else { return false }
@@ -123,8 +123,8 @@ package struct Output {
         return (try Folder(slash.map { String(path[...$0]) } ?? ".", for: path), name)
     }
 
-    /// Where the file lies that a descriptor stands for, whatever links led there: a name in a folder, if that
-    /// is the file, and another can take its place.
+    /// The place of a descriptor's file, whatever links led there: a name in a folder, if that is the file, and
+    /// another file can take its place.
     private static func place(of fd: Int32, _ file: stat) -> (Folder, String)? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = buffer.withUnsafeMutableBytes {
@@ -144,11 +144,11 @@ package struct Output {
     }
 }
 
-/// A folder that stays the same one whatever is done to the path that led to it.
+/// An open folder, which stays the same whatever is done to the path that led to it.
 final class Folder {
     let fd: Int32
 
-    /// - Parameter path: what is to be in it, for messages.
+    /// - Parameter path: the path of the file in it, for messages.
     init(_ folder: String, for path: String) throws {
         fd = vms_open_place(folder)
         guard fd >= 0 else {
@@ -167,9 +167,9 @@ final class Folder {
     }
 
     /// - Parameters:
-    ///   - old: what has the name now. It is ours, and what comes in its place has its mode, but for what the
-    ///     umask forbids, and its group.
-    ///   - durably: whoever finds it after a crash finds one of the two whole.
+    ///   - old: the file that has the name now. It is ours. The new file gets its group, and its mode except for what
+    ///     the umask forbids.
+    ///   - durably: after a crash one of the two files is there, complete.
     func replace(_ name: String, _ text: String, mode: mode_t, old: stat? = nil, durably: Bool = false, path: String) throws {
         try replace(name, mode: mode, old: old, durably: durably, path: path) { try Console.write($0, text, to: $1) }
     }
@@ -202,7 +202,7 @@ final class Folder {
         }
     }
 
-    /// A new file, which a rename can put in a name's place.
+    /// Makes a new file, which a rename can put in a name's place.
     private func part(_ path: String) throws -> (fd: Int32, name: String) {
         for _ in 0 ..< 100 {
             let name = ".vmascope-" + String(UInt64.random(in: 0 ... .max), radix: 36)

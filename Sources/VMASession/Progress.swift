@@ -1,6 +1,6 @@
 import VMACore
 
-/// A line of figures on a terminal, rewritten in place; nothing where stderr is no terminal.
+/// A line of figures on a terminal, rewritten in place; nothing where stderr is not a terminal.
 struct Progress {
     private var shownAt = 0.0
     private static let interval = 0.5

@@ -2,28 +2,28 @@ import Glibc
 import VMACore
 import VMATrace
 
-/// Writes an observation's events to a file. It is whole up to the last block whenever vmascope ends,
-/// and when the disk fills up.
+/// Writes an observation's events to a file. The file is complete up to its last block however vmascope ends, and
+/// when the disk fills up.
 final class Recorder {
     private let path: String
     private var fd: Int32
     private var writer = TraceWriter()
-    /// Bytes in the file that are of whole blocks.
+    /// Bytes of whole blocks in the file.
     private var size: off_t = 0
     private var flushedAt: UInt64 = 0
-    /// Why it ended before the observation did, in words.
+    /// Why the recording ended before the observation did, in words; nil if it did not.
     private(set) var failure: String?
 
     private static let blockBytes = 256 << 10
     private static let blockTime: UInt64 = 1_000_000_000
 
-    /// Opens the file, and leaves what is in it until there is something to record.
+    /// Opens the file, and leaves its old contents until there is something to record.
     init(_ path: String, mode: mode_t? = nil, notInto report: String?) throws {
         self.path = path
         var file = stat()
-        // The opening of a pipe would wait.
+        // Opening a pipe would wait.
         if stat(path, &file) == 0, ![S_IFREG, S_IFCHR].contains(file.st_mode & S_IFMT) {
-            throw Failure(message: "--record \(path): a recording goes to a file", status: 64)
+            throw Failure(message: "--record \(path): not a regular file", status: 64)
         }
         fd = try Output.open(path, mode: mode ?? Output.ownMode)
         guard fstat(fd, &file) == 0 else { return }
@@ -31,7 +31,7 @@ final class Recorder {
             throw Failure(message: "--record and --output name the same file: \(path)", status: 64)
         }
         if Self.isSame(file, { fstat(1, $0) }) {
-            throw Failure(message: "--record \(path): that is stdout, where the report goes", status: 64)
+            throw Failure(message: "--record \(path): this is stdout, which takes the report", status: 64)
         }
     }
 
@@ -48,7 +48,7 @@ final class Recorder {
         if writer.pendingBytes >= Self.blockBytes { write(writer.takeBlock()) }
     }
 
-    /// Writes what is a second old. `now` is CLOCK_MONOTONIC nanoseconds.
+    /// Writes the block if it is a second old. `now` is in nanoseconds of CLOCK_MONOTONIC.
     func flush(_ now: UInt64) {
         guard fd >= 0, now >= flushedAt + Self.blockTime else { return }
         flushedAt = now
@@ -65,9 +65,9 @@ final class Recorder {
         if closed != 0 { failure = String(cString: strerror(errno)) }
     }
 
-    /// Status 74, if the recording lacks something.
+    /// Throws with status 74 if the recording is incomplete.
     func demandWhole() throws {
-        if let failure { throw Failure.output("recording \(path): \(failure); it has what came before that") }
+        if let failure { throw Failure.output("recording \(path): \(failure); the recording ends before that") }
     }
 
     private func write(_ bytes: [UInt8]) {
@@ -89,7 +89,7 @@ final class Recorder {
         close(fd)
         fd = -1
         writer = TraceWriter()
-        Console.warn("recording \(path): \(reason): it ends here, the observation goes on")
+        Console.warn("recording \(path): \(reason); the recording ends here, the observation goes on")
     }
 
     private static func isSame(_ file: stat, _ other: (UnsafeMutablePointer<stat>) -> Int32) -> Bool {

@@ -2,8 +2,8 @@ import VMACore
 import VMAProbe
 import VMAReport
 
-/// What is refused in the whole system, by process. Names and stacks are resolved when a refusal comes, since the
-/// process may be gone soon.
+/// The refused calls of the whole system, by process. Names and stacks are resolved when a refusal comes, since the
+/// process may soon have exited.
 final class RefusalWatch {
     private var ledger = RefusalLedger()
     private var listening: Listening
@@ -12,18 +12,18 @@ final class RefusalWatch {
     private var untold: [UntoldRefusals] = []
     private var untoldSince: UInt64 = 0
     private let startTime: UInt64
-    /// As they came; and those in words, by the number that rows have.
+    /// The addresses of stacks as they came; and stacks in words, by the number that rows have.
     private var addresses: [StackID: [UInt64]] = [:]
     private var frames: [[String]] = [[]]
     private var known: [Stack: StackID] = [:]
     private var commands: [UInt32: String] = [:]
-    /// What was warned of.
+    /// The warnings that were given.
     private var warned: Set<Warning> = []
-    /// Something came since `takeNew`, which looks at all rows.
+    /// Whether something came since the last `takeNew`, which goes through all rows.
     private var hasNews = false
-    /// With a filter, the processes that it let through when they were counted last; nil: all are meant.
+    /// With a filter, the processes that it let through at the last count; nil: all processes pass.
     private var counted: Set<UInt32>?
-    /// With a filter, those that were refused something: they stay when they have gone.
+    /// With a filter, the processes that passed and were refused something: they stay when they have exited.
     private var meant: Set<UInt32> = []
     private static let stackLimit = 1000
 
@@ -46,8 +46,8 @@ final class RefusalWatch {
         listening = Listening(start: startTime)
     }
 
-    /// The processes that a filter lets through, as they were counted just now. Of those that begin and end between
-    /// two counts nobody knows whether it would.
+    /// Takes the processes that a filter lets through, as they were just counted. Whether it would let through a
+    /// process that began and ended between two counts is unknown.
     func see(_ processes: [ProcessStock]) {
         guard counted != nil else { return }
         let pids = Set(processes.map(\.key.pid))
@@ -100,7 +100,7 @@ final class RefusalWatch {
         return StackID(frames.count - 1)
     }
 
-    /// Since the start.
+    /// The refused calls since the start.
     var rows: [Refused] {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
         var rows = ledger.rows.filter { counted == nil || meant.contains($0.tgid) }
@@ -129,7 +129,7 @@ final class RefusalWatch {
             }
     }
 
-    /// Those of which nothing was told, a process at a time.
+    /// The refused calls that were not reported before, a process at a time.
     func takeNew() -> [[Refused]] {
         guard hasNews else { return [] }
         hasNews = false

@@ -28,14 +28,15 @@ package struct Replay {
         var lastTime = header.startTime
         var damage: Failure?
         do {
-            var told = 0
+            var newVMAs = 0
             while try reader.next({ event in
                 observer.apply(event)
-                told += event.vmaCount
-                if told > freeVMAs / 4 {
-                    told = 0
+                newVMAs += event.vmaCount
+                if newVMAs > freeVMAs / 4 {
+                    newVMAs = 0
                     if observer.keptVMAs > freeVMAs + file.bytesRead / Self.bytesPerVMA {
-                        throw TraceError.damaged(at: file.bytesRead, "its layouts have more VMAs than so few bytes can tell")
+                        throw TraceError.damaged(
+                            at: file.bytesRead, "its layouts have more VMAs than a recording of this size may have")
                     }
                 }
                 // They were asked for then; the answers are events.
@@ -43,7 +44,7 @@ package struct Replay {
                 if let time = event.time { lastTime = max(lastTime, time) }
             }) {}
         } catch let error as TraceError {
-            damage = Failure(message: "\(file.path) \(error.message); the report is of what comes before that", status: 65)
+            damage = Failure(message: "\(file.path) \(error.message); the report covers what comes before that", status: 65)
         }
         self.damage = damage
         // Without its end it is as long as it goes.
@@ -110,7 +111,7 @@ package final class InputFile {
         while case let part = try read(atMost: 1 << 16), !part.isEmpty {
             bytes += part
             guard bytes.count <= Self.textLimit else {
-                throw Failure(message: "\(path) has more than \(Self.textLimit >> 20) MiB: that is no report", status: 65)
+                throw Failure(message: "\(path) has more than \(Self.textLimit >> 20) MiB: too large for a report", status: 65)
             }
         }
         return bytes

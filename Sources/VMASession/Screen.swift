@@ -3,14 +3,14 @@ import Glibc
 import VMACore
 import VMAReport
 
-/// A terminal while somebody looks at it: a table that is drawn anew, and single keys. What it was
-/// before is put back however this ends, short of SIGKILL.
+/// A terminal with a table that is redrawn, and single keys. The terminal's state is restored however this ends,
+/// except by SIGKILL.
 final class Screen {
     private let host: SystemHost
     private let text: SystemText
     private var sort = SystemSort.vmas
     private var interval: SystemInterval?
-    /// What stdin was like; nil if that is no terminal, which then has no keys for us.
+    /// The state of stdin; nil if it is no terminal, and there are no keys.
     private var before: termios?
     private var isOpen = false
 
@@ -40,7 +40,7 @@ final class Screen {
             before = mode
             mode.c_lflag &= ~tcflag_t(ICANON | ECHO)
             mode.c_iflag &= ~tcflag_t(IXON)
-            // Ctrl-C stays a signal. To stop us, or to have a core dumped, would leave the screen behind.
+            // Ctrl-C stays a signal. Stopping vmascope, or dumping its core, would leave the screen behind.
             withUnsafeMutableBytes(of: &mode.c_cc) { keys in
                 (keys[Int(VSUSP)], keys[Int(VQUIT)]) = (0, 0)
                 (keys[Int(VMIN)], keys[Int(VTIME)]) = (0, 0)
@@ -62,8 +62,8 @@ final class Screen {
         var (columns, rows): (Int32, Int32) = (0, 0)
         if vms_terminal_size(1, &columns, &rows) != 0 || columns < 1 || rows < 1 { (columns, rows) = (80, 24) }
         let lines = text.screen(host, interval, sort, width: Int(columns), height: Int(rows))
-        // Each line begins by clearing what was there: at its end the cursor may stand on its last
-        // character. No newline after the last, which would scroll.
+        // Each line begins by clearing the old one: at its end the cursor may stand on its last character. There is
+        // no newline after the last line, since that would scroll.
         let frame = lines.map { "\u{1b}[K\($0)" }.joined(separator: "\r\n")
         try Console.write(1, "\u{1b}[H\(frame)", to: "stdout")
     }
@@ -72,7 +72,7 @@ final class Screen {
 
     var polled: [pollfd] { before == nil ? [] : [pollfd(fd: 0, events: Int16(POLLIN), revents: 0)] }
 
-    /// Returns true if it is to end: by `q`, or because the terminal has gone.
+    /// Returns true if `system` is to end: by `q`, or because the terminal has gone.
     func obeyKeys() throws -> Bool {
         guard before != nil else { return false }
         var terminal = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)

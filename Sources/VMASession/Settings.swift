@@ -3,21 +3,21 @@ import VMAProbe
 import VMAReport
 import VMAServe
 
-/// Where an observation learns of merges: hooks where they load, else tracepoints, or one of the two.
+/// The source of merge attempts: hooks where they load, else tracepoints (auto), or one of the two.
 package enum SourceChoice: String, CaseIterable, Sendable { case auto, hooks, tracepoints }
 
-/// Where a report goes, and as what.
+/// The destination and the format of a report.
 package struct OutputSettings {
     /// A name of `ReportFormats`.
     package var format: String
-    /// A path; nil: stdout.
+    /// The path of the output file; nil: stdout.
     package var path: String?
-    /// Of a file that is new, the recording's, too; nil: nobody else may read it.
+    /// The mode of a new output file or recording; nil: nobody else may read it.
     package var mode: UInt32?
     package var weight: Weight?
-    /// End with status 3 if it holds.
+    /// The condition that makes vmascope end with status 3 if it holds.
     package var failOn: Condition?
-    /// The proposal whose answers a report for people gives; a place in `Proposals.table`.
+    /// The proposal whose answers a report for people gives: an index in `Proposals.table`.
     package var whatIf = Proposals.rfc
 
     package init(
@@ -29,13 +29,13 @@ package struct OutputSettings {
     }
 }
 
-/// What `attach` and `run` are asked for.
+/// The settings of `attach` and `run`.
 package struct ObservationSettings {
-    /// Seconds; nil: until the process ends.
+    /// The duration in seconds; nil: until the process ends.
     package var duration: Double?
     package var source: SourceChoice = .auto
     package var wantsStacks = true
-    /// Stacks are unwound from copies of them; else by frame pointers alone.
+    /// Whether stacks are unwound from copies; else they are found by frame pointers alone.
     package var copiesStacks = true
     /// Frames say at which line of which file they are, where that is known.
     package var wantsLines = false
@@ -56,32 +56,32 @@ package struct ObservationSettings {
 
 package enum SystemFormat: String, CaseIterable, Sendable { case text, json, ndjson }
 
-/// How many write sections are looked at in full.
+/// Which part of the write sections is recorded.
 package enum SampleChoice: Equatable, Sendable {
     case auto
     case oneIn(Int)
 }
 
-/// What `system` is asked for.
+/// The settings of `system`.
 package struct SystemSettings {
-    /// Seconds; nil: until a signal comes.
+    /// The duration in seconds; nil: until a signal comes.
     package var duration: Double?
-    /// Seconds from one count to the next.
+    /// The length of an interval in seconds.
     package var interval = 5.0
     package var top = 20
     package var filter = ProcessFilter(cgroup: nil, command: nil, uid: nil)
-    /// The part of the limit from which on a process is warned of.
+    /// The part of the limit from which on a process is reported as near it.
     package var warnAt = 0.8
-    /// Of one processor, for all that we do.
+    /// The budget, as a share of one processor.
     package var budget = 0.01
     package var sample = SampleChoice.auto
     package var source = SourceChoice.auto
     package var format = SystemFormat.text
     package var output: String?
-    /// Of a file that is new; nil: nobody else may read it.
+    /// The mode of a new file; nil: nobody else may read it.
     package var outputMode: UInt32?
     package var listen: Endpoint?
-    /// The folder for vmascope.prom.
+    /// The folder that vmascope.prom is written to.
     package var textfile: String?
 
     package init() {}

@@ -4,20 +4,20 @@ import VMACore
 import VMAReport
 import VMAServe
 
-/// All that shows an interval: a screen or lines, objects, metrics to be fetched, a file of them.
+/// All faces of `system`: a screen or lines, JSON objects, metrics over HTTP, a file of metrics.
 final class SystemFaces {
     private let options: SystemSettings
     private let host: SystemHost
     private let screen: Screen?
     private let text: SystemText
-    /// Where lines and objects go, and its name.
+    /// The descriptor that lines and objects go to, and its name.
     private var stream: (fd: Int32, name: String)?
     private let server: MetricsServer?
     private let textfile: Textfile?
-    /// Warnings that would be written across the screen.
+    /// Warnings that wait, since they would be written across the screen.
     private var held: [String] = []
     private static let heldLimit = 100
-    /// How many disagreements have been told.
+    /// The number of disagreements that have been printed.
     private var disagreementCount = 0
 
     init(_ options: SystemSettings, _ host: SystemHost) throws {
@@ -30,7 +30,7 @@ final class SystemFaces {
         if options.format == .ndjson {
             stream = try Self.stream(options.output, mode: options.outputMode)
         } else if options.format == .text, options.output == nil, screen == nil, server == nil, textfile == nil {
-            // Who reads metrics does not read lines as well.
+            // With metrics no lines are printed.
             stream = (1, "stdout")
         }
     }
@@ -40,20 +40,21 @@ final class SystemFaces {
             let server = try MetricsServer(endpoint)
             Console.warn("metrics at http://\(server.endpoint.text)/metrics")
             if !endpoint.isLoopback {
-                Console.warn("warning: others can reach \(server.endpoint.text), and read names of processes there")
+                Console.warn(
+                    "warning: \(server.endpoint.text) is not on the loopback: whoever can reach it can read names of processes")
             }
             return server
         } catch {
             let reason = String(cString: strerror(error.code))
             if error.code == EACCES {
-                let advice = "missing CAP_NET_BIND_SERVICE: take a port from 1024 on"
+                let advice = "missing CAP_NET_BIND_SERVICE: use a port from 1024 on"
                 throw Failure(message: "--listen \(endpoint.text): \(reason); \(advice)", status: 77)
             }
             throw Failure.output("--listen \(endpoint.text): \(reason)")
         }
     }
 
-    /// Objects are written as they come, so a file grows, and is not replaced.
+    /// Objects are written when they are made, so a file grows and is not replaced.
     private static func stream(_ path: String?, mode: mode_t?) throws -> (Int32, String) {
         guard let path else {
             _ = try Output(nil)  // or says that stdout is closed
@@ -75,7 +76,7 @@ final class SystemFaces {
         }
         try screen?.show(interval)
         warn(interval.flowSinceStart)
-        // What there was at the start is no interval.
+        // The first count begins the first interval, and is none itself.
         guard let stream, interval.number > 0 else { return }
         let lines =
             options.format == .ndjson
@@ -84,17 +85,17 @@ final class SystemFaces {
         try Console.write(stream.fd, lines, to: stream.name)
     }
 
-    /// One line, once for each time that a process comes near the limit.
+    /// Prints one line each time that a process comes near the limit.
     func warn(_ process: ProcessStock, _ limit: Int?) {
         warn(text.warning(process, limit))
     }
 
-    /// One line, once for each process, operation and reason.
+    /// Prints one line for each process, operation and reason.
     func warn(refused rows: [Refused]) {
         if let line = text.warning(refused: rows) { warn(line) }
     }
 
-    /// Each that the rules don't explain, once: who reads metrics sees no other words.
+    /// Prints each disagreement once: somebody who reads metrics sees no other words.
     private func warn(_ flow: Flow?) {
         guard let all = flow?.disagreements else { return }
         for disagreement in all.dropFirst(disagreementCount) { warn(text.warning(disagreement)) }
@@ -111,12 +112,12 @@ final class SystemFaces {
 
     var polled: [pollfd] { (screen?.polled ?? []) + (server?.polled ?? []) }
     var isBusy: Bool { server?.isBusy ?? false }
-    /// Processor time spent on it.
+    /// Processor time spent on serving, in seconds.
     var servingSeconds: Double { server?.cpuSeconds ?? 0 }
 
     func resize() throws { try screen?.draw() }
 
-    /// Returns true if somebody wants it to end.
+    /// Returns true if the user wants to end.
     func serve() throws -> Bool {
         server?.serve(at: Double(vms_monotonic_ns()) / 1e9)
         return try screen?.obeyKeys() ?? false
@@ -129,15 +130,15 @@ final class SystemFaces {
     }
 }
 
-/// vmascope.prom, as node_exporter's textfile collector reads it. That it could not be written is told
-/// once, until it can be again.
+/// The file vmascope.prom, as node_exporter's textfile collector reads it. A failure to write it is reported once,
+/// until it can be written again.
 private final class Textfile {
     private let path: String
-    /// Opened anew each time: the folder of that name is meant, and not one that was moved away.
+    /// The folder is opened anew each time: its name counts, and not a folder that was moved away.
     private let folder: String
     private var hasFailed = false
     private static let name = "vmascope.prom"
-    /// node_exporter is another user, and what it publishes is no secret.
+    /// node_exporter runs as another user, and what it publishes is no secret.
     private static let mode: mode_t = 0o644
 
     init(_ folder: String) throws {
@@ -153,7 +154,7 @@ private final class Textfile {
     func write(_ text: String) {
         do {
             try Folder(folder, for: path).replace(Self.name, text, mode: Self.mode, durably: true, path: path)
-            if hasFailed { Console.warn("\(path) is written again") }
+            if hasFailed { Console.warn("\(path) can be written again") }
             hasFailed = false
         } catch {
             if !hasFailed { Console.warn("warning: \((error as? Failure)?.message ?? "\(error)")") }

@@ -12,7 +12,7 @@ package final class SystemObservation {
     private let kernel: Kernel
     private let probe: Probe
     private let system: SystemProbe
-    /// Nil where sections can't be counted.
+    /// The watch over sections; nil where they can't be counted.
     private let flow: FlowWatch?
     private let host: SystemHost
     private let faces: SystemFaces
@@ -20,7 +20,8 @@ package final class SystemObservation {
     private var watch: LimitWatch
     private var sweeps = SweepBudget<ProcessStock>()
 
-    /// CLOCK_MONOTONIC nanoseconds, and our processor time, when the loop began and the last interval did.
+    /// The time (nanoseconds of CLOCK_MONOTONIC) and vmascope's processor time when the loop and the last interval
+    /// began.
     private var startTime: UInt64 = 0
     private var startUsage = 0.0
     private var intervalTime: UInt64 = 0
@@ -54,7 +55,7 @@ package final class SystemObservation {
             return try Probe(snapshotOn: kernel, countsProcesses: true)
         } catch ProbeError.failed(let reason) {
             let probe = try Probe(snapshotOn: kernel)
-            Console.warn("VMAs are counted in /proc: \(reason)")
+            Console.warn("VMAs are counted by reading /proc/PID/maps: \(reason)")
             return probe
         }
     }
@@ -82,10 +83,10 @@ package final class SystemObservation {
         }
     }
 
-    /// Of the budget, what sweeps may take at most, and what counting and telling may.
+    /// The parts of the budget that sweeps may take at most, and that counting and recording may take.
     private static let sweepShare = 1.0 / 3
     private static let countShare = 2.0 / 3
-    /// Between slices of sweeps, and when somebody's connection may have to end.
+    /// How long to wait between slices of sweeps, and while a connection may time out.
     private static let sliceInterval: UInt64 = 50_000_000
     private static let idleInterval: UInt64 = 1_000_000_000
 
@@ -117,7 +118,7 @@ package final class SystemObservation {
         try report(last)
     }
 
-    /// Sweeps, serves and listens to signals and keys. Returns true if it is to end.
+    /// Sweeps, serves, and reads signals and keys. Returns true if the observation is to end.
     private func wait(until time: UInt64) throws -> Bool {
         let now = vms_monotonic_ns()
         var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
@@ -184,7 +185,7 @@ package final class SystemObservation {
         warnOfRefusals()
         try faces.show(interval)
         let order = stock.sweepOrder(at: now, limit: limit, flow: flows?.interval)
-        // Where there is so much to count that the budget would not do, it is done less often.
+        // Where counting would exceed the budget, it is done less often.
         let counting = SystemProbe.cpuSeconds - before
         pace = max(options.interval, counting / (options.budget * Self.countShare))
         sweeps.refill(options.budget * pace * Self.sweepShare, order)
@@ -195,7 +196,7 @@ package final class SystemObservation {
         guard let output else { return }
         var last = last
         let seconds = Double(last.time - startTime) / 1e9
-        // Of the whole, what it took to load the programs left out.
+        // The mean over the whole time, without the time that loading the programs took.
         last.own.share = seconds > 0 ? (last.own.cpuSeconds + (last.own.bpfSeconds ?? 0) - startUsage) / seconds : 0
         let report = SystemReport(host, last, stock, seconds: seconds, top: options.top)
         let toTerminal = options.output == nil && Console.wantsColour

@@ -1,8 +1,8 @@
 import CSystem
 import Glibc
 
-/// What tests set by environment variables, and nobody needs to. They act only where the first argument is
-/// `--debug-environment`, and never where the executable has given its user privileges (AT_SECURE).
+/// Settings for tests, by environment variables. They act only where the first argument is `--debug-environment`, and
+/// never where the executable has given its user privileges (AT_SECURE).
 package enum Tuning {
     package static let option = "--debug-environment"
 
@@ -10,7 +10,7 @@ package enum Tuning {
         "VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS", "VMASCOPE_COPIES",
     ]
 
-    /// To be called before anything looks at the environment.
+    /// To be called before anything reads the environment.
     package static func forget() { names.forEach { unsetenv($0) } }
 
     package static var isForbidden: Bool { vms_has_gained_privileges() }

@@ -1,10 +1,10 @@
-/// Bytes of a recording, being written or read: the same calls do either, so that what is written
-/// and what is read are one description (TraceCodec.swift).
+/// The bytes of a recording, being written or read: the same calls do both, so that one description
+/// (TraceCodec.swift) serves for writing and reading.
 ///
 /// A reader that finds damage notes it, and gives zeros from then on.
 protocol ByteStream {
     static var isReader: Bool { get }
-    /// The first thing that was wrong, in words; always nil when writing.
+    /// The first damage, in words; always nil when writing.
     var damage: String? { get }
     /// Bytes that can still be read; no bound when writing.
     var remaining: Int { get }
@@ -12,7 +12,7 @@ protocol ByteStream {
     mutating func byte(_ value: inout UInt8)
     /// Seven bits a byte, lowest first, the eighth says that more follow (LEB128).
     mutating func number(_ value: inout UInt64)
-    /// UTF-8 behind its length.
+    /// A string: its length and UTF-8.
     mutating func text(_ value: inout String)
     mutating func fail(_ what: String)
 }
@@ -58,14 +58,14 @@ struct ByteReader: ByteStream {
     mutating func byte(_ value: inout UInt8) {
         guard damage == nil, next < bytes.count else {
             value = 0
-            return fail("it ends too early")
+            return fail("a block ends within an event")
         }
         value = bytes[next]
         next += 1
     }
 
     mutating func number(_ value: inout UInt64) {
-        // Most take one byte.
+        // Most numbers take one byte.
         if next < bytes.count, bytes[next] < 0x80 {
             value = UInt64(bytes[next])
             next += 1
@@ -89,7 +89,7 @@ struct ByteReader: ByteStream {
         var count: UInt64 = 0
         number(&count)
         value = ""
-        guard count <= remaining else { return fail("a text longer than what is left") }
+        guard count <= remaining else { return fail("a text longer than the rest of the block") }
         value = String(decoding: bytes[next ..< next + Int(count)], as: UTF8.self)
         next += Int(count)
     }
@@ -132,7 +132,7 @@ extension ByteStream {
         var wide = UInt64(count)
         number(&wide)
         guard !Self.isReader || wide <= UInt64(remaining) * 8 / UInt64(bits) else {
-            fail("more items than there is room for")
+            fail("a list longer than the rest of the block")
             return 0
         }
         return Int(wide)
@@ -141,11 +141,11 @@ extension ByteStream {
     mutating func flag(_ value: inout Bool) {
         var byte: UInt8 = value ? 1 : 0
         self.byte(&byte)
-        if byte > 1 { fail("neither true nor false") }
+        if byte > 1 { fail("a flag that is neither 0 nor 1") }
         value = byte == 1
     }
 
-    /// Small for numbers near 0, above or below.
+    /// Maps numbers near 0, above or below, to small numbers.
     private static func zigzag(_ value: Int64) -> UInt64 { UInt64(bitPattern: value << 1 ^ value >> 63) }
 
     private static func unzigzag(_ code: UInt64) -> Int64 {

@@ -1,13 +1,13 @@
 import VMACore
 
-/// Events as bytes (docs/trace-format.md). Each function describes a part of the format once, for
-/// both directions: with a `ByteWriter` it writes the value it is given, with a `ByteReader` it
-/// replaces it by the one it reads.
+/// Events as bytes (docs/trace-format.md). Each function describes a part of the format once, for both directions:
+/// with a `ByteWriter` it writes the value that it is given, with a `ByteReader` it replaces the value by the one
+/// that it reads.
 struct TraceCodec<Stream: ByteStream> {
     var stream: Stream
     var memory = TraceMemory()
     /// Those read last, in memory that is used again, if nobody has kept them.
-    private var told: [VMA] = []
+    private var list: [VMA] = []
     private static var room: Int { 64 }
 
     init(_ stream: Stream) { self.stream = stream }
@@ -21,7 +21,7 @@ struct TraceCodec<Stream: ByteStream> {
             if let known = Rows.Reason(rawValue: UInt16(reason >> 1)) {
                 rows.reason = known
             } else {
-                stream.fail("rows for reason \(reason >> 1)")
+                stream.fail("rows for the unknown reason \(reason >> 1)")
             }
         }
         range(&rows.range, of: whose)
@@ -34,7 +34,7 @@ struct TraceCodec<Stream: ByteStream> {
         stream.number32(&section.writes)
         stream.number32(&section.stack)
         let count = stream.count(section.ranges.count, bits: 16)
-        guard count <= Section.Ranges.limit else { return stream.fail("a section of \(count) ranges") }
+        guard count <= Section.Ranges.limit else { return stream.fail("a section with \(count) ranges") }
         for index in 0 ..< count {
             if Stream.isReader { section.ranges.append(.empty) }
             range(&section.ranges[index], of: whose)
@@ -49,16 +49,16 @@ struct TraceCodec<Stream: ByteStream> {
         if let known = HookedAttempt.Site(rawValue: site) {
             attempt.site = known
         } else {
-            stream.fail("an attempt at site \(site)")
+            stream.fail("an attempt at the unknown site \(site)")
         }
         stream.number32(&attempt.stack)
         range(&attempt.proposed.range, of: whose)
         let proposed = attempt.proposed.range
         syscall(&attempt.syscall, near: proposed.start)
         vma(&attempt.proposed, at: proposed.start, place: ~proposed.start ^ 1)
-        optional(&attempt.before, at: proposed.start, place: proposed.start ^ 1)
+        optional(&attempt.prev, at: proposed.start, place: proposed.start ^ 1)
         optional(&attempt.middle, at: proposed.start, place: proposed.start ^ 2)
-        optional(&attempt.after, at: proposed.end, place: proposed.end)
+        optional(&attempt.next, at: proposed.end, place: proposed.end)
     }
 
     mutating func commit(_ from: inout Origin, _ range: inout AddressRange) {
@@ -121,7 +121,7 @@ struct TraceCodec<Stream: ByteStream> {
             if let known = PageUse.Mapped(rawValue: mapped) {
                 uses[index].mapped = known
             } else {
-                stream.fail("pages mapped as \(mapped)")
+                stream.fail("pages with the unknown state \(mapped)")
             }
         }
     }
@@ -138,7 +138,7 @@ struct TraceCodec<Stream: ByteStream> {
             stream.text(&text)
             memory.texts.add(text)
         } else if Stream.isReader {
-            if let known = memory.texts[number] { text = known } else { stream.fail("text \(number) was never told") }
+            if let known = memory.texts[number] { text = known } else { stream.fail("text \(number) was never defined") }
         }
     }
 
@@ -155,7 +155,7 @@ struct TraceCodec<Stream: ByteStream> {
             near(&whose.tid, whose.tgid)
             memory.owners.add(whose)
         } else if Stream.isReader {
-            if let known = memory.owners[number] { whose = known } else { stream.fail("thread \(number) was never told") }
+            if let known = memory.owners[number] { whose = known } else { stream.fail("thread \(number) was never defined") }
         }
         memory.lastWhose = whose
         origin = Origin(time: origin.time, mm: whose.mm, tgid: whose.tgid, tid: whose.tid)
@@ -187,7 +187,7 @@ struct TraceCodec<Stream: ByteStream> {
         var changed: UInt8 = 0
         if !Stream.isReader { for index in 0 ..< 6 where arguments[index] != last[index] { changed |= 1 << UInt8(index) } }
         stream.byte(&changed)
-        if changed >= 1 << 6 { stream.fail("more than six arguments") }
+        if changed >= 1 << 6 { stream.fail("a syscall with more than six arguments") }
         for index in 0 ..< 6 {
             if changed & 1 << UInt8(index) != 0 {
                 // The first is mostly where it happens.
@@ -202,12 +202,12 @@ struct TraceCodec<Stream: ByteStream> {
 
     // MARK: VMAs
 
-    /// A list in order of address: a bit for each that is just what followed the one before when that
-    /// was told last, and those that are not. `place` stands for what is before the first.
+    /// A list of VMAs in order of address: a bit for each VMA that is the one remembered for its place, and the
+    /// others in full. `place` stands for what comes before the first.
     private mutating func vmas(_ vmas: inout [VMA], place: UInt64) {
         let count = stream.count(vmas.count, bits: 1)
-        if Stream.isReader { told.removeAll(keepingCapacity: told.count <= Self.room) }
-        defer { if Stream.isReader { vmas = told } }
+        if Stream.isReader { list.removeAll(keepingCapacity: list.count <= Self.room) }
+        defer { if Stream.isReader { vmas = list } }
         var place = ~place
         var before: UInt64 = 0
         var known: UInt8 = 0
@@ -223,14 +223,14 @@ struct TraceCodec<Stream: ByteStream> {
             } else if let row = memory.row(after: place) {
                 vma = row
             } else {
-                stream.fail("a VMA that was never told")
+                stream.fail("a VMA that was never defined")
             }
             // A layout relies on order.
             guard stream.damage == nil else { return }
             guard !Stream.isReader || vma.start < vma.end && vma.start >= before else {
                 return stream.fail("VMAs out of order")
             }
-            if Stream.isReader { told.append(vma) }
+            if Stream.isReader { list.append(vma) }
             before = vma.end
             place = vma.end
         }
@@ -247,16 +247,16 @@ struct TraceCodec<Stream: ByteStream> {
     }
 
     private mutating func optional(_ vma: inout VMA?, at address: UInt64, place: UInt64) {
-        // 0: none; 1: the one told last; 2: another.
+        // 0: none; 1: the remembered one; 2: another.
         var state: UInt8 = vma == nil ? 0 : vma == memory.row(after: place) ? 1 : 2
         stream.byte(&state)
         if state == 0 { return vma = nil }
         if state == 1 {
             vma = memory.row(after: place)
-            if vma == nil { stream.fail("a VMA that was never told") }
+            if vma == nil { stream.fail("a VMA that was never defined") }
             return
         }
-        if state > 2 { stream.fail("no such state of a VMA") }
+        if state > 2 { stream.fail("an unknown state of a VMA") }
         var found = vma ?? Self.nothing
         stream.value(&found.range.start, near: memory.row(after: place)?.start ?? address)
         self.vma(&found, at: found.start, place: place)
@@ -265,7 +265,7 @@ struct TraceCodec<Stream: ByteStream> {
 
     private static var nothing: VMA { VMA(.empty, pgoff: 0, flags: []) }
 
-    /// What of a VMA is not as expected.
+    /// The fields of a VMA that are not as expected.
     private struct Parts: OptionSet {
         var rawValue: UInt8
         static var end: Parts { Parts(rawValue: 1 << 0) }
@@ -276,8 +276,8 @@ struct TraceCodec<Stream: ByteStream> {
         static var all: Parts { [.end, .pgoff, .kind, .anonVMA, .anonPgoff] }
     }
 
-    /// A VMA that starts at `start`, by how it differs from the one told last at its place: as when
-    /// that was cut, its end stays and its offset goes along.
+    /// A VMA that starts at `start`, by its differences from the one remembered for its place: if that was cut, its
+    /// end stays and its offset is adjusted.
     private mutating func vma(_ vma: inout VMA, at start: UInt64, place: UInt64) {
         let base = memory.row(after: place)
         let pages = start >> AddressRange.pageShift
@@ -297,7 +297,7 @@ struct TraceCodec<Stream: ByteStream> {
             if vma.anonPgoff != anonPgoff(kind, base, moved: moved, pages) { parts.insert(.anonPgoff) }
         }
         stream.byte(&parts.rawValue)
-        if !parts.isSubset(of: .all) { stream.fail("no such part of a VMA") }
+        if !parts.isSubset(of: .all) { stream.fail("an unknown field of a VMA") }
         vma.range.start = start
         if parts.contains(.kind) { self.kind(&kind) } else { kind = baseKind }
         if parts.contains(.end) { stream.value(&vma.range.end, near: start) } else { vma.range.end = end }
@@ -323,7 +323,7 @@ struct TraceCodec<Stream: ByteStream> {
         stream.number(&number)
         if number > 0 {
             guard Stream.isReader else { return }
-            if let known = memory.kinds[number] { kind = known } else { stream.fail("kind \(number) was never told") }
+            if let known = memory.kinds[number] { kind = known } else { stream.fail("kind \(number) was never defined") }
             return
         }
         stream.number(&kind.flags)

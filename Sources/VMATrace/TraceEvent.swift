@@ -4,7 +4,7 @@ import VMACore
 enum TraceKind: UInt8 {
     case rows = 1, section, attempt, commit, fork, exec, exit, file, name, stack
     case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
-    /// As `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
+    /// The same as `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
     case callPath = 24
     case refusal = 32, answer, aged
 }
@@ -93,7 +93,7 @@ extension TraceCodec where Stream == ByteReader {
         var byte: UInt8 = 0
         stream.byte(&byte)
         guard let kind = TraceKind(rawValue: byte) else {
-            stream.fail("an event of kind \(byte)")
+            stream.fail("an event of the unknown kind \(byte)")
             return nil
         }
         let event = event(kind)
@@ -116,8 +116,8 @@ extension TraceCodec where Stream == ByteReader {
             return .section(section)
         case .attempt:
             var attempt = HookedAttempt(
-                nobody, nothing, stack: 0, site: .vmaMerge, proposed: VMA(.empty, pgoff: 0, flags: []), before: nil,
-                after: nil, middle: nil)
+                nobody, nothing, stack: 0, site: .vmaMerge, proposed: VMA(.empty, pgoff: 0, flags: []), prev: nil,
+                next: nil, middle: nil)
             self.attempt(&attempt)
             return .attempt(attempt)
         case .commit:

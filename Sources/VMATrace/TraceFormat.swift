@@ -3,14 +3,14 @@ import VMACore
 
 /// The frame of a recording (docs/trace-format.md): a signature, a version, and blocks.
 enum TraceFormat {
-    /// As PNG's: what takes a recording for text damages it where that shows at once.
+    /// Like PNG's signature: a program that takes a recording for text damages it here, where it shows at once.
     static let signature: [UInt8] = [0x89, 0x56, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a]
-    /// 2 has the event `pages`, 4 `callPath` in place of `frames`; what is older is one without these. There is
-    /// no 3: with a bit less it would be an older one, and a damaged version is to be noticed.
+    /// Version 2 added the event `pages`, version 4 `callPath` in place of `frames`; older recordings lack these.
+    /// There is no version 3: a flipped bit would make it an older version, and a damaged version must be noticed.
     static let version: UInt32 = 4
-    /// Signature and version.
+    /// Bytes of signature and version.
     static let startSize = 12
-    /// Kind, bytes, events, checksum: four little endian numbers of 32 bits.
+    /// Bytes of a block's head: kind, bytes, events, checksum, four little endian numbers of 32 bits.
     static let headSize = 16
 
     /// Append only. A reader passes over blocks of kinds that it does not know.
@@ -27,19 +27,19 @@ enum TraceFormat {
     }
 }
 
-/// What holds for a whole observation.
+/// The facts that hold for a whole observation.
 public struct TraceHeader: Sendable, Equatable {
-    /// Of the vmascope that observed.
+    /// The version of the vmascope that observed.
     public var toolVersion: String
     /// `uname -r`.
     public var kernel: String
     /// `hooks` or `tracepoints`.
     public var source: String
     public var model: KernelModel
-    /// As given to `Observer`.
+    /// The arguments of `Observer`.
     public var isHooked: Bool
     public var waits: Bool
-    /// When it began: ISO 8601, and CLOCK_MONOTONIC nanoseconds.
+    /// The start: ISO 8601, and nanoseconds of CLOCK_MONOTONIC.
     public var started: String
     public var startTime: UInt64
     /// `vm.max_map_count`, or nil if it could not be read.
@@ -63,11 +63,11 @@ public struct TraceHeader: Sendable, Equatable {
     }
 }
 
-/// What is known when an observation has ended.
+/// The facts that are known when an observation has ended.
 public struct TraceEnd: Sendable, Equatable {
-    /// CLOCK_MONOTONIC nanoseconds.
+    /// The end, in nanoseconds of CLOCK_MONOTONIC.
     public var time: UInt64
-    /// The first record that could not be read, in words; nil if there was none.
+    /// The first BPF record that could not be decoded, in words; nil if there was none.
     public var damage: String?
 
     public init(time: UInt64, damage: String? = nil) {
@@ -100,8 +100,8 @@ extension ByteStream {
         end.damage = damage.isEmpty ? nil : damage
     }
 
-    /// Rules by name: what this version does not know, it can't judge by. A rule that comes to be known
-    /// later is appended, and read only where something remains.
+    /// The merge rules by name: a reader can't judge by a rule that it does not know. A rule that is found later is
+    /// appended, and read only if bytes remain.
     private mutating func model(_ model: inout KernelModel) {
         rule(&model.anonVMARule)
         flag(&model.mergesCopiesOfForks)
@@ -118,7 +118,7 @@ extension ByteStream {
         flagNames(&model.flagNames)
     }
 
-    /// Recordings of older versions end before it.
+    /// Recordings of older versions end before this.
     private mutating func flagNames(_ names: inout FlagNames) {
         guard !Self.isReader || remaining > 0 else { return }
         let known = names.learned.sorted { $0.key < $1.key }
@@ -136,7 +136,7 @@ extension ByteStream {
     private mutating func rule<Rule: RawRepresentable<String>>(_ rule: inout Rule) {
         var name = rule.rawValue
         text(&name)
-        if let known = Rule(rawValue: name) { rule = known } else { fail("a merge rule that is not known here: \(name)") }
+        if let known = Rule(rawValue: name) { rule = known } else { fail("an unknown merge rule: \(name)") }
     }
 }
 

@@ -1,6 +1,6 @@
 import VMACore
 
-/// Values that come again: told once, and by number from then on.
+/// A book of values that occur again: each is written once, and by its number from then on.
 struct WordBook<Word: Hashable> {
     private var words: [Word] = []
     private var numbers: [Word: UInt64] = [:]
@@ -12,10 +12,10 @@ struct WordBook<Word: Hashable> {
         number > 0 && number <= words.count ? words[Int(number) - 1] : nil
     }
 
-    /// 0 for one that is new.
+    /// The number of a value; 0 for a new one.
     func number(of word: Word) -> UInt64 { numbers[word] ?? 0 }
 
-    /// A full book is begun anew.
+    /// Adds a value; a full book begins anew.
     mutating func add(_ word: Word) {
         if words.count >= limit {
             words.removeAll()
@@ -26,8 +26,8 @@ struct WordBook<Word: Hashable> {
     }
 }
 
-/// What has been told so far. Writer and reader come by the same, event for event, so that an event
-/// need only tell what is new.
+/// The values that were written so far. Writer and reader build up the same memory, event for event, so that an event
+/// only needs to contain what is new.
 struct TraceMemory {
     struct Whose: Hashable {
         var mm: MMID = 0
@@ -35,7 +35,7 @@ struct TraceMemory {
         var tid: UInt32 = 0
     }
 
-    /// What many VMAs have in common.
+    /// The attributes that many VMAs have in common.
     struct Kind: Hashable {
         var flags: UInt64 = 0
         var file: FileID = 0
@@ -57,13 +57,13 @@ struct TraceMemory {
     var owners = WordBook<Whose>(limit: 4096)
     var kinds = WordBook<Kind>(limit: 4096)
     var texts = WordBook<String>(limit: 65_536)
-    /// Where the thread's last event was.
+    /// The range of each thread's last event.
     private var ranges: [Whose: AddressRange] = [:]
-    /// The one of them that was noted last, which may be newer here.
+    /// The range that was noted last, which may be newer here.
     private var latest: (whose: Whose, range: AddressRange)?
     /// The arguments of the last call of each syscall.
     private var arguments: [Int32: Syscall.Arguments] = [:]
-    /// The VMAs seen last, by where the one before them ended.
+    /// The last VMAs, by the address at which the VMA before them ended.
     private var rows: [UInt64: VMA] = [:]
     var lastKind = Kind()
 

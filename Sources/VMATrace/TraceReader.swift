@@ -1,42 +1,42 @@
 import VMACore
 
-/// Why a recording can't be read, or not further.
+/// Why a recording can't be read, or not to its end.
 public enum TraceError: Error, Equatable {
     case empty
     case foreign
     case newer(version: UInt32)
-    /// It ends in the middle of a block, or before its end; `at` is where the last whole block ends.
+    /// The recording ends in the middle of a block, or without an end block; `at` is where the last whole block ends.
     case cut(at: Int)
-    /// The block at `at` bytes is not as it was written, or makes no sense.
+    /// The block at `at` bytes differs from what was written, or makes no sense.
     case damaged(at: Int, String)
 
     public var message: String {
         switch self {
         case .empty: "is empty"
-        case .foreign: "is no recording of vmascope"
+        case .foreign: "is not a recording of vmascope"
         case .newer(let version):
-            "has version \(version) of the format, and this vmascope reads \(TraceFormat.version): use a newer one"
+            "has version \(version) of the format, and this vmascope reads \(TraceFormat.version): use a newer vmascope"
         case .cut(let at): "is cut off after \(at) bytes"
         case .damaged(let at, let what): "is damaged at byte \(at): \(what)"
         }
     }
 }
 
-/// From the bytes of a recording to its events. Holds one block at a time, and what the format
-/// remembers of those before (`TraceMemory`), so its memory is bounded by the size of the file.
+/// Turns the bytes of a recording into its events. Holds one block at a time, and the format's memory of earlier
+/// blocks (`TraceMemory`), so its own memory is bounded by the size of the file.
 public struct TraceReader {
-    /// Gives up to so many bytes, none only at the end.
+    /// Returns up to so many bytes; none only at the end.
     public typealias Source = (_ atMost: Int) throws -> [UInt8]
 
     public let header: TraceHeader
-    /// Set when the end has been read.
+    /// The end block, once it has been read.
     public private(set) var end: TraceEnd?
     private let source: Source
     /// Where the next block begins.
     private var offset: Int
     private var codec = TraceCodec(ByteReader([]))
 
-    /// Whether a file that begins with these bytes is meant as a recording, whatever became of it.
+    /// Whether a file that begins with these bytes is meant to be a recording, damaged or not.
     public static func isRecording(_ start: [UInt8]) -> Bool { start.first == TraceFormat.signature[0] }
 
     /// - Throws: `TraceError`, or what `source` does.
@@ -52,12 +52,12 @@ public struct TraceReader {
         offset = start.count
         guard let block = try Self.block(at: &offset, from: source) else { throw TraceError.cut(at: start.count) }
         guard block.kind == TraceFormat.Block.header.rawValue else {
-            throw TraceError.damaged(at: start.count, "it does not begin with its header")
+            throw TraceError.damaged(at: start.count, "no header at the start")
         }
         header = try Self.header(block)
     }
 
-    /// Gives the events of the next block, as long as they make sense. Returns false when the end has
+    /// Gives the events of the next block, up to the first that makes no sense. Returns false when the end block has
     /// been read.
     public mutating func next(_ body: (Event) throws -> Void) throws -> Bool {
         guard end == nil else { return false }
@@ -68,7 +68,7 @@ public struct TraceReader {
         case .header: throw TraceError.damaged(at: start, "a second header")
         case .end:
             end = try Self.end(block)
-            guard try source(1).isEmpty else { throw TraceError.damaged(at: offset, "something follows its end") }
+            guard try source(1).isEmpty else { throw TraceError.damaged(at: offset, "data after the end") }
         case .events:
             codec.stream = ByteReader(block.payload)
             for _ in 0 ..< block.events {
@@ -76,7 +76,7 @@ public struct TraceReader {
                 try body(event)
             }
             if let damage = codec.stream.damage { throw TraceError.damaged(at: start, damage) }
-            guard codec.stream.remaining == 0 else { throw TraceError.damaged(at: start, "more than its events") }
+            guard codec.stream.remaining == 0 else { throw TraceError.damaged(at: start, "data after the last event of a block") }
         }
         return true
     }
@@ -98,15 +98,15 @@ public struct TraceReader {
         let payload = try take(size, from: source)
         guard payload.count == size else { return nil }
         guard Checksum.of(Array(head[..<12]), payload) == TraceFormat.value(head, at: 12) else {
-            throw TraceError.damaged(at: offset, "its checksum is another")
+            throw TraceError.damaged(at: offset, "the checksum does not match")
         }
         defer { offset += head.count + size }
         return Block(
             start: offset, kind: TraceFormat.value(head, at: 0), events: TraceFormat.value(head, at: 8), payload: payload)
     }
 
-    /// So many bytes, or fewer if there are no more. Takes no more room than there are bytes, whatever
-    /// a block says of itself.
+    /// Reads so many bytes, or fewer if there are no more. Takes no more memory than there are bytes, whatever a
+    /// block's head says.
     private static func take(_ count: Int, from source: Source) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
@@ -124,7 +124,7 @@ public struct TraceReader {
             started: "", startTime: 0, mapLimit: nil, hasStacks: false)
         var stream = ByteReader(block.payload)
         stream.header(&header)
-        if stream.remaining > 0 { stream.fail("its header has facts that are not known here") }
+        if stream.remaining > 0 { stream.fail("the header has more than this version knows") }
         if let damage = stream.damage { throw TraceError.damaged(at: block.start, damage) }
         return header
     }

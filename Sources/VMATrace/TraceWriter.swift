@@ -1,15 +1,15 @@
 import VMACore
 
-/// From events to the bytes of a recording, a block at a time.
+/// Turns events into the bytes of a recording, a block at a time.
 public struct TraceWriter {
     private var codec = TraceCodec(ByteWriter())
-    /// In the block that is being filled.
+    /// The number of events in the block that is being filled.
     public private(set) var pendingEvents = 0
     public var pendingBytes: Int { codec.stream.bytes.count }
 
     public init() {}
 
-    /// How a recording begins.
+    /// The beginning of a recording: signature, version and header.
     public static func start(_ header: TraceHeader) -> [UInt8] {
         var header = header
         var stream = ByteWriter()
@@ -17,7 +17,7 @@ public struct TraceWriter {
         return TraceFormat.signature + TraceFormat.bytes(TraceFormat.version) + block(.header, 0, stream.bytes)
     }
 
-    /// How one ends that was not cut off.
+    /// The end of a recording that was not cut off.
     public static func end(_ end: TraceEnd) -> [UInt8] {
         var end = end
         var stream = ByteWriter()

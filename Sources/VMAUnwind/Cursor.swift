@@ -98,7 +98,7 @@ struct Cursor {
     }
 }
 
-/// How a pointer in .eh_frame is written (LSB Core, "DWARF Exception Header Encoding").
+/// The encoding of a pointer in .eh_frame (LSB Core, "DWARF Exception Header Encoding").
 struct PointerEncoding {
     let byte: UInt8
 
@@ -118,8 +118,8 @@ struct PointerEncoding {
         }
     }
 
-    /// Nil where the bytes end, or where the encoding is one that x86-64 has no use for.
-    /// `address` is that of the first byte of what `cursor` reads, `data` what DW_EH_PE_datarel adds to.
+    /// Reads a pointer. Nil where the bytes end, or where x86-64 does not use the encoding. `address` is the address
+    /// of the first byte that `cursor` reads, `data` the base of DW_EH_PE_datarel.
     func read(_ cursor: inout Cursor, address: UInt64, data: UInt64? = nil, function: UInt64? = nil) -> UInt64? {
         guard !isOmitted else { return nil }
         let base: UInt64
@@ -139,7 +139,7 @@ struct PointerEncoding {
         return value == 0 ? 0 : base &+ value
     }
 
-    /// What is written, with nothing added.
+    /// The value as it is written, with nothing added.
     func readValue(_ cursor: inout Cursor) -> UInt64? {
         let value: UInt64
         switch byte & 0x0f {

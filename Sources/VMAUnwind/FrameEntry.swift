@@ -1,4 +1,4 @@
-/// What many functions have in common, a CIE.
+/// The facts that many functions have in common, a CIE.
 struct CommonEntry {
     var codeAlignment: UInt64 = 1
     var dataAlignment: Int64 = 1
@@ -16,7 +16,7 @@ struct CommonEntry {
 /// One function's call-frame information, an FDE.
 struct FrameEntry {
     var common: CommonEntry
-    /// In the image.
+    /// The start of the function in the image.
     var start: UInt64
     /// Behind the last instruction.
     var end: UInt64
@@ -33,7 +33,7 @@ struct FrameSection {
 
     /// Where an entry lies, and what it is.
     struct Head {
-        /// Of what follows the field that says which CIE it is.
+        /// The range of the bytes behind the field that says which CIE it is.
         var body: Range<Int>
         /// The offset of the CIE, or nil if it is one itself.
         var common: Int?
@@ -41,7 +41,7 @@ struct FrameSection {
         var next: Int
     }
 
-    /// Nil at the end of the section, at a terminator, and where it is damaged.
+    /// The head of an entry; nil at the end of the section, at a terminator, and where it is damaged.
     func head(at offset: Int) -> Head? {
         guard let short = section.value(at: offset, size: 4), short != 0 else { return nil }
         var lengthSize = 4

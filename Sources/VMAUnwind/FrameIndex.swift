@@ -8,7 +8,7 @@ struct SortedIndex {
     private let width: Int
     private let count: Int
 
-    /// Nil if the table is missing or damaged, or is none that can be searched.
+    /// Reads the search table; nil if it is missing or damaged, or can't be searched.
     init?(_ header: Section, _ frames: Section) {
         var cursor = Cursor(header.bytes(at: 0, count: 64))
         guard cursor.u8() == 1 else { return nil }

@@ -42,7 +42,7 @@ struct FrameProgram {
         rules[Int(register)] = rule
     }
 
-    /// Nil `target`: to the end. Returns whether all was understood.
+    /// Runs the program up to `target`; nil: to its end. Returns whether everything was understood.
     private mutating func run(
         _ instructions: [UInt8], from start: UInt64, to target: UInt64?, _ steps: inout Int
     ) -> Bool {

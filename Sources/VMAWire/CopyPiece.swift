@@ -3,22 +3,22 @@ import VMACore
 
 /// A piece of a copy of a user stack, and the registers with which its thread entered the kernel.
 ///
-/// It is no event: nobody but who unwinds it is to see what it holds.
+/// It is no event: only the unwinder may see what it holds.
 public struct CopyPiece {
     public var mm: MMID
     public var tgid: UInt32
-    /// What a section or an attempt will call it by.
+    /// The key by which a section or an attempt refers to the stack.
     public var key: UInt64
     /// Where the path, and the address space, are in the tree of known paths (`struct vme_path`).
     public var path, space: UInt64
-    /// By their place in `vme_register`.
+    /// The registers, by their index in `vme_register`.
     public var registers: InlineArray<8, UInt64>
-    /// Bytes that were to be copied, of all pieces; and whether more would be if it was wanted.
+    /// Bytes that were to be copied, in all pieces; and whether a larger copy is possible.
     public var asked: Int
     public var hasRest: Bool
     /// Bytes from sp to the first of these.
     public var offset: Int
-    /// What the path is called already; 0 if it is not known.
+    /// The id of the path's stack; 0 if it is unknown.
     public var known: StackID
     /// Another piece follows.
     public var hasMore: Bool
@@ -54,17 +54,17 @@ extension WireDecoder {
 struct StackNames {
     /// Of a copy, by its key.
     private var copies: [UInt64: StackID] = [:]
-    /// Names that stand for addresses which have been told.
-    private var told: Set<StackID> = []
+    /// The ids of addresses that have been recorded.
+    private var defined: Set<StackID> = []
     private static let mostCopies = 1 << 16
-    /// Records whose stack was lost, or not copied to spare the ring.
+    /// The number of records whose stack was lost, or not copied to spare the ring.
     private(set) var unknown = 0
 
-    /// From now on `key` means these addresses. Returns their name, and whether it is a new one.
+    /// From now on `key` stands for these addresses. Returns their id, and whether it is new.
     mutating func name(_ key: UInt64, _ addresses: [UInt64], _ interner: inout Interner) -> (StackID, isNew: Bool) {
         let id = interner.id(Self.hash(addresses))
         name(key, id)
-        return (id, told.insert(id).inserted)
+        return (id, defined.insert(id).inserted)
     }
 
     mutating func name(_ key: UInt64, _ id: StackID) {

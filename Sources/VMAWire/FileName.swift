@@ -11,8 +11,8 @@ enum FileName {
     }
 
     /// - Parameters:
-    ///   - path: from the root of the tree that it is in; or what the kernel named a file that is in none.
-    ///   - number: of its inode.
+    ///   - path: the path from the root of its tree; or the kernel's name for a file that is in no directory.
+    ///   - number: the number of its inode.
     static func text(_ path: String, magic: UInt32, number: UInt64, flags: UInt32) -> String {
         guard flags & VME_FILE_PSEUDO.rawValue != 0 else {
             // Its root is a file that is mounted by itself, or it could not be read.

@@ -1,11 +1,11 @@
 import CVMAWire
 import VMACore
 
-/// Kernel pointers and hashes to small ids, in the order of their appearance. 0 stays 0.
+/// Turns kernel pointers and hashes into small ids, in the order of their appearance. 0 stays 0.
 public struct Interner {
     private var ids = NumberTable()
     private var next: UInt32 = 1
-    /// The one asked for last.
+    /// The last pointer and its id.
     private var last: (pointer: UInt64, id: UInt32) = (0, 0)
 
     public init() {}
@@ -23,7 +23,7 @@ public struct Interner {
         return id
     }
 
-    /// The pointer's memory was freed: what comes there next is something else.
+    /// To be called when the pointer's memory was freed: the same pointer is something else afterwards.
     public mutating func forget(_ pointer: UInt64) {
         guard ids[pointer] != 0 else { return }
         ids[pointer] = 0
@@ -31,8 +31,8 @@ public struct Interner {
     }
 }
 
-/// The names of a kernel's things. One set for a whole observation, so that the same anon_vma
-/// is the same id in every process that shares it.
+/// The ids of a kernel's objects. There is one set for a whole observation, so that an anon_vma has the same id in
+/// every process that shares it.
 public struct Interners {
     public var mms = Interner()
     var anonVMAs = Interner()
@@ -51,7 +51,7 @@ public struct Interners {
         (self.mms, self.stacks) = (mms, stacks)
     }
 
-    /// A file by its pointer, and its inode's: a closed one leaves its place to others, and what tells
+    /// The id of a file by its pointer and its inode's: a closed file leaves its memory to others, and the record of
     /// the path may be lost.
     mutating func file(_ pointer: UInt64, _ inode: UInt32) -> UInt32 {
         pointer == 0 ? 0 : files.id(pointer ^ UInt64(inode) &* 0x9e37_79b9_7f4a_7c15)

@@ -1,10 +1,10 @@
 import CVMAWire
 import VMACore
 
-/// From the bytes of one record of the ring (CVMAWire/include/vma_wire.h) to an `Event`.
+/// Turns the bytes of one record of the ring (CVMAWire/include/vma_wire.h) into an `Event`.
 public struct WireDecoder {
     public enum Failure: Error, Equatable {
-        /// Shorter than its kind needs: `bytes` of `needed`.
+        /// The record is shorter than its kind needs: `bytes` of `needed`.
         case short(kind: UInt16, bytes: Int, needed: Int)
         case unknownKind(UInt16)
         case invalid(String)
@@ -12,7 +12,7 @@ public struct WireDecoder {
 
     public var interners = Interners()
     private var stackNames = StackNames()
-    /// Of files whose paths have been told: by what a path can be checked.
+    /// By file whose path was recorded: what the path can be checked by.
     public private(set) var fileNumbers: [FileID: (inode: UInt64, device: UInt32, generation: UInt32)] = [:]
     /// The next number expected of each CPU.
     private var expected: [UInt32] = []
@@ -21,14 +21,14 @@ public struct WireDecoder {
 
     public init() {}
 
-    /// Records missing before this one, by the gap in its CPU's numbers.
+    /// Records missing before this one, by the gap in the CPU's numbers.
     public mutating func missing(before record: UnsafeRawBufferPointer) -> UInt64 {
         guard record.count >= MemoryLayout<vme_header>.size else { return 0 }
         let header = record.loadUnaligned(as: vme_header.self)
         let cpu = Int(header.cpu)
         while expected.count <= cpu { expected.append(0) }
         let gap = Int32(bitPattern: header.seq &- expected[cpu])
-        // One that comes late was counted when it was passed over.
+        // A record that comes late was counted as missing when it was passed over.
         guard gap >= 0 else { return 0 }
         expected[cpu] = header.seq &+ 1
         return UInt64(gap)
@@ -83,8 +83,8 @@ public struct WireDecoder {
         }
     }
 
-    /// What was counted of an address space that is gone, if the record is that; it is no event, for
-    /// it tells nothing that has happened.
+    /// The last counts of an address space that has ended, if the record has them. They are no event, since nothing
+    /// has happened.
     public mutating func tally(_ record: UnsafeRawBufferPointer) -> (mm: MMID, counts: SectionCounts)? {
         let kind = UInt16(VME_TALLY.rawValue)
         guard record.count >= 2, record.loadUnaligned(as: UInt16.self) == kind,
@@ -97,7 +97,7 @@ public struct WireDecoder {
     public static func counts(_ counts: vme_counts, born: UInt64) -> SectionCounts {
         var found = SectionCounts()
         found.born = born
-        found.told = counts.told
+        found.recorded = counts.told
         withUnsafeBytes(of: counts.sections) { bytes in
             let all = bytes.bindMemory(to: UInt64.self)
             for operation in Operation.allCases.indices {
@@ -114,10 +114,11 @@ public struct WireDecoder {
         return found
     }
 
-    /// Records until now of whose stack nothing is known: it was lost, or not copied to spare the ring.
+    /// The number of records so far whose stack is unknown: it was lost, or not copied to spare the ring.
     public var unknownStacks: Int { stackNames.unknown }
 
-    /// From now on the copy with this key means these addresses. Returns the event that tells them, if they are new.
+    /// From now on the copy with this key stands for these addresses. Returns the event that defines them, if they
+    /// are new.
     public mutating func name(copy key: UInt64, _ addresses: [UInt64]) -> (stack: StackID, event: Event?) {
         let (stack, isNew) = stackNames.name(key, addresses, &interners.stacks)
         return (stack, isNew ? .stack(stack, addresses) : nil)
@@ -148,7 +149,7 @@ public struct WireDecoder {
             throw .short(kind: 1, bytes: record.count, needed: head + count * size)
         }
         guard let reason = Rows.Reason(rawValue: field(\.reason)) else {
-            throw .invalid("rows for reason \(field(\.reason))")
+            throw .invalid("rows for the unknown reason \(field(\.reason))")
         }
         var truncated = field(\.truncated) != 0
         var (taken, end) = (0, UInt64(0))
@@ -192,15 +193,15 @@ public struct WireDecoder {
     ) throws(Failure) -> HookedAttempt {
         let attempt = try load(record, vme_attempt.self, kind: 3)
         guard let site = HookedAttempt.Site(rawValue: attempt.site) else {
-            throw .invalid("attempt at site \(attempt.site)")
+            throw .invalid("an attempt at the unknown site \(attempt.site)")
         }
         let proposed = interners.vma(attempt.proposed)
-        let before = attempt.flags & VME_HAS_PREV.rawValue != 0 ? interners.vma(attempt.prev) : nil
-        let after = attempt.flags & VME_HAS_NEXT.rawValue != 0 ? interners.vma(attempt.next) : nil
+        let prev = attempt.flags & VME_HAS_PREV.rawValue != 0 ? interners.vma(attempt.prev) : nil
+        let next = attempt.flags & VME_HAS_NEXT.rawValue != 0 ? interners.vma(attempt.next) : nil
         let middle = attempt.flags & VME_HAS_MIDDLE.rawValue != 0 ? interners.vma(attempt.middle) : nil
         return HookedAttempt(
             origin, Syscall(number: attempt.nr, arguments: Syscall.Arguments(attempt.args)),
-            stack: stackNames.id(attempt.stack, &interners.stacks), site: site, proposed: proposed, before: before, after: after,
+            stack: stackNames.id(attempt.stack, &interners.stacks), site: site, proposed: proposed, prev: prev, next: next,
             middle: middle)
     }
 

@@ -16,7 +16,7 @@ struct Attach: ParsableCommand {
 
     @OptionGroup var target: ProcessArgument
 
-    @Flag(help: "Follow the processes that it forks, too.")
+    @Flag(help: "Observe the processes that it forks, too.")
     var children = false
 
     @OptionGroup var options: ObservationOptions

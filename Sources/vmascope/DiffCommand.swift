@@ -4,7 +4,7 @@ import VMASession
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "What has changed between two observations: did the change help?",
+        abstract: "Compare two observations: did a change help?",
         discussion: """
             Each is a JSON report (--json) or a recording (--record). With --fail-on it is a check for CI.
 
@@ -14,18 +14,18 @@ struct Diff: ParsableCommand {
             """
     )
 
-    @Argument(help: "The report, or recording, before; - is stdin.", completion: .file())
+    @Argument(help: "The report or recording of before; - is stdin.", completion: .file())
     var before: String
 
-    @Argument(help: "The report, or recording, after; - is stdin.", completion: .file())
+    @Argument(help: "The report or recording of after; - is stdin.", completion: .file())
     var after: String
 
-    @Flag(help: "As JSON (vmascope.diff.v1).")
+    @Flag(help: "Write JSON (vmascope.diff.v1).")
     var json = false
 
     @Option(
         name: [.short, .long],
-        help: .init("Write it to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
+        help: .init("Write the comparison to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
         completion: .file())
     var output: String?
 
@@ -33,7 +33,7 @@ struct Diff: ParsableCommand {
     var outputMode: UInt32?
 
     @Option(
-        help: "End with status 3 if this holds of the report after, or of the difference: 'delta.missed>0'.",
+        help: "End with exit status 3 if this condition on the second report, or on the difference, holds: 'delta.missed>0'.",
         transform: Parse.condition)
     var failOn: Condition?
 
@@ -67,7 +67,7 @@ private struct Kept {
             return
         }
         guard let text = String(validating: try file.readAll(), as: UTF8.self) else {
-            throw Failure(message: "\(path) is neither a report in JSON nor a recording", status: 65)
+            throw Failure(message: "\(path) is neither a JSON report nor a recording", status: 65)
         }
         do { figures = try Figures(text) } catch { throw Failure(message: "\(path): \(error.message)", status: 65) }
         damage = nil

@@ -19,11 +19,14 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Write the findings as JSON (vmascope.doctor.v1).")
     var json = false
 
-    @Flag(help: "Write what decides all this on this kernel, a fact on each line and no address: for a report of a fault.")
+    @Flag(
+        help:
+            "Write the facts about this kernel that decide all this, one on each line and without addresses: for a report of a fault."
+    )
     var shape = false
 
     func validate() throws {
-        if json, shape { throw ValidationError("--shape is a text of its own: leave --json out") }
+        if json, shape { throw ValidationError("--shape has its own format: leave --json out") }
     }
 
     func run() throws {

@@ -6,7 +6,7 @@ import VMASession
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "What a blocker means, which kernel code refuses, what to do.",
+        abstract: "Explain a blocker: what it means, which kernel code refuses, what to do.",
         discussion: """
             EXAMPLES
               vmascope explain          # all blockers, in a line each
@@ -15,7 +15,7 @@ struct ExplainCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "A blocker, what-if, or a proposal; without one, all of them in a line each.",
+        help: "A blocker, what-if, or a proposal; without one, all blockers in a line each.",
         completion: .list(MergeRules.table.map(\.slug)))
     var slug: String?
 

@@ -7,9 +7,9 @@ import VMASession
 struct LayoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "layout",
-        abstract: "The VMAs of a process as they stand, and what separates each adjacent pair.",
+        abstract: "Show the VMAs of a process as they stand, and what separates each adjacent pair.",
         discussion: """
-            The process is looked at once, and not observed.
+            The layout is read once; the process is not observed.
 
             EXAMPLES
               vmascope layout redis-server
@@ -18,12 +18,12 @@ struct LayoutCommand: ParsableCommand {
 
     @OptionGroup var target: ProcessArgument
 
-    @Flag(help: "As JSON (vmascope.layout.v1).")
+    @Flag(help: "Write JSON (vmascope.layout.v1).")
     var json = false
 
     @Option(
         name: [.short, .long],
-        help: .init("Write it to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
+        help: .init("Write the layout to this file, not to stdout; as JSON if its name ends in .json.", valueName: "file"),
         completion: .file())
     var output: String?
 

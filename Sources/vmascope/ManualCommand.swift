@@ -7,7 +7,7 @@ import VMASession
 /// read one: `vmascope manual run | man -l -`.
 struct ManualCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "manual", abstract: "The manual page of a command (mdoc), or all of them into a folder.",
+        commandName: "manual", abstract: "Print the manual page of a command (mdoc), or write all pages into a folder.",
         shouldDisplay: false)
 
     @Argument(help: "The command; without one, vmascope itself.")

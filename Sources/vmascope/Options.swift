@@ -61,7 +61,7 @@ enum FileFormat {
 
 struct OutputOptions: ParsableArguments {
     @Option(
-        help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")); without it what --output ends in decides.",
+        help: "Format of the report: \(ReportFormats.names.joined(separator: ", ")); without it the ending of --output decides.",
         completion: .list(ReportFormats.names))
     var format: String?
 
@@ -74,19 +74,23 @@ struct OutputOptions: ParsableArguments {
     var output: String?
 
     @Option(
-        help: .init("Mode of a new output file, or recording: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
+        help: .init("Mode of a new output file or recording: 0644 (default 0600).", valueName: "mode"), transform: Parse.mode)
     var outputMode: UInt32?
 
-    @Option(help: "What folded stacks are weighed by: misses (the flow), or boundaries (what stands now).")
+    @Option(
+        help:
+            "What the width of a folded stack stands for: misses (the flow), or boundaries (the boundaries and gaps that stand now)."
+    )
     var weight: Weight?
 
     @Option(
-        help: .init("End with status 3 if this holds, as in 'missed.pgoff>0'.", valueName: "condition"),
+        help: .init("End with exit status 3 if this condition holds, as in 'missed.pgoff>0'.", valueName: "condition"),
         transform: Parse.condition)
     var failOn: Condition?
 
     @Option(
-        help: "Whose rules to ask what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html).",
+        help:
+            "The proposal whose rules decide what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html).",
         completion: .list(Proposals.table.map(\.slug)), transform: Parse.proposal)
     var whatIf: Int?
 
@@ -118,20 +122,20 @@ struct ObservationOptions: ParsableArguments {
         name: [.short, .long], help: .init("Stop after this time: 10s, 5m, 1h.", valueName: "time"), transform: Parse.duration)
     var duration: Double?
 
-    @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
+    @Option(help: "Where to learn of merge attempts: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
     var source: SourceChoice = .auto
 
     @Flag(help: "Do not record call stacks.")
     var noStacks = false
 
-    @Flag(help: "Do not copy stacks to unwind them: follow frame pointers, which most programs do not have.")
+    @Flag(help: "Find stacks by frame pointers, which most programs do not have, instead of unwinding copies of stacks.")
     var noCopies = false
 
     @Flag(help: "Say at which line of which file each frame is, where debug information tells.")
     var lines = false
 
     @Option(
-        help: .init("Record everything in this file, for `vmascope report`.", valueName: "file"),
+        help: .init("Record all events in this file, for `vmascope report`.", valueName: "file"),
         completion: .file(extensions: ["vmt"]))
     var record: String?
 

@@ -11,7 +11,7 @@ struct ProcessArgument: ParsableArguments {
     var process: String?
 
     @Option(
-        name: [.short, .customLong("pid")], help: "The process by its pid.",
+        name: [.short, .customLong("pid")], help: "The pid of the process.",
         completion: .custom { words, index, prefix in
             ProcessCompletion.words(prefix, names: false)
         }, transform: Parse.process)

@@ -6,7 +6,7 @@ struct ReportCommand: ParsableCommand {
         commandName: "report",
         abstract: "Make a report from a recording.",
         discussion: """
-            The report is the one that the observation printed. It needs no privilege, and no BPF.
+            The report is the one that the observation printed. To make it needs no privilege, and no BPF.
 
             EXAMPLES
               vmascope report f.vmt
@@ -15,7 +15,7 @@ struct ReportCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "The recording: what attach or run wrote with --record; - is stdin.",
+        help: "The recording that attach or run wrote with --record; - is stdin.",
         completion: .file(extensions: ["vmt"]))
     var recording: String
 

@@ -7,7 +7,7 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a command under observation, from its first instruction.",
         discussion: """
-            The processes that it forks are followed. The exit status is the command's own.
+            The processes that the command forks are observed, too. The exit status is the command's own.
 
             EXAMPLES
               vmascope run -- python3 script.py

@@ -5,7 +5,7 @@ import VMASession
 struct SchemaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema",
-        abstract: "The JSON Schema of what --json writes.",
+        abstract: "Print the JSON Schema of a --json output.",
         discussion: """
             Keys are added, and never changed or taken away: a document of an older or newer vmascope is valid, too.
 

@@ -33,7 +33,8 @@ struct SystemOptions: ParsableArguments {
     var duration: Double?
 
     @Option(
-        help: .init("How often processes are counted, and figures told: 1s, 5m.", valueName: "time"), transform: Parse.interval)
+        help: .init("How often the VMAs of all processes are counted, and figures given: 1s, 5m.", valueName: "time"),
+        transform: Parse.interval)
     var interval = 5.0
 
     @Option(help: .init("How many processes are listed; the others are added up.", valueName: "count"), transform: Parse.top)
@@ -49,24 +50,26 @@ struct SystemOptions: ParsableArguments {
     var uid: UInt32?
 
     @Option(
-        help: .init("Warn, once, of a process that has this part of its VMAs: 80%.", valueName: "percent"),
+        help: .init("Warn, once, of each process that reaches this part of the limit of VMAs: 80%.", valueName: "percent"),
         transform: Parse.limitShare)
     var warnAt = 0.8
 
-    @Option(help: .init("What all of this may cost, of one CPU: 1%, 0.5%.", valueName: "percent"), transform: Parse.budget)
+    @Option(
+        help: .init("Processor time that vmascope may take, as a part of one processor: 1%, 0.5%.", valueName: "percent"),
+        transform: Parse.budget)
     var budget = 0.01
 
     @Option(
-        help: "Read one in so many write sections of the mmap_lock in full, and judge their merge attempts: auto, or a number.",
+        help: "Record and judge one in this many write sections of the mmap_lock: a number, or auto (by the budget).",
         transform: Parse.sample)
     var sample = SampleChoice.auto
 
-    @Option(help: "Where to learn of merges: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
+    @Option(help: "Where to learn of merge attempts: auto (hooks where they load, else tracepoints), hooks, tracepoints.")
     var source: SourceChoice = .auto
 
     @Option(
         help:
-            "Format: text, json (the report at the end), ndjson (an object an interval); without it what --output ends in decides."
+            "Format: text, json (the report at the end), ndjson (an object an interval); without it the ending of --output decides."
     )
     var format: SystemFormat?
 
@@ -97,7 +100,7 @@ struct SystemOptions: ParsableArguments {
     @Option(help: .hidden) var record: String?
 
     mutating func validate() throws {
-        if record != nil { throw ValidationError("--record is for attach and run: a system is told of in samples") }
+        if record != nil { throw ValidationError("--record is for attach and run: system records only a sample") }
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) contradict each other")
         }
@@ -158,7 +161,7 @@ extension Parse {
     }
 
     @Sendable static func uid(_ text: String) throws -> UInt32 {
-        guard let uid = UInt32(text) else { throw ValidationError("write a number: `id -u NAME` tells it") }
+        guard let uid = UInt32(text) else { throw ValidationError("write a number, as `id -u NAME` prints it") }
         return uid
     }
 

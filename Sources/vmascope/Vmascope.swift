@@ -25,12 +25,12 @@ struct Vmascope: ParsableCommand {
 
             EXIT STATUS
               0   done; `run` gives the command's own (128+n for a signal)
-              3   what --fail-on names has come true
+              3   the condition of --fail-on holds
               64  wrong usage
-              65  a recording, or a report, that is damaged, or none; what could be read is reported
+              65  the recording or report is damaged, or is none; what could be read is reported
               66  no such process, file or command
-              69  this kernel can't (see `vmascope doctor`)
-              70  our own fault
+              69  this kernel does not allow it (see `vmascope doctor`)
+              70  a fault of vmascope
               74  the output, or the recording, could not be written
               77  no permission; the missing capability is named
             """,

@@ -36,7 +36,7 @@ struct BrowserTests {
         observer.apply(
             .attempt(
                 HookedAttempt(
-                    origin, syscall, stack: 7, site: .newRange, proposed: last, before: vmas.dropLast().last, after: nil,
+                    origin, syscall, stack: 7, site: .newRange, proposed: last, prev: vmas.dropLast().last, next: nil,
                     middle: nil)))
         observer.apply(.section(Section(origin, syscall, stack: 7, ranges: [last.range], writes: 1, incomplete: false)))
         let report = Report(

@@ -13,8 +13,8 @@ extension HookedAttempt {
         origin.tid = tid
         self.init(
             origin, syscall, stack: 5, site: site, proposed: proposed,
-            before: drawing.vmas.first { $0.range.contains(proposed.start - 1) },
-            after: drawing.vmas.first { $0.range.contains(proposed.end) }, middle: middle)
+            prev: drawing.vmas.first { $0.range.contains(proposed.start - 1) },
+            next: drawing.vmas.first { $0.range.contains(proposed.end) }, middle: middle)
     }
 }
 
@@ -112,7 +112,7 @@ struct HookedMergeTests {
     func part(_ site: HookedAttempt.Site) {
         let whole = Drawing("AAAA").vmas[0]
         var part = HookedAttempt(site, Drawing(".**.", ["*": .readOnly]), .mprotect(pages(1, 3)), middle: whole)
-        (part.before, part.after) = (whole, whole)
+        (part.prev, part.next) = (whole, whole)
         let hooks = Hooks()
         _ = hooks.enter(part)
         let found = hooks.end(.drawn, after: [])
@@ -126,7 +126,7 @@ struct HookedMergeTests {
         let whole = Drawing("AAAA..").vmas[0]
         let drawing = Drawing("..**bb", ["*": .readOnly, "b": .readOnly])
         var part = HookedAttempt(.modify, drawing, .mprotect(pages(2, 4)), middle: whole)
-        part.before = whole
+        part.prev = whole
         let hooks = Hooks()
         #expect(hooks.enter(part).isEmpty)
         hooks.commit(.drawn, pages(0, 2))  // what the rest is then
@@ -141,7 +141,7 @@ struct HookedMergeTests {
         let whole = Drawing("..AAAA").vmas[0]
         var part = HookedAttempt(
             .modify, Drawing("bb**..", ["*": .readOnly, "b": .readOnly]), .mprotect(pages(2, 4)), middle: whole)
-        part.after = whole
+        part.next = whole
         let hooks = Hooks()
         _ = hooks.enter(part)
         hooks.commit(.drawn, pages(0, 4))

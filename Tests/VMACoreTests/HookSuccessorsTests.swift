@@ -215,7 +215,7 @@ struct HookedRegionTests {
     func fixedInside() {
         let whole = Drawing("AAAAAA").vmas[0]
         var inside = HookedAttempt(.mmapRegion, Drawing("..**.."), .mmap(pages(2, 4), fixed: true), middle: whole)
-        (inside.before, inside.after) = (whole, whole)
+        (inside.prev, inside.next) = (whole, whole)
         let hooks = Hooks()
         _ = hooks.enter(inside)
         #expect(hooks.end(.drawn, after: Drawing("AADDAA").vmas).map { picture($0, 6) } == ["!!**!!"])

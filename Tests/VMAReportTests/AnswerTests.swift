@@ -30,7 +30,7 @@ struct AnswerTests {
         #expect(exited[0] == "vmascope    growing[100] had up to 13 of 65,530 VMAs (0%), and has exited")
         let resting = lines(Sample.report())
         #expect(resting[0] == "vmascope    worker1[100] has 3 of 65,530 VMAs (0%), no steady growth")
-        #expect(resting[2] == "left by     what was there before (or exec): 1 of the 1 pgoff")
+        #expect(resting[2] == "left by     exec, or the time before the observation: 1 of the 1 pgoff")
         var short = Sample.report()
         short.seconds = 2
         #expect(lines(short)[0].hasSuffix(", seen too shortly for a trend"))
@@ -91,7 +91,7 @@ struct AnswerTests {
     func gaps() {
         let lines = lines(standing((1 ... 9).map { Sample.page(0x10 * $0) } + [Sample.page(0x91, pgoff: 7)]), limit: 10)
         #expect(lines[1] == "filled by   8 gaps, and 1 boundary: 1 pgoff; 1 recoverable")
-        #expect(lines[2] == "left by     what was there before (or exec): 8 of the 8 gaps")
+        #expect(lines[2] == "left by     exec, or the time before the observation: 8 of the 8 gaps")
         #expect(lines[3].hasPrefix("what to do  gaps: Map larger pieces"))
     }
 
@@ -297,9 +297,9 @@ struct AnswerTests {
     @Test("rare misses of the kernel's limits are called that")
     func rare() {
         let observer = Sample.observer()
-        #expect(!Sample.render("text", Sample.report(observer)).contains("which is rare"))
+        #expect(!Sample.render("text", Sample.report(observer)).contains("this is rare"))
         for _ in 1 ... 500 { Sample.attempt(observer, mm: 2, Sample.page(0x31), before: Sample.page(0x30), merges: true) }
-        #expect(Sample.render("text", Sample.report(observer)).contains("which is rare, as in most programs"))
+        #expect(Sample.render("text", Sample.report(observer)).contains("this is rare, as in most programs"))
     }
 
     @Test("an attempt is drawn with its seam")

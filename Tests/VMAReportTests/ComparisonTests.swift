@@ -50,12 +50,13 @@ struct ComparisonTests {
     @Test(
         "a bad one is named",
         arguments: [
-            ("", "is no comparison"), ("missed", "'missed'"), ("missed>", "no number"), ("missed>x", "'x'"),
+            ("", "is not a comparison"), ("missed", "'missed'"), ("missed>", "is not a number"), ("missed>x", "'x'"),
             ("missed=1", "'missed=1'"),
             ("mised>0", "no 'mised'"), ("missed.pgof>0", "no 'missed.pgof'"),
             ("missed.anon_vma+pgoff>0", "no 'missed.anon_vma+pgoff'"),
-            ("missed.>0", "no 'missed.'"), ("what_if.x>0", "no 'what_if.x'"), ("missed>0,", "is no comparison"),
-            ("missed>0 and", "is no comparison"), ("missed>nan", "'nan'"), ("missed>inf", "'inf'"), ("missed><1", "'missed><1'"),
+            ("missed.>0", "no 'missed.'"), ("what_if.x>0", "no 'what_if.x'"), ("missed>0,", "is not a comparison"),
+            ("missed>0 and", "is not a comparison"), ("missed>nan", "'nan'"), ("missed>inf", "'inf'"),
+            ("missed><1", "'missed><1'"),
             ("delta.delta.missed>0", "no 'delta.missed'"), ("boundaries.unexplained>0", "no 'boundaries.unexplained'"),
         ])
     func misuse(_ text: String, _ names: String) {

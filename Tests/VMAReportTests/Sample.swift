@@ -44,7 +44,7 @@ enum Sample {
         observer.apply(
             .attempt(
                 HookedAttempt(
-                    origin, syscall, stack: 7, site: .vmaMerge, proposed: proposed, before: before, after: nil,
+                    origin, syscall, stack: 7, site: .vmaMerge, proposed: proposed, prev: before, next: nil,
                     middle: nil)))
         if merges { observer.apply(.commit(origin, before.range.union(proposed.range))) }
         observer.apply(

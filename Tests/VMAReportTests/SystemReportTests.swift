@@ -55,7 +55,7 @@ struct SystemReportTests {
         let text = SystemText(colour: false).report(SystemSample.report(SystemSample.flow))
         #expect(
             text.contains("1,000 sections; 700 ± 60 attempts, 500 ± 60 of them merged; 120 ± 20 sides missed")
-                && text.contains("one in 1 to 10 looked at") && text.contains("1 unexplained"))
+                && text.contains("one in 1 to 10 recorded") && text.contains("1 unexplained"))
         #expect(text.contains("80 ± 20  mmap  pgoff"))
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
@@ -129,10 +129,10 @@ struct SystemReportTests {
         var flow = SystemSample.flow
         flow.agreed = flow.checked
         (flow.audit.checked, flow.audit.equal) = (900, 900)
-        #expect(report(flow).contains("as many VMAs came and went as the kernel counts in 900 of 900 sections\n"))
+        #expect(report(flow).contains("as many VMAs came and went as the kernel counts in 900 of 900 sections of the sample\n"))
         #expect(!screen(flow).joined().contains("doubt"))
         (flow.audit.equal, flow.disagreements) = (898, ["[7] brk: 0 VMAs as read"])
-        #expect(words(report(flow)).contains("in 898 of 900 sections [7] brk: 0 VMAs as read … and 1 more"))
+        #expect(words(report(flow)).contains("in 898 of 900 sections of the sample [7] brk: 0 VMAs as read … and 1 more"))
         #expect(words(lines(flow)).contains("2 of 900 sections not as the kernel counts; [7] brk: 0 VMAs as read"))
         #expect(screen(flow, width: 60)[1].hasPrefix("doubt    2 of 900 sections not as the kernel counts"))
         #expect(metrics(flow).contains("vmascope_sections_compared_total 900\n"))
@@ -152,13 +152,13 @@ struct SystemReportTests {
     @Test("what there was no room for is told in each face")
     func unseen() throws {
         var flow = SystemSample.flow
-        #expect(!lines(flow).contains("no room") && metrics(flow).contains("vmascope_sections_unseen_total 0\n"))
+        #expect(!lines(flow).contains("further address spaces") && metrics(flow).contains("vmascope_sections_unseen_total 0\n"))
         flow.unseen = 12
         #expect(try object(flow)["flow"]?["unseen"]?.number == 12)
         #expect(metrics(flow).contains("vmascope_sections_unseen_total 12\n"))
         let report = SystemText(colour: false).report(SystemSample.report(flow))
         for text in [lines(flow), screen(flow, width: 300).joined(), report] {
-            #expect(words(text).contains("no room for 12 more sections"))
+            #expect(words(text).contains("12 sections of further address spaces not counted"))
         }
     }
 

@@ -74,14 +74,14 @@ struct TraceDamageTests {
     @Test("that has something behind its end, or two headers, or none, is refused there")
     func order() {
         let blocks = Recording.blocks(Self.whole)
-        #expect(Recording.read(Self.whole + [0]).error == .damaged(at: Self.whole.count, "something follows its end"))
+        #expect(Recording.read(Self.whole + [0]).error == .damaged(at: Self.whole.count, "data after the end"))
         let header = Array(Self.whole[blocks[0] ..< blocks[1]])
         var twice = Self.whole
         twice.insert(contentsOf: header, at: blocks[1])
         #expect(Recording.read(twice).error == .damaged(at: blocks[1], "a second header"))
         var without = Self.whole
         without.removeSubrange(blocks[0] ..< blocks[1])
-        #expect(Recording.read(without).error == .damaged(at: 12, "it does not begin with its header"))
+        #expect(Recording.read(without).error == .damaged(at: 12, "no header at the start"))
     }
 
     @Test("that knows merge rules which are not known here can't be judged")
@@ -91,7 +91,7 @@ struct TraceDamageTests {
         let at = bytes.indices.first { bytes[$0...].starts(with: name) }!
         bytes[at] = UInt8(ascii: "F")
         Recording.mend(&bytes)
-        #expect(Recording.read(bytes).error == .damaged(at: 12, "a merge rule that is not known here: Fork-child"))
+        #expect(Recording.read(bytes).error == .damaged(at: 12, "an unknown merge rule: Fork-child"))
     }
 
     @Test("that says it is larger than it is takes no more than there is")

@@ -34,6 +34,6 @@ struct SectionRangesTests {
         bytes[bytes.count - 3] = 3
         var reader = TraceCodec(ByteReader(bytes + Array(repeating: 0, count: 20)))
         #expect(reader.read() == nil)
-        #expect(reader.stream.damage == "a section of 3 ranges")
+        #expect(reader.stream.damage == "a section with 3 ranges")
     }
 }

@@ -34,7 +34,7 @@ struct EventSource {
             return .attempt(
                 HookedAttempt(
                     origin(), syscall(), stack: id(), site: sites[dice.below(5)], proposed: vmas[1],
-                    before: dice.chance(3) ? nil : vmas[0], after: dice.chance(3) ? nil : vmas[2],
+                    prev: dice.chance(3) ? nil : vmas[0], next: dice.chance(3) ? nil : vmas[2],
                     middle: dice.chance(2) ? nil : vmas[3]))
         case 3: return .commit(origin(), range())
         case 4: return .fork(life())

@@ -58,10 +58,10 @@ struct WireDamageTests {
 
     @Test("with values that mean nothing is refused")
     func invalid() {
-        #expect(failure(rowsRecord([], reason: 0)) == .invalid("rows for reason 0"))
-        #expect(failure(rowsRecord([], reason: 8)) == .invalid("rows for reason 8"))
-        #expect(failure(attemptRecord(site: 0)) == .invalid("attempt at site 0"))
-        #expect(failure(attemptRecord(site: 8)) == .invalid("attempt at site 8"))
+        #expect(failure(rowsRecord([], reason: 0)) == .invalid("rows for the unknown reason 0"))
+        #expect(failure(rowsRecord([], reason: 8)) == .invalid("rows for the unknown reason 8"))
+        #expect(failure(attemptRecord(site: 0)) == .invalid("an attempt at the unknown site 0"))
+        #expect(failure(attemptRecord(site: 8)) == .invalid("an attempt at the unknown site 8"))
     }
 
     @Test("whose rows are not in order is refused: a layout relies on it")

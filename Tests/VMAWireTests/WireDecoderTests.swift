@@ -205,8 +205,8 @@ struct WireRecordTests {
         #expect(attempt.syscall == Syscall(number: 10, arguments: [6, 5, 4, 3, 2, 1]))
         #expect(attempt.proposed.range == AddressRange(0x3000, 0x4000) && attempt.proposed.anonVMA == 1)
         #expect(attempt.proposed.anonPgoff == 0x77 && attempt.proposed.traits.contains(.hasAnonPgoff))
-        #expect(attempt.before?.range == (flags & 1 != 0 ? AddressRange(0x2000, 0x3000) : nil))
-        #expect(attempt.after?.range == (flags & 2 != 0 ? AddressRange(0x4000, 0x5000) : nil))
+        #expect(attempt.prev?.range == (flags & 1 != 0 ? AddressRange(0x2000, 0x3000) : nil))
+        #expect(attempt.next?.range == (flags & 2 != 0 ? AddressRange(0x4000, 0x5000) : nil))
         #expect(attempt.middle?.range == (flags & 4 != 0 ? AddressRange(0x3000, 0x4000) : nil))
     }
 
@@ -291,7 +291,7 @@ struct IdentityTests {
             #expect(rows.vmas.map(\.anonVMA) == [1, 2, 1])
         }
         guard case .attempt(let attempt) = try decoder.decode(attemptRecord()) else { throw Unexpected() }
-        #expect(attempt.proposed.anonVMA == 1 && attempt.before?.file == 1)
+        #expect(attempt.proposed.anonVMA == 1 && attempt.prev?.file == 1)
     }
 
     @Test("of an address space end with it: the next one at that place is another")

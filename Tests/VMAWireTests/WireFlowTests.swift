@@ -30,7 +30,7 @@ struct WireFlowTests {
         var decoder = WireDecoder()
         let id = decoder.interners.mms.id(tally.h.mm)
         let found = try #require(bytes(tally).withUnsafeBytes { decoder.tally($0) })
-        #expect(found.mm == id && found.counts.told == 9 && found.counts.born == 77)
+        #expect(found.mm == id && found.counts.recorded == 9 && found.counts.born == 77)
         #expect(found.counts.sections.reduce(0, +) == 7 && found.counts[3, 2] == 7)
         #expect(found.counts.attempts == [0, 0, 0, 5] + Array(repeating: 0, count: Operation.allCases.count - 4))
         #expect(found.counts.merged.reduce(0, +) == 4 && found.counts.merged[3] == 4)

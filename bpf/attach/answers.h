@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What the kernel answered to a call that changed nothing: attached while somebody is refused.
+// The kernel's answer to a call that changed nothing: attached while calls are refused.
 #ifndef VMASCOPE_ANSWERS_H
 #define VMASCOPE_ANSWERS_H
 
-// The end of a syscall, while answers are listened for.
+// The end of a syscall, while answers are read.
 SEC("?raw_tp/sys_exit")
 int syscall_exits(u64 *ctx)
 {

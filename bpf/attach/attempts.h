@@ -6,9 +6,9 @@
 #ifndef VMASCOPE_ATTEMPTS_H
 #define VMASCOPE_ATTEMPTS_H
 
-// Without the maple tree nothing tells when the lock was taken: a section begins with its first
-// change, or with its end. One that is of another syscall was left open: munmap goes on after it
-// has downgraded the lock.
+// Without the maple tree no tracepoint shows when the lock was taken: a section begins with its
+// first change, or with its end. A section of another syscall was left open: munmap goes on after
+// it has downgraded the lock.
 static __always_inline void ensure_section(u64 mm, struct vme_owner *o)
 {
 	struct vme_section *c = &o->section;
@@ -59,8 +59,8 @@ static __always_inline u32 neighbour(u64 mm, u64 addr, struct vme_row *row, u32 
 	return tree_find(mm) && s->place.vma && row_at(s, row) ? flag : 0;
 }
 
-// The row of an attempt on [start, end) to fill in, all else zero; 0 if the mm is not observed, or all
-// are, and attempts are only counted.
+// Prepares the record of an attempt on [start, end), with all other fields zero. Returns the row
+// to fill in; 0 if the mm is not observed, or if attempts are only counted.
 static __always_inline struct vme_row *propose(u64 mm, u64 start, u64 end)
 {
 	struct scratch *s = scratch();
@@ -101,7 +101,7 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 	a->site = site;
 	a->flags = neighbour(mm, a->proposed.start - 1, &a->prev, VME_HAS_PREV);
 	a->flags |= neighbour(mm, a->proposed.end, &a->next, VME_HAS_NEXT);
-	// What is moved is still where it was; several VMAs may be moved at once.
+	// The moved range is still where it was; several VMAs may be moved at once.
 	origin = a->proposed.start;
 	if (a->nr == NR_mremap) {
 		origin = PAGE_DOWN(a->args[0]);
@@ -125,7 +125,8 @@ static __always_inline void uffd_and_name(struct pt_regs *ctx, struct vme_row *r
 		row->name = name_key(stack_arg(ctx, nth));
 }
 
-// pgoff, policy, uffd_ctx, anon_name: what vma_merge() is given last, on the stack from the nth on.
+// The last arguments of vma_merge(): pgoff, policy, uffd_ctx, anon_name, on the stack from the
+// nth on.
 static __always_inline void last_arguments(struct pt_regs *ctx, struct vme_row *row, int nth)
 {
 	row->pgoff = stack_arg(ctx, nth);
@@ -208,7 +209,7 @@ int on_vma_adjust(struct pt_regs *ctx)
 	s->commit.start = ctx->si;
 	s->commit.end = ctx->dx;
 	if (expand != vma && s->commit.end < BPF_CORE_READ(vma, vm_end)) {
-		// Case 4: vma gives its tail to the one after it.
+		// Case 4: vma gives its tail to the VMA behind it.
 		s->commit.start = s->commit.end;
 		s->commit.end = BPF_CORE_READ(expand, vm_end);
 	}
@@ -220,7 +221,7 @@ int on_vma_adjust(struct pt_regs *ctx)
 static __always_inline void tell_merge_struct(struct pt_regs *ctx, u32 site)
 {
 	u64 mm = as_number(FIELD(struct vma_merge_struct, ctx->di, mm));
-	// commit_merge() tells what comes of it.
+	// commit_merge() shows the outcome.
 	struct vme_row *row = propose(mm, 0, 0);
 	struct scratch *s = scratch();
 	struct vma_merge_struct *vmg;

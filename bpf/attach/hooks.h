@@ -5,8 +5,9 @@
 #ifndef VMASCOPE_HOOKS_H
 #define VMASCOPE_HOOKS_H
 
-// The write sections. The tracepoints' own programs may be preempted, and then others skipped,
-// so the functions that fire them are hooked, which are called while somebody listens.
+// The write sections. Programs at the tracepoints may be preempted, and then other runs skipped.
+// So the functions that fire the tracepoints are hooked, which the kernel calls while a program
+// is attached to the tracepoints.
 SEC("?tp_btf/mmap_lock_acquire_returned")
 int lock_acquired_on(u64 *ctx)
 {
@@ -33,7 +34,8 @@ int on_lock_released(struct pt_regs *ctx)
 	return 0;
 }
 
-// What a section stores to beyond its arguments: new mappings, a stack that grows, the heap.
+// The ranges that a section stores to beyond its arguments: new mappings, a stack that grows, the
+// heap.
 //
 // Since 6.16 a stack grows in a section that is not seen: lock_mm_and_find_vma is in one file with
 // the functions hooked above, which are inlined there.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// vma_merge() with an iterator, from 6.3 to 6.11, and what tells its outcome.
+// vma_merge() with an iterator, from 6.3 to 6.11, and the function that shows its outcome.
 #ifndef VMASCOPE_ITERATED_H
 #define VMASCOPE_ITERATED_H
 
@@ -10,7 +10,7 @@ static __always_inline void tell_iterated(struct pt_regs *ctx, u64 mm, struct vm
 
 	name_file(row);
 	if (config.outcome_by_rows) {
-		// A copy that merges is noted nowhere else.
+		// The merge of a copy is noted nowhere else.
 		o = writer_of(mm);
 		if (o)
 			note_write(mm, o, row->start, row->end);

@@ -76,8 +76,8 @@ int task_forked_perf(struct trace_event_raw_sched_process_fork *ctx)
 	return 0;
 }
 
-// The new image is complete: mappings, stack and vdso. What exec itself did to build it is
-// the kernel's doing, not the program's.
+// The new image is complete: mappings, stack and vdso. The changes that exec itself made to build
+// it are the kernel's, not the program's.
 static __always_inline void exec_of(struct task_struct *task)
 {
 	u64 mm = (u64)BPF_CORE_READ(task, mm);
@@ -104,7 +104,7 @@ int task_execed_perf(void *ctx)
 	return 0;
 }
 
-// A process is gone, and its id may be another's.
+// A process has exited, and its id may be another's later.
 static __always_inline int exit_of(struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);

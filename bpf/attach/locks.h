@@ -46,8 +46,8 @@ int tree_write(u64 *ctx)
 	return 0;
 }
 
-// The same by way of perf, which keeps the processor to itself, where the kernel may preempt
-// programs that are attached to the tracepoints themselves, and skip others meanwhile.
+// The same by way of perf, which keeps the processor to itself: for kernels that may preempt
+// programs at the tracepoints themselves, and skip other runs meanwhile.
 SEC("?tp/mmap_lock/mmap_lock_acquire_returned")
 int lock_acquired_perf(struct trace_event_raw_mmap_lock_acquire_returned *ctx)
 {
@@ -62,8 +62,8 @@ int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
 	return 0;
 }
 
-// It does not tell which tree. Others' entries are no VMAs of this mm, or not at their place: the
-// side tree of a munmap counts them from 0.
+// perf does not say which tree was written to. Entries of other trees are no VMAs of this mm, or
+// not at their place: the side tree of a munmap counts them from 0.
 SEC("?tp/maple_tree/ma_write")
 int tree_write_perf(struct trace_event_raw_ma_write *ctx)
 {

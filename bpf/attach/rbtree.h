@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The hook source on kernels whose VMAs are in a red-black tree (up to 6.0): no maple tree that
-// tells of its stores, and before 5.11 no tracepoints at the mmap_lock, either.
+// The hook source on kernels whose VMAs are in a red-black tree (up to 6.0). They have no maple
+// tree whose stores fire a tracepoint, and before 5.11 no tracepoints at the mmap_lock, either.
 #ifndef VMASCOPE_RBTREE_H
 #define VMASCOPE_RBTREE_H
 
@@ -16,7 +16,7 @@ static __always_inline void lock_let_go(void *ctx, u64 lock)
 	observed_ends(ctx, mm, o);
 }
 
-// up_write(semaphore), of all that there are: the mm's is known by its address.
+// up_write(semaphore), of any semaphore: the mm's is recognized by its address.
 SEC("?kprobe/up_write")
 int on_up_write(struct pt_regs *ctx)
 {
@@ -51,8 +51,8 @@ int on_rb_linked(struct pt_regs *ctx)
 	return 0;
 }
 
-// unmap_region(mm, vma, prev, start, end): the tree is changed already. After the lock was
-// downgraded nobody will let go of it for writing, so the section ends here.
+// unmap_region(mm, vma, prev, start, end): the tree has changed already. If the lock was
+// downgraded, nobody will release it for writing, so the section ends here.
 SEC("?kprobe/unmap_region")
 int on_rb_unmapped(struct pt_regs *ctx)
 {

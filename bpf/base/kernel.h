@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Every kernel field that vmascope reads, and nothing else. The structs are minimal: CO-RE
-// relocates each access to where the running kernel has the field, so order and padding here
-// mean nothing. Fields that come and go are asked for with bpf_core_field_exists.
+// Every kernel field that vmascope reads, and no other. The structs are minimal: CO-RE relocates
+// each access to where the running kernel has the field, so order and padding here mean nothing.
+// bpf_core_field_exists tells whether the kernel has a field that not all kernels have.
 #ifndef VMASCOPE_KERNEL_H
 #define VMASCOPE_KERNEL_H
 
@@ -331,7 +331,7 @@ struct task_struct {
 	char comm[16];
 };
 
-// What perf has of a tracepoint (include/trace/stages/stage1_struct_define.h).
+// perf's record of a tracepoint (include/trace/stages/stage1_struct_define.h).
 struct trace_event_raw_mmap_lock_acquire_returned {
 	struct mm_struct *mm;
 	bool write, success;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What every program shares: who is observed, the ring, and the scratch memory.
+// What all programs share: the observed address spaces, the ring, and the scratch memory.
 #ifndef VMASCOPE_SHARED_H
 #define VMASCOPE_SHARED_H
 
@@ -8,7 +8,8 @@
 #define VMA_BYTES 512
 #define ANON_VMA_BYTES 256
 
-// Set by the loader before the programs are loaded; the verifier removes what it turns off.
+// Set by the loader before the programs are loaded; the verifier removes code that the settings
+// switch off.
 const volatile struct vme_config config SEC(".rodata.config") = {};
 
 // The object is built three times, because a kernel refuses some calls to kfuncs even in code that is never
@@ -34,12 +35,12 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 #define HAS_CAST 0
 #endif
 
-// A kernel object as one whose type the verifier knows: where there is that (since 6.2), its fields
-// are read by plain loads, and a helper's call for each is saved (25 ns).
+// A kernel object as a pointer whose type the verifier knows: where this exists (since 6.2), its
+// fields are read by plain loads, which saves a helper's call for each (25 ns).
 #define TYPED(type, pointer) \
 	((type *)bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
 
-// The pointer is had first: a field that it is read from would be relocated, too.
+// The pointer is read first: a field that it is read from would be relocated, too.
 #define FIELD(type, pointer, field)                             \
 	({                                                      \
 		type *object_ = (type *)(pointer);              \
@@ -51,7 +52,8 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 		value_;                                         \
 	})
 
-// Of a loop that calls a function: the verifier measures the stack by every way from call to call.
+// For a loop that calls a function: the verifier measures the stack on every path from call to
+// call.
 #define ROLLED _Pragma("nounroll")
 
 static __always_inline u32 current_tid(void)
@@ -71,7 +73,7 @@ static __always_inline void section_closes(struct vme_owner *o)
 	o->sections = (o->sections | 1) + 1;
 }
 
-// Address spaces that are observed: mm pointer to its owner.
+// The observed address spaces: mm pointer to its owner.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
@@ -79,8 +81,9 @@ struct {
 	__type(value, struct vme_owner);
 } tracked SEC(".maps");
 
-// Whether an address space may be among them, by vme_sieve_key(): what is set stays so. Most that
-// take their lock are not observed, and a look-up in `tracked` takes ten times as long.
+// A filter before `tracked`, by vme_sieve_key(): whether an address space may be observed. A bit
+// that is set stays set. Most address spaces that take their lock are not observed, and a look-up
+// in `tracked` takes ten times as long.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, VME_SIEVE);
@@ -96,15 +99,15 @@ struct {
 	__type(value, u8);
 } targets SEC(".maps");
 
-// One ring for all CPUs: space is handed out under its lock, so records made under one
-// mmap_lock keep the kernel's own order whatever CPU they come from.
+// One ring for all CPUs: space is reserved under its lock, so records made under one mmap_lock
+// keep the kernel's own order whatever CPU they come from.
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 32 << 20);
 } events SEC(".maps");
 
-// The number that each CPU gives its next record, where the loader can read it at any time: what
-// was lost last has no successor to show it.
+// The number that each CPU gives its next record, in memory that the loader can read at any time:
+// a loss at the very end has no later record to show it.
 struct number {
 	u32 next;
 	u32 apart[15];  // a cache line each
@@ -119,14 +122,15 @@ struct {
 	__type(value, struct number);
 } numbers SEC(".maps");
 
-// What has been sent once and is named by its key from then on: struct file pointer to inode
-// pointer, hash of a name or a stack to 1. What is pushed out of here is sent again.
+// The things that have been sent once and are named by their key from then on: struct file
+// pointer to inode pointer, hash of a name or a stack to 1. An entry that is pushed out is sent
+// again.
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, u64);
-} told SEC(".maps");
+} sent_once SEC(".maps");
 
 // One slot of the tree: [lo, last] holds `vma`, or nothing.
 struct place {
@@ -166,7 +170,7 @@ struct span {
 	u64 from, to;
 };
 
-// The call path that is looked for.
+// The call path that is looked up.
 struct path_search {
 	u64 mm;
 	u64 key;
@@ -223,8 +227,8 @@ struct scratch {
 	struct vme_flow flow;
 };
 
-// Since 7.2 a program at a tracepoint may be preempted, by another one that would write to the
-// same scratch memory. A kprobe's may not.
+// Since 7.2 a program at a tracepoint may be preempted by another one that would write to the
+// same scratch memory. A program at a kprobe may not.
 static __always_inline void hold_cpu(void)
 {
 	if (config.hold_cpu)
@@ -237,9 +241,8 @@ static __always_inline void let_cpu_go(void)
 		bpf_preempt_enable();
 }
 
-// Too large for the stack. What is attached runs in process context and is not preempted, so one at a time
-// uses the first on a processor. What reads a layout can be preempted, by a task whose programs then run on that
-// processor: it has the second.
+// The data are too large for the stack. One program at a time uses them: all run in process
+// context, and none is preempted while it does.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);
@@ -273,7 +276,7 @@ static __always_inline void reading_ends(void)
 		reader = 0;
 }
 
-// All address spaces, where everyone is watched: mm pointer to what is counted of it.
+// All address spaces, where all are watched: mm pointer to its counts.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -338,7 +341,8 @@ static __always_inline u32 take_number(u32 cpu)
 	return number ? number->next++ : 0;
 }
 
-// The number is taken before space is asked for, so a record that finds none leaves a gap.
+// The number is taken before space is reserved, so a record that finds no space leaves a gap in
+// the numbers.
 static __always_inline void begin(struct vme_header *h, u16 kind, u64 mm, u32 tgid)
 {
 	u32 cpu = numbering();
@@ -367,7 +371,7 @@ static __always_inline u64 mix(u64 hash, u64 value)
 	return (hash ^ value) * FNV_PRIME;
 }
 
-// A typed pointer of the verifier's as a mere number, as what is found in the tree is.
+// A typed pointer of the verifier's as a plain number, as values that are found in the tree are.
 static __always_inline u64 number_of(struct scratch *s, const void *pointer)
 {
 	*(volatile u64 *)&s->number = (u64)pointer;
@@ -391,8 +395,9 @@ static __always_inline void *copied(void *copy, u64 size, u64 address)
 	return bpf_probe_read_kernel(copy, size, (void *)address) ? 0 : copy;
 }
 
-// What many fields are read of: a kernel object itself, or a copy of it where its fields can't be
-// read by loads; 0 if that can't be made. Pointers read from it may have a type: number_of().
+// The object that many fields are read from: a kernel object itself, or a copy of it where its
+// fields can't be read by loads; 0 if no copy can be made. Pointers read from it may have a type:
+// number_of().
 #define OBJECT(type, address, copy) \
 	(HAS_CAST ? TYPED(type, address) : (type *)copied(copy, bpf_core_type_size(type), address))
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What becomes of a lock, of an attempt and of a merge: some address spaces are observed, or all are watched.
-// Only this file and owner_of() ask which.
+// What to do with a lock, an attempt and a merge: some address spaces are observed, or all are
+// watched. Only this file and owner_of() ask which.
 #ifndef VMASCOPE_MODE_H
 #define VMASCOPE_MODE_H
 
@@ -27,7 +27,7 @@ static __always_inline void released(void *ctx, u64 mm, bool write)
 		observed_released(ctx, mm);
 }
 
-// The owner of `mm`, if the current thread has a section of it open that is told.
+// The owner of `mm`, if the current thread has a section of it open that is recorded.
 static __always_inline struct vme_owner *writer_of(u64 mm)
 {
 	struct vme_owner *o = owner_of(mm);
@@ -35,13 +35,14 @@ static __always_inline struct vme_owner *writer_of(u64 mm)
 	return o && is_writer(o) && (!config.everyone || o->section.one_in) ? o : 0;
 }
 
-// The owner of `mm` if all that it does is told; 0 where all are watched.
+// The owner of `mm` if all its sections are recorded; 0 where all address spaces are watched.
 static __always_inline struct vme_owner *observed(u64 mm)
 {
 	return config.everyone ? 0 : owner_of(mm);
 }
 
-// A merge of [start, end) is considered. Returns the owner to whom it is told, 0 if it is to none.
+// A merge of [start, end) is considered. Returns the owner that the attempt is recorded for; 0 if
+// it is only counted, or ignored.
 static __always_inline struct vme_owner *considered(u64 mm, u64 start, u64 end)
 {
 	if (config.everyone)
@@ -57,7 +58,8 @@ static __always_inline struct vme_owner *carried_out(u64 mm)
 	return observed(mm);
 }
 
-// A VMA [lo, hi) has come of a merge, or of something else: who is told judges.
+// A VMA [lo, hi) is the result of a merge, or of something else: the reader of the record
+// decides.
 static __always_inline struct vme_owner *joined(u64 mm, u64 lo, u64 hi)
 {
 	if (config.everyone)

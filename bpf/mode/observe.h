@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The mode of `vmascope run` and `attach`: chosen address spaces are observed, and all that they do is told.
+// The mode of `vmascope run` and `attach`: chosen address spaces are observed, and all their
+// sections are recorded.
 #ifndef VMASCOPE_OBSERVE_H
 #define VMASCOPE_OBSERVE_H
 
 static __always_inline void observed_ends(void *ctx, u64 mm, struct vme_owner *o)
 {
-	section_tell(ctx, mm, o);
+	emit_section(ctx, mm, o);
 	refusals_end(ctx, mm, o);
 	section_closes(o);
 }

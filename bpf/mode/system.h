@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The mode of `vmascope system`: every address space is watched, all write sections are counted, a sample is told.
+// The mode of `vmascope system`: every address space is watched, all write sections are counted,
+// a sample of them is recorded.
 //
-// The counts (write sections; where the merging functions are hooked, merge attempts, too) are in the address
-// space's own entry and change under its own mmap_lock only, so they are exact without an atomic. Whether a
-// section is told whole (section/sections.h) is drawn when it begins, and the record has the chance with it.
-// The chance depends on how many sections this address space has had, so that one busy process hides no
-// other, and on how full the ring is, so that many that begin at once lose nothing.
+// The counts (write sections and, where the merging functions are hooked, merge attempts) are in
+// the address space's own entry and change only under its own mmap_lock, so they are exact
+// without an atomic. Whether a section is recorded in full (section/sections.h) is drawn when it
+// begins, and its record has the chance with it. The chance depends on how many sections this
+// address space has had, so that one busy process does not hide the others, and on how full the
+// ring is, so that many that begin at once lose nothing.
 #ifndef VMASCOPE_SYSTEM_H
 #define VMASCOPE_SYSTEM_H
 
@@ -32,7 +34,7 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 
 	if (!s || !control)
 		return 0;
-	// In parts, and kept so: clang clears and copies no more than 1024 bytes by itself.
+	// In parts, and kept apart: clang clears and copies no more than 1024 bytes by itself.
 	__builtin_memset(&s->flow, 0, sizeof(s->flow) - sizeof(s->flow.counts));
 	barrier();
 	__builtin_memset(s->flow.counts.sections, 0, sizeof(s->flow.counts.sections));
@@ -48,9 +50,10 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 	return flow_of(mm);
 }
 
-// Back-pressure: halve the sampling rate for each sixteenth of the ring in use. Thousands of processes that
-// begin at once would fill it before any of them has told its share. This is asked only for a section that
-// would be told, since the ring's positions are in other CPUs' caches.
+// Back-pressure: halve the sampling rate for each sixteenth of the ring in use. Thousands of
+// processes that begin at once would fill the ring before any of them has used its share. This is
+// asked only for a section that would be recorded, since the ring's positions are in other CPUs'
+// caches.
 static __always_inline u32 crowd_one_in(void)
 {
 	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
@@ -64,7 +67,7 @@ static __always_inline bool chance(u32 one_in)
 	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0;
 }
 
-// One in how many sections is told, if this one is; 0 if this one is not.
+// Returns the weight of this section (one in so many is recorded); 0 if it is not recorded.
 static __always_inline u32 choose_section(struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
@@ -112,7 +115,7 @@ static __always_inline u32 syscall_operation(void)
 	return (u32)nr < VME_SYSCALLS ? config.operations[(u32)nr] : config.other;
 }
 
-// Whether the current thread holds the lock of `f` for writing, and we have seen it take that.
+// Whether the current thread holds the lock of `f` for writing, and was seen to take it.
 static __always_inline bool is_open(struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
@@ -131,7 +134,8 @@ static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count
 	f->owner.total_vm = FIELD(struct mm_struct, mm, total_vm);
 	f->owner.writer = current_tid();
 	f->owner.section.one_in = 0;
-	// What exec or fork builds, or somebody else changes, says nothing by the syscall's arguments.
+	// The syscall's arguments say nothing about what exec or fork builds, or another process
+	// changes.
 	if (one_in && current_mm() == mm)
 		section_begin(mm, &f->owner, one_in);
 }
@@ -161,7 +165,7 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 							  : now < f->map_count ? VME_FEWER
 									       : VME_MORE);
 
-	// By now it is known whose it is: a fork's child has no number of its own while it is copied.
+	// By now the owner is known: a fork's child has no id of its own while it is copied.
 	if (current_mm() == mm)
 		f->owner.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
 	asm volatile("" : "+r"(count));  // the bound is to be tested on the register that is used
@@ -171,7 +175,7 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	if (now - f->map_count == 0 || now >= (s64)map_limit())
 		flow_refused(ctx, mm, &f->owner, now, count / VME_OUTCOMES);
 	if (f->owner.section.one_in) {
-		if (section_tell(ctx, mm, &f->owner))
+		if (emit_section(ctx, mm, &f->owner))
 			f->counts.told++;
 		section_closes(&f->owner);
 	}
@@ -209,7 +213,7 @@ static __always_inline void flow_proposes(u64 mm, u64 start, u64 end)
 	}
 }
 
-// A VMA [lo, hi) has come of what was proposed last, or of something else.
+// A VMA [lo, hi) is the result of what was proposed last, or of something else.
 static __always_inline void flow_joins(u64 mm, u64 lo, u64 hi)
 {
 	struct vme_flow *f = flow_of(mm);
@@ -225,7 +229,7 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
 	struct scratch *s = scratch();
-	u32 untold = tell_untold(mm, &f->owner);
+	u32 untold = emit_leftover_refusals(mm, &f->owner);
 
 	if (control && untold)
 		__sync_fetch_and_add(&control->refused, untold);
@@ -249,7 +253,7 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 {
 	struct vme_flow *f = flow_of(mm);
 
-	// exit_mmap() takes the lock of what nobody uses any more.
+	// exit_mmap() takes the lock of an mm that has no user any more.
 	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
 		if (f)
 			flow_ends(mm, f);
@@ -258,7 +262,7 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 	if (write) {
 		s32 map_count = FIELD(struct mm_struct, mm, map_count);
 
-		// One that has no VMA yet begins: it is not the one that was there before.
+		// An mm without a VMA begins: it is not the one that had this address before.
 		if (f && !map_count) {
 			flow_ends(mm, f);
 			f = 0;

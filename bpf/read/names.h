@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What is sent once and named by its key from then on: paths of files and names of memory.
+// Texts that are sent once and named by their key from then on: paths of files and names of
+// memory.
 #ifndef VMASCOPE_NAMES_H
 #define VMASCOPE_NAMES_H
 
 #define PATH_STEPS 32
 
-// One component towards the root, or across a mount point. Returns 1 at the end. A function
-// of its own, so that the verifier looks at one step and not at every sequence of them.
+// One component towards the root, or across a mount point. Returns 1 at the end. It is a function
+// of its own, so that the verifier goes through one step and not through every sequence of steps.
 __noinline int path_step(void)
 {
 	struct scratch *s = scratch();
@@ -38,7 +39,7 @@ __noinline int path_step(void)
 	if (dentry == parent || len > 255 || w->at <= len)
 		return 1;
 	w->at -= len;
-	// The masks tell the verifier what the test above made sure of.
+	// The masks tell the verifier what the test above has made sure of.
 	bpf_probe_read_kernel(&s->file.path[w->at & (VME_PATH_MAX - 1)], len & 255,
 			      BPF_CORE_READ(dentry, d_name.name));
 	w->at--;
@@ -59,9 +60,9 @@ static __always_inline u32 inode_key(u64 mark)
 	return (u32)(mark >> 1);
 }
 
-// The bit of what is told of a file that says that it was told as deleted. No mark has it: an inode's address is a
-// multiple of eight.
-#define TOLD_DELETED 1
+// The bit in a file's entry that says that the path was sent as deleted. No mark has it: an
+// inode's address is a multiple of eight.
+#define SENT_AS_DELETED 1
 
 // Whether a file that is in a tree has no name there any more (d_unlinked).
 static __always_inline bool is_deleted(u64 file)
@@ -71,7 +72,7 @@ static __always_inline bool is_deleted(u64 file)
 	return !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 }
 
-// Of a file that is in no tree, the name that the kernel gave it.
+// The name that the kernel gave a file which is in no directory.
 static __always_inline void pseudo_name(struct scratch *s, struct dentry *dentry)
 {
 	u32 len = BPF_CORE_READ(dentry, d_name.len);
@@ -113,7 +114,7 @@ __noinline int tell_file(u64 file, u64 inode)
 	} else {
 		if (is_deleted(file)) {
 			s->file.flags = VME_FILE_DELETED;
-			seen |= TOLD_DELETED;
+			seen |= SENT_AS_DELETED;
 		}
 		ROLLED
 		for (i = 0; i < PATH_STEPS; i++)
@@ -121,8 +122,8 @@ __noinline int tell_file(u64 file, u64 inode)
 				break;
 	}
 	s->file.at = s->walk.at;
-	if (emit(&s->file, sizeof(s->file)))  // or it is told the next time
-		bpf_map_update_elem(&told, &file, &seen, BPF_ANY);
+	if (emit(&s->file, sizeof(s->file)))  // or it is sent the next time
+		bpf_map_update_elem(&sent_once, &file, &seen, BPF_ANY);
 	return 0;
 }
 
@@ -145,17 +146,17 @@ __noinline u64 name_key(u64 anon_name)
 			break;
 		hash = mix(hash, s->name.text[i]);
 	}
-	if (!bpf_map_lookup_elem(&told, &hash)) {
+	if (!bpf_map_lookup_elem(&sent_once, &hash)) {
 		begin(&s->name.h, VME_NAME, 0, 0);
 		s->name.name = hash;
 		if (emit(&s->name, sizeof(s->name)))
-			bpf_map_update_elem(&told, &hash, &one, BPF_ANY);
+			bpf_map_update_elem(&sent_once, &hash, &one, BPF_ANY);
 	}
 	return hash;
 }
 
-// Sets what tells a row's file from others. Returns whether its path has been sent: not if it is new,
-// or another file where a closed one was.
+// Sets the fields that distinguish a row's file from others. Returns whether its path has been
+// sent: not if the file is new, or another one where a closed one was.
 static __always_inline bool knows_file(struct vme_row *row, u64 *inode)
 {
 	u64 file = row->file, mark, *seen;
@@ -166,25 +167,26 @@ static __always_inline bool knows_file(struct vme_row *row, u64 *inode)
 	*inode = as_number(FIELD(struct file, file, f_inode));
 	mark = file_mark(*inode);
 	row->inode = inode_key(mark);
-	seen = bpf_map_lookup_elem(&told, &file);
-	return seen && (*seen & ~(u64)TOLD_DELETED) == mark;
+	seen = bpf_map_lookup_elem(&sent_once, &file);
+	return seen && (*seen & ~(u64)SENT_AS_DELETED) == mark;
 }
 
-// Whether what was told of the row's file still holds: it may have lost its name since. For rows that are read
-// from outside, or at the end of an address space; to ask at each change would cost more than it tells.
-static __always_inline bool is_as_told(struct vme_row *row)
+// Whether the path that was sent for the row's file still holds: the file may have lost its name
+// since. For rows that are read from outside, or at the end of an address space; to ask at each
+// change would cost too much.
+static __always_inline bool is_as_sent(struct vme_row *row)
 {
 	u64 file = row->file, *seen;
 
 	if (!file)
 		return true;
-	seen = bpf_map_lookup_elem(&told, &file);
-	return !seen || *seen & TOLD_DELETED || !is_deleted(file);
+	seen = bpf_map_lookup_elem(&sent_once, &file);
+	return !seen || *seen & SENT_AS_DELETED || !is_deleted(file);
 }
 
 static __always_inline void tell_deleted(struct vme_row *row)
 {
-	if (!is_as_told(row))
+	if (!is_as_sent(row))
 		tell_file(row->file, as_number(FIELD(struct file, row->file, f_inode)));
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The call path by which a thread came to change its address space: the registers with which it
+// The call path on which a thread came to change its address space: the registers with which it
 // entered the kernel, and a copy of its stack, which the loader unwinds.
 //
-// A path is copied once. The loader knows which words of the stack the result rests on (return
-// addresses, and registers that were saved and used), and writes them into `paths`: a tree whose
-// root is named by the address space, ip and sp, and each node by its parent and the words that the
-// parent asks for. Who comes down to a leaf has equal values in all words that were used, so that
-// unwinding would give the same, and no copy is needed. The loader writes through mapped memory: a
-// syscall on a map has the kernel skip programs at kprobes meanwhile.
+// A path's stack is copied once. The loader knows which words of the stack the result rests on
+// (return addresses, and registers that were saved and used), and writes them into `paths`: a
+// tree whose root is named by the address space, ip and sp, and each node by its parent and the
+// words that the parent asks for. A thread that reaches a leaf has equal values in all words that
+// were used, so unwinding would give the same result, and no copy is needed. The loader writes
+// through mapped memory: during a syscall on a map, the kernel skips programs at kprobes.
 #ifndef VMASCOPE_PATHS_H
 #define VMASCOPE_PATHS_H
 
@@ -78,8 +78,8 @@ __noinline int descend(void)
 	return 0;
 }
 
-// Reads up to the end of a page, and sends that, unless the page is not there: large frames have some
-// that nobody has touched. Returns 1 after the last piece.
+// Reads up to the end of a page, and sends that, unless the page is not there: large frames have
+// pages that nobody has touched. Returns 1 after the last piece.
 __noinline int copy_piece(void)
 {
 	struct scratch *s = scratch();
@@ -95,7 +95,8 @@ __noinline int copy_piece(void)
 	if (part > s->path.left)
 		part = s->path.left;
 	s->path.left -= part;
-	// Masks of what the compiler can't know: old verifiers see bounds in nothing else.
+	// Masks for bounds that the compiler does not know: old verifiers see bounds in nothing
+	// else.
 	last = part - 1;
 	asm volatile("" : "+r"(last));
 	size = part;
@@ -115,8 +116,8 @@ __noinline int copy_piece(void)
 	return !c->more;
 }
 
-// Whether the ring has room for copies, which are not to cost it a record: none of them beyond a
-// half, and of those before one in two for each sixteenth beyond a quarter.
+// Whether the ring has room for copies, which must not cost it a record: no copy when more than
+// half of it is in use, and before that one in two for each sixteenth beyond a quarter.
 static __always_inline bool has_room_for_copy(void)
 {
 	u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
@@ -128,7 +129,7 @@ static __always_inline bool has_room_for_copy(void)
 	return sixteenths < 8 && !(bpf_get_prandom_u32() & ((2U << (sixteenths - 4)) - 1));
 }
 
-// Sends the current thread's stack, from sp to the end of the memory that it is in, or of what is
+// Sends the current thread's stack, from sp to the end of the VMA that it is in, or as much as is
 // wanted. The mmap_lock is held. Returns the key of the copy.
 __noinline u64 copy_stack(u64 mm)
 {
@@ -145,7 +146,8 @@ __noinline u64 copy_stack(u64 mm)
 	forget_leaf(&s->place);
 	s->place.addr = sp;
 	end = tree_find(mm) && s->place.vma ? s->place.last + 1 : sp;
-	// It points to the number of arguments; behind that and the first ones is the environment.
+	// The address points to the number of arguments; behind that and the first arguments is
+	// the environment.
 	start_stack = FIELD(struct mm_struct, mm, start_stack) + 3 * sizeof(u64);
 	if (sp <= start_stack && start_stack < end)
 		end = start_stack;
@@ -179,7 +181,7 @@ __noinline u64 copy_stack(u64 mm)
 	return s->copy.key;
 }
 
-// What the path is called by which the current thread entered the kernel; its own address space is
+// The id of the path on which the current thread entered the kernel; its own address space is
 // `mm`. 0 if there is none, as for a kernel thread.
 __noinline u64 call_path(u64 mm)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// From a vm_area_struct to a row of the wire, and from a range to the rows that fill it.
+// Makes a row of the wire from a vm_area_struct, and the rows of a range.
 #ifndef VMASCOPE_ROWS_H
 #define VMASCOPE_ROWS_H
 
 #define MAX_CHUNKS 16  // and that many times
 
-// What mpol_equal() compares, as one number, of the first 64 nodes. Two policies that differ and
-// have the same number would show as an unexplained refusal.
+// The values that mpol_equal() compares, as one number, of the first 64 nodes. Two different
+// policies with the same number would show as an unexplained refusal.
 static __always_inline u64 policy_key(u64 policy)
 {
 	struct mempolicy *p = (void *)policy;
@@ -49,7 +49,8 @@ static __always_inline u32 anon_traits(struct scratch *s, struct vm_area_struct 
 	return traits;
 }
 
-// Which of the kernel's own mappings a VMA without a file is, by its name: [vdso], [vvar], [vvar_vclock].
+// The kernel's own mapping that a VMA without a file is, by its name: [vdso], [vvar],
+// [vvar_vclock].
 static __always_inline u32 special_traits(u64 private_data, u64 vm_ops)
 {
 	struct vm_special_mapping *mapping = (void *)private_data;
@@ -65,7 +66,7 @@ static __always_inline u32 special_traits(u64 private_data, u64 vm_ops)
 	return name[2] != 'v' ? 0 : name[5] == '_' ? VME_VVAR_VCLOCK : VME_VVAR;
 }
 
-// What row_read() needs to know of `mm`, as it stands now.
+// The facts about `mm` that row_read() needs, as they are now.
 static __always_inline void look_at(struct scratch *s, u64 mm)
 {
 	forget_leaf(&s->place);
@@ -74,7 +75,8 @@ static __always_inline void look_at(struct scratch *s, u64 mm)
 	s->areas.start_stack = FIELD(struct mm_struct, mm, start_stack);
 }
 
-// Fills `row` in, of a VMA of what was looked at, but for its name and what tells its file from others.
+// Fills `row` in from a VMA that was read, except for its name and the fields that distinguish
+// its file.
 static __always_inline int row_read(struct scratch *s, u64 address, struct vme_row *row)
 {
 	struct vm_area_struct *vma;
@@ -127,7 +129,7 @@ static __always_inline int row_read(struct scratch *s, u64 address, struct vme_r
 	return 1;
 }
 
-// And those two, which are sent if they have not been.
+// Sets these two, and sends their texts if they have not been sent.
 static __always_inline void row_name(struct scratch *s, struct vme_row *row)
 {
 	if (s->anon_name)
@@ -146,8 +148,8 @@ __noinline int row_fill(u64 address)
 	return 1;
 }
 
-// The tree's range is the truth while a VMA is being changed: the struct is altered before the
-// tree is. An offset goes along with a start that has moved.
+// The tree's range is right while a VMA is being changed: the kernel alters the struct before the
+// tree. The offset is adjusted with a start that has moved.
 static __always_inline void row_place(struct scratch *s, struct vme_row *row)
 {
 	if (!s->late_pgoff)
@@ -168,8 +170,9 @@ static __always_inline int row_at(struct scratch *s, struct vme_row *row)
 	return 1;
 }
 
-// Puts the next row of the span with those to be sent. Returns 1 if none comes after it. A function
-// of its own, so that the verifier looks at one row and not at every sequence of them.
+// Adds the next row of the span to those to be sent. Returns 1 if none comes after it. It is a
+// function of its own, so that the verifier goes through one row and not through every sequence
+// of rows.
 __noinline int next_row(void)
 {
 	struct scratch *s = scratch();
@@ -239,7 +242,7 @@ __noinline int emit_chunk(void)
 	n = s->rows.count;
 	if (n > VME_ROWS_MAX)
 		return 1;
-	// The section may end on another CPU, whose records show no gap.
+	// The section may end on another CPU, whose numbers show no gap.
 	if (emit(&s->rows, sizeof(s->rows) - (VME_ROWS_MAX - n) * sizeof(struct vme_row)))
 		span->sent++;
 	else
@@ -251,7 +254,7 @@ __noinline int emit_chunk(void)
 	return done;
 }
 
-// Two loops of few rounds for one of many: the verifier goes through each.
+// Two nested loops of few rounds instead of one of many: the verifier goes through each round.
 __noinline int emit_chunks(void)
 {
 	int chunk;
@@ -263,7 +266,7 @@ __noinline int emit_chunks(void)
 	return 0;
 }
 
-// Sends what fills [lo, hi), its two neighbours included. Returns 0 if that was too much.
+// Sends the rows of [lo, hi) and its two neighbours. Returns 0 if there were too many.
 __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 {
 	struct scratch *s = scratch();

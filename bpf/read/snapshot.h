@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The whole layout of a running process, read from outside. It is not taken under a lock: the
-// loader puts the events that came meanwhile on top, so nothing is missed or counted twice.
+// The whole layout of a running process, read from outside. No lock is held throughout: the
+// loader applies the events that came meanwhile on top, so nothing is missed or counted twice.
 #ifndef VMASCOPE_SNAPSHOT_H
 #define VMASCOPE_SNAPSHOT_H
 
@@ -41,21 +41,22 @@ static __always_inline u32 sequence_of(u64 mm)
 	return FIELD(struct mm_struct___seqcount, mm, mm_lock_seq.sequence);
 }
 
-// Nobody has held the lock for writing since `sequence` was read, nor has the task left it all.
+// Nobody has held the lock for writing since `sequence` was read, and the task still has this mm.
 static __always_inline bool stood_still(struct reading *r, u32 sequence)
 {
 	return !(sequence & 1) && sequence_of(r->mm) == sequence &&
 	       (u64)FIELD(struct task_struct, r->task, mm) == r->mm;
 }
 
-// The row of a VMA, if nothing of it is to be told by name: what is told has to stay there meanwhile.
+// The row of a VMA, if no text has to be sent for it: to read a text, its memory has to stay
+// there meanwhile.
 __noinline int read_row(struct vme_row *row, u64 vma)
 {
 	struct scratch *s = scratch();
 	u64 inode;
 
 	return row && s && row_read(s, vma, row) && !s->anon_name && knows_file(row, &inode) &&
-	       is_as_told(row);
+	       is_as_sent(row);
 }
 
 // Returns 1 after the leaf's last slot, and where it can't go on.
@@ -81,7 +82,8 @@ static long read_slot(u32 slot, struct reading *r)
 	return !pivot || pivot >= r->last;
 }
 
-// Reads the leaf that `from` is in, without a lock: what was read is so if nobody was at work meanwhile.
+// Reads the leaf that `from` is in, without a lock: the rows are right if no writer was at work
+// meanwhile.
 static __always_inline void read_leaf(struct scratch *s, struct reading *r)
 {
 	u32 sequence = sequence_of(r->mm), count = r->count;
@@ -105,7 +107,8 @@ static __always_inline void read_leaf(struct scratch *s, struct reading *r)
 		r->stop = IS_DONE;
 }
 
-// A function of its own, so that the verifier looks at one leaf and not at every sequence of them.
+// It is a function of its own, so that the verifier goes through one leaf and not through every
+// sequence of leaves.
 __noinline int leaf_step(struct reading *r)
 {
 	struct scratch *s = scratch();
@@ -209,8 +212,8 @@ int snapshot_task(struct vme_snapshot *request)
 }
 #endif
 
-// What the two programs below are to read, and what came of it. The loader writes it to mapped memory: while
-// a syscall changes a map, kprobes on that processor skip their programs.
+// The request of the two programs below, and their result. The loader writes it to mapped memory:
+// during a syscall that changes a map, kprobes on that processor skip their programs.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -240,7 +243,7 @@ static __always_inline int read_iterated(struct bpf_iter__task_vma *ctx, struct 
 		r->mm = head[0];
 	look_at(s, head[0]);
 	// The task has left the address space meanwhile. 1 ends the read with EAGAIN: the kernel would go on for a million
-	// VMAs of which nothing is told, and where it begins again and again it would not end.
+	// VMAs of which no row is written, and where it begins again and again it would not end.
 	if (head[0] != r->mm || (u64)BPF_CORE_READ(task, mm) != r->mm ||
 	    !row_fill(as_number(vma))) {
 		r->error = -16;
@@ -253,8 +256,8 @@ static __always_inline int read_iterated(struct bpf_iter__task_vma *ctx, struct 
 	return 0;
 }
 
-// Where no program of ours may call the iterator: read(2) on this one gives the rows. It takes the lock for
-// reading while it fills its buffer, so what is read at a time stands still.
+// Where no program may call the iterator: read(2) on this one gives the rows. It takes the lock
+// for reading while it fills its buffer, so the rows of one buffer are consistent.
 SEC("?iter/task_vma")
 int snapshot_iter(struct bpf_iter__task_vma *ctx)
 {
@@ -292,8 +295,8 @@ static __always_inline void walk(struct task_struct *task, struct vme_snapshot *
 		r->error = -16;
 }
 
-// Where no iterator over VMAs can be told a task (before 6.1): this one, over tasks, sends the rows of the
-// one that is asked for through the ring. `count` says how many records that made.
+// Where no iterator over VMAs can be limited to a task (before 6.1): this one, over tasks, sends
+// the rows of the requested task through the ring. `count` is the number of records.
 SEC("?iter/task")
 int snapshot_walk(struct bpf_iter__task *ctx)
 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The user stack of the current task, as the ring tells it: by a key, and the addresses once for each key.
+// The user stack of the current task, as the ring holds it: a key, and once for each key the
+// addresses.
 #ifndef VMASCOPE_STACKS_H
 #define VMASCOPE_STACKS_H
 
-// A function of its own, so that the verifier does not look at what follows for each count.
+// It is a function of its own, so that the verifier does not go through the code behind it for
+// each count.
 __noinline u64 hash_stack(void)
 {
 	struct scratch *s = scratch();
@@ -28,7 +30,7 @@ __noinline u64 tell_stack(void)
 	u64 key = hash_stack(), one = 1;
 	u32 count;
 
-	if (!s || s->stack.count > VME_CALLS_MAX || bpf_map_lookup_elem(&told, &key))
+	if (!s || s->stack.count > VME_CALLS_MAX || bpf_map_lookup_elem(&sent_once, &key))
 		return key;
 	begin(&s->stack.h, VME_CALLS, 0, 0);
 	s->stack.key = key;
@@ -36,7 +38,7 @@ __noinline u64 tell_stack(void)
 	if (count > VME_CALLS_MAX)
 		return key;
 	if (emit(&s->stack, sizeof(s->stack) - (VME_CALLS_MAX - count) * sizeof(u64)))
-		bpf_map_update_elem(&told, &key, &one, BPF_ANY);
+		bpf_map_update_elem(&sent_once, &key, &one, BPF_ANY);
 	return key;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// How many VMAs each process has: one pass over all tasks, that looks at no VMA.
+// The number of VMAs of each process: one pass over all tasks, which reads no VMA.
 #ifndef VMASCOPE_STOCK_H
 #define VMASCOPE_STOCK_H
 
@@ -31,7 +31,7 @@ int stock(struct bpf_iter__task *ctx)
 	mm = BPF_CORE_READ(task, mm);
 	t.tgid = BPF_CORE_READ(task, tgid);
 	leader = BPF_CORE_READ(task, group_leader);
-	// The leader may end before the others: then each of these speaks for the process.
+	// The leader may end before the others: then each of these stands for the process.
 	if (!mm || (BPF_CORE_READ(task, pid) != t.tgid && BPF_CORE_READ(leader, mm)))
 		return 0;
 	t.mm = (u64)mm;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Which syscall a thread is in, and what its arguments say that it may change.
+// The syscall that a thread is in, and the range that its arguments say it may change.
 #ifndef VMASCOPE_SYSCALLS_H
 #define VMASCOPE_SYSCALLS_H
 
@@ -16,7 +16,7 @@
 #define PAGE_UP(x) (((x) + 4095) & ~4095ULL)
 #define PAGE_DOWN(x) ((x) & ~4095ULL)
 
-// Whether a request of ioctl(2) is a userfaultfd's, by its type.
+// Whether an ioctl(2) is a request of userfaultfd, by its type.
 static __always_inline bool is_userfaultfd(u64 request)
 {
 	return (request >> 8 & 0xff) == 0xaa;
@@ -54,7 +54,7 @@ static __always_inline void read_syscall(s32 *nr, u64 *args, u32 *flags)
 	args[5] = registers->r9;
 }
 
-// Where the VMA behind that which holds `addr` begins, or `addr`.
+// The start of the VMA behind the one that holds `addr`, or `addr`.
 static __always_inline u64 next_vma(u64 mm, u64 addr)
 {
 	struct scratch *s = scratch();
@@ -68,21 +68,22 @@ static __always_inline u64 next_vma(u64 mm, u64 addr)
 	return tree_next(mm) > 0 ? s->place.lo : addr;
 }
 
-// What the syscall may change, as far as its arguments tell: lo >= hi if they don't.
+// The range that the syscall may change, as far as its arguments show; lo >= hi if they do not.
 static __always_inline void expected_range(u64 mm, struct vme_section *c)
 {
 	u64 start = PAGE_DOWN(c->args[0]), brk, range[2];
 
 	c->lo = c->hi = c->lo2 = c->hi2 = 0;
 	if (c->flags & (VME_FOREIGN | VME_COMPAT)) {
-		// Another process's memory, or a 32-bit syscall. A kernel thread is in none.
+		// Another process's memory, or a 32-bit syscall. A kernel thread is in no
+		// syscall.
 		if (c->nr >= 0)
 			c->hi = ADDRESS_LIMIT;
 		return;
 	}
 	switch (c->nr) {
-	// The descriptor of a userfaultfd is closed, an asynchronous I/O ring or advice goes its
-	// own way: they seldom take the lock, and do not say for what.
+	// Closing a userfaultfd, asynchronous I/O and process_madvise seldom take the lock, and
+	// their arguments do not name a range.
 	case NR_close:
 	case NR_dup2:
 	case NR_dup3:
@@ -145,8 +146,8 @@ static __always_inline void expected_range(u64 mm, struct vme_section *c)
 			c->lo2 = PAGE_DOWN(c->args[4]);
 			c->hi2 = c->lo2 + PAGE_UP(c->args[2]);
 		}
-		// Up to 6.0 what is behind the source's VMA is taken for a rest of that, and accounted for
-		// (move_vma, VM_ACCOUNT).
+		// Up to 6.0 the memory behind the source's VMA is taken for a rest of it, and
+		// accounted for (move_vma, VM_ACCOUNT).
 		if (c->args[3] & MREMAP_DONTUNMAP &&
 		    !bpf_core_field_exists(struct mm_struct, mm_mt))
 			c->hi = next_vma(mm, c->hi);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Look-ups in mm->mm_mt by hand. bpf_find_vma and the task_vma iterator refuse or skip what
-// their own caller has write-locked; reading the nodes does not, and under the mmap_lock they
-// stand still. Node layout: include/linux/maple_tree.h, the same from 6.1 to 7.3 on 64 bit.
+// Look-ups in mm->mm_mt by hand. bpf_find_vma and the task_vma iterator refuse or skip what their
+// own caller has write-locked. Reading the nodes does not, and under the mmap_lock the nodes do
+// not change. Node layout: include/linux/maple_tree.h, the same from 6.1 to 7.3 on 64 bit.
 #ifndef VMASCOPE_TREE_H
 #define VMASCOPE_TREE_H
 
@@ -13,7 +13,8 @@
 #define MAPLE_LEVELS 12
 #define RB_LEVELS 40
 
-// A word of a node, all of which are mere numbers if they are taken for its first pivot.
+// A word of a node. Each word is a plain number if it is read as if it were the node's first
+// pivot.
 static __always_inline u64 word_at(u64 address)
 {
 	return TYPED(struct maple_range_64,
@@ -77,7 +78,7 @@ __noinline int node_step(void)
 	return type <= MAPLE_LEAF_64;
 }
 
-// What follows looks into the tree as it stands now.
+// Drops the remembered leaf: later look-ups read the tree as it is now.
 static __always_inline void forget_leaf(struct place *p)
 {
 	p->leaf_lo = 1;
@@ -107,7 +108,7 @@ static __always_inline int maple_find(struct place *p, u64 mm)
 	return step == 1;
 }
 
-// Up to 6.0 the VMAs are in a red-black tree. A gap is told from `addr` on.
+// Up to 6.0 the VMAs are in a red-black tree. A gap is reported from `addr` on.
 static __always_inline int rb_find(struct place *p, u64 mm)
 {
 	struct mm_struct___rb *owner = (void *)mm;

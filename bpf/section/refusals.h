@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Calls that the kernel refused. A write section of a call that would have changed VMAs, and left all as it
-// was, is told with what the kernel compares before it refuses. What it answered shows only at the end of the
-// syscall: a program there costs every process at every syscall, so it is attached while somebody is refused.
+// Calls that the kernel refused. A call that would have changed VMAs, and whose write section
+// left everything as it was, is recorded with the values that the kernel compares before it
+// refuses. The kernel's answer shows only at the end of the syscall: a program there costs every
+// process at every syscall, so it is attached only while calls are refused.
 #ifndef VMASCOPE_REFUSALS_H
 #define VMASCOPE_REFUSALS_H
 
-// Threads whose answer is awaited: when their section ended.
+// Threads whose answer is awaited, with the time when their section ended.
 struct awaited {
 	u64 time;
 	u64 mm;
@@ -29,7 +30,7 @@ struct {
 	__type(value, struct vme_limits);
 } limits SEC(".maps");
 
-// After that long it is another call's.
+// After this time (ns) an answer belongs to another call.
 #define ANSWER_TIME 50000000ULL
 
 static __always_inline u32 map_limit(void)
@@ -53,11 +54,12 @@ static __always_inline u64 rlimit(u32 which)
 	return BPF_CORE_READ(task, signal, rlim[which].rlim_cur);
 }
 
-// Whether a call may have been refused, of which the count of VMAs is `now` that was o->map_count before.
+// Whether a call may have been refused. The count of VMAs is `now`; it was o->map_count before.
 //
-// What maps anew or grows stores to the tree, unless it is refused. What changes in place may be refused at the
-// second of two splits: the first one stays. Where sections are not told whole, nothing says whether a fixed mapping
-// replaced another of the same size.
+// A call that maps or grows memory stores to the tree, unless it is refused. A call that changes
+// memory in place may be refused at the second of two splits, and the first one stays. Where
+// sections are not recorded, nothing shows whether a fixed mapping replaced another one of the
+// same size.
 static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, const u64 *args,
 					   s64 now, bool knows_writes)
 {
@@ -95,7 +97,8 @@ static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, 
 				rlimit(RLIMIT_MEMLOCK));
 	case NR_mprotect:
 	case NR_pkey_mprotect:
-		// What becomes writable is counted as data. No limit is the rule, and then there is nothing to read.
+		// Memory that becomes writable is counted as data. Mostly there is no limit, and
+		// then there is nothing to read.
 		return at_limit || (is_same && args[2] & 2 && rlimit(RLIMIT_DATA) < ~0ULL &&
 				    FIELD(struct mm_struct, mm, data_vm) * PAGE_SIZE + args[1] >
 					    rlimit(RLIMIT_DATA));
@@ -116,7 +119,8 @@ static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, 
 	}
 }
 
-// Returns whether this one is told; what is not is counted, and told with the next.
+// Returns whether this call is recorded; a call that is not is counted, and its count recorded
+// with the next one.
 static __always_inline bool has_room(struct vme_owner *o)
 {
 	u64 time = bpf_ktime_get_ns() >> 27;
@@ -125,7 +129,7 @@ static __always_inline bool has_room(struct vme_owner *o)
 		o->refused_time = time;
 		o->refused = 0;
 	}
-	if (o->refused >= VME_REFUSALS_TOLD) {
+	if (o->refused >= VME_REFUSALS_RECORDED) {
 		o->refused_more++;
 		return false;
 	}
@@ -142,7 +146,7 @@ static __always_inline void await_answer(u64 mm, struct vme_owner *o, s32 nr)
 }
 
 // Returns whether there was room for it.
-__noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count, u64 wakeup)
+__noinline int emit_refusal(u64 mm, u32 tgid, u64 stack, u32 count, u64 wakeup)
 {
 	struct scratch *s = scratch();
 	struct vme_refusal *r;
@@ -173,7 +177,7 @@ __noinline int tell_refusal(u64 mm, u32 tgid, u64 stack, u32 count, u64 wakeup)
 
 // Those that were too many, or found no room, are told in the end, as of the last call.
 // Returns how many found none even now.
-static __always_inline u32 tell_untold(u64 mm, struct vme_owner *o)
+static __always_inline u32 emit_leftover_refusals(u64 mm, struct vme_owner *o)
 {
 	struct scratch *s = scratch();
 
@@ -181,12 +185,13 @@ static __always_inline u32 tell_untold(u64 mm, struct vme_owner *o)
 		return 0;
 	s->refusal.nr = o->section.nr;
 	__builtin_memcpy(s->refusal.args, o->section.args, sizeof(s->refusal.args));
-	if (tell_refusal(mm, o->tgid, o->section.stack, o->refused_more, BPF_RB_NO_WAKEUP))
+	if (emit_refusal(mm, o->tgid, o->section.stack, o->refused_more, BPF_RB_NO_WAKEUP))
 		o->refused_more = 0;
 	return o->refused_more;
 }
 
-// In s->refusal: the call. Nothing has changed. `always`: with its stack, whether or not others have theirs.
+// Records the call in s->refusal, which has changed nothing. `always`: with its stack, whether or
+// not other calls have theirs.
 static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o, bool always)
 {
 	struct scratch *s = scratch();
@@ -206,12 +211,12 @@ static __always_inline void note_refusal(void *ctx, u64 mm, struct vme_owner *o,
 	await_answer(mm, o, s->refusal.nr);
 	// Whoever is refused may end at once, and with it what tells the names of its functions: where all are watched
 	// the loader looks seldom, and is woken by the first of many.
-	if (!tell_refusal(mm, o->tgid, stack, count,
+	if (!emit_refusal(mm, o->tgid, stack, count,
 			  always && o->refused == 1 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		o->refused_more += count;
 }
 
-// At the end of a section that is told whole.
+// To be called at the end of a section that is recorded.
 static __always_inline void refusals_end(void *ctx, u64 mm, struct vme_owner *o)
 {
 	struct vme_section *c = &o->section;

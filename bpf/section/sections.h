@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Write sections of the mmap_lock: how one is opened, noted, told and closed. Which ones are is the mode's
-// affair (mode/), and what calls these functions the attachment's (attach/).
+// Write sections of the mmap_lock: how one is opened, noted, recorded and closed. mode/ decides
+// which sections are recorded, and attach/ what calls these functions.
 //
 // Every change of an address space happens between "mmap_lock acquired for writing" and
-// "released", on one thread, and both are tracepoints (include/linux/mmap_lock.h) that fire
-// while the lock is held. So what is read there cannot change under us, and the ring holds it
-// in the order in which the kernel did it. maple_tree:ma_write says which ranges the section
-// stored to; the syscall's own arguments say what it may have erased or changed in place,
-// which ma_write does not tell.
+// "released", on one thread. Both are tracepoints (include/linux/mmap_lock.h) that fire while the
+// lock is held. So what is read there does not change meanwhile, and the ring holds it in the
+// order in which the kernel did it. maple_tree:ma_write shows which ranges the section stored to;
+// the syscall's own arguments show what it may have erased or changed in place, for which
+// ma_write does not fire.
 #ifndef VMASCOPE_SECTIONS_H
 #define VMASCOPE_SECTIONS_H
 
@@ -42,7 +42,7 @@ static __always_inline void clear_section(struct vme_section *c)
 	__builtin_memset((void *)c + sizeof(c->h), 0, sizeof(*c) - sizeof(c->h));
 }
 
-// `one_in`: how many sections it was chosen from, 0 where all are told.
+// `one_in`: the section's weight, 0 where all sections are recorded.
 static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_in)
 {
 	struct vme_section *c = &o->section;
@@ -66,23 +66,24 @@ static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_i
 		s->source = 0;
 }
 
-// Tells what the section has changed, with the lock still held. Returns whether there was anything to tell.
-static __always_inline bool section_tell(void *ctx, u64 mm, struct vme_owner *o)
+// Records the section's changes, with the lock still held. Returns whether there was anything to
+// record.
+static __always_inline bool emit_section(void *ctx, u64 mm, struct vme_owner *o)
 {
 	struct vme_section *c = &o->section;
-	bool is_told = c->lo < c->hi || c->lo2 < c->hi2;
+	bool has_changes = c->lo < c->hi || c->lo2 < c->hi2;
 
-	if (is_told) {
-		// Within one VMA nothing is left that a caller would be charged with.
+	if (has_changes) {
+		// Within one VMA no boundary is left that a caller would be charged with.
 		if (read_section(mm, o, VME_AFTER) && !c->stack)
 			c->stack = user_stack(ctx, mm);
 		begin(&c->h, VME_SECTION, mm, o->tgid);
 		emit(c, sizeof(*c));
 	}
-	return is_told;
+	return has_changes;
 }
 
-// The lock had been taken before its mm was observed: what it changed is not known.
+// The lock had been taken before its mm was observed: the section's changes are unknown.
 static __always_inline void section_unseen(u64 mm, struct vme_owner *o)
 {
 	section_closes(o);
@@ -93,7 +94,7 @@ static __always_inline void section_unseen(u64 mm, struct vme_owner *o)
 	emit(&o->section, sizeof(o->section));
 }
 
-// The last user of an mm is gone: its VMAs stand as they are until exit_mmap() frees them.
+// The last user of an mm has gone: its VMAs stay as they are until exit_mmap() frees them.
 static __always_inline void mm_exit(u64 mm, struct vme_owner *o)
 {
 	struct scratch *s = scratch();
@@ -101,7 +102,7 @@ static __always_inline void mm_exit(u64 mm, struct vme_owner *o)
 
 	if (!s)
 		return;
-	tell_untold(mm, o);
+	emit_leftover_refusals(mm, o);
 	emit_rows(mm, 0, ADDRESS_LIMIT, tgid, VME_AUDIT);
 	begin(&s->life.h, VME_EXIT, mm, tgid);
 	s->life.other_mm = 0;
@@ -125,7 +126,8 @@ static __always_inline void note_write(u64 mm, struct vme_owner *o, u64 lo, u64 
 		c->lo2 = lo < c->lo2 ? lo : c->lo2;
 		c->hi2 = hi > c->hi2 ? hi : c->hi2;
 	} else {
-		// mas_store_prealloc() tells before it stores, so the tree still shows what was.
+		// The tracepoint in mas_store_prealloc() fires before the store, so the tree
+		// still shows the old VMAs.
 		c->lo2 = lo;
 		c->hi2 = hi;
 		if (!config.read_before || !s)

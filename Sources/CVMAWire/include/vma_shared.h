@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause
 //
-// What the BPF programs and the loader share besides records: who is observed, what the loader
-// sets, and what it asks for.
+// The data that the BPF programs and the loader share besides records: the observed address
+// spaces, the loader's settings, and its requests.
 #ifndef VMA_SHARED_H
 #define VMA_SHARED_H
 
 #include "vma_wire.h"
 
-// An address space that is observed. The write section that a thread holds open is in it, and changes
+// An observed address space. It contains the write section that a thread holds open, and changes
 // under the mmap_lock only.
 struct vme_owner {
 	vme_u32 tgid;
 	vme_u32 writer;  // the thread that holds the lock for writing and was seen to take it, or 0
 	vme_u64 sections;  // odd while one is open, and never the same again
-	// Its ranges are from the arguments at first, and grow by its stores. `one_in` is 0 if all sections
-	// are told, and if this one is not where only some are.
+	// Its ranges come from the arguments at first, and grow by its stores. `one_in` is 0 if
+	// all sections are recorded, and if this one is not where only some are.
 	struct vme_section section;
 	vme_u64 total_vm;  // when it began
 	vme_s32 map_count;
 	vme_u32 refused;  // calls in `refused_time`
 	vme_u64 refused_time;
-	vme_u32 refused_more;  // of these, those that were not told
+	vme_u32 refused_more;  // of these, those that were not recorded
 	vme_u32 reserved;
 };
 
-// How many calls that changed nothing an address space may tell in each time of 2^27 ns (134 ms).
-#define VME_REFUSALS_TOLD 1024
+// How many calls that changed nothing an address space may record in each period of 2^27 ns (134
+// ms).
+#define VME_REFUSALS_RECORDED 1024
 
 // Set by the loader at any time.
 struct vme_limits {
@@ -33,40 +34,40 @@ struct vme_limits {
 	vme_u32 reserved;
 };
 
-// Where an address space has its place in the sieve of those that are observed.
+// The place of an address space in the sieve of those that are observed.
 #define VME_SIEVE 16384
 static inline vme_u32 vme_sieve_key(vme_u64 mm)
 {
 	return (vme_u32)((mm * 0x9e3779b97f4a7c15ULL) >> 50);
 }
 
-// An address space where all are watched.
+// An address space in the mode in which all are watched.
 struct vme_flow {
 	struct vme_owner owner;
 	vme_u32 watch;      // of the section that is open
 	vme_s32 map_count;  // when it began
 	vme_u32 epoch;      // of `seen` and `base`
 	vme_u32 seen;       // sections in this epoch
-	vme_u32 base;       // what the last epoch's number makes of one_in
+	vme_u32 base;       // one_in as the last epoch's number makes it
 	vme_u64 born;
 	vme_u64 start,
-		end;  // proposed last, where a merge is told by what comes of it; empty if nothing
+		end;  // proposed last, where the result shows a merge; empty if nothing
 	struct vme_counts counts;
 };
 
 // Set by the loader at any time.
 struct vme_control {
 	vme_u32 epoch;   // counts the intervals
-	vme_u32 target;  // sections that each address space may tell in an epoch, about
-	vme_u32 one_in;  // if not 0, for all, whatever they do
-	vme_u32 least;  // else nobody tells more than one in so many: there may be many who do little
-	vme_u32 watch;  // counts the times that programs were attached: what began before is not known
+	vme_u32 target;  // sections that are recorded of each address space in an epoch, about
+	vme_u32 one_in;  // if not 0, the weight for all, whatever they do
+	vme_u32 least;   // else of every address space at most one in so many is recorded
+	vme_u32 watch;  // counts the times that programs were attached: a section from before is unknown
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 	vme_u32 refused;  // out: calls refused to address spaces that are gone, for which the ring had no room
 };
 
-// How call paths are told apart (bpf/read/paths.h), written by the loader: a node says which words of the
-// stack are looked at next, a leaf what the path is called.
+// How call paths are recognized (bpf/read/paths.h), written by the loader: a node says which
+// words of the stack to compare next, a leaf the id of the path.
 #define VME_PATHS 32768
 #define VME_PATH_WORDS 32
 #define VME_PATH_LEVELS 40
@@ -104,11 +105,11 @@ struct vme_config {
 	vme_u8 outcome_by_rows;           // khugepaged_enter_vma() is not hooked
 	vme_u8 everyone;                  // all address spaces are watched: mode/system.h
 	vme_u8 operations[VME_SYSCALLS];  // by syscall number: the place in VMACore's Operation
-	vme_u8 other;                     // that of all beyond
-	vme_u8 stack;                     // that of what is no syscall
-	vme_u8 userfaultfd;               // that of ioctl(2) with a request of its
+	vme_u8 other;                     // the place of all numbers beyond
+	vme_u8 stack;                     // the place of what is no syscall
+	vme_u8 userfaultfd;               // the place of ioctl(2) with a request of userfaultfd
 	vme_u8 may_be_refused
-		[VME_OPERATIONS];  // whatever the count of VMAs: where one that changes nothing is looked at
+		[VME_OPERATIONS];  // by place: whether a section that changes nothing is examined
 };
 
 // How physical memory is found (bpf/read/pages.h). In: a page of the loader's, and where the kernel has its table of
@@ -136,20 +137,20 @@ struct vme_snapshot {
 	vme_u32 more;       // out: 1 if the array was full
 	vme_u32 map_count;  // out
 	vme_u32 reserved;
-	vme_u64 sections;  // out: how far the address space has come, or VME_BUSY if it changed meanwhile
+	vme_u64 sections;  // out: the count of changes, or VME_BUSY if it changed meanwhile
 };
 
 #define VME_BUSY 0xffffffffffffffffULL
 
-// What the iterator writes for each VMA where there is no array.
+// The iterator's output for each VMA, where there is no array.
 struct vme_snapshot_row {
 	vme_u64 mm;
 	vme_u64 sections;  // as in vme_snapshot, when the row was read
 	struct vme_row row;
 };
 
-// What the iterator over tasks writes for each process that has an address space. More than once
-// where the leader of the threads has ended.
+// The iterator's output for each process that has an address space; more than one where the
+// leader of the threads has ended.
 struct vme_task {
 	vme_u64 mm;
 	vme_u64 started;  // nanoseconds since the machine did

@@ -4,8 +4,8 @@
 // One header, included by both sides, so that there is nothing to keep in step by hand.
 //
 // All integers are little endian, addresses are bytes, offsets (`pgoff`) are pages of 4096 bytes,
-// times are CLOCK_MONOTONIC nanoseconds. Kernel pointers stay inside: the loader turns them
-// into small ids and no report ever shows one.
+// times are CLOCK_MONOTONIC nanoseconds. Kernel pointers stay inside: the loader turns them into
+// small ids, and no report ever shows one.
 #ifndef VMA_EVENT_H
 #define VMA_EVENT_H
 
@@ -122,14 +122,14 @@ struct vme_rows {
 struct vme_section {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_u32 one_in;  // it was chosen with a chance of 1 in so many; 0 if all are told
-	vme_u64 stack;   // key of a struct vme_calls told before, or 0
+	vme_u32 one_in;  // its weight: the chance was 1 in so many; 0 if all are recorded
+	vme_u64 stack;   // key of a struct vme_calls sent before, or 0
 	vme_u64 args[6];
 	vme_u64 lo, hi;    // first range that was read before and after; empty if lo >= hi
 	vme_u64 lo2, hi2;  // second one (the destination of a move)
 	vme_u32 writes;    // tree writes seen
 	vme_u32 flags;     // enum vme_section_flags
-	vme_s32 growth;    // what the section added to mm->map_count; 0 where all are told
+	vme_s32 growth;    // what the section added to mm->map_count; 0 where all are recorded
 	vme_u32 reserved;
 };
 
@@ -166,7 +166,7 @@ struct vme_attempt {
 	vme_u32 site;
 	vme_u32 flags;  // enum vme_attempt_flags
 	vme_u32 reserved;
-	vme_u64 stack;  // key of a struct vme_calls told before, or 0
+	vme_u64 stack;  // key of a struct vme_calls sent before, or 0
 	vme_u64 args[6];
 	struct vme_row proposed;
 	struct vme_row prev;
@@ -285,7 +285,7 @@ struct vme_counts {
 	vme_u64 sections[VME_OPERATIONS][VME_OUTCOMES];
 	vme_u64 attempts[VME_OPERATIONS];  // where the functions that consider a merge are hooked
 	vme_u64 merged[VME_OPERATIONS];    // calls of the function that carries it out
-	vme_u64 told;                      // those sections that have a record, struct vme_section
+	vme_u64 told;                      // sections that were recorded (struct vme_section)
 };
 
 struct vme_tally {
@@ -299,7 +299,7 @@ struct vme_tally {
 struct vme_refusal {
 	struct vme_header h;
 	vme_s32 nr;
-	vme_u32 count;  // of calls that this is told for: the others were too many to be told
+	vme_u32 count;  // calls that this stands for: the others were too many to record
 	vme_u64 stack;
 	vme_u64 args[6];
 	vme_u64 brk;       // mm->brk after it

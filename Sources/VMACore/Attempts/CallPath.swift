@@ -1,15 +1,16 @@
 /// Call stacks as lists of addresses, and in words.
 public enum CallPath {
-    /// In the place of an address: here frames were not seen, or those further out are a guess.
+    /// Stands in place of an address: frames were not seen here, or the frames further out are a guess.
     public static let unseen: UInt64 = 0
-    /// The same in words. No function is called so: whoever names functions sees to that.
+    /// The same in words. No function is printed under this name: the code that names functions makes sure of that.
     public static let unseenFrame = "…"
 
-    /// What following frame pointers finds: where the thread was, and return addresses. Functions that push no
-    /// frame are not among them, as those by which the C library enters the kernel; and the caller of such a
-    /// function is missing, too, for the first return address is found in the first frame that was pushed.
+    /// The stack that frame pointers give: the place where the thread was, and return addresses. Functions that push
+    /// no frame are missing, such as those by which the C library enters the kernel. The caller of such a function is
+    /// missing, too, since the first return address is found in the first frame that was pushed.
     public static func byFramePointers(_ addresses: [UInt64]) -> [UInt64] { byFramePointers(addresses, unseen) }
 
+    /// The same for frames of any kind: puts `unseen` behind the innermost frame.
     public static func byFramePointers<Frame>(_ found: [Frame], _ unseen: Frame) -> [Frame] {
         found.isEmpty ? [] : [found[0], unseen] + found.dropFirst()
     }

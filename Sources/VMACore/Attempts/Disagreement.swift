@@ -1,5 +1,5 @@
 extension MergeAttempt {
-    /// What the rules said, what the kernel did, and all that they look at: for a report's end.
+    /// The prediction, what the kernel did, and all facts that the rules look at, in one line.
     func disagreement(_ verdict: Verdict) -> String {
         func side(_ merged: Bool) -> String { merged ? "merged" : "apart" }
         func text(_ outcome: Outcome) -> String { "prev \(side(outcome.prev)), next \(side(outcome.next))" }
@@ -12,7 +12,7 @@ extension MergeAttempt {
 }
 
 extension VMA {
-    /// With what the anon_vma rule looks at, besides.
+    /// The VMA in one line, with the facts of the anon_vma rule.
     fileprivate var evidence: String {
         "\(summary) anon_vma \(anonVMA) traits \(String(traits.rawValue, radix: 16))"
     }

@@ -1,13 +1,12 @@
-/// What sources tell and recordings hold, with kernel pointers already made into ids. Facts
-/// only: whether a merge was missed, and why, is decided here in the core.
+/// What sources report and recordings hold, with kernel pointers already turned into ids. Events are facts only:
+/// whether a merge was missed, and why, is decided by the core.
 ///
-/// An observation is these and nothing else, one after the other, so a recording of them gives
-/// the same report.
+/// An observation is its events and nothing else, one after the other, so a recording of them gives the same report.
 public enum Event: Sendable {
     // From the kernel.
     case rows(Rows)
     indirect case section(Section)
-    /// Apart, for it is larger than all others.
+    /// Indirect, since it is larger than all others.
     indirect case attempt(HookedAttempt)
     case commit(Origin, AddressRange)
     case fork(Life)
@@ -20,7 +19,7 @@ public enum Event: Sendable {
     case stack(StackID, [UInt64])
     /// A call that would have changed VMAs, and changed nothing.
     indirect case refusal(Refusal)
-    /// What the kernel answered to the thread's last such call: what the syscall returned, or -errno.
+    /// The kernel's answer to the thread's last such call: what the syscall returned, or -errno.
     case answer(Origin, Int64)
 
     // From the edge.
@@ -28,7 +27,7 @@ public enum Event: Sendable {
     case lost(UInt64)
     /// Nothing was lost up to now: what has been seen is final.
     case settled
-    /// An address space is the process's that is named; it was running already.
+    /// An address space belongs to this process, which was running already.
     case adopted(MMID, tgid: UInt32, command: String)
     /// For how long the process that was adopted had lived, in nanoseconds.
     case aged(MMID, UInt64)
@@ -36,15 +35,15 @@ public enum Event: Sendable {
     case snapshot(MMID, [VMA], asOf: UInt64)
     /// All VMAs of an address space, read while nothing happened, to compare with its layout.
     case compared(MMID, [VMA])
-    /// How the pages of some VMAs of an address space are mapped now: of those of which the anon_vma
-    /// does not tell whether they are shared (`Judge.inDoubt`).
+    /// How the pages of some VMAs of an address space are mapped: of VMAs whose anon_vma does not show whether they
+    /// are shared.
     case pages(MMID, [PageUse])
     /// A stack in an address space, in words, innermost first.
     case frames(MMID, StackID, [String])
-    /// What is wanted of address spaces that are gone has been told: most of it can be let go.
+    /// All requests about address spaces that have ended are answered: most of what is kept of them can be dropped.
     case released
 
-    /// When it happened, in nanoseconds of CLOCK_MONOTONIC, if it tells.
+    /// When the event happened, in nanoseconds of CLOCK_MONOTONIC; nil if it has no time.
     public var time: UInt64? {
         switch self {
         case .rows(let rows): rows.origin.time
@@ -58,7 +57,7 @@ public enum Event: Sendable {
         }
     }
 
-    /// VMAs that it tells.
+    /// The number of VMAs in the event.
     public var vmaCount: Int {
         switch self {
         case .rows(let rows): rows.vmas.count
@@ -67,7 +66,7 @@ public enum Event: Sendable {
         }
     }
 
-    /// One for each record that the kernel's side made.
+    /// Whether the event comes from a record of a BPF program.
     var isRecord: Bool {
         switch self {
         case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack, .refusal, .answer: true
@@ -76,8 +75,8 @@ public enum Event: Sendable {
     }
 }
 
-/// Who and when. `time` is in nanoseconds of CLOCK_MONOTONIC; `tgid` is the process that owns
-/// the address space, `tid` the thread that acted.
+/// Who acted and when. `time` is in nanoseconds of CLOCK_MONOTONIC; `tgid` is the process that owns the address
+/// space, `tid` the thread that acted.
 public struct Origin: Sendable, Equatable {
     public var time: UInt64
     public var mm: MMID
@@ -92,8 +91,10 @@ public struct Origin: Sendable, Equatable {
     }
 }
 
-/// `range` holds exactly `vmas`.
+/// The statement that `range` holds exactly `vmas`.
 public struct Rows: Sendable {
+    /// Why rows were read: before or after a section, at a fork, of a new image, at an exit (`audit`), for a
+    /// snapshot, or because a stack has grown.
     public enum Reason: UInt16, Sendable {
         case before = 1, after, forked, image, audit, snapshot, grown
     }
@@ -127,7 +128,7 @@ public struct Syscall: Sendable, Equatable {
         self.isNative = isNative
     }
 
-    /// Six, without memory of their own; those that are not given are 0.
+    /// Six arguments, stored in place; those that are not given are 0.
     public struct Arguments: Sendable, Equatable, ExpressibleByArrayLiteral {
         public typealias Six = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
         private var all: Six
@@ -168,7 +169,7 @@ public struct Syscall: Sendable, Equatable {
     }
 }
 
-/// The end of a time in which a thread held the mmap_lock for writing.
+/// A write section that has ended.
 public struct Section: Sendable {
     public var origin: Origin
     public var syscall: Syscall
@@ -176,10 +177,10 @@ public struct Section: Sendable {
     public var ranges: Ranges
     public var writes: UInt32
     public var incomplete: Bool
-    /// It was chosen by a chance of 1 in so many; 0 where every section is told.
+    /// The section's weight: it was chosen with a chance of 1 in this many; 0 where all sections are recorded.
     public var oneIn: UInt32
-    /// How many VMAs more there were after it than before, as the kernel counts them (`mm->map_count`);
-    /// 0 where every section is told, and layouts are compared instead.
+    /// How many VMAs more there were after the section than before, as the kernel counts them (`mm->map_count`); 0
+    /// where all sections are recorded, and layouts are compared instead.
     public var growth: Int32
 
     public init(
@@ -196,7 +197,7 @@ public struct Section: Sendable {
         self.growth = growth
     }
 
-    /// Up to two, without memory of their own: a move has a source and a target.
+    /// Up to two ranges, stored in place: a move has a source and a target.
     public struct Ranges: Sendable, Equatable, RandomAccessCollection, ExpressibleByArrayLiteral {
         private var first = AddressRange.empty
         private var second = AddressRange.empty
@@ -206,7 +207,7 @@ public struct Section: Sendable {
 
         public init() {}
 
-        /// More than two are left out.
+        /// Ranges beyond the second are left out.
         public init(arrayLiteral ranges: AddressRange...) { for range in ranges { append(range) } }
 
         public mutating func append(_ range: AddressRange) {
@@ -222,14 +223,15 @@ public struct Section: Sendable {
     }
 }
 
-/// A function of the kernel that considers a merge was entered.
+/// A record of a kernel function that considers a merge, made when the function was entered.
 public struct HookedAttempt: Sendable {
+    /// The hooked function, as in CVMAWire's vma_wire.h.
     public enum Site: UInt32, Sendable {
         case vmaMerge = 1, mmapRegion, brk, newRange, modify, iterated, iteratedRows
 
-        /// The function carries the merge out by itself, so its attempt is known, and no commit is told.
+        /// The function carries the merge out by itself: its attempt is known, and no commit is recorded.
         var mergesByItself: Bool { self == .mmapRegion || self == .brk }
-        /// Its outcome is told by a commit; that of the others by what the section leaves.
+        /// The outcome is a commit; the outcome of the others is concluded from the rows after the section.
         var commits: Bool { !mergesByItself && self != .iteratedRows }
         /// `vma_merge`, whatever its arguments.
         var isVMAMerge: Bool { self == .vmaMerge || self == .iterated || self == .iteratedRows }
@@ -240,27 +242,28 @@ public struct HookedAttempt: Sendable {
     public var stack: StackID
     public var site: Site
     public var proposed: VMA
-    /// The VMAs that hold the byte before the proposed range, and the byte after it.
-    public var before: VMA?
-    public var after: VMA?
-    /// The VMA that is to be changed, or moved, in whole or in part.
+    /// The VMAs that hold the byte before the proposed range (prev), and the byte after it (next).
+    public var prev: VMA?
+    public var next: VMA?
+    /// The VMA that is to be changed or moved, in whole or in part (the kernel's `middle`).
     public var middle: VMA?
 
     public init(
-        _ origin: Origin, _ syscall: Syscall, stack: StackID, site: Site, proposed: VMA, before: VMA?,
-        after: VMA?, middle: VMA?
+        _ origin: Origin, _ syscall: Syscall, stack: StackID, site: Site, proposed: VMA, prev: VMA?,
+        next: VMA?, middle: VMA?
     ) {
         self.origin = origin
         self.syscall = syscall
         self.stack = stack
         self.site = site
         self.proposed = proposed
-        self.before = before
-        self.after = after
+        self.prev = prev
+        self.next = next
         self.middle = middle
     }
 }
 
+/// The beginning (fork, exec) or end of an address space.
 public struct Life: Sendable {
     public var origin: Origin
     public var parent: MMID

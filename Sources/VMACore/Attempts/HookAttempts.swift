@@ -1,15 +1,15 @@
-/// Merge attempts as the hooks tell them: a function is entered, and what happens next on the
-/// same thread says how it ended. A commit means that it merged; the next attempt, or the end
-/// of the write section, without one means that it did not.
+/// Makes merge attempts from the hooks' records: a function is entered, and what happens next on the same thread says
+/// how it ended. A commit means that it merged; the next attempt, or the end of the write section, without a commit
+/// means that it did not.
 struct HookAttempts {
     private struct Pending {
         var attempt: HookedAttempt
-        /// The operation has split the VMA that held the byte before, or after, the range.
+        /// Whether the operation has split the VMA that held the byte before the range, or the byte after it.
         var splitsPrev: Bool
         var splitsNext: Bool
-        /// What one VMA holds after the merge, if there was one.
+        /// The range of the merged VMA, if there was a merge.
         var result: AddressRange?
-        /// The operation goes on with the neighbour on the right, which will look back at this.
+        /// The operation goes on to change the next VMA, which will then look back at this one.
         var changesNext = false
     }
 
@@ -28,8 +28,8 @@ struct HookAttempts {
 
     init(_ model: KernelModel) { self.init(brk: model.brk, mergeableLate: model.addsMergeableLate) }
 
-    /// A thread enters a function that considers a merge. `layout` is as it was when the thread
-    /// took the lock. Returns the attempts whose outcome is thereby known.
+    /// A thread enters a function that considers a merge. `layout` is as it was when the thread took the lock.
+    /// Returns the attempts whose outcome is known now.
     mutating func enter(_ attempt: HookedAttempt, _ layout: Layout?) -> [MergeAttempt] {
         let tid = attempt.origin.tid
         let range = attempt.proposed.range
@@ -37,8 +37,8 @@ struct HookAttempts {
         let held = (prev: layout?.vma(containing: range.start), next: layout?.vma(containing: range.end))
         let new = Pending(
             attempt: attempt,
-            splitsPrev: held.prev.map { $0.start < range.start && $0.start == attempt.before?.start } ?? false,
-            splitsNext: held.next.map { $0.start < range.end && $0.end == attempt.after?.end } ?? false)
+            splitsPrev: held.prev.map { $0.start < range.start && $0.start == attempt.prev?.start } ?? false,
+            splitsNext: held.next.map { $0.start < range.end && $0.end == attempt.next?.end } ?? false)
         var old = pending[tid] ?? []
         if let last = old.last?.attempt, last.proposed.start == range.start {
             // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
@@ -61,23 +61,23 @@ struct HookAttempts {
         return old.filter { $0.attempt.site.commits }.map(resolve)
     }
 
-    /// A thread enters a function that considers a merge, which can't be judged. Returns the attempts whose outcome is
-    /// thereby known.
+    /// A thread enters a function that considers a merge, and the attempt can't be judged. Returns the attempts whose
+    /// outcome is known now.
     mutating func skip(_ origin: Origin) -> [MergeAttempt] {
         guard let old = pending.removeValue(forKey: origin.tid) else { return [] }
         return old.filter { $0.attempt.site.commits }.map(resolve)
     }
 
-    /// A thread carries a merge out: afterwards one VMA holds `result`, or what is behind the
-    /// proposed range takes that over if `result` ends where the range begins.
+    /// A thread carries a merge out: afterwards one VMA holds `result`. If `result` ends where the proposed range
+    /// begins, the VMA behind the range takes it over.
     mutating func commit(_ origin: Origin, _ result: AddressRange) {
         guard var entry = pending[origin.tid]?.popLast() else { return }
         if entry.attempt.site.commits {
             let range = entry.attempt.proposed.range
             if entry.attempt.site == .iterated {
-                // Others than the merged VMA are told, too.
+                // The commit is recorded of other VMAs than the merged one, too.
                 if range.union(result) == result { entry.result = result }
-            } else if result.end <= range.start, let next = entry.attempt.after {
+            } else if result.end <= range.start, let next = entry.attempt.next {
                 entry.result = AddressRange(range.start, next.end)
             } else {
                 entry.result = result
@@ -86,7 +86,7 @@ struct HookAttempts {
         pending[origin.tid]?.append(entry)
     }
 
-    /// A thread lets go of the lock; `after` is what the range it worked on holds now, in any order.
+    /// A thread releases the lock; `after` is what the range it worked on holds now, in any order.
     mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
         guard !pending.isEmpty, let list = pending.removeValue(forKey: origin.tid) else { return [] }
         let after = after.uniqued()
@@ -136,14 +136,14 @@ struct HookAttempts {
             replaces = middle.range == range
             isCopy = hooked.operation == .mremap && (middle.end != range.start || hooked.syscall.movesAway)
         }
-        // With vma_merge brk looks both ways; VMG_FLAG_JUST_EXPAND later.
+        // In vma_merge brk looks both ways; later kernels have VMG_FLAG_JUST_EXPAND.
         let considersNext = hooked.operation != .brk || hooked.site.isVMAMerge
-        let prev = neighbour(hooked, .prev, hooked.before, stays: !entry.splitsPrev)
-        // The rows that are left would show what the next attempt has merged.
+        let prev = neighbour(hooked, .prev, hooked.prev, stays: !entry.splitsPrev)
+        // The rows after the section would show the merges of the next attempt.
         let looksOn = considersNext && !(hooked.site == .iteratedRows && entry.changesNext)
         let next =
             looksOn
-            ? neighbour(hooked, .next, hooked.after, stays: !entry.splitsNext && !entry.changesNext) : nil
+            ? neighbour(hooked, .next, hooked.next, stays: !entry.splitsNext && !entry.changesNext) : nil
         var attempt = MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,
             replacesVMA: replaces, isCopy: isCopy, prev: prev, next: next, considersNext: considersNext,
@@ -165,7 +165,7 @@ struct HookAttempts {
         if hooked.operation == .brk, brk.hides(vma) { return nil }
         if !hooked.site.mergesByItself, !found.stays { return nil }  // the rest of what is being changed
         if !stays || vma.range.overlaps(hooked.syscall.vacated) { found.stays = false }
-        // Of several VMAs that are moved at once each is the source of its own copy only.
+        // Of several VMAs that are moved at once, each is the source of its own copy only.
         if let kept = hooked.syscall.keptSource {
             found.isKeptSource = hooked.middle.map { $0.range.overlaps(vma.range) } ?? found.vma.range.contains(kept)
         }

@@ -1,9 +1,10 @@
-/// One time that the kernel considered joining a range with its neighbours, and what came of it.
+/// One time that the kernel considered joining a range with its neighbours, and the outcome.
 public struct MergeAttempt: Sendable {
+    /// A VMA that touches the proposed range.
     public struct Neighbour: Sendable, Equatable {
         public var vma: VMA
-        /// False for one that the operation itself splits or is about to unmap: the kernel
-        /// looks at it, but staying apart from it is no missed merge.
+        /// False for a neighbour that the operation itself splits or is about to unmap: the kernel looks at it, but
+        /// staying apart from it is no missed merge.
         public var stays: Bool
         /// The VMA that an mremap with MREMAP_DONTUNMAP copies.
         public var isKeptSource = false
@@ -14,7 +15,7 @@ public struct MergeAttempt: Sendable {
         }
     }
 
-    /// What one VMA held afterwards, or what the rules say it should.
+    /// The sides that were joined with the range, or that the rules predict to be.
     public struct Outcome: Sendable, Equatable {
         public var prev: Bool
         public var next: Bool
@@ -30,18 +31,18 @@ public struct MergeAttempt: Sendable {
     public var origin: Origin
     public var operation: Operation
     public var stack: StackID
-    /// The range with the flags, offset and anon_vma that it is to have.
+    /// The proposed range, with the flags, offset and anon_vma that it is to have.
     public var proposed: VMA
-    /// The range is the whole of an existing VMA, which a merge would remove.
+    /// Whether the range is the whole of an existing VMA, which a merge would remove.
     public var replacesVMA: Bool
-    /// A copy of a VMA elsewhere, which is being moved.
+    /// Whether the range is a copy of a VMA elsewhere, which mremap moves.
     public var isCopy: Bool
-    /// The whole VMA that a copy is made from, and where in it: nil if that is not known.
+    /// The whole VMA that a copy is made from, and the address in it; nil if that is unknown.
     public var source: VMA?
     public var movedFrom: UInt64 = 0
     public var prev: Neighbour?
     public var next: Neighbour?
-    /// brk only ever looks to the left.
+    /// False where the kernel looks only at prev, as brk does.
     public var considersNext: Bool
     public var outcome: Outcome
 
@@ -65,6 +66,7 @@ public struct MergeAttempt: Sendable {
     var hasNeighbour: Bool { prev != nil || next != nil }
 }
 
+/// The side of a proposed range: below it (prev), or above it (next).
 public enum Side: String, CaseIterable, Sendable {
     case prev, next
 }

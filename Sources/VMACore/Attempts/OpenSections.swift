@@ -1,15 +1,15 @@
-/// What an open write section has shown so far.
+/// The rows of an open write section that have arrived so far.
 struct OpenSection {
-    /// What it found was told; without that nothing can be read off it.
+    /// The rows that the section found have arrived; without them no attempt can be concluded.
     var hasBegun = false
     var before: [VMA] = []
     var after: [VMA] = []
-    /// More than a section can have (bpf/read/rows.h) are of a recording that lies.
+    /// A section can't have more rows (bpf/read/rows.h): only a damaged recording does.
     private static let limit = 20_000
-    /// Most have fewer, and room for these is kept.
+    /// Most sections have fewer, and memory for these is kept.
     private static let room = 64
 
-    /// Rows of what it found, or of what it left.
+    /// Takes rows that the section found, or left.
     mutating func take(_ rows: Rows) {
         if rows.reason == .before {
             hasBegun = true
@@ -36,19 +36,19 @@ struct OpenSection {
 
     private static func removeAll(_ vmas: inout [VMA]) {
         if vmas.count > room { return vmas = [] }
-        // For so few this is less than `removeAll(keepingCapacity:)`.
+        // For so few rows this costs less than `removeAll(keepingCapacity:)`.
         while !vmas.isEmpty { vmas.removeLast() }
     }
 }
 
-/// The write sections of an address space that are open, by thread. Only one thread at a time can have
-/// one, but the end of another's may have been lost.
+/// The open write sections of an address space, by thread. Only one thread at a time can have one, but the record of
+/// another section's end may have been lost.
 struct OpenSections {
     private var thread: UInt32 = 0
     private var current = OpenSection()
     private var others: [UInt32: OpenSection] = [:]
 
-    /// Rows of all that are open.
+    /// The number of rows of all open sections.
     var count: Int { others.values.reduce(current.count) { $0 + $1.count } }
 
     mutating func take(_ rows: Rows) {
@@ -56,7 +56,7 @@ struct OpenSections {
         current.take(rows)
     }
 
-    /// Calls `body` with what was seen of the section of `thread`, which ends.
+    /// Ends the section of `thread`: calls `body` with its rows.
     mutating func end(of thread: UInt32, _ body: (OpenSection) -> Void) {
         turn(to: thread)
         body(current)

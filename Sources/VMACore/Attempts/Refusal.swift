@@ -1,5 +1,7 @@
-/// A call that would have changed VMAs, and changed nothing, with what the kernel compares before it refuses.
+/// A call that would have changed VMAs and changed nothing, with the facts that the kernel compares before it
+/// refuses.
 public struct Refusal: Sendable {
+    /// The kernel's counts and limits at the time of the call.
     public struct Facts: Sendable, Equatable {
         /// `mm->map_count`, and sysctl `vm.max_map_count`.
         public var mapCount: UInt64 = 0
@@ -14,7 +16,7 @@ public struct Refusal: Sendable {
         public var limitOfLocked = UInt64.max
         /// `mm->def_flags`: VM_LOCKED after mlockall(MCL_FUTURE).
         public var flagsOfNew: UInt64 = 0
-        /// Of the VMA that holds the first argument, after the call; nil if there is none.
+        /// The flags of the VMA that holds the first argument, after the call; nil if there is none.
         public var flagsThere: VMAFlags?
         /// `mm->brk` after the call.
         public var brk: UInt64 = 0
@@ -25,7 +27,7 @@ public struct Refusal: Sendable {
     public var origin: Origin
     public var syscall: Syscall
     public var stack: StackID
-    /// Of calls that it stands for, where there were too many to tell each.
+    /// How many calls it stands for, where there were too many to record each.
     public var count: UInt32
     public var facts: Facts
 
@@ -37,7 +39,7 @@ public struct Refusal: Sendable {
         self.facts = facts
     }
 
-    /// Why the kernel refuses, as far as it can be told. The names are those of JSON.
+    /// The reason of a refusal, as far as it is known. The names are those of JSON.
     public enum Reason: String, CaseIterable, Hashable, Sendable {
         /// `vm.max_map_count`.
         case mapLimit = "map_limit"
@@ -51,12 +53,12 @@ public struct Refusal: Sendable {
         case other
     }
 
-    /// What became of the call.
+    /// The verdict on the call.
     public struct Verdict: Hashable, Sendable {
         /// A positive errno; nil where nobody read it, and it does not follow from the reason.
         public var errno: Int32?
         public var reason: Reason?
-        /// The kernel's answer was read; else it is inferred.
+        /// True if the kernel's answer was read, false if the verdict is inferred.
         public var seen: Bool
 
         public init(errno: Int32?, reason: Reason?, seen: Bool) {
@@ -68,12 +70,12 @@ public struct Refusal: Sendable {
 
     private static let (again, noMemory) = (Int32(11), Int32(12))
 
-    /// By the kernel's answer; nil if it was not refused.
+    /// The verdict by the kernel's answer; nil if the call was not refused.
     ///
     /// - Parameter result: what the syscall returned, or -errno.
     public func verdict(result: Int64) -> Verdict? {
         if syscall.operation == .brk {
-            // It returns the end of the heap, whether or not that was moved.
+            // brk returns the end of the heap, whether or not that was moved.
             guard UInt64(bitPattern: result) < syscall.argument(0) else { return nil }
             return Verdict(errno: Self.noMemory, reason: reason ?? .overcommit, seen: true)
         }
@@ -86,7 +88,7 @@ public struct Refusal: Sendable {
         return Verdict(errno: errno, reason: reason ?? fallback, seen: true)
     }
 
-    /// Without the answer; nil if it may have succeeded.
+    /// The verdict without the kernel's answer; nil if the call may have succeeded.
     ///
     /// - Parameter layout: the VMAs after the call; nil where they are not known.
     public func inferred(_ layout: Layout?) -> Verdict? {
@@ -110,7 +112,7 @@ public struct Refusal: Sendable {
         }
     }
 
-    /// Those of them, or of what it would have made writable, that are charged as private writable memory.
+    /// The pages that are charged as private writable memory: of those added, or of those made writable.
     private var chargedPages: UInt64 {
         switch syscall.operation {
         case .mmap:
@@ -134,7 +136,7 @@ public struct Refusal: Sendable {
         }
     }
 
-    /// What the facts show; nil where no limit explains it.
+    /// The reason that the facts show; nil where no limit explains the refusal.
     private var reason: Reason? {
         if isAtMapLimit { return .mapLimit }
         func exceeds(_ have: UInt64, _ more: UInt64, _ limit: UInt64) -> Bool {
@@ -159,8 +161,8 @@ public struct Refusal: Sendable {
 
     // MARK: whether
 
-    /// What maps anew, and what grows, stores to the tree when it succeeds. What changes in place has failed if
-    /// the memory is not as it was asked for.
+    /// A call that maps or grows memory stores to the tree when it succeeds. A call that changes memory in place has
+    /// failed if the memory is not as the call asked for.
     private func hasCertainlyFailed(_ layout: Layout?) -> Bool {
         let range = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
         func any(_ isLeft: (VMAFlags) -> Bool) -> Bool {
@@ -168,7 +170,7 @@ public struct Refusal: Sendable {
             return facts.flagsThere.map(isLeft) ?? false
         }
         switch syscall.operation {
-        // One over others may have been refused at a split, or have succeeded and have come to the limit.
+        // A mapping over others may have been refused at a split, or may have succeeded and reached the limit.
         case .mmap where syscall.argument(3) & 0x10 != 0 && facts.mapCount == facts.mapLimit:
             return layout.map { $0.vmas(overlapping: range).count > 1 } ?? false
         case .mmap, .shmat, .mremap, .brk: return true

@@ -1,8 +1,8 @@
-/// Merge attempts read off a write section: the VMAs around the syscall's range before and
-/// after it. For kernels where the merging functions themselves can't be hooked.
+/// Concludes merge attempts from a write section: from the VMAs around the syscall's range before and after it. For
+/// kernels where the merging functions themselves can't be hooked.
 ///
-/// An attempt is counted for each range that the syscall mapped anew, and for each VMA (or
-/// part of one) that it changed, as the kernel would make one call for each.
+/// There is one attempt for each range that the syscall mapped anew, and one for each VMA (or part of one) that it
+/// changed, as the kernel makes one call for each.
 struct SectionAttempts {
     let model: KernelModel
     let section: Section
@@ -12,7 +12,7 @@ struct SectionAttempts {
 
     var attempts: [MergeAttempt] { considered.filter(\.hasNeighbour) }
 
-    /// Those without a neighbour, too: a move decides about later attempts.
+    /// Attempts without a neighbour included: a move decides about later attempts.
     var considered: [MergeAttempt] {
         switch section.syscall.operation {
         case .mmap: mapped(.mmap)
@@ -35,7 +35,7 @@ struct SectionAttempts {
             range = .pages(at: syscall.argument(0), length: syscall.argument(1))
             guard section.writes > 0 else { return [] }  // it failed
         }
-        // Its length is the segment's, and a segment merges with nothing.
+        // The length is the segment's, and a segment merges with nothing.
         if section.syscall.replacesBySegment, section.writes > 0 {
             range = vma(after, syscall.argument(1) & ~0xfff)?.range ?? .empty
         }
@@ -52,12 +52,12 @@ struct SectionAttempts {
         return [found]
     }
 
-    /// What is mapped now and was not before, within what the section touched.
+    /// The range that is mapped now and was not before, within the ranges of the section.
     var newlyCovered: AddressRange {
         var found = AddressRange.empty
         for range in section.ranges {
             for vma in after where vma.range.overlaps(range) {
-                // Cut off what was there before, from both ends.
+                // Cut off what was mapped before, from both ends.
                 var rest = vma.range.intersection(range)
                 for old in before {
                     if old.range.contains(rest.start) { rest.start = min(old.end, rest.end) }
@@ -91,7 +91,7 @@ struct SectionAttempts {
     ) -> MergeAttempt.Neighbour? {
         guard let vma, var found = MergeAttempt.Neighbour.outside(range, side, vma) else { return nil }
         if vma.range.overlaps(vacated) {
-            // What lies between the source and the range may join, and can be seen to.
+            // What lies between the source and the range may join it, and whether it did can be seen.
             guard !vacated.contains(side == .prev ? range.start - 1 : range.end) else { return nil }
             found.stays = false
         }
@@ -104,7 +104,7 @@ struct SectionAttempts {
     private func changed() -> [MergeAttempt] {
         let target = section.syscall.changedRange(section.ranges.first ?? .empty)
         var attempts: [MergeAttempt] = []
-        /// The piece before this one, as the syscall left it: flags changed, perhaps merged.
+        /// The piece before this one as the syscall left it: with changed flags, perhaps merged.
         var previous: VMA?
         for (index, old) in before.enumerated() where old.range.overlaps(target) {
             var piece = old.clipped(to: target)
@@ -118,11 +118,11 @@ struct SectionAttempts {
             var proposed = piece
             proposed.takeAttributes(of: result)
 
-            // A VMA that the syscall split has its other part beside it, which is no neighbour.
+            // A VMA that the syscall split has its other part beside it, which is no side.
             if previous?.end != piece.start { previous = nil }
             let prev = piece.start == old.start ? previous ?? adjacent(index - 1, .prev, piece.start) : nil
             let following = piece.end == old.end ? adjacent(index + 1, .next, piece.end) : nil
-            // The next piece is about to be changed itself, and will look back at this one.
+            // The next piece is about to be changed itself, and will then look back at this one.
             let nextChanges = following.map { $0.range.overlaps(target) && willChange($0, target) } ?? false
             let next = nextChanges ? nil : following
 
@@ -144,8 +144,7 @@ struct SectionAttempts {
         return attempts
     }
 
-    /// A VMA as it is once `prev` has joined it: untouched memory has the other's anon_vma then. Nil
-    /// if they stayed apart.
+    /// A VMA after `prev` has joined it: untouched memory then has the other's anon_vma. Nil if they stayed apart.
     private func joined(_ vma: VMA, by prev: VMA) -> VMA? {
         guard prev.end == vma.start, let result = self.vma(after, vma.start), result.start < vma.start else { return nil }
         var joined = vma
@@ -156,8 +155,8 @@ struct SectionAttempts {
         return joined
     }
 
-    /// The range that a userfaultfd is registered for is in memory and not in an argument; what is known
-    /// of it has grown by the rest of a VMA that it split.
+    /// The part of a VMA for which a userfaultfd was registered. The registered range is in memory and not in an
+    /// argument, so the known range also contains the rest of a VMA that was split.
     private func changedPart(of piece: VMA) -> AddressRange {
         var range = piece.range
         if let first = vma(after, range.start), first.end < range.end, first.hasAttributes(of: piece) {
@@ -187,8 +186,8 @@ struct SectionAttempts {
 }
 
 extension MergeAttempt.Neighbour {
-    /// A VMA on one side of `range`. The part of it inside `range` is about to be unmapped, which
-    /// splits it: what remains does not count as a side. One VMA can so remain on both sides.
+    /// The part of a VMA that lies on one side of `range`. The part inside `range` is about to be unmapped, which
+    /// splits the VMA: what remains is no side. One VMA can so remain on both sides.
     static func outside(_ range: AddressRange, _ side: Side, _ vma: VMA) -> MergeAttempt.Neighbour? {
         let rest =
             side == .prev
@@ -200,7 +199,7 @@ extension MergeAttempt.Neighbour {
 }
 
 extension VMA {
-    /// What a syscall changes in place.
+    /// Whether the attributes that a syscall changes in place are equal.
     func hasAttributes(of other: VMA) -> Bool {
         flags.subtracting(.silent) == other.flags.subtracting(.silent)
             && policy == other.policy && uffd == other.uffd && name == other.name
@@ -236,7 +235,8 @@ extension Syscall {
 }
 
 extension [VMA] {
-    /// In order of address. Two ranges of one section may have been read with a neighbour in common.
+    /// The VMAs in order of address, each once. Two ranges of one section may have been read with a neighbour in
+    /// common.
     func uniqued() -> [VMA] {
         var end: UInt64 = 0
         let isSo = allSatisfy { vma in

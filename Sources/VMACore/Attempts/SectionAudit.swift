@@ -1,7 +1,7 @@
-/// What was read of a write section, held against the kernel's own count: as many VMAs have to come and
-/// go in the rows as in `mm->map_count`. Where every section is told, layouts are compared instead.
+/// Compares the rows of a recorded section with the kernel's own count: as many VMAs have to come and go in the rows
+/// as in `mm->map_count`. Where all sections are recorded, layouts are compared instead.
 struct SectionAudit {
-    /// What was read before and after, as ranges that don't touch.
+    /// The ranges that were read before and after the section; ranges that touch are one.
     private var before: [AddressRange] = []
     private var after: [AddressRange] = []
 
@@ -9,7 +9,7 @@ struct SectionAudit {
         if rows.reason == .before { Self.append(rows.range, to: &before) } else { Self.append(rows.range, to: &after) }
     }
 
-    /// Rows of one range come in several records, each where the last one ends.
+    /// The rows of one range come in several records, each of which begins where the last one ends.
     private static func append(_ range: AddressRange, to all: inout [AddressRange]) {
         if let last = all.indices.last, all[last].end == range.start {
             all[last].end = range.end
@@ -18,10 +18,10 @@ struct SectionAudit {
         }
     }
 
-    /// How many VMAs more there are in `after` than in `before`: counted by where they start, of what was
-    /// read both times. Nil if the section stored to what was not read before.
+    /// How many VMAs more there are in `after` than in `before`, counted by their start addresses within the ranges
+    /// that were read both times. Nil if the section stored to a range that was not read before.
     func growth(_ section: Section, before: [VMA], after: [VMA]) -> Int? {
-        // Its heap is stored before that is told (mas_store_gfp), so what was read before has it already.
+        // exec stores its heap before the tracepoint fires (mas_store_gfp), so the rows before have it already.
         if section.syscall.isExec { return nil }
         let ranges = self.before.sorted { $0.start < $1.start }
         for stored in section.ranges {

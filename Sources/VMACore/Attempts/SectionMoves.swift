@@ -1,4 +1,4 @@
-/// What an mremap has tried: to lengthen a mapping where it is, or to copy it, or several.
+/// The attempts of an mremap: to lengthen a mapping in place, or to copy one VMA, or several.
 extension SectionAttempts {
     func moved() -> [MergeAttempt] {
         let syscall = section.syscall
@@ -13,11 +13,12 @@ extension SectionAttempts {
         }
         guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
 
-        // A copy can come to lie right behind its source, too, which then is gone or a copy itself.
+        // A copy can come to lie right behind its source, too, which is then gone or a copy itself.
         let grewInPlace =
             !syscall.movesAway && range.start == source.end && old.end == source.end
             && vma(after, old.start) != nil
-        // vma_to_resize's caller lengthens what a merge would refuse for its close hook (mm/mremap.c, 6.1).
+        // The caller of vma_to_resize lengthens a mapping that a merge would refuse for its close hook (mm/mremap.c,
+        // 6.1).
         if grewInPlace, !model.close.prevGrows, source.traits.contains(.hasClose) { return [] }
         var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
@@ -33,7 +34,7 @@ extension SectionAttempts {
         return attempt.hidesOutcome(source: source, result: result) ? [] : [attempt]
     }
 
-    /// Several VMAs at once (since 6.17): one after the other, each beside the one before.
+    /// Several VMAs that are moved at once (since 6.17): one after the other, each beside the one before.
     private func movedTogether(_ old: AddressRange) -> [MergeAttempt] {
         let syscall = section.syscall
         let target = AddressRange.pages(at: syscall.argument(4), length: syscall.argument(2))
@@ -45,8 +46,8 @@ extension SectionAttempts {
             let start = target.start &+ (piece.start - old.start)
             var proposed = piece
             proposed.move(to: AddressRange(start, start &+ (piece.end - piece.start)))
-            // The kernel stops at what it can't move along with others: that is still where it was, and
-            // so is what was at its target.
+            // The kernel stops at a VMA that it can't move along with others: that one is still where it was, and so
+            // is what was at its target.
             guard let result = vma(after, start), result.end >= proposed.end,
                 result.file == proposed.file, result.hasAttributes(of: proposed),
                 proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
@@ -73,9 +74,9 @@ extension SectionAttempts {
         return attempts
     }
 
-    /// A VMA as it is when the next copy is made. The target is freed for one copy at a time, so each
-    /// merges for a moment with what still lies behind it, which is then cut off again: of two such one
-    /// leaves its anon_vma to the other. Nobody else assigns one under the lock.
+    /// A VMA as it is when the next copy is made. The target is freed for one copy at a time, so each copy merges for
+    /// a moment with what still lies behind it, which is then cut off again: one of the two leaves its anon_vma to
+    /// the other. Nobody else assigns one under the lock.
     private func handedOn(_ vma: VMA, at address: UInt64) -> VMA {
         guard vma.anonVMA == 0, let left = self.vma(after, address), left.anonVMA != 0 else { return vma }
         var vma = vma
@@ -84,8 +85,8 @@ extension SectionAttempts {
         return vma
     }
 
-    /// A neighbour as it is when `piece` is copied, after others that were left in place, too: what
-    /// was copied as a whole has no anon_vma any more, and is not locked (`dontunmap_complete`).
+    /// A neighbour as it is when `piece` is copied, after other pieces that were left in place, too: a VMA that was
+    /// copied as a whole has no anon_vma any more, and is not locked (`dontunmap_complete`).
     private func kept(
         _ neighbour: MergeAttempt.Neighbour, _ side: Side, _ copied: ArraySlice<VMA>, _ piece: VMA
     ) -> MergeAttempt.Neighbour {
@@ -99,9 +100,8 @@ extension SectionAttempts {
         return found
     }
 
-    /// A neighbour, and whether it is the source that stays. Since 7.2 a locked source is split off
-    /// before it is copied, for it alone loses the lock (`prep_move_vma`): then the rest of its VMA is
-    /// the neighbour.
+    /// A neighbour, and whether it is the source that stays. Since 7.2 a locked source is split off before it is
+    /// copied, since only the source loses the lock (`prep_move_vma`): then the rest of its VMA is the neighbour.
     func apart(
         from source: UInt64, _ neighbour: MergeAttempt.Neighbour, _ side: Side
     ) -> MergeAttempt.Neighbour {
@@ -120,9 +120,9 @@ extension SectionAttempts {
 }
 
 extension MergeAttempt {
-    /// A userfaultfd without UFFD_FEATURE_EVENT_REMAP lets go of what is moved (`mremap_userfaultfd_prep`).
-    /// Kernels that let go of no more than that (6.12, 7.3) split it off again from what it had merged
-    /// with, under the same lock: whether it had is not to be seen.
+    /// A userfaultfd without UFFD_FEATURE_EVENT_REMAP releases a range that is moved (`mremap_userfaultfd_prep`).
+    /// Kernels that release no more than that range (6.12, 7.3) split it off again from what it had merged with,
+    /// under the same lock: whether it had merged can't be seen.
     fileprivate func hidesOutcome(source: VMA, result: VMA) -> Bool {
         guard source.uffd != 0, result.uffd == 0 else { return false }
         return !(outcome.prev && prev?.vma.uffd == source.uffd || outcome.next && next?.vma.uffd == source.uffd)
@@ -130,7 +130,7 @@ extension MergeAttempt {
 }
 
 extension VMA {
-    /// To where mremap copies it (`copy_vma`): what has no anon_vma gets its offsets afresh.
+    /// Moves the VMA as mremap copies it (`copy_vma`): a VMA without an anon_vma gets new offsets.
     fileprivate mutating func move(to target: AddressRange) {
         range = target
         guard anonVMA == 0 else { return }

@@ -9,11 +9,13 @@ public struct AddressRange: Hashable, Sendable {
         self.end = end
     }
 
+    /// The logarithm of the page size, 4096 bytes.
     public static let pageShift: UInt64 = 12
     public static let empty = AddressRange(0, 0)
     static let all = AddressRange(0, .max)
 
     public var isEmpty: Bool { start >= end }
+    /// The number of pages of 4096 bytes.
     public var pages: UInt64 { isEmpty ? 0 : (end - start) >> Self.pageShift }
 
     public func contains(_ address: UInt64) -> Bool { start <= address && address < end }
@@ -32,7 +34,7 @@ public struct AddressRange: Hashable, Sendable {
         return AddressRange(min(start, other.start), max(end, other.end))
     }
 
-    /// Addresses rounded outwards to whole pages, as syscalls do with a length.
+    /// The whole pages of `length` bytes at `start`, rounded outwards, as syscalls round a length.
     public static func pages(at start: UInt64, length: UInt64) -> AddressRange {
         let mask: UInt64 = (1 << pageShift) - 1
         let low = start & ~mask

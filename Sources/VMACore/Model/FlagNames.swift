@@ -1,10 +1,10 @@
 /// Which bit of `vm_flags` has which name on a kernel. Some bits moved between kernels: 11 was VM_DENYWRITE
 /// up to 5.14 and is VM_MAYBE_GUARD since 7.2, and those above 35 had several meanings.
 public struct FlagNames: Sendable, Equatable {
-    /// By bit; those that are not in it have their standard name.
+    /// Names by bit; bits that are not in it have their standard name.
     public private(set) var learned: [Int: String]
 
-    /// Where nothing was learned: bits that only ever meant one thing have a name, others print as `bit N`.
+    /// Nothing was learned: bits that only ever meant one thing have a name, others print as `bit N`.
     public static let standard = FlagNames()
 
     public init(learned: [Int: String] = [:]) { self.learned = learned.filter { Self.fixed($0.key) != $0.value } }
@@ -39,8 +39,8 @@ public struct FlagNames: Sendable, Equatable {
 
     // MARK: learning
 
-    /// One VMA as the kernel has it, and as it names its flags in `VmFlags` of /proc/PID/smaps: two letters
-    /// for each, lowest bit first, but for the protection key, which has a line of its own.
+    /// The flags of one VMA as the kernel has them, and the letters of `VmFlags` in /proc/PID/smaps: two letters for
+    /// each flag, lowest bit first, except for the protection key, which has a line of its own.
     public struct Sample: Sendable {
         public var flags: VMAFlags
         public var letters: [String]
@@ -51,8 +51,8 @@ public struct FlagNames: Sendable, Equatable {
         }
     }
 
-    /// What samples show. A sample whose bits are not as many as its letters shows nothing, nor does a bit on
-    /// which samples disagree.
+    /// Learns names from samples. A sample with another number of bits than of letters shows nothing, nor does a bit
+    /// on which samples disagree.
     public init(learning samples: [Sample]) {
         var found: [Int: String] = [:]
         var doubtful: Set<Int> = []
@@ -66,7 +66,7 @@ public struct FlagNames: Sendable, Equatable {
             }
         }
         for bit in doubtful { found[bit] = nil }
-        // It came where VM_UFFD_MINOR had been.
+        // VM_SHADOW_STACK took the bit that VM_UFFD_MINOR had before.
         if found[38] == "VM_UFFD_MINOR", found[37] == nil { found[37] = "VM_SHADOW_STACK" }
         self.init(learned: found)
     }

@@ -1,8 +1,8 @@
-/// The frames of stacks, innermost first. A stack is a list of addresses, so what it means is a
-/// matter of the address space.
+/// The frames of stacks in words, innermost first. A stack is a list of addresses, so its words depend on the address
+/// space.
 ///
-/// An observed process decides how many stacks it has and what the frames are called, so both are bounded: for
-/// each address space, and in all. Stacks beyond that are one, `others`.
+/// An observed process controls how many stacks it has and how its functions are called. So both are bounded, for
+/// each address space and in all. Stacks beyond the bounds are one, `others`.
 public struct FrameTable: Sendable {
     private struct Key: Hashable {
         var mm: MMID
@@ -10,28 +10,28 @@ public struct FrameTable: Sendable {
     }
 
     private var frames: [Key: [String]] = [:]
-    /// Of address spaces that are not told apart any more: equal words are one stack.
+    /// Stacks of address spaces that are folded into one: equal words are one stack.
     private var folded: [[String]: StackID] = [:]
-    /// Stacks, and bytes of frames, of each address space.
+    /// The number of stacks, and bytes of frames, of each address space.
     private var counts: [MMID: Int] = [:]
     private var bytes: [MMID: Int] = [:]
     private var allStacks: Set<Key> = []
     private var allBytes = 0
-    /// Times that a stack was one of the others.
+    /// Times that a stack was counted as `others`.
     public private(set) var othersCount = 0
 
-    /// What a stack is called for which there was no room.
+    /// Stands for a stack for which there was no room.
     public static let others: StackID = .max
     public static let othersText = "(other stacks)"
 
-    /// Of one address space, and in all.
+    /// Stacks of one address space, and in all.
     static let stackLimit = (one: 4000, all: 60_000)
-    /// Bytes of their frames, as they are printed.
+    /// Bytes of the frames in words, of one address space and in all.
     static let byteLimit = (one: 4 << 20, all: 48 << 20)
-    /// Frames of one stack, and bytes of a frame.
+    /// Frames of one stack, and bytes of one frame.
     static let frameLimit = (count: 256, bytes: 640)
 
-    /// The stack itself, or `others` where its address space has too many.
+    /// Returns the stack itself, or `others` where its address space has too many.
     mutating func admit(_ stack: StackID, of mm: MMID) -> StackID {
         guard stack != 0, stack != Self.others else { return stack }
         let key = Key(mm: mm, stack: stack)
@@ -45,7 +45,7 @@ public struct FrameTable: Sendable {
         return stack
     }
 
-    /// Empty if they are not known.
+    /// The frames of a stack; empty if they are unknown.
     public internal(set) subscript(mm: MMID, stack: StackID) -> [String] {
         get { stack == Self.others ? [Self.othersText] : frames[Key(mm: mm, stack: stack)] ?? [] }
         set {
@@ -71,7 +71,7 @@ public struct FrameTable: Sendable {
 
     private static func size(_ words: [String]) -> Int { words.reduce(32) { $0 + $1.utf8.count + 16 } }
 
-    /// What the stack is called in address space 0, which stands for all that are folded.
+    /// Returns the stack's id in address space 0, which stands for all that are folded.
     mutating func fold(_ mm: MMID, _ stack: StackID) -> StackID {
         if stack == Self.others { return stack }
         let words = self[mm, stack]
@@ -94,7 +94,7 @@ public struct FrameTable: Sendable {
 }
 
 extension String {
-    /// At most so many bytes, of whole characters of UTF-8, "…" at the end where something is missing.
+    /// The text cut to at most so many bytes of whole UTF-8 characters; it then ends in "…".
     package func cut(to limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var bytes = Array(utf8.prefix(limit - 3))

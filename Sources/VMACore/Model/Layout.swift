@@ -1,32 +1,30 @@
-/// The VMAs of one address space, in order of address: an interval map with one verb,
-/// `overwrite`. Every change of an address space is one, be it a mapping, an unmapping, a
-/// split, a merge, a change of flags or a row of a snapshot.
+/// The VMAs of one address space, in order of address: an interval map with one operation, `overwrite`. Every change
+/// of an address space is one: a mapping, an unmapping, a split, a merge, a change of flags, a row of a snapshot.
 ///
-/// A boundary, where two VMAs touch, remembers its cause: a number that whoever changes the
-/// layout gives it, 0 for unknown, or there before. So does a gap, where they do not.
+/// A boundary, where two VMAs touch, keeps its cause: a number that the caller gives it, or 0 for none. So does a
+/// gap, where they do not touch.
 ///
-/// A value: a copy shares the rows until one of the two changes, which then takes O(n) once.
-/// Every other change takes O(log n) for each VMA that it adds or removes.
+/// A layout is a value: a copy shares the rows until one of the two changes, which then takes O(n) once. Every other
+/// change takes O(log n) for each VMA that it adds or removes.
 public struct Layout: Sendable {
-    /// Nil for none: what is gone takes no memory.
+    /// Nil for an empty layout, which takes no memory.
     private(set) var tree: LayoutTree?
 
     public init() {}
 
-    /// Of VMAs in order of address in O(n). Of those that overlap the later ones hold.
+    /// Makes a layout of VMAs in order of address, in O(n). Where VMAs overlap, later ones hold.
     public init(_ vmas: some Sequence<VMA>) {
         overwrite(.empty, with: Array(vmas))
     }
 
+    /// The number of VMAs.
     public var count: Int { tree?.count ?? 0 }
 
-    /// Makes `range` hold exactly `vmas` (sorted, not overlapping, all touching `range`). A VMA
-    /// that reaches beyond `range` replaces what it covers there, too; what was there before is
-    /// trimmed, its offset going along. A boundary keeps its cause if it stays one, and so does a gap,
-    /// or what is left of it.
+    /// Makes `range` hold exactly `vmas` (sorted, not overlapping, all touching `range`). A VMA that reaches beyond
+    /// `range` replaces what it covers there, too. VMAs that were there before are trimmed, and their offsets
+    /// adjusted. A boundary keeps its cause if it stays one, and so does a gap, or what is left of it.
     ///
-    /// VMAs that are not as they should be, in damaged input, are written one after the other;
-    /// empty ones are left out.
+    /// VMAs out of order, from damaged input, are written one after the other; empty ones are left out.
     public mutating func overwrite(_ range: AddressRange, with vmas: [VMA] = []) {
         guard Self.areInOrder(vmas) else {
             overwrite(range)
@@ -64,7 +62,7 @@ public struct Layout: Sendable {
         return true
     }
 
-    /// Before a change: nobody else's, and wide enough.
+    /// Makes the tree uniquely owned, and wide enough, before a change.
     private mutating func own(isWide: Bool) {
         let isUnique = isKnownUniquelyReferenced(&tree)
         guard let tree, !isUnique || isWide && !tree.isWide else { return }
@@ -94,16 +92,16 @@ public struct Layout: Sendable {
         return all
     }
 
-    /// The VMAs that overlap `range`, in order, whole.
+    /// The VMAs that overlap `range`, in order, not clipped.
     public func vmas(overlapping range: AddressRange) -> [VMA] { rows(overlapping: range).map(\.vma) }
 
-    /// The same without an array, and with the causes.
+    /// The same as a sequence, with the causes.
     func rows(overlapping range: AddressRange) -> LayoutRows { LayoutRows(tree, overlapping: range) }
 
     // MARK: boundaries and gaps
 
-    /// Calls `body` with the index of the left VMA, the two VMAs, whether there is a gap between them, and
-    /// the cause of that, or of their boundary.
+    /// Calls `body` for each pair of neighbours with the index of the left VMA, the two VMAs, whether there is a gap
+    /// between them, and the cause of the gap, or of the boundary.
     public func forEachPair(_ body: (_ index: Int, _ left: VMA, _ right: VMA, _ isGap: Bool, _ cause: UInt32) -> Void) {
         var previous: VMA?
         var index = -1
@@ -117,7 +115,7 @@ public struct Layout: Sendable {
         }
     }
 
-    /// The same for those between which there is no gap.
+    /// Calls `body` for each pair of VMAs that touch.
     public func forEachBoundary(_ body: (Int, VMA, VMA, UInt32) -> Void) {
         forEachPair { index, left, right, isGap, cause in if !isGap { body(index, left, right, cause) } }
     }
@@ -133,7 +131,7 @@ public struct Layout: Sendable {
         return leaf.row(index).pointee.cause
     }
 
-    /// Gives the boundary at `address` this cause, whatever it had.
+    /// Gives the boundary at `address` this cause, replacing any other.
     public mutating func charge(at address: UInt64, to cause: UInt32) {
         own(isWide: false)
         tree?.forEachSeam(from: address, through: address) { _, row, isGap in
@@ -141,8 +139,8 @@ public struct Layout: Sendable {
         }
     }
 
-    /// Gives this cause to every boundary from the start of `range` to its end, both included, and to every
-    /// gap that ends there, of which none is known.
+    /// Gives this cause to every boundary from the start of `range` to its end, both included, and to every gap that
+    /// ends there, if they have none.
     public mutating func charge(_ range: AddressRange, to cause: UInt32) {
         own(isWide: false)
         tree?.forEachSeam(from: range.start, through: range.end) { _, row, isGap in
@@ -150,7 +148,7 @@ public struct Layout: Sendable {
         }
     }
 
-    /// What a fork's child has of its parent's boundaries and gaps is the same code's doing.
+    /// Takes over the causes of a parent's boundaries and gaps, which the same code left.
     mutating func inheritCauses(of parent: Layout) {
         own(isWide: false)
         tree?.forEachSeam(from: 0, through: .max) { start, row, isGap in

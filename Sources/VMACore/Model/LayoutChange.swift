@@ -1,4 +1,4 @@
-/// An `overwrite` under way, leaf by leaf.
+/// The state of an `overwrite` that goes from leaf to leaf.
 private struct LayoutChange {
     struct Rest {
         var start: UInt64
@@ -7,13 +7,13 @@ private struct LayoutChange {
     }
 
     var vmas: [VMA]
-    /// So many of them are to be written; those behind stay as they are.
+    /// How many of `vmas` are to be written; those behind stay as they are.
     var count: Int
-    /// What remains of the VMA that reached beyond the end.
+    /// What remains of a VMA that reached beyond the end.
     var rest: Rest?
     var stop: UInt64
     var next = 0
-    /// Of the row before the one that is written next; none ends at 0.
+    /// The end of the row before the one that is written next; 0 if there is none, since no row ends at 0.
     var previousEnd: UInt64 = 0
 
     init(vmas: [VMA], stop: UInt64) {
@@ -70,14 +70,14 @@ extension LayoutTree {
         if let (node, index) = last, node.keys[index] >= cover.start, node.row(index).pointee.end > cover.end {
             change.rest = rest(of: node, index, from: cover.end)
         }
-        // The rows in front that stay as they are.
+        // Skip the rows in front that stay as they are.
         while from < to, change.next < change.count, stays(change, change.next, at: leaf, from) {
             at = vmas[change.next].end
             change.previousEnd = at
             change.next += 1
             from += 1
         }
-        // And those at the end.
+        // Skip the rows at the end that stay as they are.
         var end = cover.end
         while end <= limit, from < to, change.next < change.count, stays(change, change.count - 1, at: leaf, to - 1) {
             change.count -= 1
@@ -94,7 +94,7 @@ extension LayoutTree {
             to = leaf.rank(min(limit, end), from: from)
         }
         while true {
-            // What of it lies in this leaf, and no more than there is room for.
+            // Write the part that lies in this leaf, and no more than there is room for.
             var bound = min(limit, change.stop)
             let room = LayoutNode.capacity - leaf.count + (to - from)
             var upTo = change.next
@@ -120,7 +120,7 @@ extension LayoutTree {
         }
     }
 
-    /// Whether a row is what it is to be, and what has a cause at its start is still a boundary, or a gap.
+    /// Whether a row stays as it is, and the boundary or gap at its start stays one and keeps its cause.
     private func stays(_ change: LayoutChange, _ number: Int, at leaf: LayoutNode, _ index: Int) -> Bool {
         let end = number == change.next ? change.previousEnd : change.vmas[number - 1].end
         let cause = leaf.row(index).pointee.cause
@@ -144,7 +144,7 @@ extension LayoutTree {
         return rest
     }
 
-    /// Writes what comes next of `change` in the place of the rows in `range`.
+    /// Writes the next rows of `change` in place of the rows in `range`.
     private func splice(_ leaf: LayoutNode, _ range: Range<Int>, _ change: inout LayoutChange, upTo: Int) {
         var old = range.lowerBound
         fresh.count = upTo - change.next
@@ -172,8 +172,8 @@ extension LayoutTree {
         change.next = upTo
     }
 
-    /// The row at `index`, or if the leaf ends there the next one, may have a boundary where it had a gap,
-    /// or the reverse.
+    /// Drops the cause of the row at `index`, or of the next leaf's first row, if its boundary has become a gap, or
+    /// the reverse.
     private func forget(_ leaf: LayoutNode, _ index: Int, at start: UInt64, unlessTouching end: UInt64) {
         func forget(_ row: UnsafeMutablePointer<LayoutRow>) {
             if row.pointee.cause.cause(isGap: end != start) == 0 { row.pointee.cause = .none }

@@ -1,12 +1,12 @@
-/// A gap whose cause is known, before a change takes the row that carries it.
+/// A gap whose cause is known, remembered before a change removes the row that holds it.
 struct CausedGap {
     var range: AddressRange
     var cause: UInt32
 }
 
 extension LayoutTree {
-    /// The gaps in, before and behind `cover` that have a cause, and will not end where they do: the VMA
-    /// behind them grows towards them, loses its head, gets another one in front of it, or goes.
+    /// The gaps in, before and behind `cover` that have a cause and will not end where they do now: the VMA behind
+    /// them grows towards them, loses its head, gets another one in front of it, or goes.
     func gapsThatMove(_ cover: AddressRange, _ vmas: [VMA]) -> [CausedGap] {
         var gaps: [CausedGap] = []
         guard !cover.isEmpty else { return gaps }
@@ -38,10 +38,10 @@ extension LayoutTree {
         }
     }
 
-    /// Gives what is left of a gap its cause again: of what is left the part with the highest addresses, if
-    /// it has none of its own.
+    /// Gives what is left of a gap its cause again: the part with the highest addresses, if it has no cause of its
+    /// own.
     func restore(_ gap: CausedGap) {
-        // The row that begins last of those before the gap's end, or else the first one behind it.
+        // The row that begins last before the gap's end, or else the first one behind it.
         let inside = last(before: gap.range.end).flatMap { $0.keys[$1] > gap.range.start ? ($0, $1) : nil }
         for place in [first(from: gap.range.end), inside] {
             guard let (leaf, index) = place, let before = Self.before(leaf, index) else { continue }

@@ -1,19 +1,18 @@
-/// A node of a `LayoutTree`, in memory of its own: up to `capacity` entries in order of their
-/// keys. Keys lie apart from what belongs to them, so that a search reads few cache lines.
+/// A node of a `LayoutTree`, in memory of its own: up to `capacity` entries in order of their keys. Keys and payloads
+/// lie apart, so that a search reads few cache lines.
 ///
-/// A leaf's entries are packed rows by their start. An inner node's are its children; a child's
-/// key is no greater than any in it, and greater than any in the child before. A level's first
-/// key is 0.
+/// A leaf's entries are packed rows, keyed by their start. An inner node's entries are its children: a child's key is
+/// no greater than any key in it, and greater than any key in the child before. The first key of a level is 0.
 struct LayoutNode: Equatable {
     static let capacity = 64
-    /// With this many or fewer, a node takes some from one beside it, or joins it.
+    /// A node with this many entries or fewer takes some from a neighbour, or joins it.
     static let sparse = 24
-    /// The most that two are joined to, and that nodes are filled with at once.
+    /// The most entries of two nodes that are joined, and of nodes that are filled at once.
     static let comfortable = 56
-    /// What a neighbour must have free to be given entries of a full node.
+    /// The free entries that a neighbour must have to be given entries of a full node.
     static let worthwhile = 8
 
-    /// All of a level are linked.
+    /// All nodes of a level are linked.
     private struct Header {
         var count = 0
         var stride: Int
@@ -26,8 +25,8 @@ struct LayoutNode: Equatable {
     private init(base: UnsafeMutableRawPointer) { self.base = base }
 
     /// - Parameters:
-    ///   - stride: bytes that belong to a key.
-    ///   - prev: the node to stand behind, on the same level.
+    ///   - stride: payload bytes of a key.
+    ///   - prev: the node behind which this one is linked, on the same level.
     init(stride: Int, after prev: LayoutNode? = nil) {
         let keys = MemoryLayout<Header>.size
         base = .allocate(byteCount: keys + Self.capacity * (8 + stride), alignment: 8)
@@ -38,7 +37,7 @@ struct LayoutNode: Equatable {
         if let next { LayoutNode(base: next).header.pointee.prev = base }
     }
 
-    /// Frees it; those beside it become neighbours.
+    /// Frees the node; its neighbours become neighbours of each other.
     func remove() {
         let (prev, next) = (prev, next)
         prev?.header.pointee.next = next?.base
@@ -71,7 +70,7 @@ struct LayoutNode: Equatable {
         var (low, size) = (0, count)
         guard size > 0 else { return 0 }
         let keys = keys
-        // Without branches that depend on the keys: nobody can predict them.
+        // Without branches that depend on the keys, since these can't be predicted.
         while size > 1 {
             let half = size >> 1
             let isBelow = keys[low &+ half &- 1] < key ? 1 : 0
@@ -81,13 +80,13 @@ struct LayoutNode: Equatable {
         return keys[low] < key ? low &+ 1 : low
     }
 
-    /// The same where it is `low` or little more.
+    /// The same where the rank is `low` or little more.
     func rank(_ key: UInt64, from low: Int) -> Int {
         for index in low ..< min(low + 4, count) where keys[index] >= key { return index }
         return low + 4 < count ? rank(key) : count
     }
 
-    /// Puts `count` entries of `other`, from its first on, in the place of those in `range`.
+    /// Replaces the entries in `range` by the first `count` entries of `other`.
     func replace(_ range: Range<Int>, with other: LayoutNode, count added: Int) {
         let moved = count - range.upperBound
         if added != range.count, moved > 0 { copy(range.upperBound, moved, to: self, range.lowerBound + added) }
@@ -124,9 +123,9 @@ struct LayoutNode: Equatable {
         LayoutNode(base: payload(index).load(as: UnsafeMutableRawPointer.self))
     }
 
-    /// The child that has `key`, or would have it.
+    /// The index of the child that holds `key`, or would hold it.
     func index(of key: UInt64) -> Int {
-        // The last key that is not above it.
+        // The last key that is not above `key`.
         let rank = rank(key)
         return rank < count && keys[rank] == key ? rank : rank - 1
     }

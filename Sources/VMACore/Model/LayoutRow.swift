@@ -1,5 +1,4 @@
-/// A VMA as a layout keeps it; its start is the key that it lies under. In a wide tree the
-/// `anonPgoff` follows it.
+/// A VMA as a layout stores it; its start is the row's key. In a wide tree the `anonPgoff` follows the row.
 struct LayoutRow {
     static let narrow = MemoryLayout<LayoutRow>.stride
     static let wide = narrow + 8
@@ -8,14 +7,14 @@ struct LayoutRow {
     var pgoff: UInt64
     var anonVMA: UInt32
     var file: UInt32
-    /// What it has in common with many others.
+    /// The number of the attributes that it has in common with many others.
     var kind: UInt32
-    /// Of the boundary, or of the gap, at its start.
+    /// The cause of the boundary, or of the gap, at its start.
     var cause: Seam
 }
 
-/// The cause of what lies between a row and the one before it, and which of the two kinds that is: a
-/// boundary's cause says nothing of the gap that follows it when one of the VMAs goes.
+/// The cause of the boundary or the gap between a row and the one before it, and which of the two it is: a boundary's
+/// cause says nothing of the gap that remains when one of the VMAs goes.
 struct Seam: Equatable {
     private var word: UInt32
     private static let gap: UInt32 = 1 << 31
@@ -27,18 +26,18 @@ struct Seam: Equatable {
 
     init(_ cause: UInt32, isGap: Bool) { word = cause == 0 ? 0 : cause & ~Self.gap | (isGap ? Self.gap : 0) }
 
-    /// The number of the cause; 0 where there is none, or one of the other kind.
+    /// The number of the cause; 0 where there is none, or where it is of the other kind.
     func cause(isGap: Bool) -> UInt32 { (word & Self.gap != 0) == isGap ? word & ~Self.gap : 0 }
 
     var isNone: Bool { word == 0 }
 }
 
 extension VMA {
-    /// Only these need room for it, and only theirs goes along when they are trimmed.
+    /// Only these VMAs need room for `anonPgoff`, and only theirs is adjusted when they are trimmed.
     var hasOwnAnonPgoff: Bool { anonPgoff != 0 || traits.contains(.hasAnonPgoff) }
 }
 
-/// What few VMAs have alone: a process with a million VMAs has a dozen kinds.
+/// The attributes that many VMAs have in common: a process with a million VMAs has a dozen kinds.
 struct LayoutKind: Equatable {
     var flags: UInt64
     var policy: UInt32
@@ -63,8 +62,8 @@ struct LayoutKind: Equatable {
     }
 }
 
-/// Kinds by number, with how many rows use each. One that nobody uses any more stays until its
-/// place is needed, since it often comes back.
+/// Kinds by number, with the number of rows that use each. A kind that no row uses any more stays until its place is
+/// needed, since it often comes back.
 struct LayoutKinds {
     private struct Entry {
         var kind: LayoutKind
@@ -89,8 +88,8 @@ struct LayoutKinds {
 
     subscript(number: UInt32) -> LayoutKind { entries[Int(number)].kind }
 
-    /// Numbering anew, with a walk over all rows, would pay: at most every second row could have
-    /// used what there is room for, and few do.
+    /// Whether it pays to number the kinds anew, with a walk over all rows: at most every second row could have used
+    /// the table's capacity, and few do.
     func isOversized(for rows: Int) -> Bool { capacity > 64 && capacity > rows / 2 && used < capacity / 4 }
 
     /// The number of `kind`, used once more.
@@ -135,7 +134,7 @@ struct LayoutKinds {
         return slot
     }
 
-    /// Gives up those that nobody uses, or if they are few, doubles the table.
+    /// Frees the kinds that no row uses, or, if these are few, doubles the table.
     private mutating func makeRoom() {
         let size = used <= capacity / 2 ? max(16, slots.count) : 2 * slots.count
         slots = Array(repeating: 0, count: size)
@@ -156,7 +155,7 @@ extension LayoutNode {
         payload(index).assumingMemoryBound(to: LayoutRow.self)
     }
 
-    /// Of a wide tree.
+    /// The `anonPgoff` of a row in a wide tree.
     func anonPgoff(_ index: Int) -> UnsafeMutablePointer<UInt64> {
         (payload(index) + LayoutRow.narrow).assumingMemoryBound(to: UInt64.self)
     }

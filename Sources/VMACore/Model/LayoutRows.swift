@@ -1,5 +1,5 @@
-/// The VMAs of a layout from some address on, one by one, each with the cause of the boundary, or of the
-/// gap, at its start. They stay what they were when the layout is changed meanwhile.
+/// The VMAs of a layout in a range, one by one, each with the cause of the boundary or gap at its start. The sequence
+/// does not change when the layout is changed meanwhile.
 struct LayoutRows: Sequence, IteratorProtocol {
     private let tree: LayoutTree?
     private var place: (leaf: LayoutNode, index: Int)?

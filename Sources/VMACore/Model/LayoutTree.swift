@@ -1,20 +1,19 @@
 /// A B+ tree of packed rows: the storage of a `Layout`.
 ///
-/// Every leaf but a lone one has more than `LayoutNode.sparse` entries, and every inner node but
-/// the root no fewer than that, so the tree is O(log n) high, and a change costs a way or two down
-/// it and the moving of a node's entries. Before a leaf overflows, or once it is sparse, `tidy`
-/// puts right what is full or sparse on the way to it.
+/// Every leaf except a single one has more than `LayoutNode.sparse` entries, and every inner node except the root no
+/// fewer. So the tree is O(log n) high, and a change costs one or two walks down the tree and the moving of a node's
+/// entries. Before a leaf overflows, and when it is sparse, `tidy` mends full and sparse nodes on the way to it.
 final class LayoutTree: @unchecked Sendable {
-    // Only `Layout`, a value, reaches these, so what the compiler checks of values holds for them.
+    // Only `Layout`, a value, reaches these properties, so the compiler's checks of values hold for them.
 
-    /// Rows.
+    /// The number of rows.
     @exclusivity(unchecked) var count = 0
-    /// Levels of inner nodes.
+    /// The number of levels of inner nodes.
     @exclusivity(unchecked) var height = 0
     @exclusivity(unchecked) private(set) var root: LayoutNode
     private let stride: Int
     @exclusivity(unchecked) var kinds = LayoutKinds()
-    /// Rows on their way into a leaf.
+    /// A buffer for rows on their way into a leaf.
     let fresh: LayoutNode
 
     var isWide: Bool { stride == LayoutRow.wide }
@@ -25,13 +24,13 @@ final class LayoutTree: @unchecked Sendable {
         fresh = LayoutNode(stride: stride)
     }
 
-    /// Sorted, and not overlapping.
+    /// Makes a tree of VMAs, which must be sorted and not overlap.
     convenience init(_ vmas: [VMA]) {
         self.init(isWide: vmas.contains { $0.hasOwnAnonPgoff })
         fill(vmas.count) { leaf, index, number in put(vmas[number], into: leaf, index) }
     }
 
-    /// The same, in memory of its own, with no more kinds than are used.
+    /// A copy in memory of its own, with only the kinds that are used.
     func copy(isWide: Bool) -> LayoutTree {
         let tree = LayoutTree(isWide: isWide)
         var rows = LayoutRows(self, overlapping: .all)
@@ -57,7 +56,7 @@ final class LayoutTree: @unchecked Sendable {
         }
     }
 
-    /// An empty tree's nodes, evenly filled; `put` writes the rows in their order.
+    /// Makes the nodes of an empty tree, evenly filled; `put` writes the rows in their order.
     private func fill(_ count: Int, _ put: (LayoutNode, Int, Int) -> Void) {
         self.count = count
         /// The sizes of the fewest nodes that hold so many comfortably.
@@ -114,7 +113,7 @@ final class LayoutTree: @unchecked Sendable {
             anonPgoff: isWide ? node.anonPgoff(index).pointee : 0, traits: VMA.Traits(rawValue: kind.traits))
     }
 
-    /// The leaf that has `key`, or would have it, and the first key that belongs behind it.
+    /// The leaf that holds `key`, or would hold it, and the first key that belongs behind it.
     func leaf(of key: UInt64) -> (LayoutNode, limit: UInt64) {
         var node = root
         var limit = UInt64.max
@@ -143,8 +142,8 @@ final class LayoutTree: @unchecked Sendable {
         index > 0 ? (leaf, index - 1) : leaf.prev.map { ($0, $0.count - 1) }
     }
 
-    /// The rows that start in `first...last`, but for the first of all: at the start of each there is a
-    /// boundary, or a gap before it.
+    /// Calls `body` for the rows that start in `first...last`, except the very first row: at the start of each there
+    /// is a boundary, or a gap in front of it.
     func forEachSeam(
         from first: UInt64, through last: UInt64, _ body: (UInt64, UnsafeMutablePointer<LayoutRow>, _ isGap: Bool) -> Void
     ) {
@@ -165,7 +164,7 @@ final class LayoutTree: @unchecked Sendable {
 
     // MARK: balance
 
-    /// Puts right the nodes on the way to `key` that are full or sparse.
+    /// Mends the nodes on the way to `key` that are full or sparse.
     func tidy(_ key: UInt64) {
         if root.count == LayoutNode.capacity {
             let above = LayoutNode(stride: LayoutNode.childStride)
@@ -192,8 +191,8 @@ final class LayoutTree: @unchecked Sendable {
         }
     }
 
-    /// Gives some of a full child to a neighbour, or splits it. Where rows come in order, the
-    /// neighbour is filled, since nothing will come there any more.
+    /// Gives some entries of a full child to a neighbour, or splits it. Where rows come in order, the neighbour is
+    /// filled, since nothing will be added there any more.
     private func relieve(_ node: LayoutNode, _ index: Int, _ key: UInt64) {
         let child = node.child(index)
         let prev = index > 0 ? LayoutNode.capacity - node.child(index - 1).count : 0

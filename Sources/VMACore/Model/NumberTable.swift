@@ -1,8 +1,7 @@
-/// Keys to numbers, neither of them 0: a hash table with open addressing, at most half full.
+/// A table from keys to numbers, neither of them 0: a hash table with open addressing, at most half full.
 ///
-/// A `Dictionary` does the same, and takes five times as long, which is most of what would be done with a
-/// record. As there, where a key lies is another matter in each process, so that nobody can choose keys
-/// that collide.
+/// A `Dictionary` does the same in five times the time, which is most of the time that a record takes. As in a
+/// `Dictionary`, the place of a key differs from process to process, so that nobody can choose keys that collide.
 public struct NumberTable: Sendable {
     private struct Slot {
         /// 0: free.
@@ -15,13 +14,13 @@ public struct NumberTable: Sendable {
 
     private let multiplier = Self.multiplier
     private var slots: [Slot] = []
-    /// 64 less the table's logarithm.
+    /// 64 minus the logarithm of the table's size.
     private var shift: UInt64 = 64
     private var used = 0
 
     public init() {}
 
-    /// 0 for a key that has none.
+    /// The number of a key; 0 if it has none.
     public subscript(key: UInt64) -> UInt32 {
         get { slots.isEmpty ? 0 : slots[place(of: key)].number }
         set {
@@ -32,7 +31,7 @@ public struct NumberTable: Sendable {
         }
     }
 
-    /// Where `key` is, or belongs.
+    /// The place of `key`, or the free place where it belongs.
     private func place(of key: UInt64) -> Int {
         let mask = slots.count &- 1
         var place = Int(truncatingIfNeeded: (key &* multiplier) &>> shift)
@@ -40,7 +39,7 @@ public struct NumberTable: Sendable {
         return place
     }
 
-    /// Without what was removed.
+    /// Makes a larger table, without removed keys.
     private mutating func grow() {
         let old = slots.filter { $0.number != 0 }
         let size = max(16, 4 * old.count).nextPowerOfTwo

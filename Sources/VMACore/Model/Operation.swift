@@ -1,4 +1,4 @@
-/// What a process was doing when a merge was considered.
+/// The operation during which a merge was considered: the syscall, or what the kernel did outside of one.
 public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
     case mmap, brk, mremap, mprotect, madvise, mlock, mbind, prctl, userfaultfd, munmap, fork, stack, other
     case shmat, shmdt, mseal, ioctl, exec, aio
@@ -11,13 +11,13 @@ public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
 
     public var description: String { rawValue }
 
-    /// In `allCases`.
+    /// The index in `allCases`.
     var place: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
 }
 
 extension Syscall {
-    /// x86-64 numbers, arch/x86/entry/syscalls/syscall_64.tbl; those whose ranges the programs work out are in
-    /// CVMAWire's vma_syscalls.h, too, and a test holds the two together.
+    /// The operation of a syscall. The numbers are x86-64's, arch/x86/entry/syscalls/syscall_64.tbl; those whose
+    /// ranges BPF programs work out are in CVMAWire's vma_syscalls.h, too, and a test compares the two.
     public var operation: Operation {
         if number < 0 { return .stack }
         switch number {
@@ -32,7 +32,7 @@ extension Syscall {
         case 149, 150, 151, 152, 325: return .mlock
         case 157: return .prctl
         case 237, 450: return .mbind
-        // Closing the last descriptor of one releases its memory.
+        // Closing the last descriptor of a userfaultfd releases its memory.
         case 3, 33, 292, 323, 436: return .userfaultfd
         case 16: return isUserfaultfd ? .userfaultfd : .ioctl
         case 56, 57, 58, 435: return .fork
@@ -50,7 +50,7 @@ extension Syscall {
     }
 
     static let shmat: Int32 = 30
-    /// The type of its requests, `UFFDIO` (include/uapi/linux/userfaultfd.h).
+    /// Whether the ioctl is a request of userfaultfd, by its type `UFFDIO` (include/uapi/linux/userfaultfd.h).
     private var isUserfaultfd: Bool { argument(1) >> 8 & 0xff == 0xaa }
     static let mapFixed: UInt64 = 0x10 | 0x100000
     static let mremapFixed: UInt64 = 2
@@ -60,27 +60,27 @@ extension Syscall {
     /// execve and execveat, whose own arguments name no range of the address space that they build.
     var isExec: Bool { number == 59 || number == 322 }
 
-    /// A shmat over what is mapped already.
+    /// Whether a shmat replaces what is mapped already.
     var replacesBySegment: Bool { number == Self.shmat && argument(2) & Self.shmRemap != 0 }
 
-    /// An address in what an mremap copies and leaves where it is.
+    /// An address in the range that an mremap copies and leaves where it is; nil for other calls.
     var keptSource: UInt64? {
         operation == .mremap && argument(3) & Self.mremapDontUnmap != 0 ? argument(0) : nil
     }
 
-    /// An mremap that never grows in place.
+    /// Whether an mremap never grows in place.
     var movesAway: Bool { argument(3) & (Self.mremapFixed | Self.mremapDontUnmap) != 0 }
 
     func argument(_ index: Int) -> UInt64 { arguments[index] }
 
-    /// From where an mremap copies what comes to lie at `target`: of several VMAs each has its own place.
+    /// The address from which an mremap copies what comes to lie at `target`: of several VMAs each has its own place.
     func source(of target: UInt64) -> UInt64 {
         let from = argument(0) & ~0xfff
         let to = argument(4) & ~0xfff
         return argument(3) & Self.mremapFixed != 0 && target >= to ? from &+ (target - to) : from
     }
 
-    /// Where an mremap moves from; it is about to be unmapped, so it is nobody's neighbour.
+    /// The range that an mremap moves away from. It is about to be unmapped, so it is nobody's neighbour.
     var vacated: AddressRange {
         guard operation == .mremap, argument(3) & Self.mremapDontUnmap == 0 else { return .empty }
         return .pages(at: argument(0), length: argument(1))

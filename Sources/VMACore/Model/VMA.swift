@@ -4,7 +4,7 @@ public typealias FileID = UInt32
 public typealias MMID = UInt32
 public typealias StackID = UInt32
 
-/// What the kernel's merge rules look at, of one virtual memory area.
+/// The attributes of one virtual memory area that the kernel's merge rules compare.
 public struct VMA: Hashable, Sendable {
     /// Facts beside the flags.
     public struct Traits: OptionSet, Hashable, Sendable {
@@ -17,7 +17,7 @@ public struct VMA: Hashable, Sendable {
         public static let ownRoot = Traits(rawValue: 1 << 1)
         /// `anon_vma->num_children > 1`: a forked child's anon_vma hangs below.
         public static let hasChildren = Traits(rawValue: 1 << 2)
-        /// Several VMAs use this anon_vma.
+        /// The anon_vma is used by several VMAs.
         public static let sharedAnonVMA = Traits(rawValue: 1 << 3)
         /// `vm_ops->close` is set.
         public static let hasClose = Traits(rawValue: 1 << 4)
@@ -26,15 +26,15 @@ public struct VMA: Hashable, Sendable {
         public static let hugetlb = Traits(rawValue: 1 << 7)
         /// The facts on the anon_vma could be read.
         public static let anonKnown = Traits(rawValue: 1 << 8)
-        /// `anonPgoff` is the kernel's: since 7.3 private pages of a file have an offset apart.
+        /// `anonPgoff` was read from the kernel: since 7.3 private pages of a file have an offset of their own.
         public static let hasAnonPgoff = Traits(rawValue: 1 << 9)
-        /// Of a VMA that mremap is about to move from: a page of it is shared by KSM or with the swap cache.
+        /// A page of this VMA, which mremap is about to move from, is shared by KSM or with the swap cache.
         public static let pagesShared = Traits(rawValue: 1 << 10)
-        /// Its pages may be so, and nobody could look.
+        /// Its pages may be shared so, and could not be examined.
         public static let pagesUnseen = Traits(rawValue: 1 << 11)
-        /// Its pages were looked at.
+        /// Its pages were examined.
         public static let pagesSeen = Traits(rawValue: 1 << 12)
-        /// It ends at or below `mm->start_brk`, where brk may not look for a neighbour.
+        /// The VMA ends at or below `mm->start_brk`, where brk does not look for a neighbour.
         public static let belowHeap = Traits(rawValue: 1 << 13)
         /// The kernel's own mappings, by the name of their `vm_special_mapping`; both for `[vvar_vclock]`.
         public static let vdso = Traits(rawValue: 1 << 14)
@@ -46,7 +46,8 @@ public struct VMA: Hashable, Sendable {
     }
 
     public var range: AddressRange
-    /// Pages of 4096 bytes: into the file, or for anonymous memory from where it was first mapped.
+    /// The offset in pages of 4096 bytes: into the file, or for anonymous memory the page number where it was first
+    /// mapped.
     public var pgoff: UInt64
     public var flags: VMAFlags
     public var anonVMA: AnonVMAID
@@ -55,7 +56,7 @@ public struct VMA: Hashable, Sendable {
     public var policy: UInt32
     public var uffd: UInt32
     public var name: UInt32
-    /// Pages; where the private pages are found (`vma_start_anon_pgoff`), with `hasAnonPgoff`.
+    /// The offset in pages at which private pages are found (`vma_start_anon_pgoff`), if `hasAnonPgoff` is set.
     public var anonPgoff: UInt64
     public var traits: Traits
 

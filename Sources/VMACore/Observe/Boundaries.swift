@@ -1,7 +1,7 @@
-/// What left a boundary or a gap: an operation, and where the program asked for it.
+/// What left a boundary or a gap: an operation, and the call stack of its caller.
 public struct Cause: Hashable, Sendable {
     public var operation: Operation
-    /// 0 if there is none.
+    /// The id of the stack; 0 if there is none.
     public var stack: StackID
 
     public init(_ operation: Operation, stack: StackID) {
@@ -10,21 +10,22 @@ public struct Cause: Hashable, Sendable {
     }
 }
 
-/// Small ids for causes, so that each boundary and gap of a layout can carry one; 0 is none yet.
+/// Small ids for causes, so that each boundary and gap of a layout can carry one. 0 means that nobody has been
+/// charged yet.
 public struct Causes: Sendable {
-    /// It stood when the observation began, or exec made it, or what made it was lost.
+    /// The cause of a boundary that stood before the observation, that exec made, or whose section was lost.
     static let unknown: UInt32 = idMask
-    /// The upper half of a boundary's number is what the proposals said when it was last tried; the topmost
-    /// bit is a layout's.
+    /// The lower bits of a boundary's number are the id of its cause. The bits above them are the proposals' answers
+    /// to its last attempt; the topmost bit belongs to the layout.
     static let idMask: UInt32 = 0x7fff
     private static let answersShift: UInt32 = 15
 
-    /// The number of a boundary that was tried once more.
+    /// The number of a boundary after an attempt with these answers.
     static func tried(_ cause: UInt32, _ answers: WhatIfAnswers) -> UInt32 {
         cause & idMask | UInt32(answers.bits) << answersShift
     }
 
-    /// What they said of it; empty if nobody has tried.
+    /// The answers of the last attempt at a boundary; empty if nobody has tried to remove it.
     static func answers(_ cause: UInt32) -> WhatIfAnswers {
         WhatIfAnswers(bits: UInt16(truncatingIfNeeded: cause >> answersShift))
     }
@@ -33,7 +34,7 @@ public struct Causes: Sendable {
     private var all: [Cause] = []
     private static let limit = 32_000
 
-    /// Past the limit, causes are told apart by operation only.
+    /// Past the limit, causes are distinguished by their operation only.
     mutating func id(_ cause: Cause) -> UInt32 {
         let key = UInt64(cause.operation.place + 1) << 32 | UInt64(cause.stack)
         let known = ids[key]
@@ -44,63 +45,67 @@ public struct Causes: Sendable {
         return UInt32(all.count)
     }
 
+    /// The cause with this id; nil for none, and for `unknown`.
     public subscript(id: UInt32) -> Cause? {
         let id = id & Self.idMask
         return id == 0 || id > all.count ? nil : all[Int(id) - 1]
     }
 }
 
-/// What separates the VMAs of a layout as it stands: the stock, as attempts are the flow. Of neighbours
-/// that touch it is blockers, of others a gap (`GapSieve` says which count).
+/// The stock of one layout: its boundaries, by blockers, and its gaps (`GapSieve` says which unmapped ranges count).
 public struct Boundaries: Sendable, Equatable {
-    /// Boundaries, or gaps, that are alike.
+    /// What boundaries, or gaps, of one row have in common.
     public struct Kind: Hashable, Sendable {
-        /// Then there are no blockers: nothing could merge.
+        /// A gap has no blockers: nothing could merge there.
         public var isGap = false
         /// An id of `Causes`.
         public var cause: UInt32
         public var blockers: Blockers
-        /// What the proposals say of it: when it was last tried, or if it never was, if it were now.
+        /// The proposals' answers: those of the last attempt, or, if there was none, those to an attempt made now.
         public var answers = WhatIfAnswers()
+        /// Whether an attempt was made at the boundary during the observation.
         public var wasTried = false
-        /// Whether it would merge if somebody changed the left one now, or the right one.
+        /// What the series would do if somebody changed the left VMA now, or the right one.
         public var left: WhatIf?
         public var right: WhatIf?
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
-        /// What differs, and in which direction.
+        /// The exact difference of the two VMAs, with its direction.
         public var difference = Difference()
     }
 
+    /// Boundaries, or gaps, that are alike: how many there are, and an example.
     public struct Row: Sendable, Equatable {
         public var kind: Kind
         public var count: Int
-        /// The first pair of its kind.
+        /// The first pair of the row.
         public var left: VMA
         public var right: VMA
     }
 
-    /// Pairs that touch.
+    /// The number of boundaries: pairs of VMAs that touch.
     public private(set) var total = 0
-    /// Pairs that do not, and count as gaps.
+    /// The number of gaps.
     public private(set) var gaps = 0
-    /// Pairs without any blocker are not in it.
+    /// Boundaries by their blockers; pairs without a blocker are not in it.
     public private(set) var blockedBy: [Blockers: Int] = [:]
-    /// Of those that pgoff and anon_vma alone keep apart, by proposal.
+    /// The proposals' answers for boundaries that pgoff and anon_vma alone keep apart.
     public private(set) var byProposal = WhatIfCounts()
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
     public var recoverable: Int { whatIf[.recoverable] ?? 0 }
-    /// VMAs fewer on a kernel with the series: it may keep apart what the kernel has merged.
+    /// How many VMAs fewer the layout would have on a kernel with the series, which may also keep apart what this
+    /// kernel has merged.
     public private(set) var best = 0
-    /// Pairs that nothing keeps apart but that nothing has tried to merge them.
+    /// Pairs that no rule keeps apart, but that nothing has tried to merge.
     public var mergeable: Int { total - blockedBy.values.reduce(0, +) }
-    /// What counts of them are called, beside those of blockers.
+    /// The key of their count, beside the keys of blockers.
     public static let mergeableKey = "mergeable"
-    /// Of boundaries and of gaps, in order of address of the first of each kind.
+    /// The rows of boundaries and gaps, in order of address of the first pair of each.
     public private(set) var rows: [Row] = []
     private var index: [Kind: Int] = [:]
 
     public init() {}
 
+    /// Counts and judges the boundaries and gaps of a layout.
     public init(_ layout: Layout, _ judge: Judge) { self.init(layout, judge, WhatIfState()) }
 
     init(_ layout: Layout, _ judge: Judge, _ state: WhatIfState) {
@@ -125,7 +130,7 @@ public struct Boundaries: Sendable, Equatable {
         best = state.count.map { max(0, layout.count - $0) } ?? recoverable
     }
 
-    /// Takes the sums over, and forgets who caused what.
+    /// Adds the sums of another address space, without its causes.
     mutating func fold(_ other: Boundaries) {
         for row in other.rows {
             var row = row

@@ -1,14 +1,14 @@
-/// What missed merges would cost and gain if a proposal lifted the limits, added up.
+/// What a proposal would gain and cost if it lifted the limits, summed over missed merges.
 public struct Gain: Sendable, Equatable {
-    /// Of one proposal.
+    /// The sums of one proposal.
     public struct Saved: Sendable, Equatable {
-        /// VMAs that would not have come to be: sides that it would have joined.
+        /// Missed sides that the proposal would have merged.
         public var sides = 0
         /// Pages of the ranges that it would have absorbed, each of which it may have to update.
         public var pages: UInt64 = 0
-        /// Sides of a process that had more than half of the VMAs that it may have.
+        /// The missed sides among them of processes with more than half of the VMAs that they may have.
         public var nearLimit = 0
-        /// Absorbed ranges by size: place n is of those with 2^n pages and more, up to twice that.
+        /// Absorbed ranges by size: place n counts ranges of 2^n pages and more, up to twice that.
         public private(set) var sizes: [Int] = []
 
         public init() {}
@@ -28,7 +28,9 @@ public struct Gain: Sendable, Equatable {
             for (place, count) in other.sizes.enumerated() { sizes[place] += count }
         }
 
-        /// The largest size, in pages, that as many ranges as `share` of them do not exceed; nil if there is none.
+        /// A size in pages that this share of the ranges does not exceed; nil if there is no range.
+        ///
+        /// - Parameter share: 0 to 1.
         public func size(at share: Double) -> UInt64? {
             let all = sizes.reduce(0, +)
             var seen = 0
@@ -40,13 +42,14 @@ public struct Gain: Sendable, Equatable {
         }
     }
 
-    /// In the order of `Proposals.table`; empty while there is nothing.
+    /// In the order of `Proposals.table`; empty while there is no missed merge.
     private var all: [Saved] = []
-    /// Sides that the first proposal refuses, or leaves open, by what made it.
+    /// Sides that the first proposal refuses, or for which its answer is unknown, by the reason.
     public private(set) var refused: [WhatIfAnswer.Reason: Int] = [:]
 
     public init() {}
 
+    /// The sums of the proposal with this index in `Proposals.table`.
     public subscript(proposal: Int) -> Saved { proposal < all.count ? all[proposal] : Saved() }
 
     /// - Parameter isNearLimit: the process had more than half of the VMAs that it may have.

@@ -1,18 +1,18 @@
-/// Which of the holes between the VMAs of an address space count as gaps: those that the program left
-/// where it placed its memory. Each keeps two VMAs apart that no rule forbids to merge.
+/// Decides which unmapped ranges between the VMAs of an address space count as gaps: those that the program left
+/// where it placed its memory. Each gap keeps two VMAs apart that no rule forbids to merge.
 ///
-/// A hole counts if both its VMAs are in the same area: the heap, the stack, or all the rest. The holes
-/// that exec leaves around heap and stack are none, nor is the one between the program's image and its
-/// mappings, where no heap lies between: that is the widest of all, if it has a tebibyte or more.
+/// An unmapped range counts if the VMAs on both sides of it are in the same area: the heap, the stack, or all the
+/// rest. So the space that exec leaves around heap and stack does not count. Nor does the space between the program's
+/// image and its mappings where no heap lies between: that is the widest of all, if it has a tebibyte or more.
 public struct GapSieve {
     private var widest: Boundaries.Row?
     private static let vast: UInt64 = 1 << 40
 
     public init() {}
 
-    /// To be called for the holes of an address space in order of address.
+    /// To be called for the unmapped ranges of an address space in order of address.
     ///
-    /// - Returns: a hole that counts: this one, or one that was held back until now.
+    /// - Returns: a gap: this one, or one that was held back until now; nil if there is none yet.
     public mutating func take(_ left: VMA, _ right: VMA, _ cause: UInt32) -> Boundaries.Row? {
         guard left.area == right.area else { return nil }
         let kind = Boundaries.Kind(isGap: true, cause: cause, blockers: [])
@@ -22,7 +22,7 @@ public struct GapSieve {
         return widest
     }
 
-    /// Of VMAs in order of address.
+    /// The number of gaps between VMAs in order of address.
     public static func count(_ vmas: [VMA]) -> Int {
         var sieve = GapSieve()
         return zip(vmas, vmas.dropFirst()).count { left, right in
@@ -32,7 +32,7 @@ public struct GapSieve {
 }
 
 extension Boundaries.Row {
-    /// Bytes that are not mapped between the two.
+    /// The width of the unmapped range in bytes.
     fileprivate var width: UInt64 { right.start - left.end }
 }
 

@@ -1,9 +1,10 @@
 /// The number of VMAs of an address space over time, thinned out as it grows longer.
 public struct History: Sendable, Equatable {
+    /// A count, and the time from which on it holds.
     public struct Point: Sendable, Equatable {
-        /// CLOCK_MONOTONIC, in nanoseconds: the first time that falls to it.
+        /// The first time that the point stands for, in nanoseconds of CLOCK_MONOTONIC.
         public var time: UInt64
-        /// The most VMAs there were until the next point.
+        /// The most VMAs that there were until the next point.
         public var count: Int
 
         public init(time: UInt64, count: Int) {

@@ -1,5 +1,5 @@
-/// One address space while it is observed. Its identity is the mm: a pid may have several in
-/// its life (exec), and several pids may share one (vfork).
+/// The model of one address space (mm) while it is observed. A pid may have several mms in its life (exec), and
+/// several pids may share one (vfork).
 public final class Image {
     public let mm: MMID
     public var tgid: UInt32
@@ -8,19 +8,19 @@ public final class Image {
     /// The layout is complete: a snapshot, an exec or a fork has filled it.
     public var isComplete = false
     public var hasExited = false
-    /// What the proposals would have made of it.
+    /// The layouts that the address space would have under the proposals.
     var whatIf = WhatIfState()
-    /// What they said of the boundaries that the open section has tried.
+    /// The proposals' answers to attempts of the open section, by address of the boundary.
     var tried: [(boundary: UInt64, answers: WhatIfAnswers)] = []
-    /// The address spaces that it descends from by fork, its parent last.
+    /// The address spaces that this one descends from by fork, its parent last.
     var ancestors: [MMID] = []
     static let ancestorLimit = 16
-    /// Grows with each change that is told: equal before and after means that it was quiet.
+    /// Grows with each record of a change: an equal value before and after means that the address space was quiet.
     public internal(set) var changes = 0
     public var tally = Tally()
-    /// Of an address space that is gone and whose layout has been let go.
+    /// The figures of an address space that has ended and whose layout is no longer kept.
     private var last: (count: Int, boundaries: Boundaries)?
-    /// Rows written before this are older than the layout, which was read from outside then.
+    /// CLOCK_MONOTONIC nanoseconds of the last snapshot: rows that were read before it are older than the layout.
     var knownSince: UInt64 = 0
     public var startCount = 0
     public var peakCount = 0
@@ -31,14 +31,14 @@ public final class Image {
     var peak = Peak()
 
     var open = OpenSections()
-    /// What the kernel had at exit, to compare with.
+    /// The kernel's rows at exit, to compare with the model.
     var audited: [VMA] = []
     var auditedRange = AddressRange.empty
 
-    /// VMAs now, or in the end.
+    /// The number of VMAs now, or at the end.
     public var count: Int { last?.count ?? layout.count }
 
-    /// What separates the VMAs now, or in the end.
+    /// The boundaries and gaps that stand now, or stood at the end.
     public func boundaries(_ judge: Judge) -> Boundaries {
         if let last { return last.boundaries }
         let boundaries = Boundaries(layout, judge, whatIf)
@@ -46,12 +46,12 @@ public final class Image {
         return boundaries
     }
 
-    /// What separated the VMAs when there were most of them, of what was kept, and how many there were.
+    /// The boundaries and gaps at the peak, as far as its layout is kept, and the number of VMAs of that layout.
     public func boundariesAtPeak(_ judge: Judge) -> (at: Int, boundaries: Boundaries) {
         peak.count > count ? (peak.count, peak.boundaries(judge)) : (count, boundaries(judge))
     }
 
-    /// Before `range` is overwritten with `vmas` by a write section.
+    /// To be called before a write section overwrites `range` with `vmas`.
     func keepPeak(before range: AddressRange, _ vmas: [VMA]) {
         if isComplete { peak.keep(layout, before: range, vmas, most: peakCount) }
     }
@@ -64,7 +64,7 @@ public final class Image {
         whatIf = WhatIfState()
     }
 
-    /// Takes over the sums of one that is gone and that nobody will ask for by itself again.
+    /// Adds the sums of an address space that has ended and no longer has figures of its own.
     func take(_ other: Image, _ judge: Judge) {
         tally.add(other.tally)
         startCount += other.startCount
@@ -83,15 +83,16 @@ public final class Image {
     }
 }
 
-/// Comparisons of the model with the kernel.
+/// The comparisons of the model with the kernel's VMAs.
 public struct Audit: Sendable, Equatable {
     public var checked = 0
     public var equal = 0
-    /// Times that a layout, or a part of it, was found or feared stale and read anew.
+    /// Times that a layout, or a part of it, was stale or in doubt and was read anew.
     public var resynced = 0
     /// The first differences, in words.
     public var differences: [String] = []
 
+    /// Comparisons in which the two differed.
     public var different: Int { checked - equal }
 
     public init() {}
@@ -106,7 +107,7 @@ public struct Audit: Sendable, Equatable {
 }
 
 extension Image {
-    /// Where the model and the kernel's own rows differ, within `range`; empty if nowhere. One
+    /// The differences between the model and the kernel's rows within `range`, in words; empty if there are none. One
     /// walk along both.
     func differences(from kernel: [VMA], in range: AddressRange) -> [String] {
         var ours = layout.rows(overlapping: range).lazy.map { $0.vma.clipped(to: range) }.makeIterator()
@@ -129,7 +130,7 @@ extension Image {
 }
 
 extension VMA {
-    /// One line for messages.
+    /// The VMA in one line, for messages.
     public var summary: String {
         "\(String(start, radix: 16))-\(String(end, radix: 16)) \(flags.protectionText) "
             + "pgoff \(String(pgoff, radix: 16)) flags \(String(flags.rawValue, radix: 16)) "

@@ -1,5 +1,6 @@
-/// Missed merges, added up: one row for all that are alike and come from one place in the code.
+/// Missed merges, added up: one row for all that are alike and have the same call stack.
 public struct Ledger: Sendable {
+    /// What the misses of one row have in common.
     public struct Key: Hashable, Sendable {
         public var mm: MMID
         public var operation: Operation
@@ -8,11 +9,11 @@ public struct Ledger: Sendable {
         public var detail: String?
         public var answers = WhatIfAnswers()
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
-        /// 0 if there is none.
+        /// The id of the stack; 0 if there is none.
         public var stack: StackID
     }
 
-    /// The first of its kind, whole.
+    /// The first miss of a row, with its VMAs.
     public struct Example: Sendable {
         public var time: UInt64
         public var proposed: VMA
@@ -20,6 +21,7 @@ public struct Ledger: Sendable {
         public var next: VMA?
     }
 
+    /// Misses that are alike: how many there were, and the first.
     public struct Row: Sendable {
         public var key: Key
         public var count: Int
@@ -30,12 +32,12 @@ public struct Ledger: Sendable {
 
     private var index: [Key: Int] = [:]
     public private(set) var rows: [Row] = []
-    /// Misses whose stack was let go because there were too many different ones.
+    /// Misses whose stack was dropped because there were too many different rows.
     public private(set) var folded = 0
 
     public init() {}
 
-    /// Returns true if this key is new.
+    /// Counts a miss. Returns true if its key is new.
     @discardableResult
     public mutating func add(_ key: Key, _ example: @autoclosure () -> Example) -> Bool {
         if let at = index[key] {
@@ -69,16 +71,16 @@ public struct Ledger: Sendable {
     }
 }
 
-/// Attempts, merges and misses of one process image, or of all.
+/// The counts of attempts, merges and misses of one address space, or of all.
 public struct Tally: Sendable, Equatable {
-    /// Attempts, and those of them in which at least one side merged.
+    /// Attempts, and the attempts in which at least one side merged.
     public var attempts = 0
     public var merged = 0
     public var mergedBy: [Operation: Int] = [:]
     /// Missed sides: one attempt can miss two.
     public var missed = 0
     public var missedBy: [Blockers: Int] = [:]
-    /// Of those that pgoff and anon_vma alone keep apart, by proposal.
+    /// The proposals' answers for misses by pgoff and anon_vma alone.
     public private(set) var byProposal = WhatIfCounts()
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
     public private(set) var gain = Gain()

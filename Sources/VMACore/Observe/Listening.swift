@@ -1,23 +1,24 @@
-/// When to listen to what the kernel answers. It costs every process at every syscall, so it is done while calls are
-/// refused, and for no more than a tenth of the time.
+/// Decides when the kernel's answers are read. Reading costs every process at every syscall, so it is done while
+/// calls are refused, and for no more than a tenth of the time.
 public struct Listening: Sendable {
     private let start: UInt64
     private var lastRefusal: UInt64?
     private var since: UInt64?
     private var spent: UInt64 = 0
 
-    /// Nanoseconds: after the last refusal, and what may be spent before the share counts.
+    /// How long to read after the last refusal, and how long before the tenth of the time counts, in nanoseconds.
     private static let (patience, credit) = (UInt64(5_000_000_000), UInt64(10_000_000_000))
     private static let share: UInt64 = 10
 
-    /// - Parameter start: CLOCK_MONOTONIC nanoseconds, as all times.
+    /// - Parameter start: the start of the observation, in nanoseconds of CLOCK_MONOTONIC, as all times here.
     public init(start: UInt64) { self.start = start }
 
+    /// Takes note of refusals; other events change nothing.
     public mutating func note(_ event: Event) {
         if case .refusal(let refusal) = event { lastRefusal = max(lastRefusal ?? 0, refusal.origin.time) }
     }
 
-    /// Whether to listen from now on.
+    /// Whether answers are to be read from now on.
     public mutating func isWanted(_ now: UInt64) -> Bool {
         let spent = self.spent + (since.map { now &- min(now, $0) } ?? 0)
         let isRefused = lastRefusal.map { now < $0 + Self.patience } ?? false

@@ -1,15 +1,15 @@
-/// From the stream of events to layouts, verdicts and the ledger. Live observation and replay
-/// of a recording are the same calls.
+/// Turns the stream of events into layouts, verdicts and the ledger. Live observation and replay of a recording make
+/// the same calls.
 public final class Observer {
     public let judge: Judge
-    /// VMAs that a process may have (`vm.max_map_count`), if that is known.
+    /// VMAs that a process may have (`vm.max_map_count`); nil if unknown.
     private let limit: Int?
     private var population = Population()
 
     public private(set) var ledger = Ledger()
     public private(set) var causes = Causes()
     public private(set) var refusals = RefusalLedger()
-    /// The stacks of refusals that were asked for, by address space.
+    /// The stacks of refusals whose frames were requested, by address space.
     private var refusalStacks: Set<UInt64> = []
     public private(set) var frames = FrameTable()
     /// Kept only if it is asked for.
@@ -22,26 +22,26 @@ public final class Observer {
     public private(set) var agreed = 0
     public private(set) var checked = 0
     public private(set) var audit = Audit()
-    /// The part of it that a loss which is not known yet would take back.
+    /// The part of `audit` that a loss which is not known yet would take back.
     private var unsettled = Audit()
     /// The first disagreements between prediction and kernel, in words.
     public private(set) var disagreements: [String] = []
     public var unexplained: Int { checked - agreed }
 
-    /// Stacks whose frames are wanted, until they are asked for.
+    /// Stacks whose frames are wanted and have not been requested.
     private var newStacks: [(image: Image, stack: StackID)] = []
-    /// Address spaces whose layout is no longer certain.
+    /// Address spaces whose layout is in doubt and has to be read anew.
     public private(set) var stale: Set<MMID> = []
 
-    /// Attempts come from the hooks, or have to be read off the write sections.
+    /// Whether attempts come from the hooks, or are concluded from the write sections.
     private let isHooked: Bool
-    /// Attempts wait for `settle`: what was lost before may only be known later.
+    /// Whether attempts wait for `settle`, since a loss before them may become known later.
     private let waits: Bool
     private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
     private var hooks: HookAttempts
     private static let disagreementLimit = 20
-    /// Bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's: longer ones can only be
-    /// in recordings.
+    /// Limits in bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's name: only
+    /// recordings can have longer ones.
     private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
 
     /// - Parameters:
@@ -63,13 +63,15 @@ public final class Observer {
         refusals.keepsMoments = true
     }
 
-    /// All address spaces seen, in the order of their appearance; those that exited, too.
+    /// All address spaces that were seen, in the order of their appearance, ended ones included.
     public var images: [Image] { population.images }
-    /// The sums over those that exited long ago, if there were too many to keep.
+    /// The sums over address spaces that ended long ago, if there were too many to keep.
     public var others: Image? { population.others }
 
+    /// The living address space with this id, or nil.
     public func image(_ mm: MMID) -> Image? { population.image(mm) }
 
+    /// Takes the next event of the stream.
     public func apply(_ event: Event) {
         if event.isRecord { received += 1 }
         switch event {
@@ -111,8 +113,8 @@ public final class Observer {
         }
     }
 
-    /// What the observer wants of whoever feeds it. Each stack is asked for once; the rest stands until the
-    /// event that answers it has come.
+    /// What the observer wants from its caller. Each stack is requested once; the other requests stand until the
+    /// event that answers them has come.
     public struct Requests {
         /// Resolve these into `.frames`, while the process lives.
         public var stacks: [(image: Image, stack: StackID)]
@@ -124,6 +126,7 @@ public final class Observer {
         public var release: Bool
     }
 
+    /// The requests that stand now; the stacks among them are requested only once.
     public func takeRequests() -> Requests {
         defer { newStacks = [] }
         return Requests(
@@ -132,8 +135,8 @@ public final class Observer {
             release: population.hasGone)
     }
 
-    /// VMAs that are kept, in layouts and of sections that have not ended; each attempt that waits counts as
-    /// four. Takes time in proportion to the address spaces.
+    /// The number of VMAs that are kept in layouts and open sections; each attempt that waits counts as four. Takes
+    /// time in proportion to the number of address spaces.
     public var keptVMAs: Int {
         var count = 4 * waiting.count
         for image in images { count += image.layout.count + image.audited.count + image.open.count }
@@ -158,7 +161,7 @@ public final class Observer {
     private func lose(_ count: UInt64) {
         lost += count
         stale = Set(population.live.keys)
-        // What was under way may have lost its beginning or its outcome: no attempt of it counts.
+        // A section under way may have lost its beginning or its outcome: none of its attempts counts.
         hooks = HookAttempts(judge.model)
         for image in population.live.values {
             image.open = OpenSections()
@@ -166,7 +169,7 @@ public final class Observer {
             image.tried = []
         }
         waiting = []
-        // Nor does a comparison that may have been made without what is missing.
+        // Nor does a comparison count that may have been made without what is missing.
         audit.checked -= unsettled.checked
         audit.equal -= unsettled.equal
         audit.differences.removeLast(unsettled.differences.count)
@@ -202,8 +205,8 @@ public final class Observer {
         image(mm)?.differences(from: vmas, in: .all).isEmpty ?? false
     }
 
-    /// Counts a comparison with what was read from the kernel while nothing happened, and takes
-    /// that over: page faults assign anon_vmas without telling.
+    /// Counts a comparison with VMAs that were read from the kernel while nothing happened, and takes these VMAs
+    /// over: page faults assign anon_vmas without an event.
     func check(mm: MMID, _ vmas: [VMA]) {
         guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
         let isEqual = compare(image, vmas, in: .all)
@@ -221,13 +224,14 @@ public final class Observer {
         image.history.note(image.layout.count, at: time)
     }
 
-    /// Who caused the boundaries that stand on stays known.
+    /// The causes of boundaries that remain stay known.
     private func replaceLayout(of image: Image, with vmas: [VMA]) {
         image.layout.overwrite(.all, with: vmas)
         image.layout.charge(.all, to: Causes.unknown)
     }
 
-    /// Where an address space begins there may have been another, whose end was lost.
+    /// Where an address space begins, another one with the same id may have ended, and the record of its end was
+    /// lost.
     private func leaveUnseenEnd(of mm: MMID) {
         guard image(mm)?.isComplete == true else { return }
         _ = population.exit(mm)
@@ -237,7 +241,7 @@ public final class Observer {
     private func apply(_ rows: Rows) {
         let isNew = rows.reason == .forked || rows.reason == .image
         if isNew, rows.range.start == 0 { leaveUnseenEnd(of: rows.origin.mm) }
-        // The rows before these were lost before anyone knew whose they are.
+        // The rows before these were lost before anyone knew which address space they belong to.
         if isNew, rows.range.start != 0, image(rows.origin.mm) == nil { stale.insert(rows.origin.mm) }
         let image = population.image(for: rows.origin.mm, tgid: rows.origin.tgid)
         image.changes += 1
@@ -249,7 +253,7 @@ public final class Observer {
         case .before:
             timeline?.begin(rows.origin)
             image.open.take(rows)
-            // As a rule it is what the last section has left, and nothing is to be done.
+            // As a rule a section finds what the last one left, and there is nothing to do.
             if image.layout.holds(rows.vmas, in: rows.range), !rows.truncated { return }
             expect(image, rows)
         case .after:
@@ -264,7 +268,7 @@ public final class Observer {
         if rows.truncated { stale.insert(image.mm) }
     }
 
-    /// What a section finds is what the last one left, or we missed something.
+    /// A section finds what the last section left, or a change was missed.
     private func expect(_ image: Image, _ rows: Rows) {
         guard image.isComplete, !stale.contains(image.mm), rows.origin.time > image.knownSince else { return }
         let differences = image.differences(from: rows.vmas, in: rows.range)
@@ -300,7 +304,7 @@ public final class Observer {
         }
     }
 
-    /// The boundaries that a section has made are its operation's, and its caller's.
+    /// Charges the boundaries that a section has made to its operation and its caller.
     private func charge(_ section: Section, _ image: Image) {
         // Most sections leave no boundary, and are no reason to keep a stack.
         let stack = section.ranges.isEmpty ? section.stack : frames.admit(section.stack, of: image.mm)
@@ -313,7 +317,7 @@ public final class Observer {
         if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty,
             compare(image, image.audited, in: image.auditedRange)
         {
-            // What page faults and forks have made of its anon_vmas, which they tell nobody.
+            // Page faults and forks have changed anon_vmas without an event.
             image.layout.overwrite(image.auditedRange, with: image.audited)
         }
         if image.command.isEmpty { image.command = life.command.cut(to: Self.commandLimit) }
@@ -323,8 +327,8 @@ public final class Observer {
         leave(image)
     }
 
-    /// Lets go of the layouts of address spaces that are gone, but for the largest; of their figures,
-    /// too, where too many are gone. What is wanted of them is requested one call before.
+    /// Drops the layouts of address spaces that have ended, except the largest, and also their figures where too many
+    /// have ended. What is wanted of them is requested one call before.
     func releaseLayouts() {
         population.releaseLayouts(judge)
         let folded = population.fold(judge)
@@ -345,7 +349,7 @@ public final class Observer {
         for image in population.takeGone() { wantStacks(of: image) }
     }
 
-    /// Asks for the frames of what left the boundaries that stand now, or did in the end or at the peak.
+    /// Requests the frames of the stacks that left boundaries which stand now, or stood at the end or at the peak.
     public func wantStacks(of image: Image) {
         var wanted: Set<StackID> = []
         for row in image.boundaries(judge).rows + image.boundariesAtPeak(judge).boundaries.rows {
@@ -370,7 +374,7 @@ public final class Observer {
     }
 
     private func note(differences: [String]) {
-        // Before what may be taken back.
+        // In front of the differences that may be taken back.
         let room = Audit.differenceLimit - audit.differences.count
         audit.differences.insert(
             contentsOf: differences.prefix(room), at: audit.differences.count - unsettled.differences.count)
@@ -378,8 +382,8 @@ public final class Observer {
 
     // MARK: attempts
 
-    /// A layout that was read from outside is ahead of what was attempted meanwhile: which VMAs such an attempt has
-    /// split is not known, so it is not judged.
+    /// A layout that was read from outside is ahead of attempts made meanwhile. Which VMAs such an attempt has split
+    /// is unknown, so it is not judged.
     private func enter(_ attempt: HookedAttempt) {
         timeline?.begin(attempt.origin)
         let image = image(attempt.origin.mm)

@@ -1,22 +1,22 @@
-/// What an address space looked like when it had most VMAs, since what stands in the end does not
-/// explain a peak: programs unmap before they exit, and garbage collectors in each cycle.
+/// The layout of an address space when it had most VMAs. What stands at the end does not explain a peak: programs
+/// unmap before they exit, and garbage collectors in each cycle.
 ///
-/// A layout is kept just before it shrinks. Each one that is kept costs O(n) once, when the layout
-/// changes next (a copy shares everything until then), so there must be a sixteenth more VMAs than in
-/// the one before: all together cost O(n), and `count` is less than a sixteenth below the peak.
+/// A layout is kept just before it shrinks. Each kept layout costs O(n) once, when the layout changes next (a copy
+/// shares everything until then). So a new one must have a sixteenth more VMAs than the one before: all together cost
+/// O(n), and `count` is less than a sixteenth below the peak.
 struct Peak: Sendable {
     private(set) var layout = Layout()
-    /// VMAs of `layout`, kept when it is let go of.
+    /// The number of VMAs of `layout`; it stays when the layout is dropped.
     private(set) var count = 0
     private var sums: Boundaries?
 
-    /// Programs start and rest with some VMAs more or less.
+    /// Programs at rest gain and lose some VMAs: fewer than these are no peak.
     private static let least = 8
 
-    /// Before `range` of `current` is overwritten with `vmas`.
+    /// To be called before `range` of `current` is overwritten with `vmas`.
     ///
-    /// - Parameter most: the highest count at the end of a write section. A count beyond it is of a
-    ///   layout of which one part has been changed and another has not.
+    /// - Parameter most: the highest count at the end of a write section. A higher count is that of a layout which is
+    ///   only half changed.
     mutating func keep(_ current: Layout, before range: AddressRange, _ vmas: [VMA], most: Int) {
         guard current.count <= most, current.count >= count + max(Self.least, count / 16) else { return }
         guard current.count(after: range, with: vmas) < current.count else { return }
@@ -32,7 +32,7 @@ struct Peak: Sendable {
         return found
     }
 
-    /// Keeps the sums only.
+    /// Drops the layout and keeps its sums.
     mutating func release(_ judge: Judge) {
         sums = boundaries(judge)
         layout = Layout()
@@ -40,7 +40,7 @@ struct Peak: Sendable {
 }
 
 extension Layout {
-    /// VMAs if `overwrite` were called; for rows in order.
+    /// The number of VMAs after `overwrite` with these arguments; `vmas` must be in order.
     func count(after range: AddressRange, with vmas: [VMA]) -> Int {
         var cover = range
         if let first = vmas.first, let last = vmas.last { cover = range.union(AddressRange(first.start, last.end)) }

@@ -1,29 +1,29 @@
-/// The address spaces that were seen: those that live, the last of those that are gone, and one
-/// for all others that are gone, so that memory stays bounded however many come and go.
+/// All address spaces that were seen: the living ones, the last of those that have ended, and one that stands for all
+/// others that have ended, so that memory stays bounded.
 struct Population {
     /// In the order of their appearance.
     private(set) var images: [Image] = []
     private(set) var live: [MMID: Image] = [:]
-    /// The one that lives and was asked for last.
+    /// The living address space that was asked for last.
     private var latest: Image?
-    /// Those that are gone, too: an id is never given twice.
+    /// By id, ended address spaces included: an id is never given twice.
     private var owners: [MMID: Image] = [:]
-    /// Gone since it was last settled; settled, but not taken yet; taken, with a layout still.
+    /// Address spaces that have ended: since the last `settle`; settled but not taken; taken, with a layout still.
     private var exited: [Image] = []
     private var gone: [Image] = []
     private var resting: [Image] = []
     private var taken = 0
-    /// What is left of those that are not in `images` any more; nil while there are none.
+    /// The sums over address spaces that are not in `images` any more; nil while there are none.
     private(set) var others: Image?
     private(set) var othersCount = 0
 
-    /// So many of those that are gone keep figures of their own, and so many their layout.
+    /// How many ended address spaces keep figures of their own, and how many keep their layout.
     static let goneLimit = 1000
     static let layoutLimit = 16
 
     func owner(_ mm: MMID) -> Image? { latest?.mm == mm ? latest : owners[mm] }
 
-    /// The one that lives, or nil.
+    /// The living address space with this id, or nil.
     mutating func image(_ mm: MMID) -> Image? {
         if let latest, latest.mm == mm { return latest }
         guard let image = live[mm] else { return nil }
@@ -53,17 +53,17 @@ struct Population {
 
     var isSettled: Bool { exited.isEmpty }
 
-    /// Whether there is one to take, to let go of, or to fold.
+    /// Whether there is an address space to take, to drop, or to fold.
     var hasGone: Bool { !gone.isEmpty || resting.count > Self.layoutLimit || taken > 2 * Self.goneLimit }
 
-    /// What was seen of those that are gone is final.
+    /// What was seen of ended address spaces is final.
     mutating func settle() {
         gone += exited
         exited = []
     }
 
-    /// Those that were gone when it was settled last, each told once. They keep their layout until
-    /// the next `releaseLayouts`.
+    /// The address spaces that had ended at the last `settle`, each one once. They keep their layout until the next
+    /// `releaseLayouts`.
     mutating func takeGone() -> [Image] {
         defer { gone = [] }
         taken += gone.count
@@ -71,7 +71,7 @@ struct Population {
         return gone
     }
 
-    /// Of those taken, only the largest few keep their layout.
+    /// Of the taken address spaces, only the largest keep their layout.
     mutating func releaseLayouts(_ judge: Judge) {
         guard resting.count > Self.layoutLimit else { return }
         resting.sort { $0.count > $1.count }
@@ -79,8 +79,8 @@ struct Population {
         resting.removeSubrange(Self.layoutLimit...)
     }
 
-    /// When twice as many are gone as may keep figures of their own: takes out half of them, those
-    /// that missed least, and returns their ids.
+    /// When twice as many have ended as may keep figures of their own, removes half of them, those with fewest
+    /// misses, and returns their ids.
     mutating func fold(_ judge: Judge) -> Set<MMID> {
         guard taken > 2 * Self.goneLimit else { return [] }
         let kept = Set((exited + gone + resting).map(\.mm))

@@ -1,30 +1,32 @@
 /// Calls that the kernel refused, added up by operation, reason and call stack.
 public struct RefusalLedger: Sendable {
+    /// What the refused calls of one row have in common.
     public struct Key: Hashable, Sendable {
         public var mm: MMID
         public var operation: Operation
         public var verdict: Refusal.Verdict
-        /// 0 if there is none.
+        /// The id of the stack; 0 if there is none.
         public var stack: StackID
     }
 
+    /// Refused calls that are alike: how many there were, and when.
     public struct Row: Sendable {
         public var key: Key
         public var count: Int
-        /// CLOCK_MONOTONIC nanoseconds.
+        /// When the first and the last call was refused, in nanoseconds of CLOCK_MONOTONIC.
         public var first: UInt64
         public var last: UInt64
-        /// Of the process that called first.
+        /// The process that made the first call.
         public var tgid: UInt32
     }
 
-    /// One whose answer may still come, and what it counts as if none does.
+    /// A refusal whose answer may still come, and its verdict if none comes.
     private struct Pending: Sendable {
         var refusal: Refusal
         var inferred: Refusal.Verdict?
     }
 
-    /// By thread: the answer to its last call comes before its next one, if at all.
+    /// By thread: the answer to a thread's last call comes before its next call, if at all.
     private var pending: [UInt32: Pending] = [:]
     private var index: [Key: Int] = [:]
     private var settled: [Row] = []
@@ -47,7 +49,7 @@ public struct RefusalLedger: Sendable {
         return moments
     }
 
-    /// The first of their kind come first.
+    /// The rows, in the order of their first call.
     public var rows: [Row] {
         var all = self
         for thread in pending.keys.sorted() { all.infer(thread) }
@@ -62,7 +64,7 @@ public struct RefusalLedger: Sendable {
         pending[refusal.origin.tid] = Pending(refusal: refusal, inferred: refusal.inferred(layout))
     }
 
-    /// What the kernel answered to the thread's last call.
+    /// Takes the kernel's answer to the thread's last call.
     public mutating func answer(_ origin: Origin, _ result: Int64) {
         guard let found = pending.removeValue(forKey: origin.tid) else { return }
         if let verdict = found.refusal.verdict(result: result) { add(found.refusal, verdict) }

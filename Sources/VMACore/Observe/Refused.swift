@@ -1,16 +1,16 @@
 /// Calls that the kernel refused, of one process, operation, reason and call stack.
 public struct Refused: Sendable {
-    /// Of the address space; 0 where it is not told.
+    /// The id of the address space; 0 where it is unknown.
     public var image: MMID
     public var pid: UInt32
     public var command: String
     public var operation: Operation
     public var verdict: Refusal.Verdict
     public var count: Int
-    /// Seconds since the start of the window.
+    /// When the first and the last call was refused, in seconds since the start of the observation.
     public var first: Double
     public var last: Double
-    /// Innermost frame first; empty if there is none.
+    /// The call stack in words, innermost frame first; empty if there is none.
     public var stack: [String]
 
     public init(

@@ -1,8 +1,8 @@
 /// Whether the number of VMAs grows (or falls) steadily, how fast, and whether that brings it to a limit.
 ///
-/// The window is cut into ten parts of the same length, each of which counts by its median, so that
-/// peaks do not. Mann and Kendall's test says whether the ten go one way: neither one step nor two
-/// pass it, nor does a saw-tooth. Theil and Sen's estimate, the median of all slopes, is the rate.
+/// The time is cut into ten parts of the same length, each of which counts by its median, so that peaks do not count.
+/// Mann and Kendall's test says whether the ten medians go one way: neither one step, nor two, nor a saw-tooth passes
+/// it. The rate is Theil and Sen's estimate, the median of all slopes.
 ///
 /// There is no rate where most of the growth is one step, or a few, and none where it is taken back: a saw-tooth
 /// shows itself by its fall. There is none where the growth comes to rest, either: where the slope of the last third
@@ -14,11 +14,11 @@
 /// growth slows down, it is taken to go on slowing down by the same factor, and there is no forecast if it comes to
 /// rest before the limit.
 public struct Trend: Sendable, Equatable {
-    /// VMAs a minute; negative where they become fewer.
+    /// The rate in VMAs a minute; negative where VMAs become fewer.
     public var perMinute: Double
-    /// For how long the counts were seen that it rests on, in seconds.
+    /// The time in seconds over which the counts were seen.
     public var observed: Double
-    /// The rate of the last third, where growth speeds up; else `perMinute`.
+    /// The rate of the last third in VMAs a minute, where growth speeds up; else `perMinute`.
     private var recentPerMinute: Double
     /// VMAs that are still to come if growth goes on slowing down; nil if it does not slow down.
     private var rest: Double?
@@ -40,7 +40,7 @@ public struct Trend: Sendable, Equatable {
 
     /// Less says nothing: programs start, and then they rest.
     public static let shortest = 5.0  // s
-    /// A forecast is of at most so many times what was observed.
+    /// A forecast reaches at most this many times the observed time.
     public static let reach = 10.0
     /// The same for growth that has begun lately: the process is older by this factor than the rate explains.
     private static let (shortReach, older) = (2.0, 3.0)
@@ -52,13 +52,13 @@ public struct Trend: Sendable, Equatable {
     private static let (pause, longerPause) = (3, 1.5)
     private static let parts = 10
     private static let samplesPerPart = 6
-    /// Standard deviations: one chance of a thousand that there is no trend.
+    /// In standard deviations: the chance is one in a thousand that there is no trend.
     private static let significance = 3.29
-    /// Of the median slope: what the last third, and the last two steps, must have at least.
+    /// The slope that the last third, and the last two steps, must have at least, as a part of the median slope.
     private static let (lastThird, lastSteps) = (0.5, 0.6)
-    /// Of all growth: what one step from part to part may have at most.
+    /// The part of the growth that one step from part to part may have at most.
     private static let largestStep = 0.35
-    /// Growth speeds up if the last third has so many times the median slope.
+    /// Growth speeds up if the last third has this many times the median slope.
     private static let faster = 1.25
     /// The second half's slope may fall short of the first half's by this factor by chance.
     private static let chance = 1.1
@@ -91,8 +91,8 @@ public struct Trend: Sendable, Equatable {
         self.past = past
     }
 
-    /// Seconds until there are `limit` of them; 0 if there are. Nil where they don't become more, or come to
-    /// rest before, or where that is too far off to tell.
+    /// Seconds until the count reaches `limit`; 0 if it has. Nil where VMAs do not become more, where growth would
+    /// come to rest before, or where that is too far off to foresee.
     public func seconds(from now: Int, to limit: Int) -> Double? {
         if now >= limit { return 0 }
         guard perMinute > 0 else { return nil }
@@ -134,7 +134,7 @@ public struct Trend: Sendable, Equatable {
         return rises < fewestRises || pause >= Self.pause && Double(pause) > longerPause * Double(longest)
     }
 
-    /// Whether it is no single step, and has not ended.
+    /// Whether the growth is not a single step, and has not ended.
     private static func goesOn(_ medians: [Double], _ slope: Double) -> Bool {
         let steps = zip(medians, medians.dropFirst()).map { ($1 - $0) / slope }
         let largest = steps.max() ?? 0

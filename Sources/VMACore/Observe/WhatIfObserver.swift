@@ -1,8 +1,9 @@
-/// How an observation keeps what the proposals would have made of its address spaces.
+/// How an observation keeps the layouts that its address spaces would have under the proposals.
 extension Observer {
-    /// Judges an attempt when it happens, for the proposals' layouts change with it.
+    /// Judges an attempt when it happens, since the proposals' layouts change with it.
     ///
-    /// - Parameter before: VMAs as the section found them, where that was told: the layout has what it left.
+    /// - Parameter before: the VMAs as the section found them, where they were recorded: the layout has already what
+    ///   the section left.
     func judge(_ attempt: MergeAttempt, _ image: Image?, before: [VMA] = []) -> Verdict {
         guard let image else { return judge.judge(attempt) }
         let verdict = judge.judge(attempt, &image.whatIf) {
@@ -19,11 +20,11 @@ extension Observer {
         return verdict
     }
 
-    /// More than a section can have are of a recording that lies.
+    /// A section can't have more: only a damaged recording does.
     private static let triedLimit = 20_000
 
-    /// At the end of a section: its boundaries keep what was said of them, and the proposals' layouts take
-    /// over what no attempt has told.
+    /// To be called at the end of a section: its boundaries keep the answers of their attempts, and the proposals'
+    /// layouts take over all changes that no attempt has made.
     func settleWhatIf(_ section: Section, _ image: Image) {
         grow(section, image)
         for (boundary, answers) in image.tried {
@@ -34,7 +35,8 @@ extension Observer {
         for range in section.ranges { image.whatIf.follow(range, image.layout) }
     }
 
-    /// An mremap that has grown in place up to a neighbour, where the kernel did not ask whether to join it.
+    /// Judges an mremap that has grown a VMA in place up to a neighbour, where the kernel did not consider joining
+    /// that.
     private func grow(_ section: Section, _ image: Image) {
         let syscall = section.syscall
         guard image.isComplete, syscall.isNative, syscall.operation == .mremap, !syscall.movesAway,
@@ -57,7 +59,7 @@ extension Observer {
         if isHeadline { image.tried.append((new.end, answers.next)) }
     }
 
-    /// A child begins with what its parent's layouts were under the proposals, and shares it.
+    /// A child begins with its parent's layouts under the proposals, and shares them.
     func inherit(_ child: Image, _ parent: Image) {
         child.ancestors = Array((parent.ancestors + [parent.mm]).suffix(Image.ancestorLimit))
         guard parent.whatIf.hasBegun else { return }
@@ -65,7 +67,7 @@ extension Observer {
         parent.whatIf.hasForked()
     }
 
-    /// The end of an address space: what only its ancestors have now is theirs alone.
+    /// To be called when an address space ends: memory that only its ancestors have now is theirs alone.
     func leave(_ image: Image) {
         for ancestor in image.ancestors {
             guard let other = self.image(ancestor), other.whatIf.hasBegun,
@@ -77,7 +79,7 @@ extension Observer {
 }
 
 extension MergeAttempt {
-    /// What it found where it is, in order: later ones are more exact.
+    /// The VMAs that the attempt found, in order: later ones are more exact.
     fileprivate var found: [VMA] {
         let changed = isCopy || [.mmap, .brk, .shmat, .other, .stack].contains(operation) ? source : proposed
         return [changed, prev?.vma, next?.vma].compactMap { $0 }

@@ -1,17 +1,17 @@
-/// What bears on what can be done about a boundary, or about a gap.
+/// The facts about a boundary or a gap that a remedy is chosen by.
 public struct Circumstances: Sendable {
-    /// Facts that two VMAs show.
+    /// Facts that the two VMAs show.
     public struct Marks: OptionSet, Hashable, Sendable {
         public var rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-        /// A few pages that nobody may access, beside memory.
+        /// A few inaccessible pages beside memory: a guard.
         public static let guardPages = Marks(rawValue: 1 << 0)
-        /// Many of them.
+        /// Many inaccessible pages: a reserve.
         public static let reserve = Marks(rawValue: 1 << 1)
-        /// Both can be accessed, and one of them executed.
+        /// Both can be accessed, and one of them can be executed.
         public static let code = Marks(rawValue: 1 << 2)
-        /// Both can be read, and one of them written.
+        /// Both can be read, and one of them can be written.
         public static let barrier = Marks(rawValue: 1 << 3)
         /// One is shared, the other private.
         public static let sharing = Marks(rawValue: 1 << 4)
@@ -22,15 +22,16 @@ public struct Circumstances: Sendable {
         /// Both are MAP_SHARED | MAP_ANONYMOUS.
         public static let sharedMemory = Marks(rawValue: 1 << 7)
         public static let memfd = Marks(rawValue: 1 << 8)
-        /// System V.
+        /// Both are System V shared memory segments.
         public static let segment = Marks(rawValue: 1 << 9)
-        /// Of a device, or of what the kernel makes up: io_uring, perf events, DRM.
+        /// Both are mappings of a device, or of a file that the kernel makes up: io_uring, perf events, DRM.
         public static let device = Marks(rawValue: 1 << 10)
         /// The same path, but opened twice.
         public static let reopened = Marks(rawValue: 1 << 11)
         /// The same part of the same file.
         public static let samePart = Marks(rawValue: 1 << 12)
-        /// The right one ends in the file where the left one begins: mapped one by one, each below the last.
+        /// In the file, the right one ends where the left one begins: the pieces were mapped one by one, each below
+        /// the last.
         public static let backwards = Marks(rawValue: 1 << 13)
         public static let hugePages = Marks(rawValue: 1 << 14)
         /// Both are private mappings of one file, as the parts of an executable or a shared object are.
@@ -41,7 +42,7 @@ public struct Circumstances: Sendable {
     public var operation: Operation?
     public var blockers: Blockers = []
     public var marks: Marks = []
-    /// Those that differ.
+    /// The names of the flags that differ.
     public var flags: [String] = []
     public var owner: Owner?
 }
@@ -54,8 +55,8 @@ extension Circumstances {
     ///   - left: the VMA below it.
     ///   - right: the VMA above it.
     ///   - model: of the kernel, which names the flags.
-    ///   - stack: of the call that left it, innermost frame first; empty if there is none.
-    ///   - path: of a file, as in `/proc/PID/maps`.
+    ///   - stack: the stack of the call that left it, innermost frame first; empty if there is none.
+    ///   - path: the path of a file, as in `/proc/PID/maps`.
     public init(
         isGap: Bool = false, operation: Operation?, blockers: Blockers, left: VMA, right: VMA, model: KernelModel,
         stack: [String], path: (FileID) -> String?
@@ -117,8 +118,8 @@ extension Circumstances {
         return marks
     }
 
-    /// Where only the C library was seen in the stack: two uses of memory that is not accessible look like
-    /// nothing else.
+    /// The owner where the stack shows only the C library: two uses of inaccessible memory can be recognized by their
+    /// VMAs.
     private static func libraryOwner(_ operation: Operation?, _ left: VMA, _ right: VMA) -> Owner? {
         guard operation == .mprotect || operation == .mmap || operation == .munmap else { return nil }
         let access: VMAFlags = [.read, .write, .exec]
@@ -127,7 +128,7 @@ extension Circumstances {
         guard hidden.isAnonymous, hidden.flags.isDisjoint(with: access), open.flags.isSuperset(of: [.read, .write]) else {
             return nil
         }
-        // Heaps of an arena lie in 64 MiB of their own, at a multiple of that (HEAP_MAX_SIZE).
+        // The heaps of an arena lie in 64 MiB of their own, at a multiple of that (HEAP_MAX_SIZE).
         let heap: UInt64 = 64 << 20
         if hidden.flags.contains(.noReserve), open.flags.contains(.noReserve), hidden.end % heap == 0 { return .malloc }
         // MAP_STACK sets VM_NOHUGEPAGE since 6.7.

@@ -1,5 +1,5 @@
-/// Which merges a `vm_ops->close` refuses, where both VMAs have one: four facts, each found by an
-/// experiment, because kernels have come by them one at a time.
+/// Which merges a `vm_ops->close` refuses where both VMAs have one: four facts, each found by an experiment, because
+/// kernels have changed them one at a time.
 public struct CloseRule: RawRepresentable, Hashable, Sendable {
     /// The previous VMA may grow over a part of the one that changes (case 5 of `vma_merge`).
     public var prevGrows: Bool
@@ -17,11 +17,12 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
         self.nextTakes = nextTakes
     }
 
-    /// The neighbour's (`is_mergeable_vma` up to 6.3).
+    /// Every neighbour with a close hook is refused (`is_mergeable_vma` up to 6.3).
     public static let any = CloseRule(prevGrows: false, nextGrows: false)
-    /// That of the next VMA, and of one which the merge would remove (`may_remove_vma`, from 6.4 to 6.11).
+    /// A next VMA with a close hook is refused, and the removal of any VMA with one (`may_remove_vma`, from 6.4 to
+    /// 6.11).
     public static let next = CloseRule(prevGrows: true, nextGrows: false)
-    /// Only that of a VMA which the merge would remove (`can_merge_remove_vma`).
+    /// Only the removal of a VMA with a close hook is refused (`can_merge_remove_vma`).
     public static let removed = CloseRule(prevGrows: true, nextGrows: true)
 
     private static let named: [(String, CloseRule)] = [("any", .any), ("next", .next), ("removed", .removed)]
@@ -29,7 +30,7 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
         ("prev-grows", \.prevGrows), ("next-grows", \.nextGrows), ("prev-takes", \.prevTakes), ("next-takes", \.nextTakes),
     ]
 
-    // Not by the raw value, which is made by comparing.
+    // Not compared by the raw value, which is made by comparing.
     public static func == (one: CloseRule, other: CloseRule) -> Bool {
         one.prevGrows == other.prevGrows && one.nextGrows == other.nextGrows && one.prevTakes == other.prevTakes
             && one.nextTakes == other.nextTakes
@@ -39,7 +40,7 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
         for part in Self.parts { hasher.combine(self[keyPath: part.1]) }
     }
 
-    /// A word for what is known, and the facts themselves for a combination that no kernel had so far.
+    /// A word for a known combination, and the facts themselves for a combination that no kernel had so far.
     public var rawValue: String {
         if let known = Self.named.first(where: { $0.1 == self }) { return known.0 }
         return Self.parts.filter { self[keyPath: $0.1] }.map(\.0).joined(separator: ",")
@@ -61,10 +62,10 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
     func blocks(_ pair: Pair) -> Bool {
         let left = pair.left.traits.contains(.hasClose), right = pair.right.traits.contains(.hasClose)
         switch pair.proposed {
-        // A kernel that refuses every neighbour does not ask the one that would be removed.
+        // A kernel that refuses every neighbour does not examine the VMA that would be removed.
         case .left: return nextGrows ? pair.replacesVMA && left && !nextTakes : right
         case .right: return prevGrows ? pair.replacesVMA && right && !prevTakes : left
-        // Of two VMAs as they stand one would be removed.
+        // Of two standing VMAs one would be removed.
         case .neither: return left && right && !prevTakes && !nextTakes
         }
     }

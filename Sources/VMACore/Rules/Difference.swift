@@ -1,5 +1,5 @@
-/// What exactly differs between two VMAs, where their blockers leave that open: one kind of pair, and
-/// one direction. `rw-p` beside `---p` is another difference than `---p` beside `rw-p`.
+/// The exact difference between two VMAs, with its direction, where their blockers leave it open: `rw-p` beside
+/// `---p` is another difference than `---p` beside `rw-p`.
 public struct Difference: Hashable, Sendable {
     /// The protection of both if `prot` keeps them apart; else the flags that only this side has.
     public private(set) var left: VMAFlags = []

@@ -1,42 +1,45 @@
-/// Whether a proposal would have merged: `what_if` without a name is that of the patch series "Removing
-/// limitations of merging anonymous VMAs" (RFC v3, 2022), as its text describes it. *Shared* is whatever it
-/// refuses, for that is as a rule why; *unknown* is never counted as either.
+/// The answer of a proposal: whether it would have merged. `what_if` without a name is the answer of the patch series
+/// "Removing limitations of merging anonymous VMAs" (RFC v3, 2022), as its text describes it. *shared* is whatever
+/// the proposal refuses, since sharing is the reason as a rule; *unknown* is never counted as either.
 public enum WhatIf: String, CaseIterable, Sendable {
     case recoverable, shared, unknown
 }
 
+/// The verdict on one side of an attempt.
 public struct SideVerdict: Sendable {
     public var side: Side
     public var neighbour: VMA
     public var blockers: Blockers
     public var detail: String?
-    /// Of a headline miss; empty of others.
+    /// The proposals' answers for a headline miss; empty for others.
     public var answers = WhatIfAnswers()
     public var whatIf: WhatIf? { answers[Proposals.rfc] }
-    /// The kernel did not merge, and it is a missed merge by our definition.
+    /// The kernel did not merge the side, and by our definition that is a missed merge.
     public var missed: Bool
 }
 
+/// The verdict on an attempt: its sides, the predicted outcome, and whether the kernel did what was predicted.
 public struct Verdict: Sendable {
     public var sides: [SideVerdict]
     public var predicted: MergeAttempt.Outcome
     public var agreed: Bool
 }
 
-/// From an attempt to a verdict, by the rules of one kernel.
+/// Makes verdicts of attempts, by the rules of one kernel.
 public struct Judge: Sendable {
     public var model: KernelModel
 
     public init(_ model: KernelModel) { self.model = model }
 
+    /// Judges an attempt by itself, without layouts under the proposals.
     public func judge(_ attempt: MergeAttempt) -> Verdict {
         var nothing = WhatIfState()
         return judge(attempt, &nothing, in: { nil })
     }
 
     /// - Parameters:
-    ///   - state: the layouts as they would be under the proposals, which change with it.
-    ///   - layout: the address space's, to begin them with; nil if it is not known whole.
+    ///   - state: the layouts under the proposals, which change with the attempt.
+    ///   - layout: the layout of the address space, to begin them with; nil if it is not completely known.
     func judge(_ attempt: MergeAttempt, _ state: inout WhatIfState, in layout: () -> Layout?) -> Verdict {
         let (prev, next) = apart(attempt)
         let predicted = MergeAttempt.Outcome(prev: prev == [], next: next == [])
@@ -47,7 +50,7 @@ public struct Judge: Sendable {
         return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
     }
 
-    /// What keeps the two sides apart; nil where there is none.
+    /// The blockers of the two sides; nil where there is no side.
     private func apart(_ attempt: MergeAttempt) -> (prev: Blockers?, next: Blockers?) {
         var prev = blockers(attempt, .prev, anonymousAs: nil)
         var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
@@ -60,7 +63,7 @@ public struct Judge: Sendable {
             } else if fitsBoth, model.hole == .neither {
                 (prev, next) = (.anonVMA, .anonVMA)
             } else if fitsBoth, model.hole != .both {
-                // Either would do, but they don't fit each other.
+                // Either neighbour could merge, but they can't merge with each other.
                 next = .anonVMA
             } else if prev == [], !model.close.prevTakes, right.traits.contains(.hasClose) {
                 // Joining all three would remove next; so only prev grows.
@@ -70,8 +73,8 @@ public struct Judge: Sendable {
         return (prev, next)
     }
 
-    /// What separates two VMAs as they stand, and what would become of them if somebody changed the left one
-    /// now, or the right one: nothing of that where anything else keeps them apart, too.
+    /// The blockers between two standing VMAs, and the proposals' answers if somebody changed the left VMA now, or
+    /// the right one. The answers are empty unless pgoff and anon_vma alone keep the two apart.
     public func boundary(_ left: VMA, _ right: VMA) -> (blockers: Blockers, left: WhatIfAnswers, right: WhatIfAnswers) {
         let found = MergeRules.blockers(Pair(left, right), model)
         guard found.isHeadline else { return (found, WhatIfAnswers(), WhatIfAnswers()) }
@@ -88,7 +91,7 @@ public struct Judge: Sendable {
         return (found, ofLeft, ofRight)
     }
 
-    /// What exactly differs, where the blockers between two VMAs leave that open.
+    /// The exact difference in words, where the blockers between two VMAs leave it open; else nil.
     public func detail(_ blockers: Blockers, _ left: VMA, _ right: VMA) -> String? {
         MergeRules.detail(blockers, Pair(left, right), model)
     }
@@ -105,7 +108,7 @@ public struct Judge: Sendable {
 
     private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {
         let found = side == .prev ? attempt.prev : attempt.next
-        // copy_vma() with keep_source looks past it, as long as it could merge.
+        // copy_vma() with keep_source ignores the kept source as long as it could merge with it.
         guard attempt.proposed.isAnonymous, attempt.proposed.anonVMA == 0 else { return found }
         switch model.keptSource {
         case .merges: return found

@@ -1,35 +1,35 @@
-/// The ways in which kernels differ when they judge a merge. Each is found out by an experiment
-/// or by shape when an observation starts (VMAProbe/Kernel/Experiments.swift), never by a version.
+/// The ways in which kernels differ when they judge a merge. Each is found by an experiment or by shape when an
+/// observation starts (VMAProbe/Kernel/Experiments.swift), never by a version.
 public struct KernelModel: Sendable, Equatable {
-    /// When one of two adjacent VMAs has an anon_vma and the other has none.
+    /// The rule for two adjacent VMAs of which one has an anon_vma and the other has none.
     public enum AnonVMARule: String, Sendable {
         /// The neighbour's anon_vma_chain must be singular, so a faulted range never joins an
         /// unfaulted neighbour (`is_mergeable_anon_vma`, mm/mmap.c and mm/vma.c up to 6.15).
         case neighbour
-        /// The one that has an anon_vma must not be a fork's child, whichever it is
+        /// The VMA that has an anon_vma must not have inherited it through fork; either of the two may have it
         /// (`is_mergeable_anon_vma`, mm/vma.c since 6.16).
         case forkChild = "fork-child"
     }
 
-    /// Which side a new mapping joins when it could join either, but they not each other.
+    /// The side that a new mapping joins when it could join either, but the two can't join each other.
     public enum HolePreference: String, Sendable {
         /// `vma_merge`, `vma_merge_new_range`.
         case prev
         /// The merging that `mmap_region` did by itself from 6.1 to 6.11.
         case next
-        /// Neither side, or one VMA of all three: no kernel that is known does that.
+        /// Neither side, or all three as one VMA: no known kernel does that.
         case neither, both
     }
 
-    /// Whether brk joins what ends where the heap begins.
+    /// Whether brk joins a VMA that ends where the heap begins.
     public enum BrkRule: String, Sendable {
-        /// It looks at nothing below `mm->start_brk` (`vma_prev_limit`).
+        /// brk does not look below `mm->start_brk` (`vma_prev_limit`).
         case start
         case any
-        /// It could not be tried: no such attempt is judged.
+        /// The experiment could not be made: no such attempt is judged.
         case unknown
 
-        /// Whether brk takes no notice of a VMA before the range that it maps.
+        /// Whether brk ignores a VMA before the range that it maps.
         func hides(_ prev: VMA) -> Bool { self != .any && prev.traits.contains(.belowHeap) }
     }
 
@@ -48,11 +48,11 @@ public struct KernelModel: Sendable, Equatable {
     /// What becomes of unfaulted memory that MREMAP_DONTUNMAP copies to beside itself (`copy_vma`
     /// with `keep_source`).
     public enum KeptSource: String, Sendable {
-        /// Its copy may merge with it.
+        /// The copy may merge with the kept source.
         case merges
-        /// Its copy may merge with its other neighbour only.
+        /// The copy may merge with its other neighbour only.
         case apart
-        /// No merge of its copy is tried.
+        /// The copy is not merged with any neighbour.
         case alone
     }
     public var keptSource = KeptSource.merges
@@ -66,7 +66,7 @@ public struct KernelModel: Sendable, Equatable {
     /// Private pages of a file are found by an offset of their own, which has to continue, too
     /// (`needs_adjacent_anon_pgoff`, since 7.3).
     public var hasAnonPgoff = false
-    /// No rule: which bits have which names here.
+    /// The names of flag bits on this kernel; not a merge rule.
     public var flagNames = FlagNames.standard
 
     /// mprotect takes VM_ACCOUNT from untouched private memory that is no longer writable
@@ -86,7 +86,7 @@ public struct KernelModel: Sendable, Equatable {
         self.ignoredFlags = ignoredFlags
     }
 
-    /// As printed in reports (`merge_rules`).
+    /// The model in words, as reports print it (`merge_rules`).
     public var name: String {
         var words = ["anon_vma:\(anonVMARule.rawValue)"]
         if mergesCopiesOfForks { words.append("fork-copies:merge") }
@@ -106,9 +106,9 @@ extension KernelModel {
     public struct Word: Sendable {
         public var word: String
         public var meaning: String
-        /// The kernel function that it is a matter of.
+        /// The kernel function that decides it.
         public var code: String
-        /// The kernels that are so.
+        /// The kernels of which the word is true.
         public var kernels: String
         /// The upstream commit that made the difference; nil where it is not known.
         public var commit: String? = nil
@@ -123,15 +123,15 @@ extension KernelModel {
         Word(
             word: "anon_vma:neighbour",
             meaning: "when only one of two VMAs has an anon_vma, it must be the neighbour, and not shared by "
-                + "fork: a faulted range never joins an unfaulted neighbour",
+                + "fork: a faulted range never merges with an unfaulted neighbour",
             code: "is_mergeable_anon_vma", kernels: "up to 6.15"),
         Word(
             word: "anon_vma:fork-child",
-            meaning: "the one that has an anon_vma must not have inherited it through fork, whichever it is",
+            meaning: "when only one of two VMAs has an anon_vma, it must not have inherited it through fork; either may have it",
             code: "is_mergeable_anon_vma", kernels: "since 6.16", commit: "879bca0a2c4f"),
         Word(
             word: "fork-copies:merge",
-            meaning: "but a fork's child that moves inherited memory beside an unfaulted neighbour merges with it",
+            meaning: "a forked child that moves inherited memory beside an unfaulted neighbour merges with it all the same",
             code: "copy_vma, is_mergeable_anon_vma", kernels: "6.16 to 6.18.7; refused since that commit",
             commit: "3b617fd3d317"),
         Word(
@@ -139,24 +139,28 @@ extension KernelModel {
             meaning: "untouched memory that MREMAP_DONTUNMAP copies to beside itself does not merge with the copy",
             code: "copy_vma (keep_source)", kernels: "since 7.2, and in stable kernels before (6.12.117)"),
         Word(
-            word: "dontunmap:alone", meaning: "and its copy merges with nothing else, either",
+            word: "dontunmap:alone", meaning: "untouched memory that MREMAP_DONTUNMAP copies to merges with no neighbour",
             code: "copy_vma (keep_source)", kernels: "6.1.192"),
         Word(
             word: "hole:prev",
-            meaning: "a mapping that could join either side, which differ in their anon_vma, joins prev",
+            meaning: "a mapping between two VMAs with different anon_vmas, which could merge with either, merges with prev",
             code: "vma_merge, vma_merge_new_range", kernels: "all others"),
         Word(
-            word: "hole:next", meaning: "it joins next: mmap_region merges by itself, and asks next first",
+            word: "hole:next",
+            meaning:
+                "a mapping between two VMAs with different anon_vmas merges with next: mmap_region merges by "
+                + "itself, and tries next first",
             code: "mmap_region", kernels: "6.1 to 6.11; began with that commit", commit: "4dd1b84140c1"),
         Word(
             word: "close:any", meaning: "a neighbour with a vm_ops->close is never merged",
             code: "is_mergeable_vma", kernels: "up to 6.3"),
         Word(
             word: "close:next",
-            meaning: "a next VMA with a vm_ops->close is never merged, and none is removed; as prev it may grow",
+            meaning:
+                "a next VMA with a vm_ops->close is never merged, and no VMA with one is removed; a prev VMA with one may grow",
             code: "is_mergeable_vma (may_remove_vma)", kernels: "6.4 to 6.11", commit: "714965ca8252"),
         Word(
-            word: "close:removed", meaning: "only a VMA that the merge would remove must not have one",
+            word: "close:removed", meaning: "a VMA with a vm_ops->close may merge if the merge does not remove it",
             code: "can_merge_remove_vma", kernels: "since 6.12"),
         Word(
             word: "close:prev-grows,…",
@@ -180,10 +184,11 @@ extension KernelModel {
             word: "account:kept", meaning: "what has once been writable counts as committed memory (VM_ACCOUNT) for good",
             code: "mprotect_fixup", kernels: "up to 6.6"),
         Word(
-            word: "account:dropped", meaning: "unless it becomes read-only before it is touched",
+            word: "account:dropped",
+            meaning: "memory that becomes read-only before it is touched does not count as committed any more (VM_ACCOUNT)",
             code: "mprotect_fixup", kernels: "since 6.8"),
         Word(
-            word: "brk:any", meaning: "the heap's first mapping joins what ends where the heap begins",
+            word: "brk:any", meaning: "the heap's first mapping merges with a VMA that ends where the heap begins",
             code: "do_brk_flags, vma_merge", kernels: "up to 6.0"),
         Word(
             word: "brk:start",
@@ -191,13 +196,14 @@ extension KernelModel {
                 + "stays apart from bss, and that is no side",
             code: "brk (vma_prev_limit)", kernels: "since 6.1"),
         Word(
-            word: "brk:unknown", meaning: "that could not be tried here, and such attempts are not judged",
+            word: "brk:unknown",
+            meaning: "whether brk merges below mm->start_brk could not be tried here, and such attempts are not judged",
             code: "brk", kernels: "none that is known"),
         Word(
             word: "anon_name:private", meaning: "private anonymous memory can have a name (CONFIG_ANON_VMA_NAME)",
             code: "anon_vma_name_eq", kernels: "since 5.17, where it is switched on"),
         Word(
-            word: "anon_name:shared", meaning: "and so can shared memory",
+            word: "anon_name:shared", meaning: "shared anonymous memory can have a name, too",
             code: "anon_vma_name_eq", kernels: "since 6.2, where it is switched on", commit: "d09e8ca6cb93"),
     ]
 }

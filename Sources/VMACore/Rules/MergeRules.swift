@@ -16,18 +16,19 @@ public struct Blockers: OptionSet, Hashable, Sendable {
     public static let close = Blockers(rawValue: 1 << 10)
     public static let nomem = Blockers(rawValue: 1 << 11)
 
-    /// The limits of the kernel's data structures, as opposed to what the program asked for.
+    /// The blockers that are limits of the kernel's data structures, as opposed to what the program asked for.
     public static let limits: Blockers = [.pgoff, .anonVMA]
 
     public var isHeadline: Bool { !isEmpty && isSubset(of: .limits) }
 
-    /// In the table's order.
+    /// The blockers as single elements, in the table's order.
     public var rules: [MergeRule] { MergeRules.table.filter { contains($0.blocker) } }
     public var slugs: [String] { rules.map(\.slug) }
 }
 
 /// Two adjacent VMAs and how the kernel came to look at them.
 public struct Pair: Sendable {
+    /// Which of the two VMAs is the proposed range; neither in a standing pair.
     public enum Proposed: Sendable { case left, right, neither }
 
     public var left: VMA
@@ -50,15 +51,17 @@ public struct Pair: Sendable {
         self.replacesVMA = replacesVMA
     }
 
-    /// The kernel asks without the VMA at hand that the range comes from, so it can't see whether
-    /// that is a fork's (vma_merge_extend, and copy_vma up to commit 3b617fd3d317).
+    /// The kernel considers the merge without the VMA that the range comes from, so it can't see whether that is a
+    /// fork's (vma_merge_extend, and copy_vma up to commit 3b617fd3d317).
     func hidesSource(_ model: KernelModel) -> Bool { isExtension || isCopy && model.mergesCopiesOfForks }
 
     var bothAnonymous: Bool { left.isAnonymous && right.isAnonymous }
     var bothOwnPagesOfFile: Bool { left.copiesFileOnWrite && right.copiesFileOnWrite }
 }
 
+/// One merge rule of the kernel: a row of the table.
 public struct MergeRule: Sendable {
+    /// Why VMAs stay apart by the rule (docs/merge-rules.md).
     public enum Group: String, Sendable { case limit, layout, intent, flags, failure }
 
     public var blocker: Blockers
@@ -68,14 +71,14 @@ public struct MergeRule: Sendable {
     public var meaning: String
     /// The kernel function that refuses.
     public var refusedBy: String
-    /// What someone can do about it: the first sentence alone says it, the others why.
+    /// What somebody can do about it: the first sentence says what, the others why.
     public var remedy: String
     /// True if this rule alone forbids the merge.
     var blocks: @Sendable (Pair, KernelModel) -> Bool
-    /// What exactly differs, in few words that many misses share, where the slug leaves it open.
+    /// The exact difference where the slug leaves it open, in few words that many misses share.
     var detail: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
 
-    /// The remedy's first sentence: what holds in general, where no row of `Remedies` knows more.
+    /// The remedy's first sentence: what holds in general, where no row of `Remedies` fits.
     public var advice: String {
         var end = remedy.startIndex
         while end < remedy.endIndex {
@@ -87,8 +90,8 @@ public struct MergeRule: Sendable {
     }
 }
 
-/// THE table. It drives classification, JSON keys, text, `explain` and its page in docs/.
-/// Every row is asked, never only the first that refuses, as the kernel does.
+/// THE table. It drives classification, JSON keys, text, `explain` and its page in docs/. Every row is asked, not
+/// only the first that refuses, as in the kernel.
 public enum MergeRules {
     public static let table: [MergeRule] = [
         MergeRule(
@@ -185,7 +188,7 @@ public enum MergeRules {
             }),
         MergeRule(
             blocker: .close, slug: "close", group: .intent,
-            meaning: "the mapping's driver wants to be told of its end (vm_ops->close)",
+            meaning: "the mapping's driver must be told when the mapping ends (vm_ops->close)",
             refusedBy: "is_mergeable_vma, can_merge_remove_vma (vm_ops->close)",
             remedy: "Map one large piece in place of many. Shared memory segments, huge pages and device "
                 + "mappings want to be told of the end of each.",
@@ -199,12 +202,13 @@ public enum MergeRules {
             blocks: { _, _ in false }),
     ]
 
+    /// The rule with this slug, or nil.
     public static func rule(slug: String) -> MergeRule? { table.first { $0.slug == slug } }
 
-    /// All that keeps the two apart.
+    /// All blockers of a pair.
     public static func blockers(_ pair: Pair, _ model: KernelModel) -> Blockers {
         var found: Blockers = []
-        // By index: a rule is much to copy.
+        // By index, since copying a rule is expensive.
         for index in table.indices where table[index].blocks(pair, model) { found.insert(table[index].blocker) }
         return found
     }

@@ -1,15 +1,16 @@
-/// How the pages are mapped that belong to one VMA (`/proc/PID/pagemap`), pages of files left aside.
+/// How the pages of one VMA are mapped (`/proc/PID/pagemap`), pages of files left aside.
 public struct PageUse: Sendable, Equatable {
+    /// Where the pages are mapped.
     public enum Mapped: UInt8, Sendable, CaseIterable {
-        /// Each by this VMA only, or there is none.
+        /// Each page is mapped by this VMA only, or there is none.
         case once = 1
-        /// At least one elsewhere, too: in another process, or by KSM.
+        /// At least one page is mapped elsewhere, too: in another process, or by KSM.
         case several
-        /// None that could be seen is mapped elsewhere, but one at least could not be.
+        /// No page that could be examined is mapped elsewhere, but at least one could not be examined.
         case unseen
     }
 
-    /// The VMA's.
+    /// The range of the VMA.
     public var range: AddressRange
     public var mapped: Mapped
 

@@ -1,22 +1,22 @@
 /// A patch, or a plan for one, that would let more VMAs merge, as rules.
 ///
-/// `table` is all there is to add one: a row, and a test (docs/what-if.md).
+/// To add one, add a row to `table`, and a test (docs/what-if.md).
 public struct Proposal: Sendable {
     public var slug: String
     /// One line: what it is.
     public var title: String
     public var proposedIn: String
-    /// What it would change, and what it asks before it does.
+    /// What it would change, and under which conditions.
     public var changes: String
     public var asks: String
-    /// What vmascope can't see of it.
+    /// What vmascope can't see of these conditions.
     public var limits: String
 
     /// Whether the page offset of faulted anonymous memory is rewritten when mremap moves it.
     var rewritesPgoff: @Sendable (Move) -> WhatIfAnswer
     /// Page offsets need not continue at all.
     var ignoresPgoff = false
-    /// Nor do anon_vmas matter at all.
+    /// anon_vmas do not matter at all.
     var ignoresAnonVMA = false
     /// A move that merges as today stays what it is. Another one gets a new page offset, and the anon_vma of a
     /// neighbour that it continues then, before it tries once more.
@@ -24,18 +24,19 @@ public struct Proposal: Sendable {
     /// Whether two that are faulted, with different anon_vmas, may join. The first one is moved, changed or
     /// grown; of prev and next it is next.
     var joinsDifferent: @Sendable (Ownership) -> WhatIfAnswer
-    /// What it did before decides what it does later, so its layout is kept beside the kernel's.
+    /// What the proposal did before decides what it does later, so a layout is kept for it beside the kernel's.
     var remembers = false
 
     /// Faulted anonymous memory that mremap moves.
     struct Move: Sendable {
         var source: Ownership
-        /// Of the whole VMA that it is moved from: `.shared` where KSM or the swap cache has a page of it.
+        /// The pages of the whole VMA that it is moved from: `.shared` where KSM or the swap cache has one of them.
         var pages: WhatIf
         var isSingular: Bool
     }
 }
 
+/// All proposals that vmascope can judge by.
 public enum Proposals {
     public static let table: [Proposal] = [
         Proposal(
@@ -93,10 +94,10 @@ public enum Proposals {
             rewritesPgoff: { _ in .joins }, ignoresPgoff: true, ignoresAnonVMA: true, joinsDifferent: { _ in .joins }),
     ]
 
-    /// The place of the proposal that `what_if` is of.
+    /// The index of the proposal that `what_if` gives the answers of.
     public static let rfc = 0
 
-    /// The place of a proposal in `table`; nil if there is none of that name.
+    /// The index of a proposal in `table`; nil if none has this slug.
     public static func place(_ slug: String) -> Int? { table.firstIndex { $0.slug == slug } }
 
     private static func pagesAnswer(_ pages: WhatIf) -> WhatIfAnswer {

@@ -1,7 +1,7 @@
-/// What somebody can do about a boundary, or a gap, of one kind. It would lower the count: an advice that
-/// is followed and changes nothing is none.
+/// What somebody can do about a boundary, or a gap, of one kind, to lower the count. Advice that is followed and
+/// changes nothing is no remedy.
 public struct Remedy: Sendable {
-    /// What `explain` and JSON call it.
+    /// The name in `explain` and in JSON.
     public var slug: String
     /// The blocker that has to go first; nil for a gap.
     public var blocker: Blockers?
@@ -10,10 +10,10 @@ public struct Remedy: Sendable {
     /// Why that helps, and what it costs.
     public var reason: String
 
-    // When it applies; the first row that does counts.
+    // The conditions; the first row whose conditions hold counts.
     var operations: Set<Operation> = []
     var marks: Circumstances.Marks = []
-    /// Any of these differs; `*` at the end for any name that begins so.
+    /// Any of these flags differs; `*` at the end stands for any ending.
     var flags: [String] = []
     var owner: Owner?
 
@@ -49,12 +49,12 @@ public struct Remedy: Sendable {
     }
 }
 
-/// Remedies by circumstances. Code that the reader rarely owns comes first, since nothing else can be
-/// done about it; then blockers in the order in which they have to go. VMAs of two files, or of two
-/// protections, stay apart whatever their offsets and anon_vmas are, and where they differ on purpose,
-/// these differ as a consequence.
+/// Remedies by circumstances. Code that the reader rarely owns comes first, since nothing else can be done about it;
+/// then blockers in the order in which they have to go. VMAs of two files, or of two protections, stay apart whatever
+/// their offsets and anon_vmas are; where protections or files differ on purpose, offsets and anon_vmas differ as a
+/// consequence.
 public enum Remedies {
-    /// The first row that fits; nil if nothing keeps the two apart.
+    /// The first row whose conditions hold; nil if nothing keeps the two apart.
     public static func remedy(for case: Circumstances) -> Remedy? { table.first { $0.applies(to: `case`) } }
 
     /// Of the blockers of a pair, the one that has to go first.
@@ -66,6 +66,7 @@ public enum Remedies {
         .special, .close, .file, .protection, .flags, .policy, .uffd, .name, .nomem, .fileOffset, .pgoff, .anonVMA,
     ]
 
+    /// The remedies for a blocker, or for gaps (nil), in the table's order.
     public static func remedies(about blocker: Blockers?) -> [Remedy] { table.filter { $0.blocker == blocker } }
 
     public static let table: [Remedy] = owners + gaps + files + protections + flags + others + offsets

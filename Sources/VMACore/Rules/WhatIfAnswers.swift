@@ -1,11 +1,11 @@
-/// What a proposal would have done with one side of an attempt, and what decided it.
+/// The answer of a proposal to one side of an attempt, and the reason for it.
 public struct WhatIfAnswer: Hashable, Sendable {
-    /// What made a proposal refuse, or leave it open. The slugs are in JSON (`what_if_why`).
+    /// Why a proposal refuses, or why its answer is unknown. The slugs are in JSON (`what_if_why`).
     public enum Reason: UInt8, CaseIterable, Sendable {
         case none
         /// The range that is moved, changed or added is mapped by a living forked child, too.
         case child
-        /// It was inherited through a fork.
+        /// The range was inherited through a fork.
         case inherited
         /// All three would have to become one VMA, and the next one is shared with another process.
         case next
@@ -13,11 +13,11 @@ public struct WhatIfAnswer: Hashable, Sendable {
         case pages
         /// One of the two was moved while another process shared it, and kept its page offset.
         case moved
-        /// The neighbour is not faulted, and today's kernel refuses that, too.
+        /// The neighbour is not faulted, and today's kernel refuses that merge, too.
         case unfaulted
         /// The neighbour was inherited through a fork, and the range is not faulted.
         case chain
-        /// The proposal is about something else: another operation, or not this limit.
+        /// The proposal is about another operation, or not about this limit.
         case scope
         /// The anon_vma could not be read.
         case unread
@@ -39,18 +39,19 @@ public struct WhatIfAnswer: Hashable, Sendable {
 /// The answers of all proposals to one side, in the order of `Proposals.table`: 16 bits, so that each
 /// boundary of a layout can carry them.
 public struct WhatIfAnswers: Hashable, Sendable {
-    /// Two bits for each proposal, and four for what decided the first one's.
+    /// Two bits for the answer of each proposal, and four for the reason of the first one's.
     public private(set) var bits: UInt16 = 0
-    /// How many proposals there is room for.
+    /// The number of proposals that there is room for.
     public static let limit = 6
     private static let reasonShift: UInt16 = 12
 
     public init() {}
     init(bits: UInt16) { self.bits = bits }
 
-    /// Nothing was asked.
+    /// Whether there is no answer.
     public var isEmpty: Bool { bits == 0 }
 
+    /// The answer of the proposal with this index in `Proposals.table`; nil if it has none.
     public subscript(proposal: Int) -> WhatIf? {
         guard proposal < Self.limit else { return nil }
         switch bits >> UInt16(2 * proposal) & 3 {
@@ -61,7 +62,7 @@ public struct WhatIfAnswers: Hashable, Sendable {
         }
     }
 
-    /// What decided the first proposal's answer.
+    /// The reason for the first proposal's answer.
     public var reason: WhatIfAnswer.Reason { WhatIfAnswer.Reason(rawValue: UInt8(bits >> Self.reasonShift)) ?? .none }
 
     mutating func set(_ proposal: Int, _ answer: WhatIfAnswer) {
@@ -78,7 +79,8 @@ public struct WhatIfAnswers: Hashable, Sendable {
 }
 
 extension WhatIfAnswers {
-    /// Of a boundary that nobody has tried: where it depends on which of the two is changed, it is not known.
+    /// The answers for a boundary that nobody has tried: where the answer depends on which of the two VMAs is
+    /// changed, it is unknown.
     public static func either(_ one: WhatIfAnswers, _ other: WhatIfAnswers) -> WhatIfAnswers {
         var both = one
         for place in 0 ..< limit {
@@ -95,6 +97,7 @@ public struct WhatIfCounts: Sendable, Equatable {
 
     public init() {}
 
+    /// The counts of the proposal with this index in `Proposals.table`.
     public subscript(proposal: Int) -> [WhatIf: Int] { proposal < counts.count ? counts[proposal] : [:] }
 
     mutating func add(_ answers: WhatIfAnswers, _ count: Int = 1) {
@@ -111,11 +114,11 @@ public struct WhatIfCounts: Sendable, Equatable {
     }
 }
 
-/// Whether an anon_vma is its process's alone.
+/// Whether an anon_vma belongs to its process alone.
 enum Ownership: Sendable, Equatable {
     case own, child, inherited, unread
 
-    /// The answer of a rule that asks for it.
+    /// The answer of a rule that depends on it.
     var answer: WhatIfAnswer {
         switch self {
         case .own: .joins
@@ -127,8 +130,8 @@ enum Ownership: Sendable, Equatable {
 }
 
 extension VMA {
-    /// Whether its anon_vma is its own root, and no VMA of a living descendant hangs on it. Who wrote
-    /// to which page since a fork does not matter.
+    /// Whether the VMA's anon_vma is its own root, and no VMA of a living descendant is linked to it. Which process
+    /// wrote to which page since a fork does not matter.
     var ownership: Ownership {
         if anonVMA == 0 { return .own }
         guard traits.contains(.anonKnown) else { return .unread }

@@ -1,20 +1,20 @@
-/// An attempt as proposals look at it: how the range came to be, and what of its neighbours could join it
-/// if neither page offsets nor anon_vmas were in the way.
+/// An attempt as proposals see it: how the range came to be, and the neighbours that could join it if neither page
+/// offsets nor anon_vmas were in the way.
 struct WhatIfAttempt {
     enum Kind {
         case new
-        /// In place: what it was stays, but for what the syscall changes.
+        /// A change in place: attributes stay, except for those that the syscall changes.
         case change
-        /// Of `source`, from an address in it.
+        /// A copy of `source`, from an address in it.
         case copy(source: VMA, from: UInt64)
-        /// What an mremap in place adds to the VMA before it.
+        /// The range that an mremap in place adds to the VMA before it.
         case growth
     }
 
     var kind: Kind
     /// The range as the kernel proposes it.
     var proposed: VMA
-    /// Nil also where anything else keeps the two apart.
+    /// The neighbours; nil also where anything else keeps the two apart.
     var prev: VMA?
     var next: VMA?
 
@@ -43,7 +43,7 @@ struct WhatIfAttempt {
         next = joinable(attempt.next, apart.next)
     }
 
-    /// Touched anonymous memory is moved: what becomes of its page offset decides about later attempts.
+    /// Whether touched anonymous memory is moved: what becomes of its page offset decides about later attempts.
     var movesFaulted: Bool {
         if case .copy = kind { return proposed.anonVMA != 0 && proposed.isAnonymous }
         return false
@@ -60,15 +60,15 @@ struct WhatIfAttempt {
     }
 }
 
-/// An address space as it would be on a kernel with one proposal: the same syscalls, joined by its rules.
-/// Its VMAs have the page offset and the anon_vma that they would have there; what else they have is the
-/// kernel's own. Only so can be known what a proposal does with memory whose neighbours it has joined, or
-/// has moved, before.
+/// An address space as it would be on a kernel with one proposal: the same syscalls, with merges by the proposal's
+/// rules. Its VMAs have the page offset and the anon_vma that they would have there; all else is the kernel's own.
+/// Only such a layout shows what a proposal does with memory whose neighbours it has joined, or that it has moved,
+/// before.
 struct WhatIfLayout {
     let place: Int
-    /// Nil for a proposal that remembers nothing: then the kernel's own VMAs are what it looks at.
+    /// Nil for a proposal that remembers nothing: it sees the kernel's own VMAs.
     private(set) var layout: Layout?
-    /// The anon_vmas that a living child is known to have inherited, of those that no VMA shows any more, too.
+    /// The anon_vmas that a living child is known to have inherited, including those that no VMA shows any more.
     private var shared: Set<AnonVMAID> = []
     private var fresh: AnonVMAID = Self.firstFresh
     private static let firstFresh: AnonVMAID = 1 << 31
@@ -86,7 +86,7 @@ struct WhatIfLayout {
         self.layout = layout
     }
 
-    /// A VMA that is asked, and whose anon_vma it has.
+    /// A VMA, and the ownership of its anon_vma.
     private struct Party {
         var vma: VMA
         var ownership: Ownership
@@ -95,7 +95,7 @@ struct WhatIfLayout {
         var isRelocated = false
     }
 
-    /// What was moved before anybody looked is taken to have been moved as it could be moved now.
+    /// Memory that was moved before the observation is taken to have been moved as it could be moved now.
     private func asMovedNow(_ vma: VMA) -> VMA {
         guard vma.isAnonymous, vma.pgoff != vma.homePgoff else { return vma }
         let move = Proposal.Move(
@@ -108,7 +108,7 @@ struct WhatIfLayout {
 
     // MARK: attempts
 
-    /// What the proposal does with both sides, and does so.
+    /// Decides both sides by the proposal's rules, and changes the layout accordingly.
     mutating func apply(_ attempt: WhatIfAttempt, _ model: KernelModel) -> (prev: WhatIfAnswer?, next: WhatIfAnswer?) {
         for vma in [attempt.proposed, attempt.prev, attempt.next] { note(vma) }
         if case .copy(let source, _) = attempt.kind { note(source) }
@@ -138,8 +138,8 @@ struct WhatIfLayout {
         return (prev, next)
     }
 
-    /// The range with the page offset and the anon_vma that it has here. `refusal`: why its offset stays
-    /// what it was although it is moved.
+    /// The range with the page offset and the anon_vma that it has in this layout. `refusal`: why it keeps its offset
+    /// although it is moved.
     private mutating func proposed(_ attempt: WhatIfAttempt, _ refusal: inout WhatIfAnswer?) -> Party {
         var range = attempt.proposed
         switch attempt.kind {
@@ -233,7 +233,7 @@ struct WhatIfLayout {
 
     // MARK: anon_vmas
 
-    /// What an anon_vma that no VMA shows any more is known to be.
+    /// Remembers the ownership of an anon_vma, for the time when no VMA shows it any more.
     private mutating func note(_ vma: VMA?) {
         guard let vma, vma.anonVMA != 0, vma.traits.contains(.anonKnown), layout != nil else { return }
         if vma.ownership == .own {
@@ -250,8 +250,8 @@ struct WhatIfLayout {
         return real.anonVMA == 0 ? .own : real.ownership
     }
 
-    /// The VMA here that holds `address`. A page fault gives one an anon_vma and tells nobody: then it has
-    /// that of a neighbour here which it continues (`find_mergeable_anon_vma`), or the one that it really has.
+    /// The VMA of this layout that holds `address`. A page fault gives a VMA an anon_vma without an event: then it
+    /// has that of a neighbour here which it continues (`find_mergeable_anon_vma`), or the one that it really has.
     private mutating func here(_ address: UInt64, faultedAs real: VMA) -> VMA? {
         guard layout != nil else { return proposal.remembers ? asMovedNow(real) : nil }
         guard let found = layout?.vma(containing: address) else { return nil }
@@ -270,7 +270,8 @@ struct WhatIfLayout {
 
     // MARK: what else happens
 
-    /// Takes over from the kernel's own layout what no proposal changes: what is mapped, and its attributes.
+    /// Takes over from the kernel's own layout what no proposal changes: which ranges are mapped, and their
+    /// attributes.
     mutating func follow(_ range: AddressRange, _ real: Layout) {
         guard var here = layout else { return }
         layout = nil  // or each change would copy it
@@ -285,7 +286,8 @@ struct WhatIfLayout {
         layout = here
     }
 
-    /// A child that has just been forked, whose own VMAs are `child`'s: it inherits what was joined.
+    /// The layout of a child that has just been forked, whose own VMAs are those of `child`: it inherits what was
+    /// joined.
     func forked(_ child: Layout) -> WhatIfLayout? {
         guard let layout else { return nil }
         var copy = self
@@ -347,7 +349,7 @@ extension Layout {
         func fill(_ end: UInt64) {
             guard at < end else { return }
             var new = vma.clipped(to: AddressRange(at, end))
-            // What has grown is one VMA with what it grew from.
+            // A VMA that has grown is one with what it grew from.
             if at > vma.start, let left = self.vma(containing: at - 1), left.file == vma.file, left.hasAttributes(of: vma) {
                 new = left
                 new.range.end = end

@@ -1,12 +1,12 @@
-/// What the proposals would have made of one address space so far. It is empty until they differ from the
-/// kernel for the first time: most processes never come to that.
+/// The layouts that one address space would have under the proposals. It is empty until a proposal differs from the
+/// kernel for the first time, which does not happen in most processes.
 struct WhatIfState {
     private(set) var layouts: [WhatIfLayout] = []
 
     var hasBegun: Bool { !layouts.isEmpty }
 
-    /// What each proposal would have done with the sides of an attempt; empty where nothing but page
-    /// offsets and anon_vmas was in the way of neither side.
+    /// The answers of each proposal to the sides of an attempt; empty for a side that anything but page offsets and
+    /// anon_vmas keeps apart.
     mutating func answers(
         _ attempt: MergeAttempt, apart: (prev: Blockers?, next: Blockers?), _ model: KernelModel, _ layout: () -> Layout?
     ) -> (prev: WhatIfAnswers, next: WhatIfAnswers) {
@@ -34,13 +34,13 @@ struct WhatIfState {
 
     private mutating func begin(_ layout: Layout) { layouts = Proposals.table.indices.map { WhatIfLayout($0, layout) } }
 
-    /// A section has ended, and the kernel's layout is `layout` now.
+    /// To be called when a section has ended; the kernel's layout is `layout` now.
     mutating func follow(_ range: AddressRange, _ layout: Layout) {
         for place in layouts.indices { layouts[place].follow(range, layout) }
     }
 
-    /// Whether an mremap has grown in place into what is still free here: kernels that do not ask about
-    /// the neighbour behind it then (`vma_to_resize`, up to 5.18) tell no attempt.
+    /// Whether an mremap has grown in place into a range that is still free here: kernels that do not consider the
+    /// neighbour behind it (`vma_to_resize`, up to 5.18) record no attempt.
     func isFree(_ address: UInt64) -> Bool {
         layouts.contains { $0.layout.map { $0.vma(containing: address) == nil } ?? false }
     }
@@ -53,18 +53,18 @@ struct WhatIfState {
         for place in layouts.indices { layouts[place].isAlone() }
     }
 
-    /// That of a child, whose own layout is `child`.
+    /// The state of a forked child, whose own layout is `child`.
     func forked(_ child: Layout) -> WhatIfState {
         var state = WhatIfState()
         state.layouts = layouts.indices.map { layouts[$0].forked(child) ?? WhatIfLayout($0, child) }
         return state
     }
 
-    /// VMAs that there would be with the series; nil where it has not differed yet.
+    /// The number of VMAs under the series; nil where it has not differed from the kernel.
     var count: Int? { hasBegun ? layouts[Proposals.rfc].layout?.count : nil }
 
-    /// What each proposal that remembers has made of the boundary at an address, over what it said when
-    /// the two were last tried.
+    /// What each proposal that remembers has made of the boundary at an address; it replaces the answers of the last
+    /// attempt.
     func standing(_ boundary: UInt64, _ tried: WhatIfAnswers) -> WhatIfAnswers {
         var answers = tried
         for (place, layout) in layouts.enumerated() {

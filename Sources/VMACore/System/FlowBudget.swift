@@ -1,61 +1,63 @@
-/// Decides how much of every process's write sections may be told, and when counting them has to pause, so that
-/// the cost stays within a share of one processor. Pure: the time, and what everything has cost until then, are
-/// given to it.
+/// Decides which part of all write sections is recorded, and when counting them has to pause, so that the cost stays
+/// within a share of one processor. Pure: the time, and the processor time used until then, are arguments.
 ///
-/// Three means, in this order: each address space tells fewer sections a second (`target`); nobody tells more than
-/// one in so many, while the ring fills up (`least`); and when counting alone costs more than the budget allows,
-/// the programs are detached until enough has been saved up.
+/// It has three means, in this order. Each address space records fewer sections a second (`target`). While the ring
+/// fills up, every address space records at most one section in `least`. When counting alone costs more than the
+/// budget allows, the BPF programs are detached until enough budget has been saved up.
 public struct FlowBudget: Sendable, Equatable {
-    /// What to do now, in the order of the fields.
+    /// What the caller has to do now, in the order of the fields.
     public struct Decision: Sendable, Equatable {
-        /// Tell at most one section in so many, of any address space; nil: as before.
+        /// Record at most one section in this many, in every address space; nil: as before.
         public var limit: UInt32?
         public var pause = false
-        /// Attach the programs again, after a new epoch has begun.
+        /// Attach the BPF programs again, after a new epoch has begun.
         public var resume = false
-        /// Begin an epoch: each address space may tell about `target` sections a second.
+        /// Begin an epoch: each address space may record about `target` sections a second.
         public var beginsEpoch = false
     }
 
-    /// Of one processor.
+    /// The budget, as a share of one processor.
     public let share: Double
-    /// Processor time that may be spent, in seconds; below 0 while nothing may be.
+    /// Processor time that may be spent now, in seconds; below 0 when too much was spent.
     public private(set) var credit: Double
-    /// Sections that each address space may tell in a second.
+    /// Sections that each address space may record in a second.
     public private(set) var target = 100.0
-    /// Nobody tells more than one section in so many: a thousand processes that each do little are much, too.
+    /// Every address space records at most one section in this many: a thousand processes that each do little are
+    /// much together.
     public private(set) var least: UInt32 = 1
     public private(set) var isWatching = true
-    /// So much came that the ring might not hold it.
+    /// More records came in a step than the ring may have room for.
     public private(set) var isCrowded = false
-    /// How often to empty the ring and to decide, in nanoseconds: more often when more comes.
+    /// How often the caller empties the ring and calls `decide`, in nanoseconds: more often when more records come.
     public private(set) var step = steps.upperBound
-    /// At the last decision, in nanoseconds and seconds.
+    /// Time in nanoseconds and processor time in seconds at the last call of `account`.
     private var last: (time: UInt64, cost: Double)
     private var epochTime: UInt64
-    /// Nanoseconds since the start of the interval, and since the start of all, and of these those in which sections
-    /// were counted.
+    /// The part of the time in which sections were counted: of this interval, and since the start.
     public private(set) var interval = Watched()
     public private(set) var all = Watched()
 
+    /// How long sections were counted (`time`), out of how long (`of`), in nanoseconds.
     public struct Watched: Sendable, Equatable {
         public var time: UInt64 = 0
         public var of: UInt64 = 0
     }
 
+    /// The range of `step`, in nanoseconds.
     public static let steps: ClosedRange<UInt64> = 10_000_000 ... 200_000_000
     private static let epoch: UInt64 = 1_000_000_000
     private static let targets = 1.0 ... 1000.0
     private static let mostLeast: UInt32 = 4096
-    /// Seconds of the budget that can be saved up, and that have to be before it goes on after a pause.
+    /// Seconds of budget that can be saved up, and seconds that have to be saved up before counting goes on after a
+    /// pause.
     private static let (saved, restart) = (5.0, 2.0)
-    /// The ring is crowded when a step brings more than this part of it.
+    /// The ring is crowded when a step brings more than this fraction of its size.
     private static let crowdedPart = 16
 
     /// - Parameters:
-    ///   - share: of one processor, above 0.
+    ///   - share: the budget, as a share of one processor, above 0.
     ///   - now: nanoseconds of a clock that does not go back.
-    ///   - cost: seconds of processor time that all has cost until now.
+    ///   - cost: processor time used until now, in seconds.
     public init(share: Double, now: UInt64, cost: Double) {
         self.share = share
         credit = share * Self.saved
@@ -68,14 +70,18 @@ public struct FlowBudget: Sendable, Equatable {
             && one.isWatching == other.isWatching && one.last == other.last
     }
 
+    /// Whether `decide` is to be called now.
     public func isDue(_ now: UInt64) -> Bool { now >= last.time + step }
 
-    /// How much came since the last decision, in bytes, of a ring of so many.
+    /// Takes note of the bytes that came through the ring since the last decision.
     public mutating func note(received: Int, ringBytes: Int) {
         isCrowded = received > ringBytes / Self.crowdedPart
         step = isCrowded ? max(step / 4, Self.steps.lowerBound) : min(step * 2, Self.steps.upperBound)
     }
 
+    /// Decides what to do until the next call.
+    ///
+    /// - Parameter cost: processor time used since the start, in seconds.
     public mutating func decide(_ now: UInt64, cost: Double) -> Decision {
         account(now, cost: cost)
         var decision = Decision()
@@ -95,7 +101,7 @@ public struct FlowBudget: Sendable, Equatable {
         return decision
     }
 
-    /// Books the time since the last call, and what was spent in it.
+    /// Books the time since the last call, and the processor time spent in it.
     public mutating func account(_ now: UInt64, cost: Double) {
         let time = now - last.time
         let seconds = Double(time) / 1e9
@@ -108,7 +114,7 @@ public struct FlowBudget: Sendable, Equatable {
             all.time += time
         }
         credit = min(credit + share * seconds - spent, share * Self.saved)
-        // A pause costs nothing, which says nothing about what telling costs.
+        // A pause costs nothing, which says nothing about the cost of recording.
         guard isWatching else { return }
         if spent > share * seconds {
             target = max(target / 2, Self.targets.lowerBound)
@@ -117,5 +123,6 @@ public struct FlowBudget: Sendable, Equatable {
         }
     }
 
+    /// Begins a new interval.
     public mutating func endInterval() { interval = Watched() }
 }

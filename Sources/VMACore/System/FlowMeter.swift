@@ -1,16 +1,18 @@
-/// What was counted of one address space in the kernel, since it was first seen (bpf/mode/system.h).
+/// The counts that the kernel's side keeps of one address space since it was first seen (bpf/mode/system.h).
 public struct SectionCounts: Sendable, Equatable {
-    /// When that was, CLOCK_MONOTONIC nanoseconds: tells it from others that had the same number.
+    /// When the address space was first seen, in nanoseconds of CLOCK_MONOTONIC: tells it from others that had the
+    /// same id.
     public var born: UInt64 = 0
-    /// By operation (its place in `Operation.allCases`) and by change.
+    /// Write sections by operation (its place in `Operation.allCases`) and by change.
     public var sections = [UInt64](repeating: 0, count: Operation.allCases.count * Flow.Change.allCases.count)
-    /// By operation: merge attempts, and those that merged; zero where they are not hooked (`Flow.Hooks`).
+    /// Merge attempts by operation, and those that merged; zero where they are not hooked (`Flow.Hooks`).
     public var attempts = [UInt64](repeating: 0, count: Operation.allCases.count)
     public var merged = [UInt64](repeating: 0, count: Operation.allCases.count)
-    public var told: UInt64 = 0
+    public var recorded: UInt64 = 0
 
     public init() {}
 
+    /// The count of sections of one operation (its place in `Operation.allCases`) and change.
     public subscript(operation: Int, change: Int) -> UInt64 {
         get { sections[operation * Flow.Change.allCases.count + change] }
         set { sections[operation * Flow.Change.allCases.count + change] = newValue }
@@ -25,29 +27,29 @@ public struct SectionCounts: Sendable, Equatable {
         add(\.sections)
         add(\.attempts)
         add(\.merged)
-        told &+= other.told &- (old?.told ?? 0)
+        recorded &+= other.recorded &- (old?.recorded ?? 0)
     }
 }
 
-/// From sampled write sections and the kernel's own counts to a `Flow`. A section tells what it found
-/// and what it left, so it is judged by itself: no layout is kept.
+/// Makes a `Flow` from recorded write sections and from the kernel's own counts. A recorded section has the rows that
+/// it found and left, so it is judged by itself, without a layout.
 public struct FlowMeter {
-    /// What is known of one process, or of all.
+    /// What is known of one process, or of all processes.
     fileprivate struct Sample {
         var counts = SectionCounts()
-        /// Of those that were told, so many could be judged.
+        /// How many of the recorded sections could be judged.
         var judged: UInt64 = 0
         var attempts = SampledSum()
         var merged = SampledSum()
         var missed = SampledSum()
         var recoverable = SampledSum()
         var missedBy: [Flow.Miss: SampledSum] = [:]
-        /// The largest weight there was, of each operation.
+        /// The largest weight of a recorded section, by operation.
         var rarest: [Operation: UInt32] = [:]
         var isEmpty: Bool { counts.sections.allSatisfy { $0 == 0 } && rarest.isEmpty }
     }
 
-    /// What has come of a section, and what of the address space was read for it.
+    /// The part of a section that has arrived, and the ranges that were read for it.
     private struct OpenSample {
         var section = OpenSection()
         var audit = SectionAudit()
@@ -77,11 +79,11 @@ public struct FlowMeter {
     private let hooks: Flow.Hooks
     private var interval = Period()
     private var whole = Period()
-    /// By when they were born: what was read last, and how often it was not there since.
+    /// The counts that were read last, by the time of birth, and how often the address space was missing since.
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
     private var open: [UInt32: OpenSample] = [:]
-    /// What `unseen` was told last.
+    /// The argument of the last call of `unseen`.
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
 
@@ -93,14 +95,15 @@ public struct FlowMeter {
         self.hooks = hooks
     }
 
-    /// Of all processes since the start, whoever asks for which.
+    /// The counts of all processes since the start, whatever filter is asked for.
     public private(set) var counted = SectionCounts()
 
-    /// Whether a part of a section has come, and others may.
+    /// Whether a part of a section has arrived, and more of it may come.
     public var isUnderWay: Bool { !open.isEmpty }
 
     // MARK: what comes in
 
+    /// Takes an event of the ring: rows and ends of recorded sections, and losses.
     public mutating func feed(_ event: Event) {
         if event.isRecord { interval.received += 1 }
         switch event {
@@ -109,20 +112,21 @@ public struct FlowMeter {
         case .section(let section): judge(section)
         case .lost(let count):
             interval.lost += count
-            // What was under way may have lost a part.
+            // Sections that were under way may have lost a part.
             open = [:]
         default: break
         }
     }
 
-    /// Nobody has watched for a while: what was under way then has ended unseen, and its rows are not the
-    /// next section's.
+    /// To be called after a pause: sections that were under way then have ended unseen, and their rows do not belong
+    /// to the next section.
     public mutating func resume() { open = [:] }
 
-    /// What the kernel has counted of all address spaces that live, until now.
+    /// Takes the kernel's counts of all living address spaces until now.
     public mutating func count(_ all: [(mm: MMID, counts: SectionCounts)]) {
         for (born, entry) in known {
-            // One that is not there has ended, and says so; if that is lost, so is what it did last.
+            // An address space that is missing has ended, and a record says so with its last counts; if that record
+            // is lost, its last counts are, too.
             known[born] = entry.missing < 2 ? (entry.counts, entry.missing + 1) : nil
         }
         for (mm, counts) in all { count(mm, counts) }
@@ -137,13 +141,13 @@ public struct FlowMeter {
         interval.processes[mm, default: Sample()].counts.add(counts, minus: old)
     }
 
-    /// The same in the end: the address space is gone, and its number may be another's.
+    /// Takes the last counts of an address space that has ended; its id may be given to another one.
     public mutating func end(_ mm: MMID, _ counts: SectionCounts) {
         count(mm, counts)
         known[counts.born] = nil
     }
 
-    /// How many sections of address spaces for which there was no room the kernel has seen, until now.
+    /// Takes the number of sections, until now, of address spaces that the kernel's side had no room for.
     public mutating func unseen(_ count: UInt32) {
         interval.unseen += UInt64(count &- unseenUntilNow)
         unseenUntilNow = count
@@ -217,11 +221,11 @@ public struct FlowMeter {
     /// Ends an interval.
     ///
     /// - Parameters:
-    ///   - watched: for how long sections were counted in it, in nanoseconds; of how many.
+    ///   - watched: for how long sections were counted in the interval, and its length, in nanoseconds.
     ///   - since: the same since the start.
-    ///   - isFiltered: the sums are those of processes that have a key, and no others'.
-    ///   - key: the process that has an address space; nil if that is not known, or nobody asks.
-    /// - Returns: what came in it, and since the start.
+    ///   - isFiltered: the sums are only those of processes that have a key.
+    ///   - key: the process that an address space belongs to; nil if that is unknown, or the filter excludes it.
+    /// - Returns: the flow of the interval, and the flow since the start.
     public mutating func endInterval(
         watched: (UInt64, of: UInt64), since: (UInt64, of: UInt64), isFiltered: Bool = false, _ key: (MMID) -> ProcessKey?
     ) -> (interval: Flow, sinceStart: Flow) {
@@ -233,7 +237,7 @@ public struct FlowMeter {
         for (mm, sample) in interval.processes where key(mm) != nil {
             whole.processes[mm, default: Sample()].take(sample)
         }
-        // Of those that are gone the sums remain, in the total.
+        // Of processes that have exited the sums remain, in the total.
         whole.processes = whole.processes.filter { key($0.key) != nil }
         whole.received += interval.received
         whole.lost += interval.lost
@@ -246,7 +250,7 @@ public struct FlowMeter {
         whole.disagreements.append(
             contentsOf: interval.disagreements.prefix(Self.disagreementLimit - whole.disagreements.count))
         defer {
-            // One that was born since processes were counted is known the next time.
+            // A process that was born after the last count has a key the next time.
             let new = interval.processes.filter { living.contains($0.key) && key($0.key) == nil }
             interval = Period()
             interval.processes = new
@@ -288,10 +292,10 @@ extension FlowMeter.Sample {
         rarest.merge(other.rarest, uniquingKeysWith: max)
     }
 
-    /// - Parameter isWhole: all that was told has arrived, and could be judged. Else what did stands for the
-    ///   rest, too.
+    /// - Parameter isWhole: all recorded sections have arrived and could be judged. If not, those that could stand
+    ///   for the others, too.
     fileprivate func sums(isWhole: Bool, _ hooks: Flow.Hooks) -> Flow.Sums {
-        let factor = isWhole || judged == 0 ? 1 : max(1, Double(counts.told) / Double(judged))
+        let factor = isWhole || judged == 0 ? 1 : max(1, Double(counts.recorded) / Double(judged))
         func estimate(_ sum: SampledSum, _ weight: UInt32) -> Estimate { sum.scaled(by: factor).estimate(rarest: weight) }
         var sums = Flow.Sums()
         for (index, operation) in Operation.allCases.enumerated() {
@@ -299,7 +303,7 @@ extension FlowMeter.Sample {
                 sums.counts[Flow.Count(operation, change)] = counts[index, change.rawValue]
             }
         }
-        sums.told = counts.told
+        sums.recorded = counts.recorded
         sums.hooked = hooks.sums(counts)
         guard let most = rarest.values.max() else { return sums }
         sums.attempts = estimate(attempts, most)

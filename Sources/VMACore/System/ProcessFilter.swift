@@ -1,10 +1,10 @@
-/// Which processes `vmascope system` looks at: those that fulfil all that is said.
+/// The processes that `vmascope system` watches: those that fulfil all conditions that are set.
 public struct ProcessFilter: Sendable {
-    /// This cgroup and those below it.
+    /// Only processes in this cgroup, or below it.
     public var cgroup: String?
     /// Whether a comm is let through; nil lets all through.
     public var command: (@Sendable (String) -> Bool)?
-    /// Effective.
+    /// Only processes of this effective user.
     public var uid: UInt32?
 
     public init(cgroup: String? = nil, command: (@Sendable (String) -> Bool)? = nil, uid: UInt32? = nil) {
@@ -16,9 +16,10 @@ public struct ProcessFilter: Sendable {
         self.uid = uid
     }
 
-    /// Whether there is anything that it does not let through.
+    /// Whether every process passes.
     public var isOpen: Bool { cgroup == nil && command == nil && uid == nil }
 
+    /// Whether a process passes the filter.
     public func matches(_ process: ProcessStock) -> Bool {
         if let uid, process.uid != uid { return false }
         if let command, !command(process.command) { return false }

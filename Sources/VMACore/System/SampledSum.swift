@@ -1,19 +1,20 @@
-/// A sum over a sample in which each thing was chosen by itself, with a chance of 1 in its weight
-/// (Poisson sampling): the Horvitz-Thompson estimate of the sum over all.
+/// A sum over a sample in which each section was chosen by itself, with a chance of 1 in its weight (Poisson
+/// sampling): the Horvitz-Thompson estimate of the sum over all sections.
 public struct SampledSum: Sendable, Equatable {
-    /// Of what was seen.
+    /// The plain sum over the sample.
     public private(set) var seen: UInt64 = 0
-    /// The most that one thing added.
+    /// The most that one section added.
     public private(set) var largest = 0
+    /// The estimate of the sum over all sections.
     public private(set) var value = 0.0
-    /// Unbiased, of `value`: the sum of w (w - 1) y².
+    /// The unbiased variance of `value`: the sum of w (w - 1) y².
     public private(set) var variance = 0.0
 
     public init() {}
 
     /// - Parameters:
-    ///   - count: what one thing adds to the sum.
-    ///   - weight: it stands for so many, itself among them.
+    ///   - count: what one section adds to the sum.
+    ///   - weight: for how many sections this one stands, itself among them.
     public mutating func add(_ count: Int, weight: UInt32) {
         let (y, w) = (Double(count), Double(max(weight, 1)))
         seen += UInt64(count)
@@ -22,6 +23,7 @@ public struct SampledSum: Sendable, Equatable {
         variance += w * (w - 1) * y * y
     }
 
+    /// Adds the sum over another part of the sample.
     public mutating func add(_ other: SampledSum) {
         seen += other.seen
         largest = max(largest, other.largest)
@@ -29,7 +31,7 @@ public struct SampledSum: Sendable, Equatable {
         variance += other.variance
     }
 
-    /// As if only one in `factor` of what was chosen had arrived: records that were lost.
+    /// The sum if only one in `factor` of the chosen sections had arrived: for records that were lost.
     func scaled(by factor: Double) -> SampledSum {
         var sum = self
         sum.value *= factor
@@ -37,12 +39,13 @@ public struct SampledSum: Sendable, Equatable {
         return sum
     }
 
-    /// With its 95% interval: Fay and Feuer's for weighted sums of counts (Statistics in Medicine 16,
-    /// 1997), which holds for few, too; what was seen is the least it can be. Exact where all was seen.
+    /// The estimate with its 95% interval: Fay and Feuer's for weighted sums of counts (Statistics in Medicine 16,
+    /// 1997), which holds for small counts, too. It does not go below what was seen, and is exact where all sections
+    /// were recorded.
     ///
-    /// - Parameter weight: the largest there was, that of what may have been passed over.
+    /// - Parameter weight: the largest weight of a section that may have been passed over.
     public func estimate(rarest weight: UInt32) -> Estimate {
-        // What was passed over last may be as large as the largest that was seen.
+        // A section that was passed over may have as many misses as the recorded section with most.
         let (w, y) = (Double(max(weight, 1)), Double(max(largest, 1)))
         let (x, v) = (value + w * y, variance + w * (w - 1) * y * y)
         let low = variance == 0 ? value : variance / (2 * value) * Self.chiSquare(-Self.z, 2 * value * value / variance)
@@ -50,10 +53,11 @@ public struct SampledSum: Sendable, Equatable {
         return Estimate(value, low: min(value, max(low, Double(seen))), high: max(value, high))
     }
 
-    /// Of the standard normal distribution, 0.975.
+    /// The 0.975 quantile of the standard normal distribution.
     private static let z = 1.959963984540054
 
-    /// The quantile of the chi-square distribution that is the normal's at `z` (Wilson and Hilferty).
+    /// The quantile of the chi-square distribution at the probability of the normal's quantile `z` (Wilson and
+    /// Hilferty).
     private static func chiSquare(_ z: Double, _ degrees: Double) -> Double {
         let part = 2 / (9 * degrees)
         let root = 1 - part + z * part.squareRoot()

@@ -1,10 +1,10 @@
-/// The processes of a system over time, from what was counted at each interval: growth, peaks, who is
-/// gone, and whose boundaries to look at next.
+/// The processes of a system over time, from their counts at each interval: growth, peaks, exits, and the order in
+/// which layouts are swept.
 public struct Stock: Sendable {
-    /// What is remembered of one that lives: about 2 KB.
+    /// What is remembered of a living process: about 2 KB.
     private struct Track: Sendable {
         var stock: ProcessStock
-        /// The last minutes, and the last hour: each `Stock.window` samples.
+        /// Counts of the last minutes, and of the last hour: at most `Stock.window` each.
         var recent: [History.Point] = []
         var hour: [History.Point] = []
         var samples = 0
@@ -17,28 +17,28 @@ public struct Stock: Sendable {
 
     private static let window = 60
     private static let samplesPerHourPoint = 12
-    /// Of those that are gone, so many of the largest keep figures of their own.
+    /// So many of the largest processes that have exited keep figures of their own.
     private static let exitedLimit = 100
-    /// A layout whose count has not changed is looked at again after that long.
+    /// Seconds after which a process at rest is swept again.
     private static let restTime = 60.0
 
     private var tracks: [ProcessKey: Track] = [:]
-    /// The largest of those that are gone, largest first, and how many are gone.
+    /// The largest processes that have exited, largest first, and the number of all that have.
     public private(set) var exited: [ProcessStock] = []
     public private(set) var exitedCount = 0
-    /// How many were ever seen.
+    /// How many processes were seen since the start.
     public private(set) var seenCount = 0
 
     public init() {}
 
-    /// Those that live, most VMAs first.
+    /// The living processes, most VMAs first.
     public var processes: [ProcessStock] {
         tracks.values.map(\.stock).sorted { ($1.vmas, $0.pid) < ($0.vmas, $1.pid) }
     }
 
     /// - Parameters:
-    ///   - found: all that live and are looked at.
-    ///   - time: CLOCK_MONOTONIC nanoseconds.
+    ///   - found: all living processes that the filter lets through.
+    ///   - time: when they were counted, in nanoseconds of CLOCK_MONOTONIC.
     public mutating func update(_ found: [ProcessStock], at time: UInt64) {
         var next: [ProcessKey: Track] = [:]
         next.reserveCapacity(found.count)
@@ -67,6 +67,7 @@ public struct Stock: Sendable {
         tracks = next
     }
 
+    /// Takes the result of a sweep.
     public mutating func note(_ sums: BoundarySums, of key: ProcessKey) { tracks[key]?.stock.boundaries = sums }
 
     private mutating func exit(_ process: ProcessStock) {
@@ -101,8 +102,9 @@ public struct Stock: Sendable {
 
     // MARK: boundaries
 
-    /// Whose layout to look at next, the most urgent first: who has changed most since it was looked
-    /// at, and is busiest, longest ago, and nearest to the limit. Those at rest have their turn after a minute.
+    /// The order in which layouts are to be swept, the most urgent first: a process that has changed most since its
+    /// last sweep, is busiest, was swept longest ago, and is nearest to the limit. A process at rest has its turn
+    /// after a minute.
     ///
     /// - Parameters:
     ///   - time: now, CLOCK_MONOTONIC nanoseconds.
@@ -114,14 +116,14 @@ public struct Stock: Sendable {
             let process = track.stock
             let last = process.boundaries
             let age = Double(time &- min(time, last?.takenAt ?? track.seenAt)) / 1e9
-            // Who does nothing else has hundreds of thousands of sections: doublings of them count, so that
-            // others don't wait for hours.
+            // A process that does nothing else has hundreds of thousands of sections. The number of doublings counts,
+            // so that the others do not wait for hours.
             let sections = flow?.processes[process.key]?.sections ?? 0
             let doublings = UInt64.bitWidth - sections.leadingZeroBitCount
             let activity = Double(abs(process.vmas - (last?.vmas ?? 0)) + doublings)
             guard last == nil || activity > 0 || age >= Self.restTime else { continue }
             let nearness = Double(process.vmas) / Double(max(1, limit ?? 65_530))
-            // One large layout costs as much as many small ones, which shall not all wait for it.
+            // One large layout costs as much as many small ones, and they must not all wait for it.
             let cost = Double(process.vmas + 100).squareRoot()
             ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness) / cost, process))
         }
@@ -129,20 +131,23 @@ public struct Stock: Sendable {
     }
 }
 
-/// Who comes near the limit: each crossing once, until the process has gone well below again.
+/// Finds the processes that come near the limit: each crossing once, until the process has gone well below again.
 public struct LimitWatch: Sendable {
-    /// Of the limit, above 0 and at most 1.
+    /// The part of the limit from which on a process is near it, above 0 and at most 1.
     public let share: Double
-    /// How many times any process has come near.
+    /// How many times a process has come near the limit.
     public private(set) var crossings = 0
+    /// The processes that are near the limit now.
     public private(set) var near: Set<ProcessKey> = []
 
-    /// One that is near counts as such until it has this part of what it had to reach.
+    /// A process that is near the limit stays so until it has less than this part of the threshold.
     private static let release = 0.95
 
     public init(share: Double) { self.share = share }
 
-    /// Returns those that have come near since the last call.
+    /// Returns the processes that have come near since the last call.
+    ///
+    /// - Parameter limit: VMAs that a process may have; nil if unknown.
     public mutating func update(_ processes: [ProcessStock], limit: Int?) -> [ProcessStock] {
         guard let limit else { return [] }
         let threshold = share * Double(limit)

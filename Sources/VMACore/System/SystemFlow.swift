@@ -1,12 +1,12 @@
-/// Merges of a whole system over some time: what was counted one by one in the kernel, and what was
-/// estimated from a sample of it.
+/// What happened in a whole system over some time: sections and attempts that the kernel's side counted, and figures
+/// that were estimated from a sample of sections.
 public struct Flow: Sendable {
-    /// What a write section of the mmap_lock leaves, as far as it can be counted without a look at a VMA.
+    /// How a write section changed the number of VMAs, which can be counted without reading a VMA.
     public enum Change: Int, CaseIterable, Sendable {
         case same, fewer, more
     }
 
-    /// What is counted exactly: sections of one operation that left as many, fewer or more VMAs.
+    /// A kind of section that is counted exactly: of one operation, and with as many, fewer or more VMAs after it.
     public struct Count: Hashable, Sendable {
         public var operation: Operation
         public var change: Change
@@ -17,11 +17,11 @@ public struct Flow: Sendable {
         }
     }
 
-    /// Merge attempts that were counted one by one.
+    /// Merge attempts that the kernel's side counted, with hooks.
     public struct Attempts: Sendable, Equatable {
         /// Calls of the functions that consider a merge.
         public var count: UInt64
-        /// Calls of the function that carries it out; nil where some merge without it.
+        /// Calls of the function that carries a merge out; nil where some merges pass no such function.
         public var merged: UInt64?
 
         public init(count: UInt64, merged: UInt64?) {
@@ -30,10 +30,10 @@ public struct Flow: Sendable {
         }
     }
 
-    /// Which attempts can be counted, since the functions that consider them are hooked.
+    /// Which attempts can be counted, by the functions that are hooked.
     public enum Hooks: Sendable {
         case none, all
-        /// mmap and brk merge by themselves, where nothing can be hooked: 6.1 (vma_expand, inlined).
+        /// mmap and brk merge in functions that can't be hooked: 6.1 (vma_expand, inlined).
         case allButMergesOfNew
 
         func sums(_ counts: SectionCounts) -> [Operation: Attempts]? {
@@ -47,7 +47,7 @@ public struct Flow: Sendable {
         }
     }
 
-    /// Sides missed that are alike.
+    /// A kind of missed sides: of one operation, and with the same blockers.
     public struct Miss: Hashable, Sendable {
         public var operation: Operation
         public var blockers: Blockers
@@ -58,16 +58,16 @@ public struct Flow: Sendable {
         }
     }
 
-    /// Of one process, or of all.
+    /// The figures of one process, or of all processes.
     public struct Sums: Sendable {
-        /// Exact: write sections, by operation and by what they left.
+        /// Counted: write sections by operation and by change.
         public var counts: [Count: UInt64] = [:]
-        /// Exact, too: attempts by operation. Nil where nothing is hooked.
+        /// Counted: attempts by operation; nil where nothing is hooked.
         public var hooked: [Operation: Attempts]?
-        /// Sections that were looked at in full.
-        public var told: UInt64 = 0
-        /// From those: attempts, those of them that merged, and sides missed. Those of all processes are
-        /// estimated together, since intervals do not add up. Nil where nothing was looked at.
+        /// Counted: sections that were recorded.
+        public var recorded: UInt64 = 0
+        /// Estimated from the recorded sections: attempts, those of them that merged, and missed sides. All processes
+        /// are estimated together, since intervals do not add up. Nil where no section was recorded.
         public var attempts: Estimate?
         public var merged: Estimate?
         public var missed: Estimate?
@@ -78,43 +78,46 @@ public struct Flow: Sendable {
 
         public var sections: UInt64 { counts.values.reduce(0, &+) }
 
-        /// Of all operations; of merges nil if any is.
+        /// The attempts of all operations; `merged` is nil if it is for any operation.
         public var allHooked: Attempts? {
             hooked?.values.reduce(Attempts(count: 0, merged: 0)) { sum, new in
                 Attempts(count: sum.count &+ new.count, merged: sum.merged.flatMap { sum in new.merged.map { sum &+ $0 } })
             }
         }
 
+        /// The number of sections of one operation.
         public func sections(_ operation: Operation) -> UInt64 {
             Change.allCases.reduce(0) { $0 &+ counts[Count(operation, $1), default: 0] }
         }
     }
 
+    /// The sums over all processes.
     public var total = Sums()
-    /// Those that had any; of those gone long ago only the sums are kept, in `total`.
+    /// The processes that had sections. Of processes that exited long ago only the sums are kept, in `total`.
     public var processes: [ProcessKey: Sums] = [:]
-    /// One in so many sections was looked at in full, where it was most and where it was fewest.
+    /// The sampling rate: one in this many sections was recorded, at the most and at the least busy time.
     public var sampleOneIn: ClosedRange<Int> = 1 ... 1
-    /// For which part of the time sections were counted at all: the budget may not allow all of it. What
-    /// is counted is exact for that part, and never scaled up.
+    /// The part of the time in which sections were counted at all, which the budget may limit. Counts are exact for
+    /// that part, and never scaled up.
     public var watched = 1.0
+    /// Records of BPF programs that arrived, and records that were lost.
     public var received: UInt64 = 0
     public var lost: UInt64 = 0
-    /// Sections of the sample that could not be judged: more than could be read, or lost in part.
+    /// Recorded sections that could not be judged: they had more rows than can be read, or lost a part.
     public var unjudged: UInt64 = 0
-    /// Sections of address spaces for which there was no room.
+    /// Sections of address spaces for which the kernel's side had no room.
     public var unseen: UInt64 = 0
-    /// Attempts of the sample on which the rules' prediction was compared with what the kernel did.
+    /// Attempts of the recorded sections on which the rules' prediction was compared with what the kernel did.
     public var checked = 0
     public var agreed = 0
-    /// Sections of the sample: whether as many VMAs came and went in what was read as the kernel counts.
+    /// The comparison of recorded sections with the kernel's count: whether as many VMAs came and went in the rows.
     /// Differences are among the disagreements.
     public var audit = Audit()
-    /// The first that disagreed, in words.
+    /// The first disagreements, in words.
     public var disagreements: [String] = []
     static let countEnding = " as the kernel counts"
 
-    /// One of those is on a count of VMAs, and not on an attempt.
+    /// Whether a disagreement is about a count of VMAs, and not about an attempt.
     public static func isOfCount(_ disagreement: String) -> Bool { disagreement.hasSuffix(countEnding) }
 
     public var unexplained: Int { checked - agreed }
@@ -122,8 +125,8 @@ public struct Flow: Sendable {
     public init() {}
 }
 
-/// A figure from a sample, with the interval in which the true one lies in 95 of 100 cases. It is no
-/// count: nothing here makes an integer of it.
+/// A figure that is concluded from a sample, with the interval in which the true figure lies in 95 of 100 cases. It
+/// is not a count: nothing here makes an integer of it.
 public struct Estimate: Sendable, Equatable, CustomStringConvertible {
     public var value: Double
     public var low: Double
@@ -135,9 +138,10 @@ public struct Estimate: Sendable, Equatable, CustomStringConvertible {
         self.high = high
     }
 
-    /// How far the true figure may be off, at 95%.
+    /// How far the true figure may be from `value`, at 95%.
     public var margin: Double { max(high - value, value - low, 0) }
 
+    /// The estimate per second, of an estimate for so many seconds.
     public static func / (estimate: Estimate, seconds: Double) -> Estimate {
         Estimate(estimate.value / seconds, low: estimate.low / seconds, high: estimate.high / seconds)
     }
@@ -145,7 +149,7 @@ public struct Estimate: Sendable, Equatable, CustomStringConvertible {
     /// `1230 ± 45`
     public var description: String { "\(Self.text(value)) ± \(Self.text(margin))" }
 
-    /// Three digits are enough for a figure that is not exact.
+    /// Three digits are enough for an estimate.
     private static func text(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }
         if abs(value) >= 100 { return "\(Int(value.rounded()))" }

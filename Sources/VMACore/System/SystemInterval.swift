@@ -1,25 +1,25 @@
-/// What `vmascope system` tells of one interval. Every face (table, lines, JSON, Prometheus) is made of
-/// these; what is not known is nil, and no face prints it as 0.
+/// The figures of one interval of `vmascope system`. Every face (table, lines, JSON, Prometheus) is made from these.
+/// A figure that is unknown is nil, and no face prints it as 0.
 public struct SystemInterval: Sendable {
-    /// From 1 on.
+    /// The number of the interval, from 1 on.
     public var number: Int
-    /// CLOCK_MONOTONIC nanoseconds, when it ended.
+    /// The end of the interval, in nanoseconds of CLOCK_MONOTONIC.
     public var time: UInt64
-    /// How long it was.
+    /// The length of the interval in seconds.
     public var seconds: Double
-    /// Sysctl `vm.max_map_count`, nil if it could not be read.
+    /// VMAs that a process may have (`vm.max_map_count`); nil if that could not be read.
     public var limit: Int?
-    /// Those that the filter lets through, most VMAs first.
+    /// The processes that the filter lets through, most VMAs first.
     public var processes: [ProcessStock]
-    /// Merge attempts in this interval, and since the start; nil where they are not counted.
+    /// The flow of this interval, and since the start; nil where sections are not watched.
     public var flow: Flow?
     public var flowSinceStart: Flow?
     public var own: Own
     /// Times that a process has come near the limit since the start (`--warn-at`).
     public var warnings: Int
-    /// Those that are near it now.
+    /// The processes that are near the limit now.
     public var warned: Set<ProcessKey>
-    /// Calls that the kernel refused since the start; nil where sections are not seen.
+    /// Calls that the kernel refused since the start; nil where sections are not watched.
     public var refused: [Refused]?
 
     public init(
@@ -41,11 +41,11 @@ public struct SystemInterval: Sendable {
     }
 }
 
-/// A process for as long as it lives: its id may be another's later.
+/// A process, by pid and start time: the pid alone may be another process's later.
 public struct ProcessKey: Hashable, Sendable {
-    /// Of the thread group, in the first pid namespace.
+    /// The process id (thread group) in the first pid namespace.
     public var pid: UInt32
-    /// `task->start_boottime`, in nanoseconds.
+    /// When the process started (`task->start_boottime`), in nanoseconds.
     public var started: UInt64
 
     public init(pid: UInt32, started: UInt64) {
@@ -54,33 +54,33 @@ public struct ProcessKey: Hashable, Sendable {
     }
 }
 
-/// One process's VMAs, as they are counted from outside: its threads share them.
+/// The VMAs of one process, as counted from outside. Its threads share them.
 public struct ProcessStock: Sendable {
     public var key: ProcessKey
-    /// The address space; exec gives it another. 0 where that is not known.
+    /// The id of the address space; exec gives the process another one. 0 if unknown.
     public var mm: MMID
     public var command: String
-    /// In its own pid namespace.
+    /// The process id in its own pid namespace.
     public var namespacePID: UInt32
-    /// Effective.
+    /// The effective user id.
     public var uid: UInt32
     public var threads: Int
-    /// From the root of the hierarchy, `/` first; nil if it could not be read.
+    /// The path of the cgroup from the root of the hierarchy, beginning with `/`; nil if it could not be read.
     public var cgroup: String?
-    /// `mm->map_count`.
+    /// The number of VMAs (`mm->map_count`).
     public var vmas: Int
-    /// When they were counted, CLOCK_MONOTONIC nanoseconds.
+    /// When the VMAs were counted, in nanoseconds of CLOCK_MONOTONIC.
     public var countedAt: UInt64
 
-    /// When it was seen first, and the most that were seen.
+    /// The number of VMAs when the process was first seen, and the highest number seen.
     public var start: Int
     public var peak: Int
     public var hasExited = false
-    /// Of the last minutes, or where these show none of the last hour; nil where there is none.
+    /// The trend of the last minutes, or of the last hour where these show none; nil where there is none.
     public var trend: Trend?
-    /// Of the last hour, where `trend` is that of the last minutes: a forecast reaches further by it.
+    /// The trend of the last hour, also where `trend` is that of the last minutes: a forecast reaches further by it.
     public var hourTrend: Trend?
-    /// Nil until it was swept.
+    /// The boundaries at the last sweep; nil until the process was swept.
     public var boundaries: BoundarySums?
 
     public init(
@@ -102,8 +102,10 @@ public struct ProcessStock: Sendable {
 
     public var pid: UInt32 { key.pid }
 
-    /// How long until mmap fails with ENOMEM if it goes on so: 0 at the limit. Nil if it won't, or nobody can
-    /// tell, or the process has exited.
+    /// Seconds until mmap fails with ENOMEM if the growth goes on: 0 at the limit. Nil if the limit is not reached,
+    /// if that can't be foreseen, or if the process has exited.
+    ///
+    /// - Parameter limit: VMAs that a process may have; nil if unknown.
     public func secondsToLimit(_ limit: Int?) -> Double? {
         guard let limit, !hasExited else { return nil }
         if vmas >= limit { return 0 }
@@ -111,17 +113,19 @@ public struct ProcessStock: Sendable {
     }
 }
 
-/// What stood between one process's VMAs when it was looked at last.
+/// The boundaries and gaps of one process at its last sweep, or the sums over several.
 public struct BoundarySums: Sendable, Equatable {
+    /// The number of boundaries.
     public var total = 0
-    /// Pairs without any blocker are not in it.
+    /// Boundaries by their blockers; pairs without a blocker are not in it.
     public var blockedBy: [Blockers: Int] = [:]
+    /// Boundaries that the rules of the 2022 series would remove.
     public var recoverable = 0
-    /// Holes that count as gaps (`GapSieve`).
+    /// The number of gaps (`GapSieve`).
     public var gaps = 0
-    /// How many VMAs there were then.
+    /// The number of VMAs at the sweep.
     public var vmas: Int
-    /// CLOCK_MONOTONIC nanoseconds.
+    /// When the layout was read, in nanoseconds of CLOCK_MONOTONIC; of sums: the oldest.
     public var takenAt: UInt64
 
     /// - Parameters:
@@ -145,6 +149,7 @@ public struct BoundarySums: Sendable, Equatable {
         self.takenAt = takenAt
     }
 
+    /// Adds the figures of another process.
     public mutating func add(_ other: BoundarySums) {
         total += other.total
         blockedBy.merge(other.blockedBy, uniquingKeysWith: +)
@@ -157,14 +162,16 @@ public struct BoundarySums: Sendable, Equatable {
 
 /// What vmascope itself costs.
 public struct Own: Sendable {
-    /// User and system time since the start (getrusage).
+    /// User and system time of vmascope since the start, in seconds (getrusage).
     public var cpuSeconds: Double
-    /// In BPF programs that others run into, since the start; nil where the kernel does not tell.
+    /// Time in vmascope's BPF programs, in other processes, since the start, in seconds; nil where the kernel does
+    /// not count it.
     public var bpfSeconds: Double?
-    /// Of one CPU, in this interval, BPF included where it is known.
+    /// The share of one processor that was used in this interval, BPF programs included where their time is known.
     public var share: Double
-    /// Of one CPU; what `--budget` says.
+    /// The share of one processor that `--budget` allows.
     public var budget: Double
+    /// Resident memory of vmascope in bytes; nil if unknown.
     public var residentBytes: UInt64?
 
     public init(cpuSeconds: Double, bpfSeconds: Double?, share: Double, budget: Double, residentBytes: UInt64?) {

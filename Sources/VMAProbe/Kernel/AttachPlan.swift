@@ -1,11 +1,11 @@
 import VMACore
 
-/// Where merge attempts are learned from.
+/// The source of merge attempts.
 public enum Source: String, CaseIterable, Sendable {
     case hooks, tracepoints
 }
 
-/// One candidate for a role. The first of a role that the kernel has is taken.
+/// A candidate for a role. Of the candidates for a role, the first that the kernel has is taken.
 public struct AttachPoint: Sendable {
     public enum Role: String, CaseIterable, Sendable {
         case lockAcquired = "section begins"
@@ -32,60 +32,60 @@ public struct AttachPoint: Sendable {
     public var kind: String
     /// The BPF program.
     public var program: String
-    /// One that does nothing, at the tracepoint without whose listeners the function isn't called.
+    /// An empty program at the tracepoint that has to be attached for the function to be called at all.
     var switchedOnBy: String?
-    /// The source it is for; nil if for both.
+    /// The source that it is for; nil if for both.
     var source: Source?
-    /// What the function takes where the program knows how to find it; empty if it asks for nothing that
-    /// could lie elsewhere.
+    /// The prototypes whose arguments the program knows how to find; empty if it reads no argument that could lie
+    /// elsewhere.
     var prototypes: [Prototype] = []
-    /// The function may take more than that.
+    /// Whether the function may have further parameters.
     var isOpen = false
-    /// What else has to be so.
+    /// A further condition on the kernel.
     var condition: @Sendable (any KernelFacts) -> Bool = { _ in true }
-    /// Where the kernel's compiler has renamed the function, the symbol that is hooked.
+    /// The symbol that is hooked, where the kernel's compiler has renamed the function.
     public var symbol: String?
 
-    /// Of the programs, those that have to be loaded for it.
+    /// The programs that have to be loaded for it.
     var programs: [String] { [program] + (switchedOnBy.map { [$0] } ?? []) }
 
     func exists(_ kernel: any KernelFacts) -> Bool { condition(kernel) && problem(kernel) == nil }
 
-    /// Why a function that is there is not hooked, in words; nil if it can be.
+    /// Why an existing function is not hooked, in words; nil if it can be.
     private func problem(_ kernel: any KernelFacts) -> String? {
         guard kind == "kprobe" || kind == "fexit" else { return nil }
-        guard let found = kernel.prototype(name) else { return "\(name) is not there" }
+        guard let found = kernel.prototype(name) else { return "this kernel has no function \(name)" }
         let isKnown = prototypes.isEmpty || prototypes.contains { isOpen ? found.begins(with: $0) : found == $0 }
-        if !isKnown { return "\(name) takes (\(found)), which is not known here" }
+        if !isKnown { return "\(name) takes (\(found)): no BPF program of vmascope knows these arguments" }
         if kind == "kprobe", kernel.symbol(name) == nil {
-            return "\(name) has more than one copy, or none, in the kernel's symbol table"
+            return "\(name) has several copies, or none, in the kernel's symbol table"
         }
         return nil
     }
 
-    /// What to say of a candidate that is not taken, if there is more to it than that it is absent.
+    /// Why a candidate is not taken, in words, if it is not simply absent.
     func refusal(_ kernel: any KernelFacts) -> String? {
         condition(kernel) && kernel.hasFunction(name) ? problem(kernel) : nil
     }
 }
 
-/// What to attach on a kernel, found by its shape: a pure function of `KernelFacts`.
+/// The programs to attach on a kernel, chosen by its shape: a pure function of `KernelFacts`.
 public struct AttachPlan: Sendable {
     public let source: Source
     public let points: [AttachPoint]
-    /// What this kernel does not have that the source needs, in words; empty if it can work.
+    /// What the source needs and this kernel lacks, in words; empty if the source can work.
     public private(set) var missing: [String]
-    /// The outcome of an attempt is read from what its section leaves: no function tells it.
+    /// Whether the outcome of an attempt is concluded from the rows after its section, since no function shows it.
     let readsOutcomes: Bool
 
     public init(_ source: Source, _ kernel: any KernelFacts) {
         self.init(source, kernel, Self.roles(source, kernel))
     }
 
-    /// Where all address spaces are watched: by tracepoints, at which a section tells all that it needs by
-    /// itself. What begins one comes last, so that none is half seen.
+    /// The plan of `system`, which watches all address spaces: tracepoints, at which a section has all that is needed
+    /// to judge it. The program that opens a section comes last, so that no section is half seen.
     ///
-    /// - Parameter countsAttempts: the functions that consider a merge are hooked, too.
+    /// - Parameter countsAttempts: whether the functions that consider a merge are hooked, too.
     public init(everyoneOn kernel: any KernelFacts, countsAttempts: Bool = false) {
         let attempts = countsAttempts ? Self.attempts(kernel) : []
         self.init(.tracepoints, kernel, attempts + [.treeWrite, .lockReleased, .lockAcquired])
@@ -134,12 +134,12 @@ public struct AttachPlan: Sendable {
         return [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle + attempts(kernel)
     }
 
-    /// What considers a merge, and what carries it out.
+    /// The functions that consider a merge, and the one that carries it out.
     private static func attempts(_ kernel: any KernelFacts) -> [AttachPoint.Role] {
         guard kernel.hasFunction("vma_merge") else { return [.attempt, .changeAttempt, .commit] }
         // With the maple tree, mmap and brk began to merge by themselves.
         let own: [AttachPoint.Role] = kernel.hasMapleTree ? [.mmapAttempt, .brkAttempt] : []
-        // Without huge pages nothing tells that a merge was carried out.
+        // Without CONFIG_TRANSPARENT_HUGEPAGE no function shows that a merge was carried out.
         let isTold = table.contains { $0.role == .commit && $0.exists(kernel) } || !takesIterator(kernel)
         return [.attempt] + (isTold ? [.commit] : []) + own
     }

@@ -1,5 +1,5 @@
 extension AttachPlan {
-    /// THE table of candidates; within a role the first that exists is taken.
+    /// THE table of candidates; of the candidates for a role the first that exists is taken.
     ///
     /// The hook source has entry kprobes wherever an event must not be lost: programs at
     /// tracepoints are skipped when the kernel preempts another run of theirs (since 7.2).
@@ -48,7 +48,8 @@ extension AttachPlan {
         hook(
             .lockReleased, "__mmap_lock_do_trace_released", "on_lock_released", KnownPrototype.lockReleased,
             switchedOnBy: "lock_released_on", source: .hooks, when: \.hasMapleTree),
-        // Any semaphore's: where the VMAs are in a red-black tree, and a section begins with its first change.
+        // These are called for any semaphore: for kernels where the VMAs are in a red-black tree, and a section
+        // begins with its first change.
         hook(
             .lockReleased, "up_write", "on_up_write", KnownPrototype.semaphore, source: .hooks,
             when: { !$0.hasMapleTree }),
@@ -97,7 +98,7 @@ extension AttachPlan {
         hook(
             .commit, "khugepaged_enter_vma", "on_enter_khugepaged", KnownPrototype.vma, isOpen: true,
             when: { AttachPlan.takesIterator($0) }),
-        // What became of both in 6.12.
+        // The functions that replaced both in 6.12.
         hook(.attempt, "vma_merge_new_range", "on_merge_new_range", KnownPrototype.mergeStruct),
         hook(.changeAttempt, "vma_modify", "on_modify", KnownPrototype.mergeStruct),
         hook(.commit, "commit_merge", "on_commit_merge", KnownPrototype.mergeStruct, isOpen: true),

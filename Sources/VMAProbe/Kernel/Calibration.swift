@@ -1,11 +1,11 @@
 import VMACore
 
 extension KernelModel {
-    /// The rules that experiments show.
+    /// The merge rules that the results of experiments show.
     ///
     /// - Parameters:
-    ///   - results: by name (`Experiments.Name`); one that is not there could not be tried.
-    ///   - hasAnonPgoff: private pages of a file have an offset of their own.
+    ///   - results: by name (`Experiments.Name`); an experiment that is missing could not be made.
+    ///   - hasAnonPgoff: whether private pages of a file have an offset of their own.
     init(_ results: [String: Bool], hasAnonPgoff: Bool) {
         typealias Name = Experiments.Name
         func isSo(_ name: String) -> Bool { results[name] == true }
@@ -32,7 +32,7 @@ extension KernelModel {
     }
 }
 
-/// Finds the running kernel's merge rules out by trying (`Experiments`).
+/// Finds the running kernel's merge rules by experiment (`Experiments`).
 public enum Calibration {
     public static func model(_ kernel: Kernel) throws(ProbeError) -> KernelModel {
         let experiments = Experiments()

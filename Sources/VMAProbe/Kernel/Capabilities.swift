@@ -5,14 +5,14 @@ import Glibc
 public struct Capabilities: Sendable {
     public struct Need: Sendable {
         public var name: String
-        /// include/uapi/linux/capability.h
+        /// The bit, as in include/uapi/linux/capability.h.
         var bit: UInt64
         public var purpose: String
-        /// Without it nothing works; the others are for some kernels, or for more.
+        /// Whether nothing works without it; the others are needed on some kernels, or for more.
         public var isVital: Bool
     }
 
-    /// What each is for; docs/system.md has how that was found.
+    /// The capabilities and what each is for; docs/system.md says how that was found.
     public static let needed = [
         Need(name: "CAP_BPF", bit: 39, purpose: "to load programs and maps", isVital: true),
         Need(name: "CAP_PERFMON", bit: 38, purpose: "to attach them and to read kernel memory", isVital: true),
@@ -40,10 +40,10 @@ public struct Capabilities: Sendable {
     }
 
     var isAdmin: Bool { has(Self.sysAdmin) }
-    /// One without which nothing works is missing.
+    /// Whether a capability is missing without which nothing works.
     var lacksVital: Bool { Self.needed.contains { $0.isVital && !has($0) } }
 
-    /// What a BPF call that was refused lacks, in words; nil if the kernel refuses by itself.
+    /// The capability that a refused BPF call lacks, in words; nil if the kernel refuses for another reason.
     ///
     /// - Parameter code: the errno.
     func lack(_ code: Int32) -> String? {

@@ -2,13 +2,13 @@ import CSystem
 import Glibc
 import VMACore
 
-/// What a kernel does when it is tried: map, touch, advise, look. In our own address space, inside a
-/// reservation, so that no neighbour joins in. What could not be tried (no System V memory, say) has no
-/// result.
+/// Experiments on the running kernel: map, touch, advise, look. They run in vmascope's own address space, inside a
+/// reservation, so that no neighbour joins in. An experiment that can't be made (for want of System V memory, say)
+/// has no result.
 public struct Experiments: Sendable {
     public private(set) var results: [String: Bool] = [:]
 
-    /// Names of what is tried, as in a shape's text.
+    /// The names of the experiments, as in a shape's text.
     enum Name {
         static let faultedJoinsUnfaulted = "faulted-joins-unfaulted"
         static let copyOfForkJoins = "copy-of-fork-joins"
@@ -28,7 +28,7 @@ public struct Experiments: Sendable {
         static let namedShared = "anon-name-kept-shared"
     }
 
-    /// Tries all of them: about a millisecond, and three short-lived children of this process.
+    /// Makes all experiments: about a millisecond, and three short-lived children of this process.
     public init() {
         note(Name.faultedJoinsUnfaulted, Self.faultedJoinsUnfaulted)
         note(Name.copyOfForkJoins, Self.copyOfForkJoins)
@@ -49,7 +49,7 @@ public struct Experiments: Sendable {
         note(Name.namedShared) { () throws(ProbeError) in try Self.keepsName(shared: true) }
     }
 
-    /// The first thing that could not be tried at all, in words: then nothing else is to be believed.
+    /// The first step that failed altogether, in words: then no other result is to be believed.
     public private(set) var problem: String?
 
     private mutating func note(_ name: String, _ experiment: () throws(ProbeError) -> Bool?) {
@@ -146,7 +146,7 @@ public struct Experiments: Sendable {
         return try area.isOne(1, 2)
     }
 
-    /// A heap that begins where another mapping ends.
+    /// Gives a child a heap that begins where another mapping ends.
     private static var brkJoinsBelow: Bool? {
         // Field 47, of which the second may have blanks and brackets in it.
         let fields = ProcFile.text("/proc/self/stat")?.split(separator: ")").last?.split(separator: " ") ?? []
@@ -161,7 +161,7 @@ public struct Experiments: Sendable {
         return area.name(1)
     }
 
-    /// What `holds` in a child of ours, which it leaves changed; nil if it can't be tried.
+    /// The result of `holds` in a child of vmascope, which the experiment leaves changed; nil if it can't be made.
     private static func inChild(_ holds: () throws(ProbeError) -> Bool) throws(ProbeError) -> Bool? {
         let child = vms_fork()
         guard child >= 0 else { throw .failed("calibration: fork: \(String(cString: strerror(errno)))") }
@@ -174,7 +174,7 @@ public struct Experiments: Sendable {
     }
 }
 
-/// Memory that nothing else is beside.
+/// A range of memory without neighbours.
 private struct Reservation: ~Copyable {
     let base: UnsafeMutableRawPointer
     let size: Int

@@ -2,11 +2,11 @@ import CSystem
 import Glibc
 import VMACore
 
-/// Which bits of `vm_flags` have which names here: a child of ours has VMAs with all kinds of flags, and what
-/// the kernel holds of them is compared with what it prints.
+/// Learns which bit of `vm_flags` has which name on this kernel: a child of vmascope has VMAs with all kinds of
+/// flags, and the bits are compared with the names that the kernel prints.
 extension Probe {
-    /// To be asked before anything is observed, since what comes meanwhile is let go. What can't be learned has
-    /// its standard name.
+    /// To be called before anything is observed, since records that arrive meanwhile are dropped. A flag that can't
+    /// be learned has its standard name.
     public func flagNames() -> FlagNames {
         let child = vms_flags_child()
         guard child > 0 else { return .standard }

@@ -2,13 +2,13 @@ import CLibbpf
 import CSystem
 import Glibc
 
-/// The running kernel's shape: what its BTF says it has. Versions are for people.
+/// The running kernel's shape, as its BTF shows it. Versions are only for people.
 public struct Kernel: KernelFacts {
     public let release: String
     private let types: KernelTypes
     private var btf: OpaquePointer? { types.btf }
-    /// For tests: functions and tracepoints that this kernel is to do without, and kfuncs that it is to refuse
-    /// to programs of a type, as `syscall:bpf_task_from_pid`.
+    /// For tests: functions and tracepoints that count as absent (VMASCOPE_WITHOUT), and kfuncs that count as refused
+    /// to programs of a type, as in `syscall:bpf_task_from_pid`.
     private let hidden: Set<String>
 
     /// include/uapi/linux/btf.h; libbpf and the kernel's header both define the names.
@@ -22,7 +22,7 @@ public struct Kernel: KernelFacts {
         static let forward: UInt32 = 7
         static let enumeration: UInt32 = 6
         static let enumeration64: UInt32 = 19
-        /// volatile, const, restrict and a type tag.
+        /// The qualifiers volatile, const and restrict, and a type tag.
         static let qualifiers: Set<UInt32> = [9, 10, 11, 18]
     }
 
@@ -39,13 +39,13 @@ public struct Kernel: KernelFacts {
 
     public var hasBTF: Bool { btf != nil }
 
-    /// Lets go of what BTF takes, some megabytes, until something is asked again.
+    /// Frees the memory of BTF, some megabytes, until BTF is needed again.
     public func releaseTypes() {
         types.release()
         vms_release_memory()
     }
 
-    /// Sysctl `vm.max_map_count`.
+    /// VMAs that a process may have (`vm.max_map_count`); nil if that can't be read.
     public static var mapLimit: Int? { ProcFile.text("/proc/sys/vm/max_map_count").flatMap { Int($0) } }
 
     public func hasFunction(_ name: String) -> Bool {
@@ -94,19 +94,19 @@ public struct Kernel: KernelFacts {
 
     public func symbols(_ function: String) -> [String]? { types.symbols?[function] }
 
-    /// Looks the functions up in the kernel's symbol table, once: where the compiler has renamed one, a
-    /// plan made afterwards hooks the symbol that it has.
+    /// Looks the functions up in the kernel's symbol table, once. A plan that is made afterwards hooks the symbol of
+    /// a function that the compiler has renamed.
     func readSymbols(_ functions: Set<String>) {
         guard types.symbols == nil else { return }
         var found: [String: [String]] = [:]
         for line in ProcFile.lines("/proc/kallsyms") {
             let words = line.split(separator: " ", maxSplits: 3)
-            // Text of the kernel itself: a module's has its name behind.
+            // Only symbols of the kernel itself: the name of a module stands behind those of a module.
             guard words.count > 2, words[1] == "t" || words[1] == "T", !words[2].contains(Character("\t")) else { continue }
             let base = words[2].prefix { $0 != "." }
             if functions.contains(String(base)) { found[String(base), default: []].append(String(words[2])) }
         }
-        // Nobody may look, or it could not be read: then the plain names are tried.
+        // The table may not or can't be read: then the plain names are tried.
         types.symbols = found
     }
 
@@ -133,7 +133,7 @@ public struct Kernel: KernelFacts {
         !hidden.contains(name) && types.find(name, Kind.structure) > 0
     }
 
-    /// How many arguments a tracepoint passes on, or nil if there is no such tracepoint.
+    /// The number of arguments that a tracepoint passes on; nil if there is no such tracepoint.
     public func tracepointArguments(_ name: String) -> Int? {
         guard let btf, !hidden.contains(name) else { return nil }
         let typedef = types.find("btf_trace_" + name, Kind.typedef)
@@ -173,12 +173,13 @@ public struct Kernel: KernelFacts {
     }
 }
 
-/// The kernel's BTF, while it is needed.
+/// The kernel's BTF, loaded while it is needed.
 private final class KernelTypes {
     private var loaded: OpaquePointer?
-    /// What /proc/kallsyms has, once it was read (`Kernel.readSymbols`).
+    /// The symbols of /proc/kallsyms, once they were read (`Kernel.readSymbols`).
     var symbols: [String: [String]]?
-    /// libbpf compares with name after name, for up to a millisecond, and a few are asked for again and again.
+    /// The numbers of types by name. libbpf compares name after name, for up to a millisecond, and a few names are
+    /// looked up again and again.
     private var found: [Name: Int32] = [:]
 
     private struct Name: Hashable {
@@ -193,7 +194,7 @@ private final class KernelTypes {
 
     deinit { btf__free(loaded) }
 
-    /// The type's number, or nothing above 0.
+    /// The type's number; 0 or less if there is none.
     func find(_ name: String, _ kind: UInt32) -> Int32 {
         let key = Name(name: name, kind: kind)
         if let id = found[key] { return id }

@@ -1,4 +1,4 @@
-/// What an administrator has set that allows or forbids observing.
+/// The kernel's settings that allow or forbid observing.
 public enum KernelSettings {
     public static var all: [(name: String, value: String?)] {
         [

@@ -1,12 +1,12 @@
-/// A kernel's facts as a plain value, so that what is decided for it can be tested on a machine that does
-/// not run it. Its text (`vmascope doctor --shape`) has a fact on each line and no address.
+/// A kernel's facts as a plain value, so that decisions can be tested on a machine that does not run that kernel. Its
+/// text (`vmascope doctor --shape`) has a fact on each line and no address.
 public struct KernelShape: KernelFacts, Sendable, Equatable {
     /// `uname -r`, for people: nothing is decided by it.
     public var release = ""
     public var hasBTF = true
     public var allowsKprobes = true
     public var functions: [String: Prototype] = [:]
-    /// Of functions that have other symbols than their name.
+    /// The symbols of functions that have other symbols than their name.
     public var clones: [String: [String]] = [:]
     public var tracepoints: [String: Int] = [:]
     /// Tracepoints that perf has, `group/name`.
@@ -15,8 +15,8 @@ public struct KernelShape: KernelFacts, Sendable, Equatable {
     public var fields: Set<String> = []
     /// Structs and typedefs.
     public var types: Set<String> = []
-    /// What came of an experiment (`Experiments.Name`), or of loading something (`object full`); what could
-    /// not be tried is not here.
+    /// The results of experiments (`Experiments.Name`), and of loading (`object full`); what could not be tried is
+    /// missing.
     public var trials: [String: Bool] = [:]
 
     public init() {}
@@ -30,9 +30,9 @@ public struct KernelShape: KernelFacts, Sendable, Equatable {
 }
 
 extension KernelShape {
-    /// Of a kernel, all that is ever asked.
+    /// All facts about a kernel that are ever asked for.
     ///
-    /// - Parameter trials: what came of experiments and of loading.
+    /// - Parameter trials: the results of experiments and of loading.
     public init(_ facts: some KernelFacts, release: String, trials: [String: Bool]) {
         self.release = release
         self.trials = trials
@@ -51,8 +51,8 @@ extension KernelShape {
         types = Asked.types.filter { facts.hasType($0) }
     }
 
-    /// What a shape tells of: whatever decides something, and what else tells kernels apart where a
-    /// decision goes wrong.
+    /// The names that a shape has facts on: those that decide something, and some that help to see why a decision was
+    /// wrong.
     private enum Asked {
         static let functions = Set(
             AttachPlan.table.filter { $0.kind == "kprobe" || $0.kind == "fexit" }.map(\.name) + [
@@ -131,7 +131,7 @@ extension KernelShape {
     }
 }
 
-/// A line of a shape's text that means nothing here.
+/// The line of a shape's text that can't be parsed.
 public struct ShapeError: Error, Sendable, CustomStringConvertible {
     public var line: String
     public var description: String { "this line of a kernel's shape is not understood: \(line)" }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Whole files of /proc and /sys, whose size is not known before.
+/// Reads whole files of /proc and /sys, whose size is not known before.
 enum ProcFile {
     static func bytes(_ path: String, limit: Int = 64 << 20) -> [UInt8]? {
         let fd = open(path, O_RDONLY | O_CLOEXEC)

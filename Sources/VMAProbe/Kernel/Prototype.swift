@@ -1,14 +1,14 @@
-/// What a kernel function takes, as the kernel's type information has it: enough to tell where each
-/// argument lies, and one function of a name from another of the same name.
+/// The parameters of a kernel function, as the kernel's type information (BTF) has them: enough to know where each
+/// argument lies, and to distinguish functions of the same name.
 ///
-/// A parameter is the size of a number in bytes, `name*` for a pointer to a struct, `*` for any other
+/// A parameter is written as the size of a number in bytes, `name*` for a pointer to a struct, `*` for any other
 /// pointer, or `=name` for a struct that is passed by value.
 public struct Prototype: Sendable, Hashable, CustomStringConvertible {
     public var parameters: [String]
 
     public init(_ parameters: [String]) { self.parameters = parameters }
 
-    /// From the text that `description` gives: parameters with commas between them.
+    /// Parses the text of `description`: parameters with commas between them.
     public init(_ text: String) {
         parameters = text.split(separator: ",").map { parameter in
             String(parameter.drop { $0 == " " }.prefix { $0 != " " })
@@ -17,12 +17,11 @@ public struct Prototype: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { parameters.joined(separator: ", ") }
 
-    /// Whether the parameters begin with those of `other`, or are those if it `isWhole`.
+    /// Whether the parameters begin with those of `other`, or are exactly those if it `isWhole`.
     func begins(with other: Prototype) -> Bool { parameters.starts(with: other.parameters) }
 }
 
-/// Functions that are hooked, by the prototypes whose arguments a program knows how to find
-/// (bpf/attach).
+/// The prototypes of functions whose arguments a BPF program knows how to find (bpf/attach).
 enum KnownPrototype {
     /// Up to 5.16.
     static let vmaMerge = Prototype(

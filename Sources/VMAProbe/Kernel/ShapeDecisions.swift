@@ -1,8 +1,8 @@
 import VMACore
 
 extension KernelShape {
-    /// The running kernel's, with what came of every experiment and of loading what reads a layout. It has
-    /// no address, no name of a process or file, and may be sent to anybody.
+    /// The running kernel's shape, with the results of all experiments and of loading what reads a layout. It has no
+    /// address and no name of a process or file, and may be sent to anybody.
     public init(_ kernel: Kernel) {
         kernel.readSymbols(AttachPlan.hookedFunctions)
         var trials = Experiments().results
@@ -15,7 +15,7 @@ extension KernelShape {
 
     private static func trial(of way: Way) -> String { "way \(way.text)" }
 
-    /// The rules that its experiments show.
+    /// The merge rules that its experiments show.
     public var model: KernelModel { KernelModel(trials, hasAnonPgoff: hasField("vm_area_struct", "__vm_anon_pgoff_lo")) }
 
     /// The way in which a layout would be read: the first that this kernel is not known to refuse.
@@ -24,7 +24,7 @@ extension KernelShape {
             .first { trials[Self.trial(of: $0)] != false }
     }
 
-    /// What would be done on such a kernel, in lines.
+    /// The decisions that would be taken on such a kernel, in lines.
     public var decisions: String {
         var lines = ["kernel \(release)", "merge rules: \(model.name)", "layouts: \(layoutWay?.text ?? "none")"]
         for source in Source.allCases { lines += Self.lines(source.rawValue, AttachPlan(source, self)) }

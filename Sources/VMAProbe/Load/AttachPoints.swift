@@ -1,6 +1,6 @@
 extension BPFLoader {
-    /// Attaches all that a point needs. Where the kernel has no symbol of the function's name, its compiler
-    /// may have renamed it: then the symbol table is asked, which takes long.
+    /// Attaches all programs of a point. Where no symbol has the function's name, the compiler may have renamed the
+    /// function: then the symbol table is read, which takes long.
     func attach(_ point: AttachPoint, on kernel: Kernel) throws(ProbeError) {
         for program in point.programs {
             let isHook = point.kind == "kprobe" && program == point.program
@@ -15,7 +15,7 @@ extension BPFLoader {
 }
 
 extension Kernel {
-    /// The only symbol that a function has, if that is not its name.
+    /// The only symbol of a function, if that is not its name.
     fileprivate func renamed(_ function: String) -> String? {
         readSymbols(AttachPlan.hookedFunctions)
         let found = symbol(function)
@@ -24,6 +24,6 @@ extension Kernel {
 }
 
 extension AttachPlan {
-    /// All that any plan puts a kprobe on.
+    /// All functions that any plan puts a kprobe on.
     static let hookedFunctions = Set(table.filter { $0.kind == "kprobe" }.map(\.name))
 }

@@ -3,8 +3,8 @@ import CSystem
 import CVMAWire
 import Glibc
 
-/// The BPF object and what is loaded of it. Everything is released with it; the kernel does
-/// the same when we die, since nothing is pinned.
+/// The BPF object and everything loaded from it. All of it is released with the loader; the kernel does the same when
+/// vmascope dies, since nothing is pinned.
 final class BPFLoader {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
@@ -12,10 +12,10 @@ final class BPFLoader {
     private var numbers: UnsafeRawPointer?
     private var mapped: [String: (start: UnsafeMutableRawPointer, bytes: Int)] = [:]
     private var detachedMisses: UInt64 = 0
-    /// Programs that were ever attached: what was skipped of them counts after that, too.
+    /// Programs that were ever attached: their skipped runs count after that, too.
     private var attached: [String] = []
 
-    /// Opens an embedded object with just these programs switched on, and loads it.
+    /// Opens an embedded object with only these programs enabled, and loads it.
     ///
     /// - Parameter explains: have the verifier say what it does not like. Not at first: older
     ///   kernels refuse what is right, too, when all they have to say does not fit.
@@ -27,7 +27,7 @@ final class BPFLoader {
         _ = vms_raise_locked_memory_limit()
         var options = bpf_object_open_opts()
         options.sz = optionsSize(\bpf_object_open_opts.kernel_log_level)
-        // For a type that the kernel lacks libbpf looks in the modules, which needs CAP_SYS_ADMIN, unless it is
+        // libbpf looks in the modules' BTF for a type that the kernel lacks, which needs CAP_SYS_ADMIN, unless it is
         // told where the kernel's types are.
         let path = Capabilities.current.isAdmin ? nil : strdup("/sys/kernel/btf/vmlinux")
         defer { free(path) }
@@ -85,7 +85,7 @@ final class BPFLoader {
         }
     }
 
-    /// As VMASCOPE_WITHOUT names it.
+    /// The type of a program, as VMASCOPE_WITHOUT names it.
     private static func type(of program: OpaquePointer) -> String {
         switch bpf_program__type(program) {
         case BPF_PROG_TYPE_KPROBE: "kprobe"
@@ -114,7 +114,7 @@ final class BPFLoader {
                     explains: explains || isLast)
                 return (loader, Ways(taken: way, refused: refused))
             } catch {
-                // Of the last, which asks least. Without the privilege each would be refused alike.
+                // The error of the last way, which asks least. Without the privilege all ways are refused alike.
                 if isLast || Capabilities.current.lacksVital { throw error }
                 refused.append(Ways.Refusal(way: way, why: error.message))
             }
@@ -155,7 +155,7 @@ final class BPFLoader {
 
     private static let logSize = 1 << 20
 
-    /// The verifier's complaint: what it points at (7.2 on), or the last line before its statistics.
+    /// The verifier's message: what it points at (7.2 on), or the last line before its statistics.
     private static func verdict(_ log: String) -> String {
         let lines = log.split(separator: "\n")
         let pointed = lines.map { $0.drop { " |^-".contains($0) } }.last { $0.hasPrefix("error: ") }
@@ -177,7 +177,7 @@ final class BPFLoader {
         if counts, !self.attached.contains(name) { self.attached.append(name) }
     }
 
-    /// What is attached for a while, beside the plan. A skipped run of it is no loss.
+    /// Attaches a program for a while, beside the plan. A skipped run of it is no loss.
     func attachApart(_ name: String) throws(ProbeError) {
         guard apart[name] == nil else { return }
         guard let program = bpf_object__find_program_by_name(object, name) else {
@@ -191,7 +191,7 @@ final class BPFLoader {
         if let link = apart.removeValue(forKey: name) { bpf_link__destroy(link) }
     }
 
-    /// In reverse: what was attached last begins what the others end.
+    /// In reverse order: programs that were attached last open what the others end.
     func detach() {
         detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
         for link in apart.values { bpf_link__destroy(link) }
@@ -206,7 +206,7 @@ final class BPFLoader {
         return fd
     }
 
-    /// Of a map; of a ring its bytes.
+    /// The number of entries of a map; of a ring its bytes.
     func entries(_ name: String) -> Int {
         bpf_object__find_map_by_name(object, name).map { Int(bpf_map__max_entries($0)) } ?? 0
     }
@@ -217,8 +217,8 @@ final class BPFLoader {
         return fd >= 0 ? (program, fd) : nil
     }
 
-    /// Runs that the kernel skipped because the program, or the kprobe, was busy on that CPU:
-    /// events that we have no other trace of.
+    /// Runs that the kernel skipped because the program, or the kprobe, was busy on that CPU: nothing else shows
+    /// these events.
     var missedRuns: UInt64 {
         var missed = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
         for name in attached {
@@ -240,7 +240,7 @@ final class BPFLoader {
         }
     }
 
-    /// `nmissed` of a kprobe, where the kernel tells it (since 6.7); 0 of any other link.
+    /// `nmissed` of a kprobe, where the kernel reports it (since 6.7); 0 for any other link.
     private static func missedHits(_ link: OpaquePointer) -> UInt64 {
         // struct bpf_link_info, whose newer members libbpf's header may not have: `perf_event.type`
         // at 16, BPF_PERF_EVENT_KPROBE is 3, `perf_event.kprobe.missed` at 48.
@@ -261,7 +261,7 @@ final class BPFLoader {
         }
     }
 
-    /// The memory of an array map that can be mapped, for reading and writing.
+    /// The memory of an array map that can be mapped, readable and writable.
     func memory(of name: String, bytes: Int) throws(ProbeError) -> UnsafeMutableRawPointer {
         if let known = mapped[name] { return known.start }
         guard let found = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, try map(name), 0), found != MAP_FAILED

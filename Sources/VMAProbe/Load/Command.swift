@@ -7,7 +7,7 @@ public struct Command: ~Copyable {
     private let name: String
     private let gate: Int32
 
-    /// `arguments` begin with the command itself.
+    /// - Parameter arguments: the command and its arguments.
     public init(_ arguments: [UnsafeMutablePointer<CChar>]) throws(ProbeError) {
         name = String(cString: arguments[0])
         var pid: Int32 = 0
@@ -18,7 +18,7 @@ public struct Command: ~Copyable {
         self.gate = gate
     }
 
-    /// Lets it go. Throws `.notFound` if there is no such command.
+    /// Lets the command run. Throws `.notFound` if there is no such command.
     public consuming func release() throws(ProbeError) {
         let code = vms_release(gate)
         // A signal may have ended it while it waited: its status will say so.
@@ -41,7 +41,7 @@ public enum Target {
         return tgid
     }
 
-    /// The kernel's programs know processes by the ids that they have in the first namespace.
+    /// Throws outside of the host's pid namespace: BPF programs know processes by their ids in the first namespace.
     public static func requireHostProcessIDs() throws(ProbeError) {
         var status = stat()
         guard stat("/proc/self/ns/pid", &status) == 0, status.st_ino != firstNamespace else { return }

@@ -1,4 +1,4 @@
-/// What works here and what does not, tried out: for `doctor` and for choosing a source.
+/// What works on this machine and what does not, found by trying: for `doctor`, and to choose a source.
 public struct Diagnosis: Sendable {
     public struct Point: Sendable {
         public var point: AttachPoint

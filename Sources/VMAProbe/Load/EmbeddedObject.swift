@@ -1,12 +1,12 @@
 import CZlib
 
-/// A build of the BPF programs as the executable holds it: compressed by zlib, in base64.
+/// A build of the BPF programs as the executable contains it: compressed by zlib, in base64.
 struct EmbeddedObject: Sendable {
-    /// Its size as an ELF file.
+    /// The size of the ELF file in bytes.
     var bytes: Int
     var text: StaticString
 
-    /// The ELF file. Not kept: libbpf has its own copy of what it needs, once the object is open.
+    /// The ELF file. It is not kept: libbpf has its own copy of what it needs, once the object is open.
     var elf: [UInt8] {
         let packed = text.withUTF8Buffer(Self.decoded)
         var elf = [UInt8](repeating: 0, count: bytes)

@@ -33,7 +33,7 @@ public struct NamedProcess: Equatable, Sendable {
 
     // MARK: /proc
 
-    /// Nil if there is no such process, or not any more.
+    /// Nil if there is no such process, or it has exited.
     init?(_ pid: Int32) {
         guard let command = ProcFile.text("/proc/\(pid)/comm") else { return nil }
         let bytes = ProcFile.bytes("/proc/\(pid)/cmdline", limit: 1 << 12) ?? []
@@ -61,7 +61,7 @@ public struct NamedProcess: Equatable, Sendable {
         return path.hasSuffix(deleted) ? String(path.dropLast(deleted.count)) : path
     }
 
-    /// Those with this name. Who has an address space to look at comes before who has none.
+    /// The processes with this name. Processes with an address space come before those without one.
     public static func named(_ name: String, among all: [NamedProcess]) -> [NamedProcess] {
         let found = all.filter { $0.isNamed(name) }
         let whole = found.filter(\.hasAddressSpace)

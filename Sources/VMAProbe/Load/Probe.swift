@@ -20,7 +20,7 @@ public final class Probe {
     private var walks: Bool { ways.taken.snapshot == .walk }
     private var ring: OpaquePointer?
     var decoder = WireDecoder()
-    /// Nil where stacks are not copied.
+    /// The unwinding of copied stacks; nil where stacks are not copied.
     private var copies: StackCopies?
     /// Stacks are copied, and unwound by call-frame information; else frame pointers are followed.
     var copiesStacks: Bool { copies != nil }
@@ -37,7 +37,7 @@ public final class Probe {
     /// Records left in this round: a busy target could keep us from ever returning.
     private var budget = 0
     private var isDiscarding = false
-    /// What was counted of address spaces that are gone (`takeTallies`).
+    /// The last counts of address spaces that have ended (`takeTallies`).
     var tallies: [(mm: MMID, counts: SectionCounts)] = []
     /// The kernel's pointers to what `counts` has found.
     var flowKeys: [MMID: UInt64] = [:]
@@ -47,7 +47,7 @@ public final class Probe {
     /// Records behind a copy of a stack that is being unwound.
     private let backlog = Backlog()
     private var isUnwinding = false
-    /// Of all records so far.
+    /// Bytes of all records so far.
     public private(set) var receivedBytes = 0
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {
@@ -110,7 +110,7 @@ public final class Probe {
         try openRing()
     }
 
-    /// What a source needs whoever is observed.
+    /// The configuration that a source needs, whoever is observed.
     static func configuration(_ source: Source, _ kernel: Kernel) -> vme_config {
         var configuration = vme_config()
         configuration.read_before = source == .tracepoints ? 1 : 0
@@ -238,7 +238,7 @@ public final class Probe {
         }
     }
 
-    /// What is known of the processes is asked of `observer`, while records are read.
+    /// While records are read, facts about the processes come from `observer`.
     public func unwind(with observer: Observer) {
         copies?.processes = StackCopies.Processes(
             vma: { [unowned observer] mm, _, address in observer.image(mm)?.layout.vma(containing: address) },
@@ -265,7 +265,7 @@ public final class Probe {
     /// Sections and attempts of whose stack nothing is known: it was lost, or not copied to spare the ring.
     public var unknownStacks: Int { decoder.unknownStacks }
 
-    /// What came of copies of stacks, in words.
+    /// The results of copying stacks, in words.
     public var copiesText: String? { copies.map { "\($0.figures) \($0.service.losses) evicted \($0.evicted)" } }
 
     /// Opens the files with code that a process has mapped: later it may be gone.
@@ -312,7 +312,7 @@ public final class Probe {
     /// The ring has to be empty.
     public func countLostRecords(_ body: (Event) -> Void) throws(ProbeError) {
         let sequence = try loader.sequence()
-        // What is numbered may be on its way still, for as long as its processor does something else.
+        // A numbered record may still be on its way, for as long as its processor does something else.
         for _ in 0 ..< 50 where decoder.isMissing(before: sequence) {
             usleep(2000)
             while !drain(body) {}
@@ -441,10 +441,10 @@ public final class Probe {
             found.isQuiet = SnapshotReader.isQuiet(progress)
             return found
         }
-        throw .failed("process \(tid) executes one program after the other: its VMAs can't be read")
+        throw .failed("process \(tid) calls exec again and again: its VMAs can't be read")
     }
 
-    /// So often a part may be asked for again: the tree moved meanwhile, or the ring was full.
+    /// How often a part may be requested again: the tree changed meanwhile, or the ring was full.
     private static let walkTries = 1000
     /// The kernel keeps the ring's records in order, so those of a walk may wait for one that another processor
     /// has not finished.
@@ -470,9 +470,9 @@ public final class Probe {
             if missing <= 0 { break }
         }
         guard missing == 0, parts.allSatisfy({ $0.origin.mm == mm }) else {
-            throw .failed("the rows of a walk did not come through the ring")
+            throw .failed("the rows of a task walk did not arrive through the ring")
         }
-        // What could not be read whole is asked for again.
+        // Rows that could not be read completely are requested again.
         for rows in parts where !rows.truncated {
             vmas.append(contentsOf: rows.vmas.drop { $0.start < vmas.last?.end ?? 0 })
         }

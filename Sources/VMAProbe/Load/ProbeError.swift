@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why an observation can't be. Each case has one exit status (docs/usage.md).
+/// Why an observation is not possible. Each case has one exit status (docs/usage.md).
 public enum ProbeError: Error, Sendable {
     /// There is no such process, file or command: 66.
     case notFound(String)
@@ -8,7 +8,7 @@ public enum ProbeError: Error, Sendable {
     case unsupported(String)
     /// The privilege is missing: 77.
     case forbidden(String)
-    /// Our own fault: 70.
+    /// A fault of vmascope: 70.
     case failed(String)
 
     public var message: String {
@@ -26,8 +26,8 @@ public enum ProbeError: Error, Sendable {
         }
     }
 
-    /// From an errno of a BPF call: EPERM and EACCES are a missing capability unless we have all that are
-    /// needed here, in which case the kernel is locked down.
+    /// Makes an error of the errno of a BPF call. EPERM and EACCES mean a missing capability, unless the process has
+    /// all that are needed; then the kernel is locked down.
     static func bpf(_ doing: String, _ code: Int32) -> ProbeError {
         let reason = "\(doing): \(String(cString: strerror(code)))"
         guard code == EPERM || code == EACCES else { return .failed(reason) }
@@ -35,10 +35,11 @@ public enum ProbeError: Error, Sendable {
         return .unsupported("\(reason) (this kernel forbids it)")
     }
 
-    /// The same of a program that the kernel did not load: with the privileges that are needed EACCES is its
-    /// verifier's word, and no setting of perf's.
+    /// The same for a program that the kernel did not load: where the needed capabilities are present, EACCES comes
+    /// from the verifier, and not from a setting of perf.
     ///
-    /// Under lockdown=confidentiality the kernel gives programs no helper that reads its memory, and says EINVAL.
+    /// Under lockdown=confidentiality the kernel offers programs no helper that reads its memory, and the error is
+    /// EINVAL.
     static func refused(_ doing: String, _ code: Int32) -> ProbeError {
         if code == EINVAL, doing.firstRange(of: "cannot use helper bpf_probe_read") != nil {
             return .unsupported(

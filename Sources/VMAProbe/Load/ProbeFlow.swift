@@ -4,8 +4,8 @@ import Glibc
 import VMACore
 import VMAWire
 
-/// Where every process is watched (bpf/mode/system.h): switching it on and off, how much is told, and what was
-/// counted.
+/// The kernel's side of `system`, which watches every process (bpf/mode/system.h): switching it on and off, the
+/// sampling rate, and the counts.
 extension Probe {
     static func everyone(_ kernel: Kernel) -> vme_config {
         var configuration = configuration(.tracepoints, kernel)
@@ -30,17 +30,17 @@ extension Probe {
     /// Which merge attempts are counted.
     public var hooks: Flow.Hooks { plan.hooks }
 
-    /// Counts from now on.
+    /// Begins to count.
     public func watch() throws(ProbeError) {
         try control { $0.pointee.watch &+= 1 }
         try attach()
     }
 
-    /// Counts nothing more, and costs nobody anything.
+    /// Stops counting; it then costs nobody anything.
     public func pause() { loader.detach() }
 
     /// - Parameters:
-    ///   - target: about so many sections of each address space are told until the next call; 0 for none.
+    ///   - target: about so many sections of each address space are recorded until the next call; 0 for none.
     ///   - oneIn: a fixed chance instead, the same for all.
     public func beginEpoch(target: UInt32, oneIn: UInt32? = nil) throws(ProbeError) {
         try control { control in
@@ -50,7 +50,7 @@ extension Probe {
         }
     }
 
-    /// From now on no address space tells more than one in so many, unless the chance is fixed.
+    /// Limits every address space to one recorded section in this many, unless the chance is fixed.
     public func limit(to least: UInt32) throws(ProbeError) { try control { $0.pointee.least = least } }
 
     /// Sections of address spaces for which there was no room, until now, modulo 2^32.
@@ -72,7 +72,7 @@ extension Probe {
         body(memory.assumingMemoryBound(to: vme_control.self))
     }
 
-    /// What has been counted of each address space that lives.
+    /// The counts of each living address space.
     public func counts() throws(ProbeError) -> [(mm: MMID, counts: SectionCounts)] {
         let map = try loader.map("flows")
         let batch = 512
@@ -88,8 +88,8 @@ extension Probe {
             let result = withUnsafeMutablePointer(to: &position) { position in
                 bpf_map_lookup_batch(map, isFirst ? nil : position, &next, &keys, &values, &count, nil)
             }
-            // ENOENT: these are the last.
-            guard result == 0 || errno == ENOENT else { throw .bpf("reading what was counted", errno) }
+            // ENOENT: these are the last entries.
+            guard result == 0 || errno == ENOENT else { throw .bpf("reading the counts of sections", errno) }
             for index in 0 ..< Int(count) {
                 let value = values[index]
                 let mm = decoder.interners.mms.id(keys[index])
@@ -105,7 +105,7 @@ extension Probe {
         }
     }
 
-    /// Lets go of what was counted of address spaces that ended while nobody watched.
+    /// Drops the counts of address spaces that ended while nobody watched.
     public func forget(_ ended: Set<MMID>) throws(ProbeError) {
         let map = try loader.map("flows")
         for mm in ended {
@@ -115,17 +115,17 @@ extension Probe {
         }
     }
 
-    /// The same of those that have ended since the last call.
+    /// The last counts of address spaces that have ended since the last call.
     public func takeTallies() -> [(mm: MMID, counts: SectionCounts)] {
         defer { tallies = [] }
         return tallies
     }
 
-    /// Lets go of all names but those of address spaces: sections are judged by themselves. Not while one
-    /// is under way.
+    /// Drops all ids except those of address spaces: sections are judged by themselves. Not to be called while a
+    /// section is under way.
     public func forgetNames() { decoder.interners.forgetAllButAddressSpaces() }
 
-    /// Time spent in our programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
+    /// Time spent in vmascope's BPF programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
     public var programSeconds: Double { Double(loader.runTime) / 1e9 }
 }
 

@@ -2,8 +2,8 @@ import CSystem
 import Glibc
 import VMACore
 
-/// That a source works here, shown by an observation of a second: a child of ours maps, protects and unmaps
-/// memory, and what is seen of it has to be whole and as the rules predict.
+/// The proof that a source works on this machine: a child of vmascope maps, protects and unmaps memory and is
+/// observed for a second. The record must be complete, and the outcomes as the rules predict.
 public struct Proof: Sendable {
     /// What is wrong, in words; nil if it works.
     public private(set) var problem: String?
@@ -57,14 +57,14 @@ public struct Proof: Sendable {
             observer.apply(event)
         }
         let mm = try probe.track(child)
-        guard let first = try probe.snapshot(child) else { throw .failed("the child that was to be observed has ended") }
+        guard let first = try probe.snapshot(child) else { throw .failed("the child process to be observed has ended") }
         observer.apply(.adopted(mm, tgid: UInt32(child), command: "vmascope"))
         observer.apply(.snapshot(mm, first.vmas, asOf: vms_monotonic_ns()))
         for _ in 0 ..< 100 {
             usleep(10_000)
             probe.drain(apply)
         }
-        // By now it waits to be killed, so nothing changes any more.
+        // By now the child waits to be killed, so nothing changes any more.
         let last = try probe.snapshot(child)
         probe.drain(apply)
         try probe.finish(apply)
@@ -77,36 +77,36 @@ public struct Proof: Sendable {
             problem = "only \(attempts) merge attempts were seen of a child that made at least \(Self.fewest)"
         } else if observer.unexplained > 0 {
             problem =
-                "\(observer.unexplained) of \(attempts) attempts ended otherwise than predicted: "
+                "\(observer.unexplained) of \(attempts) attempts did not end as predicted: "
                 + (observer.disagreements.first ?? "")
         } else if let last, !observer.isEqual(mm: mm, last.vmas) {
-            problem = "the layout that was made of a child's changes is not the one that it has"
+            problem = "the layout made from a child's events differs from the child's own"
         }
     }
 }
 
-/// What a command that is not asked for a source loads, tried out as that command does it.
+/// What a command without a choice of source loads, tried as that command does it.
 public struct Trial: Sendable {
     /// What is wrong, in words; nil if it works.
     public private(set) var problem: String?
     public private(set) var ways: Ways?
     /// Which source's programs were loaded; nil where none are.
     public let source: Source?
-    /// What it goes without, in words.
+    /// What the command goes without, in words.
     public private(set) var note: String?
 
-    /// `layout`: reads a layout, our own.
+    /// `layout`: reads vmascope's own layout.
     public static func layout(_ kernel: Kernel) -> Trial {
         Trial(by: nil) { () throws(ProbeError) in
             let probe = try Probe(snapshotOn: kernel, explains: true)
             guard let found = try probe.snapshot(getpid()), !found.vmas.isEmpty else {
-                throw .failed("our own layout could not be read")
+                throw .failed("vmascope's own layout could not be read")
             }
             return probe
         }
     }
 
-    /// `system`: attaches everything for a moment, by hooks if they load; else what counts VMAs.
+    /// `system`: attaches everything for a moment, with hooks if they load; else only what counts VMAs.
     public static func system(_ kernel: Kernel) -> Trial {
         var tried: [Trial] = []
         for source in Source.allCases {

@@ -4,14 +4,14 @@ import Glibc
 import VMACore
 import VMAWire
 
-/// Every process from outside: how many VMAs it has, and which.
+/// Reads all processes from outside: how many VMAs each has, and which.
 public final class SystemProbe {
     private let probe: Probe
     private let judge: Judge
     private var cgroups = CgroupPaths()
     private var fallback: ProcStock?
 
-    /// - Parameter probe: best one that `countsProcesses`; /proc is read without.
+    /// - Parameter probe: best a probe that `countsProcesses`; without one /proc is read.
     public init(_ probe: Probe, _ judge: Judge) {
         self.probe = probe
         self.judge = judge
@@ -21,7 +21,7 @@ public final class SystemProbe {
     /// What counts VMAs: `iter/task` or `/proc`.
     public var counter: String { fallback == nil ? "iter/task" : "/proc" }
 
-    /// Why not the iterator, for `doctor`; nil if it works.
+    /// Why the iterator can't be used, for `doctor`; nil if it works.
     public static func counterProblem(_ kernel: Kernel) -> String? {
         guard StockReader.exists(kernel) else { return "this kernel has no BPF iterator over tasks" }
         do throws(ProbeError) {
@@ -35,8 +35,8 @@ public final class SystemProbe {
     /// Every process that has an address space.
     ///
     /// - Parameters:
-    ///   - seconds: for how long counting may take, where each map has to be read.
-    ///   - settle: takes in the records that have come until processes were counted.
+    ///   - seconds: how long counting may take, where each map has to be read.
+    ///   - settle: takes the records that have arrived until processes were counted.
     public func processes(within seconds: Double, _ settle: () -> Void = {}) throws(ProbeError) -> [ProcessStock] {
         if fallback != nil {
             let processes = fallback!.read(within: seconds).map { process in
@@ -61,7 +61,7 @@ public final class SystemProbe {
         return processes
     }
 
-    /// What stands between the VMAs of a process; nil if it has gone, or keeps its mmap_lock to itself.
+    /// The boundaries and gaps of a process; nil if it has exited, or does not release its mmap_lock.
     public func sweep(_ process: ProcessStock) throws(ProbeError) -> BoundarySums? {
         do {
             guard let vmas = try probe.vmas(Int32(process.pid)) else { return nil }
@@ -71,7 +71,7 @@ public final class SystemProbe {
         }
     }
 
-    /// Our own user and system time so far, in seconds. Cheap: it is asked for many times a second.
+    /// vmascope's own user and system time so far, in seconds. Cheap, since it is called many times a second.
     public static var cpuSeconds: Double {
         var used = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)
@@ -79,7 +79,7 @@ public final class SystemProbe {
         return seconds(used.ru_utime) + seconds(used.ru_stime)
     }
 
-    /// Nil where /proc does not tell.
+    /// Resident memory in bytes; nil where /proc does not show it.
     public static var residentBytes: UInt64? {
         let pages = ProcFile.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
         return pages.map { $0 * UInt64(sysconf(Int32(_SC_PAGESIZE))) }

@@ -1,5 +1,5 @@
-/// One way to load what an observation needs. Kernels refuse some of it, and that they have a function
-/// does not say that a program may call it: so the ways are tried in order, and the first that loads is taken.
+/// One way to load what an observation needs. Kernels refuse some ways, and an existing function may still not be
+/// callable. So the ways are tried in order, and the first that loads is taken.
 public struct Way: Sendable, Equatable {
     /// A build of the BPF programs (bpf/base/shared.h). Each asks less of the kernel than the one before.
     public enum Build: String, CaseIterable, Sendable {
@@ -16,7 +16,7 @@ public struct Way: Sendable, Equatable {
         }
     }
 
-    /// What reads the VMAs of a running process.
+    /// How the VMAs of a running process are read.
     public enum Snapshot: String, CaseIterable, Sendable {
         /// A SYSCALL program that runs the task_vma iterator as a kfunc (since 6.7). It hardly disturbs a
         /// busy target.
@@ -35,16 +35,16 @@ public struct Way: Sendable, Equatable {
         }
     }
 
-    /// What counts the VMAs of all processes.
+    /// How the VMAs of all processes are counted.
     public enum Stock: String, CaseIterable, Sendable {
         case iterator = "iter/task"
         case proc = "/proc"
     }
 
     public var build: Build
-    /// Nil if no layout is to be read.
+    /// How a layout is read; nil if none is to be read.
     public var snapshot: Snapshot?
-    /// Nil if nobody is counted.
+    /// How processes are counted; nil if they are not.
     public var stock: Stock?
 
     /// The programs that are run from outside, and not attached.
@@ -52,19 +52,18 @@ public struct Way: Sendable, Equatable {
         (snapshot.map { [$0.program] } ?? []) + (stock == .iterator ? [StockReader.program] : [])
     }
 
-    /// In words, for people: "without kfuncs, layouts by walk".
+    /// The way in words: "without kfuncs, layouts by walk".
     public var text: String {
         ([build.rawValue] + (snapshot.map { ["layouts by \($0.rawValue)"] } ?? [])
             + (stock.map { ["counts by \($0.rawValue)"] } ?? []))
             .joined(separator: ", ")
     }
 
-    /// The ways that are worth a try on a kernel, the best first. Whatever is among them is safe to load
-    /// and to run there.
+    /// The ways to try on a kernel, the best first. All of them are safe to load and to run there.
     ///
     /// - Parameters:
     ///   - hasFunction: whether the kernel's BTF has a function of that name.
-    ///   - hasStruct: the same of structs.
+    ///   - hasStruct: whether it has a struct of that name.
     static func candidates(
         readsLayouts: Bool, counts: Bool, hasFunction: (String) -> Bool, hasStruct: (String) -> Bool
     ) -> [Way] {
@@ -72,8 +71,8 @@ public struct Way: Sendable, Equatable {
         var builds: [Build] = [.withoutKfuncs]
         if takesSnapshots || hasFunction("bpf_preempt_disable") { builds.insert(.withoutCast, at: 0) }
         if hasFunction("bpf_rdonly_cast") { builds.insert(.full, at: 0) }
-        // Without `bpf_iter_attach_task` the iterator over VMAs can't be told a task: it reads every process,
-        // and where one is exiting the kernel dereferences NULL (5.15, task_vma_seq_get_next).
+        // Without `bpf_iter_attach_task` the iterator over VMAs can't be limited to a task: it reads every process,
+        // and dereferences NULL where one is exiting (5.15, task_vma_seq_get_next).
         let iterates = hasStruct("bpf_iter__task_vma") && hasFunction("bpf_iter_attach_task")
         let stocks: [Stock?] = !counts ? [nil] : hasStruct("bpf_iter__task") ? [.iterator, .proc] : [.proc]
         return builds.flatMap { build -> [Way] in
@@ -104,7 +103,7 @@ public struct Way: Sendable, Equatable {
 public struct Ways: Sendable {
     public struct Refusal: Sendable {
         public var way: Way
-        /// What the kernel said.
+        /// The kernel's words.
         public var why: String
     }
 

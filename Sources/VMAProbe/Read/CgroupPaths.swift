@@ -1,29 +1,29 @@
 import Glibc
 import VMACore
 
-/// The cgroup of each process as a path. The kernel tells an id; /proc/PID/cgroup of the first process
-/// that is seen in it tells its path.
+/// The cgroup of each process as a path. The kernel reports an id; /proc/PID/cgroup of the first process that is seen
+/// in the cgroup gives its path.
 ///
-/// Where the unified hierarchy is not used, all processes are in its root: then it is the path in
-/// the hierarchy that systemd or the memory controller keeps, of each process by itself.
+/// Where the unified hierarchy is not used, all processes are in its root. Then the path is that in the hierarchy of
+/// systemd or of the memory controller, read for each process by itself.
 struct CgroupPaths {
     private var paths: [UInt64: String] = [:]
     private var own: [ProcessKey: String] = [:]
     private var round = 0
     private static let rounds = 16
 
-    /// - Parameter id: 0 where there is none.
+    /// - Parameter id: the cgroup's id; 0 where there is none.
     mutating func path(_ id: UInt64, of key: ProcessKey) -> String? {
         if let path = paths[id] ?? own[key] { return path }
         let lines = ProcFile.lines("/proc/\(key.pid)/cgroup")
         guard let path = Self.path(lines) else { return nil }
-        // What it says may be of another one, if the process was moved meanwhile.
+        // The path may be that of another cgroup, if the process was moved meanwhile.
         if lines.count == 1, path != "/", Self.inode(path) == id { paths[id] = path } else { own[key] = path }
         return path
     }
 
-    /// Forgets those that nobody is in any more, and of what one process said by itself a part each
-    /// time, since it may be moved.
+    /// Drops cgroups that no process is in any more, and each time a part of the paths that were read from one
+    /// process by itself, since the process may be moved.
     mutating func keep(_ ids: Set<UInt64>, _ keys: Set<ProcessKey>) {
         round = (round + 1) % Self.rounds
         paths = paths.filter { ids.contains($0.key) }

@@ -4,17 +4,17 @@ import Glibc
 import VMACore
 import VMAWire
 
-/// The VMAs of a running process's address space, read by whatever the kernel has for it.
+/// Reads the VMAs of a running process's address space, by the way that the kernel has for it.
 struct SnapshotReader {
     struct Result {
-        /// The kernel's pointer, 0 if the task has no address space.
+        /// The kernel's pointer to the mm; 0 if the task has no address space.
         var mm: UInt64 = 0
         var vmas: [VMA] = []
-        /// Nothing changed while they were read.
+        /// Whether nothing changed while they were read.
         var isQuiet = true
 
-        /// They are read in parts, between which VMAs may have grown: what begins in one that is there
-        /// already is left out.
+        /// They are read in parts, between which VMAs may have grown: a VMA that begins in one that was read already
+        /// is left out.
         fileprivate mutating func append(_ rows: UnsafeBufferPointer<vme_row>, _ interners: inout Interners) {
             var end = vmas.last?.end ?? 0
             for row in rows where row.start >= end {
@@ -24,7 +24,7 @@ struct SnapshotReader {
         }
     }
 
-    /// - Parameter progress: how far the address space had come at each reading.
+    /// - Parameter progress: the address space's count of changes at each reading.
     static func isQuiet(_ progress: Set<UInt64>) -> Bool { progress.count <= 1 && !progress.contains(.max) }
 
     let loader: BPFLoader
@@ -33,7 +33,7 @@ struct SnapshotReader {
     ///
     /// - Parameter patience: milliseconds to wait for a process that holds its lock for writing.
     func read(_ pid: Int32, patience: Int = 1000, _ interners: inout Interners) throws(ProbeError) -> Result {
-        // Of id 0 the kernel's iterators understand: of all.
+        // The kernel's iterators take id 0 for all tasks.
         guard pid > 0 else { throw Self.absent(pid) }
         if let (_, fd) = loader.program(Way.Snapshot.kfunc.program) { return try run(fd, pid, patience, &interners) }
         guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else {
@@ -42,10 +42,10 @@ struct SnapshotReader {
         for _ in 0 ..< Self.execs {
             if let result = try iterate(program, pid, &interners) { return result }
         }
-        throw .failed("process \(pid) executes one program after the other: its VMAs can't be read")
+        throw .failed("process \(pid) calls exec again and again: its VMAs can't be read")
     }
 
-    /// In that many readings a process may leave its address space for another.
+    /// A process may change its address space in at most so many readings.
     static let execs = 100
 
     private func run(
@@ -60,7 +60,7 @@ struct SnapshotReader {
         defer { munmap(array, bytes) }
         var request = vme_snapshot()
         request.pid = pid
-        // A process that holds its lock for writing lets nobody look.
+        // A process that holds its lock for writing can't be read.
         var patience = patience
         var progress: Set<UInt64> = []
         repeat {
@@ -96,9 +96,9 @@ struct SnapshotReader {
         return result
     }
 
-    /// Has the rows of a task sent through the ring, from an address on, where the kernel has no
-    /// iterator over VMAs. Returns what the program says: the mm, where to go on, whether to, and how many
-    /// records it sent.
+    /// Makes the kernel's side send the rows of a task through the ring, from an address on, where the kernel has no
+    /// iterator over VMAs. Returns the program's result: the mm, the address to go on from, whether to go on, and how
+    /// many records it sent.
     func walk(_ pid: Int32, from: UInt64) throws(ProbeError) -> vme_snapshot {
         guard let (program, _) = loader.program(Way.Snapshot.walk.program) else { throw .failed("no snapshot program is loaded") }
         let request = try ask(pid, from: from, error: -ESRCH)
@@ -114,7 +114,7 @@ struct SnapshotReader {
         return answer
     }
 
-    /// Says whose VMAs are wanted, in memory that the program shares with us.
+    /// Tells the program whose VMAs are wanted, in memory that both share.
     private func ask(_ pid: Int32, from: UInt64, error: Int32) throws(ProbeError) -> UnsafeMutablePointer<vme_snapshot> {
         let memory = try loader.memory(of: "snapshot_request", bytes: MemoryLayout<vme_snapshot>.size)
         let request = memory.assumingMemoryBound(to: vme_snapshot.self)
@@ -170,8 +170,8 @@ struct SnapshotReader {
                     bytes.loadUnaligned(fromByteOffset: $0, as: vme_snapshot_row.self)
                 }
             }
-            // With a task given, the kernel tells the last buffer again and again, if there was
-            // more than one (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
+            // With a task given, the kernel returns the last buffer again and again, if there was more than one
+            // (kernel/bpf/task_iter.c, BPF_TASK_ITER_TID).
             guard let first = entries.first, first.row.start > result.vmas.last?.start ?? 0 else { break }
             result.mm = first.mm
             for entry in entries { progress.insert(entry.sections) }

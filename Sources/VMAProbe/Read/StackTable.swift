@@ -9,7 +9,7 @@ public final class StackTable {
     private struct Pending {
         var mm: MMID
         var stack: StackID
-        /// Of the process.
+        /// The name of the process.
         var command: String
         var frames: [Frame]
         /// Frames without an answer yet.
@@ -19,7 +19,7 @@ public final class StackTable {
     private struct Frame {
         var place: MappedPlace
         var asked: SymbolPlace?
-        /// Of the functions that were inlined there, the innermost first, and of the function itself.
+        /// The names of the functions that were inlined there, innermost first, and of the function itself.
         var texts: [String] = []
 
         static var unseen: Frame {
@@ -109,7 +109,7 @@ public final class StackTable {
         take(service?.giveUp() ?? [], body)
     }
 
-    /// How programs say what code they have made, for those that have frames without a name there.
+    /// How to make programs write which code they have made, for processes with frames without a name in such code.
     private var hints: [String] {
         nameless.filter { $0.value >= 10 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(3).map { command, count in
             let how =
@@ -154,7 +154,7 @@ public final class StackTable {
         if addresses[stack] == nil, addresses.count >= Self.stackLimit {
             return body(.frames(image.mm, stack, [FrameTable.othersText]))
         }
-        // Of a copy that was left out, or lost, nothing is known.
+        // Nothing is known of a stack whose copy was left out, or lost.
         let addresses = addresses[stack] ?? [CallPath.unseen]
         var new = Pending(mm: image.mm, stack: stack, command: image.command, frames: [], missing: 0)
         let number = nextPending

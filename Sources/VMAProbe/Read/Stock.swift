@@ -41,8 +41,8 @@ struct StockReader {
     }
 }
 
-/// The same from /proc, where there is no such iterator: each map is read whole, so at most for a
-/// given time, and the counts that were not renewed say how old they are.
+/// The VMA counts from /proc, where there is no such iterator. Each map is read whole, so this is done for a given
+/// time at most, and counts that were not renewed say how old they are.
 struct ProcStock {
     private var known: [ProcessKey: ProcessStock] = [:]
     /// `starttime` in /proc/PID/stat.

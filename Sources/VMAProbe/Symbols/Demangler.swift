@@ -1,8 +1,8 @@
 import CSystem
 import Glibc
 
-/// From names for linkers to names for people: without parameters and results, which would
-/// make a stack unreadable. What cannot be understood is left as it is.
+/// Demangles names for stacks: without parameters and results, which would make a stack unreadable. A name that can't
+/// be parsed stays as it is.
 enum Demangler {
     static func text(_ name: String) -> String {
         if name.hasPrefix("_R"), name.utf8.count <= SymbolLimits.mangledName, let text = RustPath.text(name) { return text }

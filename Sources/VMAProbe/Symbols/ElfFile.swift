@@ -10,7 +10,7 @@ struct ElfFile: ~Copyable {
     private let fd: Int32
     private let memory: UnsafeMutableRawBufferPointer?
 
-    /// What has been read of it, which libelf keeps; a section each time it is asked for.
+    /// The bytes that were read of the file, which libelf keeps; a section counts each time it is read.
     private final class Budget {
         var sections = SymbolLimits.sections
         var smallSections = SymbolLimits.smallSections
@@ -26,7 +26,7 @@ struct ElfFile: ~Copyable {
             close(fd)
             return nil
         }
-        // Not mapped: if somebody truncates a mapped file, whoever reads it dies.
+        // The file is not mapped: if somebody truncates a mapped file, a process that reads it dies.
         let elf = elf_begin(fd, ELF_C_READ, nil)
         guard let elf, elf_kind(elf) == ELF_K_ELF else {
             elf_end(elf)
@@ -38,7 +38,7 @@ struct ElfFile: ~Copyable {
         memory = nil
     }
 
-    /// Of bytes that look like a file's. Nil if they are no ELF file.
+    /// Reads bytes that look like a file; nil if they are no ELF file.
     init?(_ bytes: [UInt8]) {
         elf_version(UInt32(EV_CURRENT))
         guard Self.isOrdinary(bytes) else { return nil }
@@ -89,7 +89,7 @@ struct ElfFile: ~Copyable {
         }
     }
 
-    /// What is mapped of the file, PT_LOAD.
+    /// The parts of the file that are mapped, PT_LOAD.
     func segments() -> [Segment] {
         var segments: [Segment] = []
         forEachHeader { header in
@@ -157,7 +157,7 @@ struct ElfFile: ~Copyable {
     func symbols(exported: Bool) -> SymbolTable {
         let wanted = UInt32(exported ? SHT_DYNSYM : SHT_SYMTAB)
         var table: (section: OpaquePointer, header: GElf_Shdr)?
-        // Of each section by its number: the end if it holds code, else 0.
+        // By the number of a section: its end if it holds code, else 0.
         var codeEnds: [UInt64] = [0]
         forEachSection { section, header in
             let isCode = header.sh_flags & UInt64(SHF_EXECINSTR) != 0
@@ -278,7 +278,8 @@ struct ElfFile: ~Copyable {
         return sections
     }
 
-    /// Of a section that is not compressed its bytes; nil where that takes more than `most`.
+    /// The unpacked bytes of a section; of one that is not compressed its bytes; nil where that takes more than
+    /// `most`.
     private func unpacked(_ section: OpaquePointer, _ header: GElf_Shdr, most: UInt64) -> [UInt8]? {
         guard header.sh_size <= SymbolLimits.table, header.sh_size <= budget.sections else { return nil }
         budget.sections -= header.sh_size

@@ -1,7 +1,7 @@
 import Glibc
 
-/// What compilers at run time tell perf about their code: /tmp/perf-PID.map, whose lines are `START SIZE name`.
-/// The observed process writes it, so all of it is bounded (`SymbolLimits`).
+/// The names that compilers at run time give perf for their code: /tmp/perf-PID.map, whose lines are `START SIZE
+/// name`. The observed process writes the file, so all of it is bounded (`SymbolLimits`).
 final class PerfMap {
     /// Opens the file as it is now; nil if there is none, or none to be believed.
     private let reopen: () -> Int32?

@@ -2,19 +2,19 @@ import CZlib
 import Glibc
 import VMAUnwind
 
-/// What is known of one mapped file.
+/// The symbols of one mapped file.
 final class SymbolFile {
     /// Its functions need no mention of the file: they are the program's own.
     let isProgram: Bool
     private let segments: [Segment]
     private let symbols: SymbolTable
-    /// Of what is not in `symbols`.
+    /// The symbols that are missing in `symbols`.
     private let moreSymbols: SymbolTable
     private let go: GoTable?
     private let debug: DebugInfo?
     private let debugBytes: Int
-    /// What to add to an address of ours to find it in `symbols`: a debug file may have been
-    /// made before its program was moved by prelink.
+    /// The difference to add to an address to find it in `symbols`: a debug file may have been made before its
+    /// program was moved by prelink.
     private let shift: UInt64
     private var texts: [String: String] = [:]
     private var textBytes = 0
@@ -22,7 +22,7 @@ final class SymbolFile {
 
     var footprint: Int { symbols.footprint + moreSymbols.footprint + debugBytes + 1024 }
 
-    /// Of a file that is no ELF file.
+    /// For a file that is no ELF file.
     init() {
         isProgram = false
         segments = []
@@ -100,7 +100,7 @@ final class SymbolFile {
         return text
     }
 
-    /// The same with what debug information says: the line, and functions that were inlined there.
+    /// The same with debug information: the line, and functions that were inlined there.
     func answer(at address: UInt64, place: UInt64) -> NameAnswer {
         var answer = NameAnswer(address: place, isProgram: isProgram, name: function(at: address))
         guard let found = debug?.functions(at: address &+ shift), let outer = found.last else { return answer }

@@ -3,15 +3,15 @@ import VMACore
 
 /// Where an address of a process lies.
 struct MappedPlace {
-    /// Of the mapped file, as the process or the host sees it; nil if the memory is anonymous.
+    /// The path of the mapped file, as the process or the host sees it; nil if the memory is anonymous.
     var path: String?
-    /// Of the address, in that file.
+    /// The offset of the address in that file.
     var fileOffset: UInt64
     var address: UInt64
-    /// Of the mapping; the address itself if nothing is mapped there.
+    /// The start of the mapping; the address itself if nothing is mapped there.
     var mappingStart: UInt64
     var mappingEnd: UInt64 = 0
-    /// Of the mapped file, as the kernel said.
+    /// The identity of the mapped file, as the kernel reported it.
     var identity: FileIdentity?
     var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
 
@@ -32,7 +32,7 @@ struct MappedPlace {
         return path.hasPrefix("/") && !["/memfd:", "/dev/zero", "/SYSV"].contains { path.hasPrefix($0) }
     }
 
-    /// What to ask it for.
+    /// The request for the name of the address.
     func request(isCaller: Bool) -> NameRequest {
         NameRequest(address: isOfFile ? fileOffset : address, isCaller: isCaller)
     }

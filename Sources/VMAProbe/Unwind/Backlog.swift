@@ -9,7 +9,7 @@ final class Backlog {
     private var next = 0
 
     var isEmpty: Bool { next == ends.count }
-    /// Of records that wait.
+    /// Bytes of records that wait.
     var size: Int { bytes.count - start }
 
     private var start: Int { next == 0 ? 0 : ends[next - 1] }

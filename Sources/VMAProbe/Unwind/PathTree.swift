@@ -8,12 +8,12 @@ import CVMAWire
 /// node names some of those words; the key of the next node is made of this one's and of their values. So who
 /// comes to a leaf has the same stack as the one from whom it was learned.
 struct PathTree {
-    /// What unwinding used, in the order in which it did: a word of the stack by its place from sp, or, from
+    /// An input that unwinding used, in the order of use: a word of the stack by its place from sp, or, from
     /// `firstRegister` on, a register by its place in `vme_register`.
     typealias Input = UInt16
     static let firstRegister: Input = 0xfff0
 
-    /// Of the memory that holds the tree.
+    /// The size in bytes of the memory that holds the tree.
     static let bytes = Int(VME_PATHS) * MemoryLayout<vme_path>.size
 
     private let nodes: UnsafeMutablePointer<vme_path>
@@ -30,7 +30,7 @@ struct PathTree {
     /// As `mix` in bpf/base/shared.h.
     static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 { (hash ^ value) &* 0x100_0000_01b3 }
 
-    /// From now on, who comes by this path has this stack.
+    /// Adds a path: from now on a thread on this path has this stack.
     ///
     /// - Parameters:
     ///   - root: what the kernel's side has named the path's beginning.
@@ -62,8 +62,8 @@ struct PathTree {
         }
     }
 
-    /// From now on so many bytes of what is not known are copied: by the key of a path's beginning, or by that of
-    /// an address space.
+    /// From now on so many bytes of unknown paths are copied: by the key of a path's beginning, or by that of an
+    /// address space.
     mutating func want(_ bytes: Int, _ key: UInt64) {
         if node(at: key) == nil { write(key, [], stack: 0) }
         guard let node = node(at: key), node.pointee.want < bytes else { return }
@@ -150,7 +150,7 @@ struct PathTree {
         withUnsafeMutableBytes(of: &node.words) { bytes in
             for (index, word) in words.enumerated() { bytes[index] = UInt8(word - node.from) }
         }
-        // Who reads it meanwhile finds another key, or makes one that leads nowhere.
+        // A concurrent reader finds another key, or computes one that leads nowhere.
         vms_publish(&place.pointee.key, 0)
         place.pointee = node
         vms_publish(&place.pointee.key, key)

@@ -5,13 +5,13 @@ import VMACore
 import VMAUnwind
 import VMAWire
 
-/// From copies of stacks, as they come from the kernel's side, to call paths: puts their pieces together, has them
-/// unwound by what is mapped in the process at that time, and teaches the kernel's side which paths are known.
+/// Turns copies of stacks, as they come from the kernel's side, into call paths: puts their pieces together, has them
+/// unwound with the mappings that the process had at that time, and teaches the kernel's side which paths are known.
 ///
 /// A copy holds whatever the program had on its stack. It is cleared when it has been unwound, and nothing but
 /// addresses goes on from here.
 final class StackCopies {
-    /// What is known of the processes at the time of the record that is being read.
+    /// The facts about the processes at the time of the record that is being read.
     struct Processes {
         /// What is mapped at an address of a process, if code is.
         var vma: (MMID, UInt32, UInt64) -> VMA?
@@ -27,11 +27,12 @@ final class StackCopies {
         /// Copies that have come, and their bytes.
         var copies = 0
         var bytes = 0
-        /// Of them: known by the time that they were read; unwound up to their end; cut where the copy ended.
+        /// Copies among these: of paths that were known by the time that they were read; unwound to their end; cut
+        /// where the copy ended.
         var repeated = 0
         var complete = 0
         var cut = 0
-        /// Of a path that was known already: all, and those of another stack than it said.
+        /// Copies of paths that were known already: all, and those with another stack than the known one.
         var checked = 0
         var wrong = 0
         /// Nanoseconds from a copy to its stack, all together.
@@ -47,7 +48,7 @@ final class StackCopies {
     /// The numbers of files at `service`, by the kernel's `struct file`, of which each process has its own.
     private var keys = NumberTable()
 
-    /// What is being unwound: of the copy, all but its bytes; and the value of each input, should it be one.
+    /// The copy that is being unwound, without its bytes, and the value of each possible input.
     private final class Asked {
         let piece: CopyPiece
         var words: [UInt64]
@@ -62,7 +63,7 @@ final class StackCopies {
     }
     private var asked: Asked?
 
-    /// What the last copy has taught, but for the name of its stack.
+    /// What the last copy has taught, without the name of its stack.
     private var lesson: (path: UInt64, inputs: [(PathTree.Input, UInt64)])?
 
     private static let mostPartial = 64
@@ -103,14 +104,15 @@ final class StackCopies {
         case nothing
         /// The path has been learned since it was copied.
         case known(StackID)
-        /// It is being unwound: `result` has to be asked until it comes, and no record must be read before.
+        /// The copy is being unwound: `result` has to be called until the stack comes, and no record must be read
+        /// before.
         case begun
     }
 
     /// Has a copy unwound when all of its pieces have come.
     func take(_ piece: CopyPiece) -> Taken {
         if piece.offset == 0 {
-            // Those whose rest was lost.
+            // Drop copies whose rest was lost.
             if partial.count >= Self.mostPartial { partial = [:] }
             partial[piece.key] = Copy(capacity: piece.hasMore ? Self.mostBytes : piece.bytes.count)
         }
@@ -251,7 +253,7 @@ final class StackCopies {
             return
         case .unknown, .limit: break
         }
-        // What is mapped there may not be known yet.
+        // The mapping there may be unknown yet.
         guard task.isSure, !reply.inputs.contains(Unwound.unnamedInput) else { return }
         lesson = (
             piece.path,
@@ -265,7 +267,7 @@ final class StackCopies {
         )
     }
 
-    /// From now on the kernel's side calls the path that was taken last by this name.
+    /// From now on the kernel's side uses this name for the path that was taken last.
     ///
     /// - Parameter known: what it was called already; 0 if it was not known.
     func learn(_ stack: StackID, known: StackID = 0) {

@@ -6,7 +6,7 @@ import VMAUnwind
 /// Unwinds copies of stacks by the tables of files that somebody else has opened. What it reads may be anything.
 final class UnwindEngine {
     private enum Content {
-        /// Not looked at yet.
+        /// The file has not been read yet.
         case fd(Int32)
         /// Nil: it is no ELF file.
         case file(UnwindFile?)

@@ -5,19 +5,19 @@ import VMAUnwind
 struct UnwindRequest: Equatable {
     struct Mapping: Equatable {
         var start, end: UInt64
-        /// Of `start`, in the file.
+        /// The offset of `start` in the file.
         var fileOffset: UInt64
-        /// Of the file; 0 if there is none, or none that could be opened.
+        /// The key of the file; 0 if there is none, or it could not be opened.
         var key: UInt32
     }
 
-    /// By their place in `vme_register`.
+    /// The registers, by their index in `vme_register`.
     var registers: InlineArray<8, UInt64> = InlineArray(repeating: 0)
-    /// Of the copy: bytes between are not known.
+    /// The parts of the copy; bytes between them are unknown.
     var pieces: [Range<Int>] = []
     /// Executable ones, in the order of their addresses.
     var mappings: [Mapping] = []
-    /// From the stack pointer on.
+    /// The bytes of the copy, from the stack pointer on.
     var bytes: [UInt8] = []
 
     static let mappingLimit = 512
@@ -30,7 +30,7 @@ struct UnwindRequest: Equatable {
     }
 }
 
-/// What came of it.
+/// The result of unwinding.
 struct UnwindReply: Equatable {
     var ending = Unwound.Ending.unknown
     var frames: [Unwound.Frame] = []
@@ -42,7 +42,7 @@ struct UnwindReply: Equatable {
     static let inputLimit = 4096
 }
 
-/// What the observer and the unwinder say to each other: kinds from 16 on of `HelperMessage`.
+/// The messages between the observer and the unwinder: kinds from 16 on of `HelperMessage`.
 enum UnwindMessage: Equatable {
     case unwind(id: UInt32, UnwindRequest)
     case unwound(id: UInt32, UnwindReply)

@@ -113,7 +113,7 @@ final class UnwindService {
         nextID &+= 1
     }
 
-    /// What has come of it. Its copy of the stack is cleared when it is done.
+    /// Goes on with the request and returns its state. The copy of the stack is cleared when it is done.
     func advance(_ now: UInt64) -> Progress {
         receive(now)
         let reply = receiveReply(now)

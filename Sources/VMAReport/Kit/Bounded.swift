@@ -1,13 +1,13 @@
 import VMACore
 
-/// The most frequent rows one by one; of the others those that are alike are one, of no process and
-/// without a stack, so that a report of many processes stays of a size that can be read.
+/// The most frequent rows one by one. Other rows that are alike are one, without a process and a stack, so that a
+/// report of many processes stays readable.
 struct Bounded<Row> {
     private(set) var rows: [Row]
-    /// How many rows are in others' counts.
+    /// How many rows were merged into others.
     private(set) var folded = 0
 
-    /// Rows of a kilobyte each.
+    /// The most rows; each takes about a kilobyte.
     static var limit: Int { 3000 }
 
     /// - Parameter rows: the most frequent first.

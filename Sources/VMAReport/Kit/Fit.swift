@@ -1,11 +1,11 @@
-/// Text made to fit: into a number of columns, and onto a terminal that it must not steer.
+/// Fits text into a number of columns, and makes it safe for a terminal.
 public enum Fit {
-    /// A report is at most this wide.
+    /// The width of a text report in columns.
     static let width = 100
 
-    /// Names come from others: a process chooses its comm, its files, its symbols. What a terminal
-    /// or a browser obeys and nobody sees (control characters, changes of direction, invisible
-    /// marks, other line ends) is spelt out.
+    /// Names come from others: a process chooses its comm, its files, its symbols. Characters that a terminal or a
+    /// browser obeys and nobody sees (control characters, changes of direction, invisible marks, other line ends) are
+    /// spelt out.
     public static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isUnseen) else { return text }
         var shown = ""
@@ -28,10 +28,10 @@ public enum Fit {
         }
     }
 
-    /// The first that fits, or the last.
+    /// The first text that fits, or the last.
     static func first(_ texts: [String], _ width: Int) -> String { texts.first { $0.count <= width } ?? texts.last ?? "" }
 
-    /// Shortened in the middle, where paths and names tell least.
+    /// The text shortened in the middle, where paths and names are least specific.
     static func middle(_ text: String, _ width: Int) -> String {
         guard text.count > width else { return text }
         guard width > 1 else { return width == 1 ? "…" : "" }
@@ -39,7 +39,7 @@ public enum Fit {
         return text.prefix(width - 1 - tail) + "…" + text.suffix(tail)
     }
 
-    /// Shortened at the end, where lists tell least.
+    /// The text shortened at the end, where lists matter least.
     public static func end(_ text: String, _ width: Int) -> String {
         text.count > width ? text.prefix(max(0, width - 1)) + "…" : text
     }
@@ -49,7 +49,7 @@ public enum Fit {
         fill(text.split(separator: " ").map(String.init), between: " ", width)
     }
 
-    /// As many of `parts` on a line as there is room for.
+    /// Lines with as many of `parts` as there is room for.
     static func fill(_ parts: [String], between: String, _ width: Int) -> [String] {
         var lines: [String] = []
         for part in parts {

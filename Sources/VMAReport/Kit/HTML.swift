@@ -1,4 +1,4 @@
-/// Pieces of HTML. What comes from elsewhere goes through `escaped`, and nothing else does.
+/// Pieces of HTML. Text from outside goes through `escaped`, and nothing else does.
 enum HTML {
     static func escaped(_ text: String) -> String {
         var escaped = ""
@@ -41,13 +41,13 @@ enum HTML {
     /// A swatch of the blocker's colour and its name.
     static func blocker(_ key: String) -> String { "<span class=b><i class=\(colour(key))></i>\(escaped(key))</span>" }
 
-    /// The class that colours a blocker, or several: those of the kernel's limits have their own.
+    /// The class that colours a blocker, or several; the kernel's limits have classes of their own.
     static func colour(_ key: String) -> String {
         let first = key.prefix { $0 != "+" }
         if key == "pgoff+anon_vma" { return "c-both" }
         return colours.contains(String(first)) ? "c-\(first)" : "c-other"
     }
 
-    /// As in `HTMLStyle`.
+    /// The same names as in `HTMLStyle`.
     static let colours = ["pgoff", "anon_vma", "file_offset", "prot", "flags", "mergeable", "unexplained"]
 }

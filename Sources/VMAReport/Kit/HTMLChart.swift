@@ -1,6 +1,6 @@
 import VMACore
 
-/// VMAs over time, as SVG.
+/// The number of VMAs over time, as SVG.
 enum HTMLChart {
     private static let (width, height) = (720, 200)
     private static let (left, top, bottom) = (96, 24, 28)
@@ -10,8 +10,8 @@ enum HTMLChart {
         let ranked = Answer.ranked(report.processes).filter { !$0.history.points.isEmpty }
         guard !ranked.isEmpty else { return "<p>No process was seen.</p>\n" }
         let drawn = ranked.filter { tells($0, report) }.prefix(processLimit)
-        let told = Set(drawn.map(\.pid))
-        let others = ranked.filter { !told.contains($0.pid) }
+        let charted = Set(drawn.map(\.pid))
+        let others = ranked.filter { !charted.contains($0.pid) }
         var html = drawn.map { figure($0, report) }.joined()
         if !others.isEmpty {
             let names = others.prefix(processLimit).map { "\(Report.name($0.command, $0.pid)) \($0.peak.grouped)" }
@@ -21,7 +21,7 @@ enum HTMLChart {
         return html
     }
 
-    /// Whether a line says more than a number does: of what lived long enough, and did not stay level.
+    /// Whether a chart says more than a number: the process lived long enough, and its count did not stay level.
     private static func tells(_ process: Report.Process, _ report: Report) -> Bool {
         guard process.history.points.contains(where: { $0.count != process.start }) else { return false }
         guard process.exited, let first = process.history.points.first, let last = process.history.points.last else {
@@ -30,19 +30,20 @@ enum HTMLChart {
         return Double(last.time &- first.time) >= max(0, report.seconds) * 1e9 / shortest
     }
 
-    /// What lived for a smaller part of the window is not drawn.
+    /// A process that lived for a smaller part of the observation is not drawn.
     private static let shortest = 50.0
 
     private static func figure(_ process: Report.Process, _ report: Report) -> String {
         let peak = max(1, process.history.points.map(\.count).max() ?? 1)
         let limit = process.limit ?? 0
-        // A limit far above would press all else to the ground.
+        // A limit far above would flatten the chart.
         let showsLimit = limit > 0 && limit <= 4 * peak
         let high = max(peak, showsLimit ? limit : 0) * 11 / 10 + 1
-        // From its first moment to its last, or to now; it may have lived for a part of the window only.
+        // From the process's first moment to its last, or to now; it may have lived for a part of the observation
+        // only.
         let (begin, last) = (process.history.points[0].time, process.history.points[process.history.points.count - 1].time)
         let now = report.endTime
-        // Of a recording that is damaged times may go backwards, or have no end.
+        // In a damaged recording times may go backwards, or have no end.
         let end = process.exited ? last : max(last, now)
         let span = end > begin ? end - begin : 1
         func x(_ time: UInt64) -> Int {
@@ -76,7 +77,7 @@ enum HTMLChart {
         return svg
     }
 
-    /// `1.25 s`, since the start of the window.
+    /// `1.25 s`: seconds since the start of the observation.
     private static func seconds(_ time: UInt64, _ report: Report) -> String {
         let hundredths = time > report.startTime ? (time - report.startTime) / 10_000_000 : 0
         let rest = hundredths % 100

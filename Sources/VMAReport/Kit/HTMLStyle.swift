@@ -1,4 +1,4 @@
-/// The page's look: one column, dark where the reader's system is.
+/// The page's style sheet: one column, dark where the reader's system is dark.
 enum HTMLStyle {
     static let text = #"""
         :root{--bg:#fff;--fg:#1b1f24;--dim:#667080;--rule:#dde1e6;--soft:#f3f5f7;--good:#207a3c;--bad:#c92a2a;

@@ -1,21 +1,22 @@
-/// A JSON document that was read, for reports that are compared. It may be anybody's file.
+/// A parsed JSON document, for reports that are compared. The document may come from anybody.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case number(Double)
     case string(String)
     case array([JSONValue])
-    /// In the order of the document; of keys that are there twice the last counts.
+    /// The members in the order of the document; of members with the same key the last counts.
     case object([String: JSONValue])
 
+    /// The document can't be parsed.
     public struct Damage: Error, Equatable {
-        /// What is wrong, and at which byte.
+        /// What is wrong in the document, and at which byte.
         public var message: String
     }
 
-    /// Deeper than any report, and far from what would overflow a stack.
+    /// Deeper than any report, and far below what would overflow a stack.
     static let depthLimit = 64
-    /// More than of any report: each takes room that a byte or two of the document stand for.
+    /// More values than any report has: each takes memory for one or two bytes of the document.
     static let valueLimit = 8_000_000
 
     public init(_ text: String) throws(Damage) {
@@ -23,6 +24,7 @@ public enum JSONValue: Sendable, Equatable {
         self = try reader.document()
     }
 
+    /// The value of a member of an object, or nil.
     public subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { return members[key] }
         return nil
@@ -34,7 +36,7 @@ public enum JSONValue: Sendable, Equatable {
     public var object: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
 }
 
-/// RFC 8259, and nothing beside it.
+/// A parser for RFC 8259, without extensions.
 private struct JSONReader {
     private let bytes: [UInt8]
     private var at = 0
@@ -64,9 +66,9 @@ private struct JSONReader {
     }
 
     private mutating func value(depth: Int) throws(JSONValue.Damage) -> JSONValue {
-        guard depth < JSONValue.depthLimit else { throw damage("it is nested too deeply") }
+        guard depth < JSONValue.depthLimit else { throw damage("the document is nested too deeply") }
         count += 1
-        guard count <= JSONValue.valueLimit else { throw damage("it has too many values") }
+        guard count <= JSONValue.valueLimit else { throw damage("the document has too many values") }
         skipSpace()
         switch next {
         case UInt8(ascii: "{"): return .object(try object(depth))
@@ -75,13 +77,13 @@ private struct JSONReader {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
-        case nil: throw damage("it ends too early")
+        case nil: throw damage("the document ends too early")
         default: return .number(try number())
         }
     }
 
     private mutating func word(_ word: String, _ value: JSONValue) throws(JSONValue.Damage) -> JSONValue {
-        guard bytes[at...].starts(with: word.utf8) else { throw damage("that is no value") }
+        guard bytes[at...].starts(with: word.utf8) else { throw damage("not a value") }
         at += word.utf8.count
         return value
     }
@@ -127,14 +129,14 @@ private struct JSONReader {
         _ = take("-")
         let leadsWithZero = next == 0x30
         let whole = digits(&self)
-        guard whole > 0, !leadsWithZero || whole == 1 else { throw damage("that is no number") }
-        if take("."), digits(&self) == 0 { throw damage("that is no number") }
+        guard whole > 0, !leadsWithZero || whole == 1 else { throw damage("not a number") }
+        if take("."), digits(&self) == 0 { throw damage("not a number") }
         if take("e") || take("E") {
             if !take("-") { _ = take("+") }
-            if digits(&self) == 0 { throw damage("that is no number") }
+            if digits(&self) == 0 { throw damage("not a number") }
         }
         guard let number = Double(String(decoding: bytes[start ..< at], as: UTF8.self)), number.isFinite else {
-            throw damage("that is no number")
+            throw damage("not a number")
         }
         return number
     }

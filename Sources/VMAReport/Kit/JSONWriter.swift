@@ -1,4 +1,4 @@
-/// Writes JSON, two spaces deep or on one line: objects and arrays by nesting, commas by itself.
+/// Writes JSON, indented by two spaces or on one line. It nests objects and arrays, and places commas.
 public struct JSONWriter {
     private var text = ""
     private var depth = 0
@@ -38,13 +38,13 @@ public struct JSONWriter {
         text += value.map(Self.quoted) ?? "null"
     }
 
-    /// To three decimals; what is no number, or too large to be one that means anything, is null.
+    /// A number with three decimals; a value that is not a number, or too large to mean anything, is null.
     public mutating func field(_ key: String, thousandths value: Double?) {
         let number = value.flatMap { abs($0) < 1e12 ? ($0 * 1000).rounded() / 1000 : nil }
         field(key, literal: number.map { "\($0)" })
     }
 
-    /// On one line.
+    /// A value on one line.
     public mutating func field(_ key: String, _ values: [String]) {
         field(key, literal: "[" + values.map(Self.quoted).joined(separator: ", ") + "]")
     }
@@ -93,7 +93,7 @@ public struct JSONWriter {
             case "\t": quoted += "\\t"
             case "\r": quoted += "\\r"
             case _ where Fit.isUnseen(scalar):
-                // Kept, but where it can neither steer a terminal nor hide what follows.
+                // Kept, but in a form that can neither steer a terminal nor hide what follows.
                 for unit in String(scalar).utf16 {
                     let digits = String(unit, radix: 16)
                     quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -1,6 +1,6 @@
 import VMACore
 
-/// A way to print a report. One file per format; a new one is a row in `ReportFormats`.
+/// An output format of a report. There is one file for each; a new one is a row in `ReportFormats`.
 public protocol ReportFormat {
     func render(_ report: Report, into text: inout String)
 }
@@ -11,6 +11,7 @@ public protocol BinaryFormat {
     func render(_ report: Report, to write: ([UInt8]) throws -> Void) throws
 }
 
+/// All output formats by name.
 public enum ReportFormats {
     private static let table: [(name: String, make: @Sendable (Bool, Weight, Int) -> any ReportFormat)] = [
         ("text", { colour, _, whatIf in TextReport(colour: colour, whatIf: whatIf) }),
@@ -32,9 +33,9 @@ public enum ReportFormats {
     /// Nil for those in bytes.
     ///
     /// - Parameters:
-    ///   - colour: whether it goes to a terminal; only people get escape codes.
-    ///   - weight: what the width of a stack stands for, where a format has stacks only.
-    ///   - whatIf: the proposal whose answers people are given; a place in `Proposals.table`.
+    ///   - colour: whether the text goes to a terminal and may contain escape codes.
+    ///   - weight: what the width of a stack stands for, in a format that has only stacks.
+    ///   - whatIf: the proposal whose answers a format for people gives; an index in `Proposals.table`.
     public static func named(
         _ name: String, colour: Bool, weight: Weight = .misses, whatIf: Int = Proposals.rfc
     ) -> (any ReportFormat)? {
@@ -49,14 +50,14 @@ public enum ReportFormats {
     public static func keepsTimeline(_ name: String) -> Bool { binaries.contains { $0.name == name && $0.keepsTimeline } }
 }
 
-/// What stacks are weighed by: the flow, or the stock.
+/// What the width of a stack stands for: misses (the flow) or boundaries (the stock).
 public enum Weight: String, CaseIterable, Sendable { case misses, boundaries }
 
-/// What ids stand for, to print a VMA.
+/// The texts that ids stand for, to print a VMA.
 public struct Labels: Sendable {
     public var files: [FileID: String]
     public var names: [UInt32: String]
-    /// Of the bits of `vm_flags`.
+    /// The names of the bits of `vm_flags`.
     public var flags: FlagNames
 
     public init(files: [FileID: String], names: [UInt32: String], flags: FlagNames = .standard) {
@@ -65,12 +66,12 @@ public struct Labels: Sendable {
         self.flags = flags
     }
 
-    /// The path of the file that is mapped, nil for anonymous memory.
+    /// The path of the mapped file; nil for anonymous memory.
     public func file(_ vma: VMA) -> String? {
         vma.file == 0 ? nil : files[vma.file] ?? "(file \(vma.file), path unknown)"
     }
 
-    /// As in `/proc/PID/maps`: the name given by prctl, or `[heap]`, `[stack]`, `[vdso]`, `[vvar]`, `[vvar_vclock]`.
+    /// The name as in `/proc/PID/maps`: given by prctl, or `[heap]`, `[stack]`, `[vdso]`, `[vvar]`, `[vvar_vclock]`.
     public func name(_ vma: VMA) -> String? {
         if vma.name != 0 { return names[vma.name] ?? "(name \(vma.name), text unknown)" }
         if vma.traits.contains([.vdso, .vvar]) { return "[vvar_vclock]" }
@@ -82,7 +83,7 @@ public struct Labels: Sendable {
 }
 
 extension VMAFlags {
-    /// What the four characters of the protection and their VM_MAY… shadows don't tell.
+    /// The flags that the four characters of the protection and their VM_MAY… flags don't show.
     var besideProtection: VMAFlags {
         subtracting([.read, .write, .exec, .shared, .mayRead, .mayWrite, .mayExec, .mayShare])
     }
@@ -93,14 +94,14 @@ extension UInt64 {
 }
 
 extension Array {
-    /// The most frequent first; those that are as frequent stay in their order.
+    /// Elements with the largest counts first; equal ones stay in their order.
     func ranked(by count: (Element) -> Int) -> [Element] {
         enumerated().sorted { (count($1.element), $0.offset) < (count($0.element), $1.offset) }.map(\.element)
     }
 }
 
 extension Dictionary where Key == Blockers, Value == Int {
-    /// Largest first, and then as in the table.
+    /// Largest counts first, and then in the table's order.
     var ranked: [(key: Blockers, value: Int)] {
         sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
     }

@@ -1,4 +1,4 @@
-/// Escape codes for a terminal, or none at all.
+/// Colours by escape codes for a terminal, or no colours.
 struct TextStyle {
     var colour: Bool
 
@@ -12,7 +12,8 @@ struct TextStyle {
     }
 }
 
-/// Columns as wide as their widest cell; figures to the right. The last is cut off where there is a `width`.
+/// A table with columns as wide as their widest cell, figures to the right. The last column is cut off where there is
+/// a `width`.
 struct TextTable {
     private let width: Int
     private var rows: [[String]]
@@ -44,7 +45,7 @@ struct TextTable {
 }
 
 extension BinaryInteger {
-    /// `58,000`: people compare these with a limit.
+    /// `58,000`: grouped digits, since people compare these numbers with a limit.
     var grouped: String {
         var digits = "\(self.magnitude)"
         var at = digits.index(digits.endIndex, offsetBy: -min(3, digits.count))

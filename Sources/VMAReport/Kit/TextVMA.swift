@@ -1,6 +1,6 @@
 import VMACore
 
-/// VMAs and what is between two of them, in lines for people.
+/// VMAs, and the boundary between two of them, in lines of text.
 struct TextVMA {
     let labels: Labels
     let style: TextStyle
@@ -21,8 +21,8 @@ struct TextVMA {
         return parts
     }
 
-    /// The seam between two VMAs: the blockers, and what exactly does not fit. `joined` is the
-    /// anon_vma that a proposed range without one got when it merged on its other side.
+    /// The boundary between two VMAs in words: the blockers, and the exact difference. `joined` is the anon_vma that
+    /// a proposed range without one got when it merged on its other side.
     func seam(
         _ blockers: Blockers, _ detail: String?, _ left: VMA, _ right: VMA, joined: AnonVMAID = 0
     ) -> String {
@@ -52,7 +52,7 @@ struct TextVMA {
     }
 }
 
-/// The VMAs of a process, a red seam wherever two touch and can't be one.
+/// The text of `vmascope layout`: the VMAs of a process, with a red seam wherever two touch and can't merge.
 public struct TextLayout {
     private let style: TextStyle
 
@@ -82,7 +82,7 @@ public struct TextLayout {
         text += "\n" + summary(report)
     }
 
-    /// Red is for the kernel's own limits; what the program asked for is no fault.
+    /// Red is for the kernel's own limits; a difference that the program asked for is no fault.
     private func paint(_ blockers: Blockers, _ rule: String) -> String {
         blockers.isHeadline ? style.red(rule) : style.dim(rule)
     }

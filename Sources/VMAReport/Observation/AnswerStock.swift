@@ -166,7 +166,7 @@ struct AnswerStock {
         }
         let count = Self.sum(leading)
         guard let first = leading.first, first.operation != nil else {
-            return "what was there before (or exec): \(count.grouped) of the \(all.grouped) \(name)"
+            return "exec, or the time before the observation: \(count.grouped) of the \(all.grouped) \(name)"
         }
         if Stack.isLoaders(first.stack) { return "the dynamic loader: \(count.grouped) of the \(all.grouped) \(name)" }
         let stood = Self.sum(before.filter { Self.what($0) == lead })

@@ -1,6 +1,6 @@
 import VMACore
 
-/// What has changed between two reports, for `vmascope diff`.
+/// The comparison of two reports, for `vmascope diff`.
 public struct Comparison: Sendable {
     private let before: Figures
     private let after: Figures
@@ -10,6 +10,9 @@ public struct Comparison: Sendable {
         self.after = after
     }
 
+    /// The comparison as text.
+    ///
+    /// - Parameter names: the names of the two files.
     public func text(_ names: (String, String)) -> String {
         var text = "before  \(Fit.middle(Fit.printable(names.0), Fit.width - 8))\n"
         text += "after   \(Fit.middle(Fit.printable(names.1), Fit.width - 8))\n"
@@ -21,7 +24,7 @@ public struct Comparison: Sendable {
         return text
     }
 
-    /// `vmascope.diff.v1`.
+    /// The comparison in JSON: `vmascope.diff.v1`.
     public func json() -> String {
         var json = JSONWriter()
         json.object { json in
@@ -78,7 +81,7 @@ public struct Comparison: Sendable {
 
     private func row(_ name: String) -> Row { Row(name: name, before: before.value(name), after: after.value(name)) }
 
-    /// The names in either, the most frequent first.
+    /// The names of figures in either report, those with the largest numbers first.
     private func keys(_ prefix: String) -> [String] {
         let names = Set(before.values.keys).union(after.values.keys).filter { $0.hasPrefix(prefix) }
         func most(_ name: String) -> Double { max(before.value(name) ?? 0, after.value(name) ?? 0) }

@@ -1,10 +1,10 @@
-/// What `--fail-on` takes: `missed.pgoff>0 and vmas.peak<=1000`. All its parts must hold.
+/// A condition of `--fail-on`: `missed.pgoff>0 and vmas.peak<=1000`. All its comparisons must hold.
 ///
 ///     condition  = comparison { ("," | "and") comparison }
 ///     comparison = name operator number
 ///     operator   = ">" | ">=" | "<" | "<=" | "==" | "!="
 ///
-/// `name` is one of `Figures`, with `delta.` before it the difference between two reports.
+/// `name` is a name of `Figures`; with `delta.` in front it means the difference between two reports.
 public struct Condition: Sendable {
     private struct Comparison: Sendable {
         var name: String
@@ -26,6 +26,7 @@ public struct Condition: Sendable {
         var text: String { "\(isDelta ? "delta." : "")\(name)" }
     }
 
+    /// The condition can't be parsed; `message` says why.
     public struct Misuse: Error { public var message: String }
 
     private var comparisons: [Comparison] = []
@@ -34,10 +35,11 @@ public struct Condition: Sendable {
         for part in Self.parts(text) { comparisons.append(try Self.comparison(part)) }
     }
 
-    /// Needs two reports.
+    /// Whether the condition needs two reports.
     public var comparesTwo: Bool { comparisons.contains { $0.isDelta } }
 
-    /// The values that make it hold, in words; nil if it does not. What is not known fulfils nothing.
+    /// The values that make the condition hold, in words; nil if it does not hold. A figure that is unknown satisfies
+    /// no comparison.
     public func failure(_ figures: Figures, since before: Figures? = nil) -> String? {
         var found: [String] = []
         for comparison in comparisons {
@@ -52,7 +54,7 @@ public struct Condition: Sendable {
         return found.joined(separator: ", ")
     }
 
-    /// Integers without a fraction.
+    /// A number in words: integers without a fraction.
     static func text(_ value: Double) -> String {
         abs(value) < 1e15 && value == value.rounded() ? "\(Int(value))" : "\((value * 1000).rounded() / 1000)"
     }
@@ -82,16 +84,17 @@ public struct Condition: Sendable {
         let rest = text.dropFirst(name.count)
         let symbol = String(rest.prefix { symbols.contains($0) })
         guard !name.isEmpty, [">", ">=", "<", "<=", "==", "!="].contains(symbol) else {
-            throw Misuse(message: "'\(text)' is no comparison: write one like missed.pgoff>0")
+            throw Misuse(message: "'\(text)' is not a comparison: write one like missed.pgoff>0")
         }
         let digits = rest.dropFirst(symbol.count)
         guard let number = Double(digits), number.isFinite else {
-            throw Misuse(message: "'\(digits)' in '\(text)' is no number")
+            throw Misuse(message: "'\(digits)' in '\(text)' is not a number")
         }
         let isDelta = name.hasPrefix("delta.")
         let plain = isDelta ? String(name.dropFirst("delta.".count)) : name
         guard Figures.has(plain) else {
-            throw Misuse(message: "a report has no '\(plain)': use missed, missed.pgoff, what_if.recoverable, vmas.peak, …")
+            throw Misuse(
+                message: "a report has no '\(plain)': use missed, missed.pgoff, what_if.recoverable, vmas.peak, …")
         }
         return Comparison(name: plain, isDelta: isDelta, symbol: symbol, number: number)
     }

@@ -1,6 +1,6 @@
 import VMACore
 
-/// What the blockers mean, from THE table: for the terminal and for docs/merge-rules.md.
+/// The meaning of the blockers, from THE table: for the terminal and for docs/merge-rules.md.
 public enum Explain {
     /// One line per blocker.
     public static func all() -> String {
@@ -40,7 +40,7 @@ public enum Explain {
         return text
     }
 
-    /// docs/merge-rules.md.
+    /// The page docs/merge-rules.md.
     public static func markdown() -> String {
         var text = """
             # Merge rules
@@ -74,7 +74,7 @@ public enum Explain {
         return text
     }
 
-    /// The cases that a report can tell.
+    /// The remedies for the cases that a report can distinguish.
     private static func list(_ remedies: [Remedy]) -> String {
         remedies.map { "- `\($0.slug)`: \($0.advice) \($0.reason)\n" }.joined()
     }

@@ -1,12 +1,13 @@
 import VMACore
 
-/// The numbers of a report by name, to compare two and to hold one against a condition: of a report that has
-/// just been made, or of one that was kept as JSON. A test holds the two against each other.
+/// The numbers of a report by name, to compare two reports and to check a condition: of a report that has just been
+/// made, or of one that was kept as JSON. A test compares the two.
 public struct Figures: Sendable, Equatable {
     public private(set) var values: [String: Double] = [:]
-    /// Misses by operation, beside `missed.…` by blockers; no condition asks for them.
+    /// Misses by operation, beside `missed.…` by blockers; conditions can't use them.
     public private(set) var missedByOperation: [String: Double] = [:]
 
+    /// The text is not a report; `message` says why.
     public struct NoReport: Error { public var message: String }
 
     public init(_ report: Report) {
@@ -46,20 +47,20 @@ public struct Figures: Sendable, Equatable {
         for miss in report.missed { missedByOperation[miss.operation.rawValue, default: 0] += Double(miss.count) }
     }
 
-    /// As JSON has it, in thousandths: a condition must not depend on where its report comes from.
+    /// Rounded to thousandths as in JSON: a condition must not depend on where its report comes from.
     private static func printed(_ value: Double?) -> Double? {
         value.flatMap { $0.magnitude < 1e12 ? ($0 * 1000).rounded() / 1000 : nil }
     }
 
-    /// Of a `vmascope.report.v1`.
+    /// Reads the numbers of a `vmascope.report.v1`.
     public init(_ json: String) throws(NoReport) {
         let report: JSONValue
-        do { report = try JSONValue(json) } catch { throw NoReport(message: "it is no JSON: \(error.message)") }
+        do { report = try JSONValue(json) } catch { throw NoReport(message: "not JSON: \(error.message)") }
         guard report["schema"]?.string == "vmascope.report.v1" else {
-            throw NoReport(message: "it is no report of vmascope's (vmascope.report.v1)")
+            throw NoReport(message: "not a report of vmascope (vmascope.report.v1)")
         }
         guard let totals = report["totals"], let processes = report["processes"]?.array else {
-            throw NoReport(message: "it has no totals or no processes")
+            throw NoReport(message: "the report has no totals, or no processes")
         }
         for key in ["attempts", "merged", "missed", "refused"] { values[key] = totals[key]?.number }
         for (key, count) in totals["missed_by"]?.object ?? [:] { values["missed.\(key)"] = count.number }

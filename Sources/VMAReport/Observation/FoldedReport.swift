@@ -1,7 +1,7 @@
 import VMACore
 
-/// One line per row of misses, or of what stands between VMAs now, outermost frame first, for flame
-/// graph tools: `comm;frame;…;frame;[op side blockers] count`.
+/// One line for each row of misses, or of boundaries and gaps that stand now, outermost frame first, for flame graph
+/// tools: `comm;frame;…;frame;[op side blockers] count`.
 struct FoldedReport: ReportFormat {
     let weight: Weight
 
@@ -25,8 +25,8 @@ struct FoldedReport: ReportFormat {
         ([command] + stack.reversed() + [leaf]).map(clean).joined(separator: ";") + " \(count)\n"
     }
 
-    /// A semicolon would make two frames of one, and a line break two lines. By scalars: a mark that
-    /// combines with a semicolon hides it from `Character`, but not from the tools.
+    /// Replaces semicolons, which would make two frames of one, and line breaks, which would make two lines. By
+    /// scalars: a mark that combines with a semicolon hides it from `Character`, but not from the tools.
     private static func clean(_ frame: String) -> String {
         var clean = String.UnicodeScalarView()
         for scalar in frame.unicodeScalars {

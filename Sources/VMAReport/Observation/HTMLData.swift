@@ -1,9 +1,9 @@
 import VMACore
 
-/// What the page's scripts draw, packed: layouts as four numbers for each VMA, stacks as indices
-/// into one table of strings.
+/// The data that the page's scripts draw, packed: layouts as four numbers for each VMA, stacks as indices into one
+/// table of strings.
 enum HTMLData {
-    /// VMAs in all, so that the page stays small, and rows of each flame graph.
+    /// The most VMAs in all, so that the page stays small, and the most rows of each flame graph.
     private static let vmaLimit = 200_000
     private static let layoutLimit = 50
     private static let stackLimit = 3000
@@ -70,8 +70,8 @@ enum HTMLData {
         }
     }
 
-    /// `v`: for each VMA the pages before it that are not mapped, its own pages, a string that
-    /// describes it, and one more than the string of what is between it and the next; 0 is a gap.
+    /// `v`: for each VMA the number of unmapped pages in front of it, the number of its own pages, the index of a
+    /// string that describes it, and one more than the index of a string for the boundary behind it; 0 is a gap.
     private static func write(_ process: Report.Process, _ report: Report, _ strings: inout Strings, into text: inout String) {
         let vmas = process.layout.vmas
         let seams = report.seams(of: process).map { blockers in
@@ -88,14 +88,15 @@ enum HTMLData {
         text += "]}"
     }
 
-    /// Short, and alike for many.
+    /// A short description, equal for many VMAs.
     private static func label(_ vma: VMA, _ labels: Labels) -> String {
         let what = labels.file(vma).map { Fit.middle($0, 60) } ?? labels.name(vma).map { Fit.middle($0, 60) } ?? "anonymous"
         let flags = labels.flags.of(vma.flags.besideProtection.subtracting([.softDirty, .account]))
         return ([vma.flags.protectionText, what] + flags).joined(separator: " ")
     }
 
-    /// Rows of a count, a string of what it was, one of its blockers, and the frames, outermost first.
+    /// Rows of a count, the index of a string for the operation, the index of one for the blockers, and the frames,
+    /// outermost first.
     private static func write(
         _ rows: [(count: Int, command: String, stack: [String], what: String, blockers: String)],
         _ strings: inout Strings, into text: inout String

@@ -43,7 +43,7 @@ struct HTMLReport: ReportFormat {
     private func head(_ report: Report, _ answer: Answer) -> String {
         var html = "<header><h1>\(HTML.escaped(answer.near))</h1>\n<dl>"
         for (label, text) in [("filled by", answer.filledBy), ("left by", answer.leftBy), ("what to do", answer.whatToDo)] {
-            html += "<dt>\(label)</dt><dd>\(HTML.escaped(text ?? "nothing that was seen"))</dd>\n"
+            html += "<dt>\(label)</dt><dd>\(HTML.escaped(text ?? "unknown"))</dd>\n"
         }
         html += "<dt>trust</dt><dd class=\(answer.isTrusted ? "good" : "bad")>\(HTML.escaped(answer.trust))</dd>\n"
         if let meanwhile = answer.meanwhile { html += "<dt>meanwhile</dt><dd>\(HTML.escaped(meanwhile))</dd>\n" }

@@ -1,7 +1,7 @@
 import VMACore
 
-/// What a patch would gain, as a picture: a bar for each proposal, of the flow and of the stock, and how
-/// large the ranges are that it would absorb.
+/// What patches would gain, as a picture: for each proposal a bar of its flow and one of its stock, and the sizes of
+/// the ranges that it would absorb.
 struct HTMLWhatIf {
     var proposal: Int
     private static let (width, row, label) = (720, 22, 150)
@@ -17,9 +17,9 @@ struct HTMLWhatIf {
         var html =
             "<p>Of the \(figures.misses.grouped) sides missed by nothing else, \(count(.recoverable)) would have merged by "
         html +=
-            "<b>\(chosen.slug)</b>, \(chosen.title); \(count(.shared)) not even so, and of \(count(.unknown)) nobody knows.</p>\n"
-        html += bars("Merges that were missed, and would not have been", figures.misses) { figures.flow[$0].sides }
-        html += bars("VMAs that stand, and would not", max(figures.boundaries, 1)) { figures.stock[$0] }
+            "<b>\(chosen.slug)</b>, \(chosen.title); \(count(.shared)) not even so, and \(count(.unknown)) are unknown.</p>\n"
+        html += bars("Missed merges that it would have made", figures.misses) { figures.flow[$0].sides }
+        html += bars("VMAs that stand, and would not with it", max(figures.boundaries, 1)) { figures.stock[$0] }
         html += sizes(figures.flow[proposal])
         let refused = figures.refused.map { "\($0.count.grouped) \(WhatIfFigures.words($0.reason))" }
         if !refused.isEmpty { html += "<p>rfc2022 refuses: \(HTML.escaped(refused.joined(separator: "; "))).</p>\n" }

@@ -100,7 +100,7 @@ public struct JSONLayout {
 }
 
 extension JSONWriter {
-    /// Null where nothing could be compared.
+    /// The comparison with the kernel; null where nothing could be compared.
     mutating func audit(_ audit: Audit?) {
         guard let audit else { return field("layout_audit", String?.none) }
         object("layout_audit") { json in
@@ -174,7 +174,7 @@ extension JSONWriter {
         }
     }
 
-    /// Beside `boundaries`: how many there are.
+    /// The number of gaps, beside `boundaries`.
     mutating func gaps(_ count: Int) { object("gaps") { $0.field("total", count) } }
 
     fileprivate mutating func miss(_ miss: Report.Miss, _ labels: Labels) {

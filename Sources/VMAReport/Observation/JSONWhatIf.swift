@@ -2,7 +2,7 @@ import VMACore
 
 /// What proposals would gain, in JSON.
 extension JSONWriter {
-    /// An answer for each proposal; null of what none was asked about.
+    /// An answer for each proposal; null where none was asked.
     mutating func whatIf(byProposal answers: WhatIfAnswers) {
         guard !answers.isEmpty else { return field("what_if_by_proposal", String?.none) }
         object("what_if_by_proposal") { json in
@@ -21,10 +21,10 @@ extension JSONWriter {
         }
     }
 
-    /// What made the series refuse, or leave it open.
+    /// Why the series refuses, or why its answer is unknown.
     mutating func whatIf(why answers: WhatIfAnswers) { field("what_if_why", answers.reason.slug) }
 
-    /// Whether a boundary would go if somebody changed one of the two VMAs now.
+    /// The answers if somebody changed the left VMA now, or the right one.
     mutating func whatIf(ifChanged: (left: WhatIf?, right: WhatIf?)) {
         guard ifChanged.left != nil || ifChanged.right != nil else { return field("what_if_now", String?.none) }
         object("what_if_now") { json in
@@ -33,7 +33,7 @@ extension JSONWriter {
         }
     }
 
-    /// What each proposal would gain: as flow, of the misses, and as stock, of what stands.
+    /// What each proposal would gain: as flow, of misses, and as stock, of boundaries that stand.
     mutating func gain(_ figures: WhatIfFigures) {
         object("gain") { json in
             json.field("misses", figures.misses)

@@ -1,11 +1,11 @@
 import VMACore
 
-/// What an observation found, ready to be printed: plain values, in the order in which they
-/// are shown, that every output format reads.
+/// The results of an observation, ready to be printed: plain values that every output format reads, in the order in
+/// which they are shown.
 public struct Report: Sendable {
     public var version: String
     public var host: Host
-    /// Start in ISO 8601, length in seconds.
+    /// Start of the observation in ISO 8601, and its length in seconds.
     public var started: String
     public var startTime: UInt64
     public var seconds: Double
@@ -16,16 +16,16 @@ public struct Report: Sendable {
     public var disagreements: [String]
     public var audit: Audit
     public var totals: Tally
-    /// Times that a stack was one of the others, for which there was no room (`FrameTable`).
+    /// Times that a stack was counted as one of the others, for which there was no room (`FrameTable`).
     public var otherStacks: Int
     public var processes: [Process]
-    /// Most frequent first.
+    /// Missed sides, most frequent first.
     public var missed: [Miss]
-    /// What stands between VMAs now, or did in the end; most frequent first.
+    /// The boundaries and gaps that stand now, or stood at the end; most frequent first.
     public var standing: [Standing]
-    /// The same as it was when a process had most VMAs, of what is known of that.
+    /// The boundaries and gaps at the peaks of the processes, as far as their layouts are kept.
     public var standingAtPeak: [Standing]
-    /// Calls that the kernel refused, the most frequent first.
+    /// Calls that the kernel refused, most frequent first.
     public var refused: [Refused]
     public var labels: Labels
     /// When what happened; nil if nobody has asked for it.
@@ -42,6 +42,7 @@ public struct Report: Sendable {
         return seams
     }
 
+    /// The machine of the observation.
     public struct Host: Sendable {
         public var kernel: String
         /// `hooks` or `tracepoints`.
@@ -55,6 +56,7 @@ public struct Report: Sendable {
         }
     }
 
+    /// The figures of one address space of a process.
     public struct Process: Sendable {
         /// The address space: a pid has another one after each exec.
         public var image: MMID
@@ -64,18 +66,18 @@ public struct Report: Sendable {
         public var start: Int
         public var now: Int
         public var peak: Int
-        /// `vm.max_map_count`, or nil if it could not be read.
+        /// VMAs that the process may have (`vm.max_map_count`); nil if that could not be read.
         public var limit: Int?
         public var tally: Tally
         public var boundaries: Boundaries
-        /// The same when there were `keptPeak` VMAs, which is `peak`, or little less, or `now`.
+        /// The boundaries when there were `keptPeak` VMAs, which is `peak`, or little less, or `now`.
         public var boundariesAtPeak: Boundaries
         public var keptPeak: Int
-        /// VMAs over time; `time` is CLOCK_MONOTONIC nanoseconds, as `Report.startTime`.
+        /// VMAs over time; times are in nanoseconds of CLOCK_MONOTONIC, as `Report.startTime`.
         public var history: History
-        /// As it stands, or stood in the end; empty where it is not kept any more.
+        /// The layout now, or at the end; empty where it is not kept any more.
         public var layout: Layout
-        /// Nil where there is none, or it has exited.
+        /// The trend of the number of VMAs; nil where there is none, or the process has exited.
         public var trend: Trend?
         /// Calls that the kernel refused.
         public var refused: Int
@@ -83,8 +85,8 @@ public struct Report: Sendable {
         /// VMAs if the boundaries were gone that the series would have merged.
         public var atBest: Int { now - boundaries.best }
 
-        /// How long until mmap fails with ENOMEM if it goes on so: 0 at the limit. Nil if it won't, or nobody
-        /// can tell, or the process has exited.
+        /// Seconds until mmap fails with ENOMEM if the growth goes on: 0 at the limit. Nil if the limit is not
+        /// reached, if that can't be foreseen, or if the process has exited.
         public var secondsToLimit: Double? {
             guard let limit, !exited else { return nil }
             return now >= limit ? 0 : trend?.seconds(from: now, to: limit)
@@ -93,31 +95,32 @@ public struct Report: Sendable {
 
     /// Boundaries, or gaps, of one process that are alike: the same blockers, left by the same code.
     public struct Standing: Sendable {
-        /// The two VMAs do not touch; there are no blockers then.
+        /// A gap: the two VMAs do not touch, and there are no blockers.
         public var isGap: Bool
         public var image: MMID
         public var pid: UInt32
         public var command: String
-        /// Nil if it was there when the observation began, or exec has made it.
+        /// The operation that left it; nil if it stood before the observation, or exec made it.
         public var operation: Operation?
         public var blockers: Blockers
         public var detail: String?
-        /// What differs, and in which direction.
+        /// The exact difference, with its direction.
         public var difference: Difference
-        /// What the proposals say of them, `wasTried` or not.
+        /// The proposals' answers, whether it was tried or not (`wasTried`).
         public var answers = WhatIfAnswers()
         public var wasTried = false
         /// Whether it would merge if somebody changed the left one now, or the right one.
         public var ifChanged: (left: WhatIf?, right: WhatIf?) = (nil, nil)
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
         public var count: Int
-        /// The first of them.
+        /// The first pair.
         public var left: VMA
         public var right: VMA
-        /// Of the call that left it, innermost frame first; empty if there is none.
+        /// The stack of the call that left it, innermost frame first; empty if there is none.
         public var stack: [String]
     }
 
+    /// Missed sides of one process that are alike: the same operation, blockers and stack.
     public struct Miss: Sendable {
         public var image: MMID
         public var pid: UInt32
@@ -129,12 +132,12 @@ public struct Report: Sendable {
         public var answers = WhatIfAnswers()
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
         public var count: Int
-        /// Seconds since the start of the window.
+        /// Seconds since the start of the observation.
         public var time: Double
         public var proposed: VMA
         public var prev: VMA?
         public var next: VMA?
-        /// Innermost frame first; empty if there is none.
+        /// The stack of the call, innermost frame first; empty if there is none.
         public var stack: [String]
     }
 
@@ -143,14 +146,14 @@ public struct Report: Sendable {
     ///   - version: of the vmascope that observed.
     ///   - host: where it observed.
     ///   - started: date and time of the start, as ISO 8601 has it.
-    ///   - startTime: CLOCK_MONOTONIC nanoseconds at the start of the window.
+    ///   - startTime: the start of the observation, in nanoseconds of CLOCK_MONOTONIC.
     ///   - seconds: how long the window is.
     ///   - limit: `vm.max_map_count`; nil where it is not known.
     public init(
         _ observer: Observer, version: String, host: Host, started: String, startTime: UInt64,
         seconds: Double, limit: Int?
     ) {
-        // Of a recording, which may be anybody's.
+        // These texts may come from a stranger's recording.
         func clean(_ text: String) -> String { Fit.printable(text.cut(to: Self.headerLimit)) }
         self.version = clean(version)
         self.host = Host(kernel: clean(host.kernel), source: clean(host.source), mergeRules: clean(host.mergeRules))
@@ -230,10 +233,10 @@ extension Report.Standing {
 }
 
 extension Report {
-    /// Bytes of each of the texts at its head.
+    /// The most bytes of each text at the head of a recording.
     private static let headerLimit = 256
 
-    /// CLOCK_MONOTONIC nanoseconds.
+    /// The start of the observation, in nanoseconds of CLOCK_MONOTONIC.
     public var endTime: UInt64 { Self.end(startTime, seconds) }
 
     fileprivate static func end(_ start: UInt64, _ seconds: Double) -> UInt64 {
@@ -244,15 +247,16 @@ extension Report {
 }
 
 extension Blockers {
-    /// The key in `missed_by`. A side that stayed apart although no rule forbids it has the key
-    /// `unexplained`: this kernel has a rule that we don't know.
+    /// The key in `missed_by`. A side that stayed apart although no rule forbids the merge has the key `unexplained`:
+    /// this kernel has a rule that vmascope does not know.
     public var key: String { isEmpty ? "unexplained" : slugs.joined(separator: "+") }
 }
 
-/// A process's VMAs as they stand (`vmascope layout`).
+/// The layout of a process as it stands (`vmascope layout`).
 public struct LayoutReport: Sendable {
+    /// Two VMAs of the layout that touch.
     public struct Boundary: Sendable {
-        /// Of the VMA on the left, in `vmas`.
+        /// The index of the left VMA in `vmas`.
         public var index: Int
         public var blockers: Blockers
         public var detail: String?
@@ -267,9 +271,9 @@ public struct LayoutReport: Sendable {
     public var limit: Int?
     public var vmas: [VMA]
     public var boundaries: [Boundary]
-    /// How many of the holes between the VMAs count as gaps (`GapSieve`).
+    /// The number of gaps (`GapSieve`).
     public var gaps: Int
-    /// What most of the boundaries ask for, but for those within shared objects; nil where they are few.
+    /// The remedy of most of the boundaries, not counting those within shared objects; nil where few are left.
     public var remedy: Remedy?
     public var labels: Labels
 

@@ -44,7 +44,7 @@ struct TextReport: ReportFormat {
 
     private func answer(_ answer: Answer) -> String {
         func line(_ label: String, _ text: String?) -> String {
-            label.padded(12) + Fit.end(text ?? "nothing that was seen", Answer.room)
+            label.padded(12) + Fit.end(text ?? "unknown", Answer.room)
         }
         let trust = line("trust", answer.trust)
         let lines =
@@ -85,7 +85,7 @@ struct TextReport: ReportFormat {
         }.joined(separator: ", ")
         text += "of the \(limits.grouped) by pgoff or anon_vma, if those were no limits: \(answers)\n"
         if limits * Self.rare < totals.attempts {
-            text += "which is rare, as in most programs: the rest is as it was asked for\n"
+            text += "this is rare, as in most programs: the other misses have differences that programs asked for\n"
         }
         return text
     }
@@ -137,7 +137,7 @@ struct TextReport: ReportFormat {
         let rest = report.totals.missed - shown.reduce(0) { $0 + $1.count }
         guard !shown.isEmpty else {
             return text
-                + "  \(rest.of("side")), all by what differs on purpose, or the dynamic loader's: --format json has them\n\n"
+                + "  \(rest.of("side")), all by differences that were asked for, or the loader's: --format json has them\n\n"
         }
         let loaders = report.missed.reduce(0) { $0 + (Stack.isLoaders($1.stack) ? $1.count : 0) }
         if rest > 0 {

@@ -1,6 +1,6 @@
 import VMACore
 
-/// How far to trust a report: what was compared with the kernel, and what came of it.
+/// The section of the text report on how far to trust it: the comparisons with the kernel, and their results.
 struct TextTrust {
     let style: TextStyle
 
@@ -20,16 +20,17 @@ struct TextTrust {
             "; layouts were read anew, but attempts are missing from the counts")
         if report.otherStacks > 0 {
             text += "  stacks        "
-            text += lines("there are more than are kept: \(report.otherStacks.of("time", "times")) one was among (other stacks)")
+            let times = report.otherStacks.of("time", "times")
+            text += lines("more stacks than are kept: \(times) a stack was counted as (other stacks)")
         }
         text += "  layout audit  "
         let audit = report.audit
         text += verdict(
             audit.equal == audit.checked,
             audit.checked == 0
-                ? "not compared: no moment was quiet"
+                ? "no comparison: the process was never quiet"
                 : "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison"))", "")
-        if audit.resynced > 0 { text += "                read anew \(audit.resynced.of("time"))\n" }
+        if audit.resynced > 0 { text += "                a layout was read anew \(audit.resynced.of("time"))\n" }
         for line in audit.differences { text += "                \(lines(line))" }
         return text
     }

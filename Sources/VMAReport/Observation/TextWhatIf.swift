@@ -1,9 +1,9 @@
 import VMACore
 
-/// What a patch would gain, in five lines, for people.
+/// What patches would gain, in five lines of text.
 struct TextWhatIf {
     var style: TextStyle
-    /// Whose gain the lines after the first are of; a place in `Proposals.table`.
+    /// The proposal whose gain the lines after the first give: an index in `Proposals.table`.
     var proposal: Int
 
     func render(_ report: Report) -> String {

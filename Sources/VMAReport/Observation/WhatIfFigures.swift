@@ -1,17 +1,17 @@
 import VMACore
 
-/// What proposals would gain in a whole report, for every face.
+/// What proposals would gain in a whole report, for every output format.
 struct WhatIfFigures {
-    /// Sides, and boundaries, that pgoff and anon_vma alone keep apart.
+    /// Missed sides, and boundaries, that pgoff and anon_vma alone keep apart.
     var misses = 0
     var boundaries = 0
-    /// VMAs that stand now, or did in the end.
+    /// The number of VMAs that stand now, or stood at the end.
     var vmas = 0
-    /// In the order of `Proposals.table`.
+    /// The gain of each proposal, in the order of `Proposals.table`.
     var flow: [Gain.Saved]
     var stock: [Int]
     var stockNearLimit: [Int]
-    /// What made the series refuse misses, most frequent first.
+    /// Why the series refuses misses, the most frequent reason first.
     var refused: [(reason: WhatIfAnswer.Reason, count: Int)]
 
     init(_ report: Report) {
@@ -53,7 +53,7 @@ struct WhatIfFigures {
 
     static func words(_ reason: WhatIfAnswer.Reason) -> String {
         switch reason {
-        case .none: "for no reason that is known"
+        case .none: "for an unknown reason"
         case .child: "a forked child has the memory, too"
         case .inherited: "inherited through a fork"
         case .next: "the next VMA is shared by a fork"
@@ -61,7 +61,7 @@ struct WhatIfFigures {
         case .moved: "moved while it was shared"
         case .unfaulted: "beside an untouched VMA"
         case .chain: "beside an inherited VMA"
-        case .scope: "not what it is about"
+        case .scope: "outside of the proposal"
         case .unread: "its anon_vma could not be read"
         }
     }

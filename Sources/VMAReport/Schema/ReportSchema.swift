@@ -3,18 +3,18 @@ import VMACore
 /// `vmascope.report.v1`, of an observation and of the whole system.
 enum ReportSchema {
     private static let whatIfWords = WhatIf.allCases.map(\.rawValue)
-    private static let whatIf = JSONSchema.orNull(.words(whatIfWords, "Would the 2022 series have merged it?"))
-    private static let why = JSONSchema.orNull(.string("What made the series refuse, or leave it open."))
+    private static let whatIf = JSONSchema.orNull(.words(whatIfWords, "The answer of the 2022 series: would it have merged?"))
+    private static let why = JSONSchema.orNull(.string("Why the series refuses, or why its answer is unknown."))
     private static let byProposal = JSONSchema.orNull(
-        .map(.orNull(.words(whatIfWords)), "For each proposal, by its name; null where it was not asked."))
-    static let stack = JSONSchema.array(.string(), "The call stack, innermost frame first; empty: there is none.")
+        .map(.orNull(.words(whatIfWords)), "The answer of each proposal, by its name; null where it was not asked."))
+    static let stack = JSONSchema.array(.string(), "The call stack, innermost frame first; empty if there is none.")
     static let stackComplete = JSONSchema.orNull(
-        .bool("false: a frame in it is \u{2026}, and not all was seen; null: there is no stack."))
-    private static let blockers = JSONSchema.array(.string(), "All merge rules that refuse, in the order of the table.")
+        .bool("false: a frame in it is \u{2026}, and not all frames were seen; null: there is no stack."))
+    private static let blockers = JSONSchema.array(.string(), "All merge rules that refuse the merge, in the order of the table.")
     private static let op = "The operation: mmap, brk, mremap, \u{2026}"
 
     static let v1 = NamedSchema(
-        name: "vmascope.report.v1", title: "What an observation found",
+        name: "vmascope.report.v1", title: "The results of an observation",
         root: .object(members), definitions: definitions)
 
     private static let members: [JSONSchema.Member] = [
@@ -23,35 +23,40 @@ enum ReportSchema {
         .of(
             "host",
             .object([
-                .of("kernel", .string("Its release.")),
-                .of("source", .orNull(.words(["hooks", "tracepoints"], "Where attempts are learnt of; null: nowhere."))),
-                .of("merge_rules", .orNull(.string("The kernel's behaviour that is in force, as experiments found it."))),
-                .optional("stock", .words(["iter/task", "/proc"], "system: what counts VMAs.")),
+                .of("kernel", .string("The kernel's release.")),
+                .of("source", .orNull(.words(["hooks", "tracepoints"], "The source of merge attempts; null: none."))),
+                .of("merge_rules", .orNull(.string("The merge rules of this kernel, as experiments found them."))),
+                .optional("stock", .words(["iter/task", "/proc"], "system: what counts the VMAs of processes.")),
             ])),
         .of(
             "window",
-            .object([.of("started", .string("ISO 8601, in UTC.")), .of("seconds", .number("Its length."))])),
+            .object([
+                .of("started", .string("The start, ISO 8601 in UTC.")),
+                .of("seconds", .number("The length of the observation in seconds.")),
+            ])),
         .of(
             "events",
             .object([
-                .of("received", .orNull(.count("Records of the kernel's side."))),
-                .of("lost", .orNull(.count("Records that found no room."))),
+                .of("received", .orNull(.count("Records of BPF programs that arrived."))),
+                .of("lost", .orNull(.count("Records of BPF programs that were lost."))),
                 .of("sample_one_in", .orNull(.count("1: every attempt is looked at."))),
             ])),
         .of("agreement", .named("agreement")),
         .of("layout_audit", .orNull(.named("audit"))),
         .of("totals", .named("tally")),
         .since("0.2.0", "refused", .orNull(.array(.named("refusal"), "Calls that the kernel refused, most frequent first."))),
-        .of("processes", .array(.named("process"), "One for each address space.")),
+        .of("processes", .array(.named("process"), "One row for each address space.")),
         .of("missed", .orNull(.array(.named("miss"), "Missed sides, most frequent first; null: not kept (system)."))),
-        .of("standing", .orNull(.array(.named("standing"), "What stands between VMAs; null: not kept (system)."))),
-        .since("0.2.0", "standing_at_peak", .array(.named("standing"), "The same when a process had most VMAs.")),
+        .of(
+            "standing",
+            .orNull(.array(.named("standing"), "Boundaries and gaps that stand between VMAs; null: not kept (system)."))),
+        .since("0.2.0", "standing_at_peak", .array(.named("standing"), "Boundaries and gaps when a process had most VMAs.")),
         .since(
             "0.2.0", "folded",
             .object(
                 ["missed", "standing", "standing_at_peak"].map { .since("0.2.0", $0, .count()) },
-                "How many rows are in others.")),
-        .since("0.2.0", "remedies", .map(.string(), "The advice of each remedy that is named.")),
+                "How many rows were merged into others.")),
+        .since("0.2.0", "remedies", .map(.string(), "The advice of each remedy that a row names.")),
         .since("0.2.0", "answer", .named("answer")),
         .optional("system", .named("system")),
     ]
@@ -63,9 +68,9 @@ enum ReportSchema {
                 .object(
                     [
                         .of("checked", .orNull(.count())), .of("agreed", .orNull(.count())),
-                        .of("unexplained", .orNull(.count("Attempts that ended otherwise than the rules say."))),
-                        .optional("unjudged", .count("system: told, but not whole.")),
-                        .optional("disagreements", .array(.string(), "system: the first twenty, in words.")),
+                        .of("unexplained", .orNull(.count("Attempts on which the kernel did not do what the rules predict."))),
+                        .optional("unjudged", .count("system: recorded, but with a part missing.")),
+                        .optional("disagreements", .array(.string(), "system: the first twenty disagreements, in words.")),
                     ], "Attempts on which the rules' prediction was compared with the kernel's outcome.")
             ),
             (
@@ -77,27 +82,28 @@ enum ReportSchema {
             ("tally", .object(tally)),
             ("gain", gain),
             (
-                "whatIfCounts", .object(whatIfWords.map { .of($0, .count()) }, "Of those by pgoff and anon_vma alone.")
+                "whatIfCounts",
+                .object(whatIfWords.map { .of($0, .count()) }, "The answers for misses by pgoff and anon_vma alone.")
             ),
             (
                 "boundaries",
                 .object([
-                    .of("total", .count("Pairs of VMAs that touch.")),
-                    .of("blocked_by", .map(.count(), "By blockers joined with +, in the order of the table.")),
+                    .of("total", .count("The number of pairs of VMAs that touch.")),
+                    .of("blocked_by", .map(.count(), "Boundaries by their blockers, joined with + in the order of the table.")),
                     .of("recoverable", .count()),
                     .optional("what_if", .named("whatIfCounts")),
                     .since("0.2.0", "what_if_by_proposal", .map(.named("whatIfCounts"))),
-                    .optional("age_seconds", .number("system: how long ago somebody looked.")),
+                    .optional("age_seconds", .number("system: seconds since the last sweep.")),
                 ])
             ),
-            ("gaps", .object([.of("total", .count("Holes between VMAs that count."))])),
+            ("gaps", .object([.of("total", .count("The number of gaps between VMAs."))])),
             ("process", .object(process)),
             ("vmaCount", vmaCount),
             ("refusal", refusal),
             (
                 "miss",
                 .object([
-                    .of("pid", .count()), .since("0.2.0", "image", .count("Its address space.")), .of("op", .string(op)),
+                    .of("pid", .count()), .since("0.2.0", "image", .count("The address space.")), .of("op", .string(op)),
                     .of("side", .words(Side.allCases.map(\.rawValue))), .of("blockers", blockers),
                     .of("detail", .orNull(.string("The flags that differ."))), .of("count", .count()), .of("what_if", whatIf),
                     .since("0.2.0", "what_if_why", why), .since("0.2.0", "what_if_by_proposal", byProposal),
@@ -107,7 +113,7 @@ enum ReportSchema {
                             [
                                 .of("time", .number("Seconds since the start.")), .of("proposed", .named("vma")),
                                 .of("prev", .orNull(.named("vma"))), .of("next", .orNull(.named("vma"))),
-                            ], "The first of its kind.")),
+                            ], "The first miss of the row.")),
                     .of("stack", stack), .since("0.2.0", "stack_complete", stackComplete),
                 ])
             ),
@@ -118,15 +124,16 @@ enum ReportSchema {
         ] + SystemSchema.definitions
 
     static let vma = JSONSchema.object([
-        .of("start", .string("Hexadecimal.")), .of("end", .string("Hexadecimal.")), .of("prot", .string("As in /proc/PID/maps.")),
-        .of("flags", .array(.string(), "The kernel's names of those that prot does not tell.")),
-        .of("pgoff", .count("In pages.")),
+        .of("start", .string("A hexadecimal address.")), .of("end", .string("A hexadecimal address.")),
+        .of("prot", .string("The protection as in /proc/PID/maps.")),
+        .of("flags", .array(.string(), "The kernel's names of the flags that prot does not show.")),
+        .of("pgoff", .count("The offset in pages.")),
         .of("anon_vma", .orNull(.count("A small id; null: no page of it was touched."))),
-        .of("file", .orNull(.string("null: anonymous."))), .of("name", .orNull(.string())),
+        .of("file", .orNull(.string("The path of the mapped file; null: anonymous memory."))), .of("name", .orNull(.string())),
     ])
 
     static let vmaCount = JSONSchema.object([
-        .of("start", .count()), .of("now", .count("Or in the end.")), .of("peak", .count()),
+        .of("start", .count()), .of("now", .count("The number of VMAs now, or at the end.")), .of("peak", .count()),
         .of("limit", .orNull(.count("vm.max_map_count."))),
     ])
 
@@ -141,11 +148,11 @@ enum ReportSchema {
     private static let tally: [JSONSchema.Member] = [
         .of("attempts", .orNull(.count())), .of("merged", .orNull(.count("Attempts with a side that merged."))),
         .of("missed", .orNull(.count("Sides that did not merge."))),
-        .of("missed_by", .orNull(.map(.count(), "By blockers joined with +."))),
+        .of("missed_by", .orNull(.map(.count(), "Missed sides by their blockers, joined with +."))),
         .of("what_if", .orNull(.named("whatIfCounts"))),
         .since("0.2.0", "what_if_by_proposal", .map(.named("whatIfCounts"))),
         .since("0.2.0", "gain", .named("gain")),
-        .since("0.2.0", "other_stacks", .count("Times that a stack was one more than are kept.")),
+        .since("0.2.0", "other_stacks", .count("Times that a stack could not be kept, beyond the bound.")),
         .since("0.2.0", "refused", .orNull(.count("Calls that the kernel refused."))),
     ]
 
@@ -156,7 +163,8 @@ enum ReportSchema {
             .map(
                 .object([
                     .of("merges", .count()), .of("vmas", .integer()), .of("pages", .count()), .of("merges_near_limit", .count()),
-                    .of("vmas_near_limit", .integer()), .of("sizes", .map(.count(), "A key is the least pages of its class.")),
+                    .of("vmas_near_limit", .integer()),
+                    .of("sizes", .map(.count(), "Absorbed ranges by size: a key is the least number of pages of its class.")),
                 ]))),
         .of("refused", .map(.count())),
     ])
@@ -174,7 +182,7 @@ enum ReportSchema {
             .since(
                 "0.2.0", "peak",
                 .object([
-                    .of("vmas", .count()), .of("at", .count("The count at which the layout was kept.")),
+                    .of("vmas", .count()), .of("at", .count("The number of VMAs of the layout that was kept.")),
                     .of("boundaries", .named("boundaries")), .of("gaps", .count()),
                 ])),
             .optional("flow", .orNull(.named("sums"))),
@@ -182,7 +190,7 @@ enum ReportSchema {
 
     private static let standing: [JSONSchema.Member] = [
         .since("0.2.0", "kind", .words(["boundary", "gap"])), .of("pid", .count()), .since("0.2.0", "image", .count()),
-        .of("op", .orNull(.string("The call that left it; null: it stood before, or exec made it."))),
+        .of("op", .orNull(.string("The operation that left it; null: it stood before the observation, or exec made it."))),
         .of("blockers", blockers), .of("detail", .orNull(.string())),
         .since("0.2.0", "left_only", .array(.string(), "Flags that only the left VMA has.")),
         .since("0.2.0", "right_only", .array(.string(), "Flags that only the right VMA has.")),
@@ -207,7 +215,7 @@ enum LayoutSchema {
     static let whatIfNow = JSONSchema.orNull(
         .object(
             ["left", "right"].map { .of($0, .orNull(.words(WhatIf.allCases.map(\.rawValue)))) },
-            "If somebody changed that one now."))
+            "The answer if somebody changed the left VMA now, or the right one."))
 
     static let v1 = NamedSchema(
         name: "vmascope.layout.v1", title: "The VMAs of a process, and what separates them",

@@ -30,7 +30,7 @@ public enum Schemas {
     private static let pair = JSONSchema.object([.of("before", .orNull(.number())), .of("after", .orNull(.number()))])
 
     private static let diff = NamedSchema(
-        name: "vmascope.diff.v1", title: "What has changed between two observations",
+        name: "vmascope.diff.v1", title: "The differences between two observations",
         root: .object(
             [.of("schema", .constant("vmascope.diff.v1"))]
                 + ["vmas", "merges", "missed_by", "missed_in", "boundaries"].map { .of($0, .map(.named("pair"))) }
@@ -41,12 +41,14 @@ public enum Schemas {
 
     private static let source = JSONSchema.object([
         .of("usable", .bool("All programs load and attach, and it is proven.")),
-        .since("0.2.0", "proven", .bool("A child was observed, and all was as the rules say.")), .of("why", .orNull(.string())),
+        .since("0.2.0", "proven", .bool("A child was observed, and everything was as the rules predict.")),
+        .of("why", .orNull(.string())),
         .of(
             "attach_points",
             .array(
                 .object([
-                    .of("name", .string()), .since("0.2.0", "symbol", .string("As this kernel's compiler has named it.")),
+                    .of("name", .string()),
+                    .since("0.2.0", "symbol", .string("The symbol, as this kernel's compiler has named it.")),
                     .of("kind", .string("kprobe, fexit, tp_btf or perf.")), .of("usable", .bool()),
                     .of("why", .orNull(.string())),
                 ]))),

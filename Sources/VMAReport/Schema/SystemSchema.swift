@@ -30,8 +30,9 @@ enum SystemSchema {
                 .of("sample_one_in", .object([.of("least", .count()), .of("most", .count())])),
                 .of("events", .object([.of("received", .count()), .of("lost", .count())])),
                 .of("agreement", .named("agreement")), .since("0.2.0", "layout_audit", .orNull(.named("audit"))),
-                .of("watched", .number("For which part of the time sections were counted.")),
-                .of("unseen", .count("Sections of address spaces for which there was no room.")), .of("total", .named("sums")),
+                .of("watched", .number("The part of the time in which sections were counted, 0 to 1.")),
+                .of("unseen", .count("Sections of address spaces beyond those that are counted at once.")),
+                .of("total", .named("sums")),
             ])
         ),
         (
@@ -40,14 +41,15 @@ enum SystemSchema {
                 .of(
                     "sections",
                     .map(
-                        .object([.of("same", .count()), .of("fewer", .count()), .of("more", .count())]), "By operation: counted.")
+                        .object([.of("same", .count()), .of("fewer", .count()), .of("more", .count())]),
+                        "Counted sections, by operation.")
                 ),
                 .of(
                     "counted",
                     .orNull(
                         .map(
                             .object([.of("attempts", .count()), .of("merged", .orNull(.count()))]),
-                            "By operation; null: without hooks."))),
+                            "Counted attempts, by operation; null without hooks."))),
                 .of("told", .count()), .of("attempts", estimate), .of("merged", estimate), .of("missed", estimate),
                 .of("recoverable", estimate),
                 .of(
@@ -58,13 +60,15 @@ enum SystemSchema {
         ),
         (
             "estimate",
-            .object(["estimate", "low", "high"].map { .of($0, .orNull(.number())) }, "With its interval at 95%.")
+            .object(["estimate", "low", "high"].map { .of($0, .orNull(.number())) }, "An estimate with its 95% interval.")
         ),
         (
             "own",
             .object([
-                .of("cpu_seconds", .number("Since the start.")), .of("bpf_seconds", .orNull(.number())),
-                .of("cpu_percent", .number("Of one processor.")), .of("budget_percent", .number()),
+                .of("cpu_seconds", .number("Processor time of vmascope since the start, in seconds.")),
+                .of("bpf_seconds", .orNull(.number())),
+                .of("cpu_percent", .number("Processor time in this interval, as a percentage of one processor.")),
+                .of("budget_percent", .number()),
                 .of("resident_bytes", .count()),
             ])
         ),
@@ -80,7 +84,8 @@ enum SystemSchema {
                     .of("kernel", .string()), .of("source", .orNull(.words(["hooks", "tracepoints"]))),
                     .of("merge_rules", .orNull(.string())), .of("stock", .words(["iter/task", "/proc"])),
                 ])),
-            .of("time", .string("ISO 8601 in UTC, at its end.")), .of("interval", .count("From 1 on.")),
+            .of("time", .string("The end of the interval, ISO 8601 in UTC.")),
+            .of("interval", .count("The number of the interval, from 1 on.")),
             .of("seconds", .number()),
             .of("limit", .orNull(.count("vm.max_map_count."))),
             .of(
@@ -107,7 +112,7 @@ enum SystemSchema {
                 "boundaries",
                 .object([
                     .of("total", .count()), .of("blocked_by", .map(.count())), .of("recoverable", .count()),
-                    .of("age_seconds", .number("Since somebody looked.")),
+                    .of("age_seconds", .number("Seconds since the last sweep.")),
                 ])
             ),
             ("gaps", .object([.of("total", .count())])),

@@ -2,7 +2,7 @@ import VMACore
 
 /// `vmascope.system.v1`, one object an interval, and the report (docs/system.md).
 public enum SystemJSON {
-    /// On one line.
+    /// An interval as one object on one line.
     ///
     /// - Parameters:
     ///   - host: the machine.
@@ -47,7 +47,7 @@ public enum SystemJSON {
         return json.finish()
     }
 
-    /// `vmascope.report.v1`; what a system is not asked for, or only estimated, is null.
+    /// The report as `vmascope.report.v1`; what `system` does not keep, or only estimates, is null.
     public static func report(_ report: SystemReport) -> String {
         let (host, last) = (report.host, report.last)
         let flow = last.flowSinceStart
@@ -137,7 +137,7 @@ extension JSONWriter {
         boundaries(process.boundaries, at: time)
     }
 
-    /// Null if nobody has looked.
+    /// The boundaries; null if no sweep was made.
     fileprivate mutating func boundaries(_ sums: BoundarySums?, at time: UInt64) {
         guard let sums else {
             null("boundaries")
@@ -164,7 +164,7 @@ extension JSONWriter {
         }
     }
 
-    /// What is estimated has no count here.
+    /// Figures that are only estimated have no count here.
     fileprivate mutating func totals(_ attempts: Flow.Attempts?) {
         field("attempts", attempts?.count)
         field("merged", attempts?.merged)
@@ -210,7 +210,7 @@ extension JSONWriter {
                 }
             }
             json.counted(sums.hooked)
-            json.field("told", sums.told)
+            json.field("told", sums.recorded)
             json.estimate("attempts", sums.attempts)
             json.estimate("merged", sums.merged)
             json.estimate("missed", sums.missed)
@@ -227,7 +227,7 @@ extension JSONWriter {
         }
     }
 
-    /// Null where nothing is hooked.
+    /// The counted attempts; null where nothing is hooked.
     private mutating func counted(_ hooked: [Operation: Flow.Attempts]?) {
         guard let hooked else { return null("counted") }
         object("counted") { json in

@@ -1,16 +1,16 @@
 import VMACore
 
-/// What holds for a whole `vmascope system`, beside its intervals.
+/// The facts that hold for a whole run of `vmascope system`.
 public struct SystemHost: Sendable {
     public var version: String
-    /// Release, for people.
+    /// The kernel's release.
     public var kernel: String
     /// `hooks` or `tracepoints`; nil where merge attempts are not counted.
     public var source: String?
     public var mergeRules: String
-    /// Where counts of VMAs come from: `iter/task` or `/proc`.
+    /// Where the counts of VMAs come from: `iter/task` or `/proc`.
     public var stock: String
-    /// ISO 8601.
+    /// The start in ISO 8601.
     public var started: String
 
     public init(version: String, kernel: String, source: String?, mergeRules: String, stock: String, started: String) {
@@ -23,15 +23,15 @@ public struct SystemHost: Sendable {
     }
 }
 
-/// What all intervals together have shown.
+/// The sums over all intervals.
 public struct SystemReport: Sendable {
     public var host: SystemHost
-    /// In seconds.
+    /// The length in seconds.
     public var seconds: Double
     public var last: SystemInterval
-    /// Those that are listed: living ones, most VMAs first, and then the largest of those that have gone.
+    /// The listed processes: living ones, most VMAs first, and then the largest that have exited.
     public var processes: [ProcessStock]
-    /// The living ones that are not.
+    /// The sums over living processes that are not listed.
     public var others: SystemOthers
     public var seenCount: Int
     public var exitedCount: Int
@@ -53,11 +53,11 @@ public struct SystemReport: Sendable {
     }
 }
 
-/// Those that are not listed one by one, added up.
+/// The sums over processes that are not listed one by one.
 public struct SystemOthers: Sendable {
     public var count = 0
     public var vmas = 0
-    /// Of those that were swept; nil if none was.
+    /// The boundaries of those that were swept; nil if none was.
     public var boundaries: BoundarySums?
 
     public init(_ processes: some Sequence<ProcessStock>) {
@@ -72,16 +72,16 @@ public struct SystemOthers: Sendable {
 }
 
 extension SystemInterval {
-    /// All that are looked at.
+    /// The sums over all processes that the filter lets through.
     var whole: SystemOthers { SystemOthers(processes) }
     var sweptCount: Int { processes.count { $0.boundaries != nil } }
 
-    /// Of one process; nil where nothing is seen of what is refused.
+    /// The number of refused calls of one process; nil where refusals are not seen.
     func refused(_ pid: UInt32) -> Int? { refused?.filter { $0.pid == pid }.total }
 }
 
 extension Flow {
-    /// All attempts that there were; nil where some were not counted.
+    /// All attempts; nil where some were not counted.
     func wholeCount(_ sums: Sums?) -> Attempts? { watched == 1 && unseen == 0 ? sums?.allHooked : nil }
 }
 

@@ -1,15 +1,16 @@
 import VMACore
 
-/// What the table of `vmascope system` is sorted by.
+/// The column that the table of `vmascope system` is sorted by.
 public enum SystemSort: String, CaseIterable, Sendable {
     case vmas, growth, time, boundaries, recoverable, misses, pid, comm
 
-    /// The key that asks for it, which is the first letter of its name.
+    /// The key that selects it, the first letter of its name.
     public var key: Character { rawValue.first! }
 
+    /// The order that a key selects, or nil.
     public static func of(_ key: Character) -> SystemSort? { allCases.first { $0.key == key } }
 
-    /// Largest first, or for names and times smallest; what is not known comes last.
+    /// Largest first, or for names and times smallest first; unknown values come last.
     public func sorted(_ interval: SystemInterval) -> [ProcessStock] {
         func by(_ value: (ProcessStock) -> Double?) -> [ProcessStock] {
             let ranked = interval.processes.enumerated().map { (value($0.element) ?? -.infinity, $0.offset, $0.element) }
@@ -28,13 +29,12 @@ public enum SystemSort: String, CaseIterable, Sendable {
     }
 }
 
-/// Processes in columns, as many as there is room for: for a terminal that is being looked at, for
-/// lines that are piped, and for the report.
+/// Processes in columns, as many as there is room for: for a terminal, for piped lines, and for the report.
 struct SystemTable {
     private struct Column {
         var head: String
         var isRight: Bool
-        /// Those with the highest go first when there is no room.
+        /// Columns with the highest number are left out first when there is no room.
         var expendable: Int
         var widest = Int.max
         var cell: (ProcessStock) -> String
@@ -44,13 +44,13 @@ struct SystemTable {
     let style: TextStyle
     var sort = SystemSort.vmas
     var width = Fit.width
-    /// The report has those that are gone, too.
+    /// The report also lists processes that have exited.
     var showsPeaks = false
 
-    /// The head, and a line for each process.
+    /// The table's lines: the head, and one line for each process.
     func lines(_ processes: [ProcessStock]) -> [String] {
         var columns = self.columns
-        // Columns that nobody has anything in tell nothing.
+        // Columns that are empty for all processes are left out.
         var cells = columns.map { column in processes.map { Fit.middle(column.cell($0), column.widest) } }
         func keep(_ isKept: (Int) -> Bool) {
             let kept = columns.indices.filter(isKept)
@@ -69,7 +69,7 @@ struct SystemTable {
         return table.lines
     }
 
-    /// Columns that the last one needs to say anything.
+    /// The least width of the last column.
     private static let least = 30
 
     private var columns: [Column] {
@@ -109,7 +109,7 @@ struct SystemTable {
         let when = age > max(2 * interval.seconds, 1) ? " (\(Answer.duration(age)) ago)" : ""
         let gaps = sums.gaps > 0 ? [sums.gaps.of("gap")] : []
         guard sums.total > 0 else { return "\(gaps.first ?? "nothing touches")\(when)" }
-        // What there is most of comes first: the end is cut where there is no room.
+        // The largest counts come first: the end is cut off where there is no room.
         let boundaries = "\(sums.total.grouped)\(when): \(Answer.list(sums.blockedBy, 3))"
         return (sums.gaps > sums.total ? gaps + [boundaries] : [boundaries] + gaps).joined(separator: "; ")
     }

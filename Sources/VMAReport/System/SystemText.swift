@@ -1,6 +1,6 @@
 import VMACore
 
-/// `vmascope system` for people: a screen, lines, a report, and warnings.
+/// The text of `vmascope system`: a screen, lines, a report, and warnings.
 public struct SystemText {
     private let style: TextStyle
 
@@ -8,7 +8,7 @@ public struct SystemText {
 
     // MARK: a screen
 
-    /// At most `height` lines of at most `width` columns.
+    /// A screen of at most `height` lines and `width` columns.
     public func screen(_ host: SystemHost, _ interval: SystemInterval, _ sort: SystemSort, width: Int, height: Int) -> [String] {
         var head = [
             style.bold(Fit.end("vmascope \(host.version) on \(host.kernel): \(summary(interval))", width)),
@@ -42,7 +42,7 @@ public struct SystemText {
 
     // MARK: lines
 
-    /// A summary, and the largest.
+    /// The lines of an interval: a summary, and the largest processes.
     public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
         let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
         let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
@@ -55,6 +55,7 @@ public struct SystemText {
 
     // MARK: the report
 
+    /// The report at the end.
     public func report(_ report: SystemReport) -> String {
         let last = report.last
         func line(_ label: String, _ text: String) -> String {
@@ -134,7 +135,7 @@ public struct SystemText {
         guard let flow, seconds > 0 else { return "not counted" }
         let sums = flow.total
         var text = sums.sections.of("section")
-        if flow.watched < 1 { text += " in the \(Int((100 * flow.watched).rounded()))% of the time that the budget allows" }
+        if flow.watched < 1 { text += " in the \(Int((100 * flow.watched).rounded()))% of the time, as the budget allows" }
         if let attempts = sums.allHooked {
             text += "; \(attempts.count.of("attempt"))"
             if let merged = attempts.merged { text += ", \(merged.grouped) of them merged" }
@@ -144,9 +145,9 @@ public struct SystemText {
         }
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
-        if flow.sampleOneIn != 1 ... 1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) looked at)" }
+        if flow.sampleOneIn != 1 ... 1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) recorded)" }
         if flow.lost > 0 { text += "; \(flow.lost.of("event")) lost" }
-        if flow.unseen > 0 { text += "; no room for \(flow.unseen.of("more section"))" }
+        if flow.unseen > 0 { text += "; \(flow.unseen.of("section")) of further address spaces not counted" }
         return text
     }
 
@@ -157,14 +158,14 @@ public struct SystemText {
 
     private func between(_ interval: SystemInterval) -> String {
         let swept = interval.sweptCount
-        guard swept > 0, let sums = interval.whole.boundaries else { return "no layout was looked at yet" }
+        guard swept > 0, let sums = interval.whole.boundaries else { return "no process has been swept yet" }
         let of = swept == interval.processes.count ? "" : " of \(swept.grouped) of the processes"
         let blockers = "\(Answer.list(sums.blockedBy, 3)); \(sums.recoverable.grouped) recoverable"
         return "\(sums.total.of("boundary", "boundaries"))\(of): \(blockers); \(sums.gaps.of("gap"))"
     }
 
-    /// Nil if the rules explain all and what was read is what the kernel counts; else how much is not so, and
-    /// the last that is told in words.
+    /// Nil if the rules explain all attempts and the rows agree with the kernel's counts; else how many differ, and
+    /// the last disagreement in words.
     private func doubt(_ flow: Flow) -> String? {
         var parts: [String] = []
         if flow.unexplained > 0 { parts.append("\(flow.unexplained.grouped) of \(flow.checked.of("attempt")) unexplained") }
@@ -219,7 +220,7 @@ extension SystemText {
         ]
         if flow.audit.checked > 0 {
             let (equal, checked) = (flow.audit.equal.grouped, flow.audit.checked.of("section"))
-            let audit = "as many VMAs came and went as the kernel counts in \(equal) of \(checked)"
+            let audit = "as many VMAs came and went as the kernel counts in \(equal) of \(checked) of the sample"
             lines.append(flow.audit.different == 0 ? style.green(audit) : style.red(audit))
         }
         for line in flow.disagreements { lines += Fit.wrap(Fit.printable(line), Fit.width - 2).map { "  \($0)" } }
@@ -228,8 +229,8 @@ extension SystemText {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// One line on an attempt that the rules don't explain, or on a section whose VMAs were not read as the
-    /// kernel counts them.
+    /// One line on an attempt that the rules don't explain, or on a section whose rows don't agree with the kernel's
+    /// count of VMAs.
     public func warning(_ disagreement: String) -> String {
         "\(Flow.isOfCount(disagreement) ? "count of VMAs" : "unexplained"): \(Fit.printable(disagreement))"
     }

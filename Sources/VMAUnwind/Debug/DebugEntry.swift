@@ -4,7 +4,7 @@ enum DebugValue {
     /// An index into the unit's addresses.
     case addressIndex(UInt64)
     case address(UInt64)
-    /// In .debug_info.
+    /// An offset in .debug_info.
     case reference(Int)
     case text(DebugText)
     /// Into the section that the attribute is about.
@@ -33,7 +33,7 @@ struct DebugEntry {
     var ranges: DebugValue?
     var name: DebugText?
     var linkageName: DebugText?
-    /// Of the DIE that has the name: an abstract origin, or a declaration.
+    /// The offset of the DIE that has the name: an abstract origin, or a declaration.
     var origin: Int?
     var sibling: Int?
     var callFile: UInt64?
@@ -89,7 +89,8 @@ struct DebugEntry {
         }
     }
 
-    /// Nil if we have no use for it. The cursor fails where the form is not known: nothing after it can be read.
+    /// The value of an attribute; nil if it is of no use here. The cursor fails where the form is unknown: nothing
+    /// behind it can be read.
     private static func value(
         _ cursor: inout Cursor, _ window: Int, _ form: UInt64, _ constant: Int64, _ unit: DebugUnit
     ) -> DebugValue? {

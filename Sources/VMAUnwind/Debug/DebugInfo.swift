@@ -5,7 +5,7 @@ public final class DebugInfo {
     public struct Function: Equatable, Sendable {
         /// As the linker knows it, mangled, if the compiler has said so.
         public var name: String
-        /// Of the instruction, or of the call of the function further in; nil if it is not known.
+        /// The file of the instruction, or of the call of the function further in; nil if unknown.
         public var file: String?
         public var line: UInt64?
     }
@@ -28,9 +28,9 @@ public final class DebugInfo {
         var offset: Int
     }
 
-    /// Of one file: units, ranges of them, and of functions in one unit.
+    /// The most units of a file, and the most ranges of units, and of functions in one unit.
     private static let (mostUnits, mostSpans) = (1 << 17, 1 << 19)
-    /// Of a unit: what is larger is passed over.
+    /// The largest unit in bytes; larger ones are skipped.
     private static let largestUnit = 64 << 20
     /// Units, tables and answers that are kept.
     private static let mostKept = 64
@@ -161,7 +161,7 @@ public final class DebugInfo {
 
     // MARK: functions
 
-    /// Of the functions in a unit: where they lie, sorted.
+    /// The functions of a unit: where they lie, sorted.
     private func functions(of unit: DebugUnit) -> [Span] {
         if let known = functions[unit.start] { return known }
         var spans: [Span] = []
@@ -288,7 +288,7 @@ public final class DebugInfo {
 
     private var starts: [Int]?
 
-    /// Of the unit that holds an offset of .debug_info.
+    /// The offset of the unit that holds an offset of .debug_info.
     private func unitOffset(of offset: Int) -> Int? {
         if starts == nil {
             var (found, place): ([Int], Int) = ([], 0)
@@ -345,7 +345,7 @@ public final class DebugInfo {
         case .number(let size): end = low &+ size
         default: end = address(high, unit)
         }
-        // What the linker has thrown away lies at 0.
+        // Functions that the linker has dropped lie at 0.
         guard let end, end > low, low != 0 else { return [] }
         return [low ..< end]
     }

@@ -13,7 +13,7 @@ public struct DebugSections {
 
     public init() {}
 
-    /// By their names in the file.
+    /// The sections by their names in the file.
     public static var names: [(String, WritableKeyPath<DebugSections, Section?>)] {
         [
             (".debug_info", \.info), (".debug_abbrev", \.abbreviations), (".debug_str", \.strings),
@@ -34,7 +34,7 @@ struct Abbreviation {
     private static let most = 1 << 16
 
     static func table(_ section: Section, at offset: Int) -> [UInt64: Abbreviation] {
-        // How long it is stands nowhere: read on as long as it goes.
+        // Its length is stored nowhere: it is read for as long as it goes.
         var size = 1 << 13
         while true {
             let bytes = section.bytes(at: offset, count: size)
@@ -68,10 +68,10 @@ struct Abbreviation {
 
 /// The header of a unit of .debug_info, and what its first DIE says of the others.
 struct DebugUnit {
-    /// Of its header, of its first DIE, and behind its last byte.
+    /// The offsets of the unit's header, of its first DIE, and of the byte behind it.
     var start, first, end: Int
     var version: UInt64
-    /// Of offsets: 4 or 8 bytes.
+    /// The size of offsets: 4 or 8 bytes.
     var offsetSize: Int
     var abbreviations: [UInt64: Abbreviation]
     var base: UInt64 = 0

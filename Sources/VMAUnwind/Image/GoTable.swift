@@ -11,7 +11,7 @@ public final class GoTable {
     private struct Function {
         var start, end: UInt64
         var name: String
-        /// Of its list of distances of the stack pointer, in the table; nil if it has none.
+        /// The offset in the table of the function's list of stack pointer distances; nil if it has none.
         var distances: Int?
     }
 
@@ -93,7 +93,7 @@ public final class GoTable {
         if Self.outermost.contains(name) { return UnwindRow(returnRule: .undefined) }
         guard !Self.switching.contains(name), let distance = distance(function, address, &steps) else { return nil }
         var row = UnwindRow(cfa: .register(UInt8(Registers.Number.rsp), Int64(distance) + 8), returnRule: .offset(-8))
-        // What has a frame keeps the frame pointer at its top.
+        // A function with a frame keeps the frame pointer at its top.
         if distance >= 8 { row.rules = [(UInt8(Registers.Number.rbp), .offset(-16))] }
         return row
     }

@@ -17,13 +17,13 @@ struct ImageFile {
 
     private let file: any ByteSource
     private(set) var segments: [UnwindImage.Segment] = []
-    /// What PT_GNU_EH_FRAME says.
+    /// The section that PT_GNU_EH_FRAME names.
     private(set) var frameHeader: Section?
     private var sections: [SectionHeader] = []
     private var names: Section?
 
-    /// Of each kind; real files have about ten segments, and objects with a section for each function some 10,000
-    /// sections.
+    /// The most segments and the most sections; real files have about ten segments, and objects with a section for
+    /// each function some 10,000 sections.
     private static let most: UInt64 = 1 << 16
     /// Bytes of a section that is unpacked.
     static let largestUnpacked: UInt64 = 256 << 20
@@ -69,7 +69,7 @@ struct ImageFile {
         for (index, var cursor) in entries(sectionTable, sectionSize, sectionCount, least: 64).enumerated() {
             let header = SectionHeader(&cursor)
             if index == nameIndex { names = part(header.offset, header.size, 0) }
-            // What has no bytes is not in the file: so is all of a debug file's code.
+            // A section without bytes is not in the file: so is all code of a debug file.
             if header.kind == 1 || header.kind == 0x7000_0001 { sections.append(header) }
         }
     }
@@ -126,7 +126,7 @@ struct ImageFile {
 }
 
 extension DebugSections {
-    /// Those of a file, or of memory that looks like one.
+    /// The unwind tables of a file, or of memory that looks like one.
     public init(_ file: any ByteSource) {
         guard let image = ImageFile(file) else { return }
         for (name, path) in Self.names { self[keyPath: path] = image.section(name) }

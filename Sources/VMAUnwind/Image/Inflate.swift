@@ -1,6 +1,6 @@
 /// Unpacks what zlib has packed (RFC 1950 and 1951): sections with SHF_COMPRESSED.
 enum Inflate {
-    /// Nil if it is damaged, or does not hold exactly `size` bytes.
+    /// The unpacked bytes; nil if the data are damaged, or do not hold exactly `size` bytes.
     static func bytes(_ packed: [UInt8], size: Int) -> [UInt8]? {
         guard packed.count > 2, packed[0] & 0x0f == 8, packed[1] & 0x20 == 0, size >= 0 else { return nil }
         var stream = Stream(packed, size)

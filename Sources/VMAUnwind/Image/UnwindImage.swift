@@ -2,9 +2,9 @@
 public final class UnwindImage {
     /// A part that is mapped, PT_LOAD.
     public struct Segment: Equatable, Sendable {
-        /// In the file.
+        /// The offset in the file.
         public var offset: UInt64
-        /// In the image, before a loader moves it.
+        /// The address in the image, before a loader moves it.
         public var address: UInt64
         /// Bytes of the file.
         public var size: UInt64

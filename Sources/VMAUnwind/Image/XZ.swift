@@ -1,7 +1,7 @@
 /// Unpacks the .xz format with its LZMA2 filter, in which MiniDebugInfo comes (.gnu_debugdata). Check sums are
 /// passed over: what is damaged gives wrong names, or none.
 public enum XZ {
-    /// Nil if it is damaged, has other filters, or would be more than `most` bytes.
+    /// The unpacked bytes; nil if the data are damaged, have other filters, or would be more than `most` bytes.
     public static func bytes(_ packed: [UInt8], most: Int) -> [UInt8]? {
         guard packed.starts(with: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), packed.count > 12 else { return nil }
         // Of the check behind each block, by the kind of check.

@@ -27,7 +27,7 @@ struct FileOpener {
         }
     }
 
-    /// What belongs to a file that was asked for before.
+    /// Opens a file that belongs to one that was requested before.
     func more(_ key: UInt32, _ what: MoreFile, place: Int) -> Int32? {
         guard let request = requests[key], place < what.places else { return nil }
         if what == .again { return Self.perfMap(request.pid) }
@@ -112,7 +112,7 @@ struct FileOpener {
         return ownMapping(UInt64(UInt(bitPattern: page)))?.hasNumber(of: identity) ?? false
     }
 
-    /// Of a mapping of ours, as /proc/self/maps tells it.
+    /// The file of a mapping of this process, as /proc/self/maps shows it.
     private static func ownMapping(_ start: UInt64) -> FileIdentity? {
         let prefix = String(start, radix: 16) + "-"
         for line in ProcFile.lines("/proc/self/maps") where line.hasPrefix(prefix) {
@@ -159,8 +159,8 @@ struct FileOpener {
         return nil
     }
 
-    /// Of the process's user, in its own mount namespace and below its root, where it says what it has
-    /// compiled; by no link.
+    /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below
+    /// its root, and not be reached by a link.
     private static func perfMap(_ pid: Int32) -> Int32? {
         guard let rights = rights(pid) else { return nil }
         let root = vms_open_place("/proc/\(pid)/root")

@@ -26,7 +26,7 @@ struct FileRequest: Hashable, Sendable {
     enum Kind: UInt8, Sendable {
         /// One that is mapped.
         case mapped = 1
-        /// What the process says of the code that it has made: /tmp/perf-PID.map.
+        /// The process's own list of the code that it has made: /tmp/perf-PID.map.
         case perfMap
     }
 
@@ -37,7 +37,7 @@ struct FileRequest: Hashable, Sendable {
     /// Where it is mapped.
     var start: UInt64 = 0
     var end: UInt64 = 0
-    /// What the kernel said when it was mapped; nil if that is not known.
+    /// The identity that the kernel reported when the file was mapped; nil if unknown.
     var identity: FileIdentity?
     /// Seconds and nanoseconds of the day's clock when the kernel said so.
     var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
@@ -53,7 +53,7 @@ struct FileRequest: Hashable, Sendable {
     }
 }
 
-/// What came of an opening.
+/// The result of opening a file.
 enum Opening: UInt8, Sendable {
     case opened = 0
     /// Nothing is there, or nothing that we may open.
@@ -62,7 +62,7 @@ enum Opening: UInt8, Sendable {
     case another
 }
 
-/// What the reader wants beside the file itself.
+/// A further file that the reader wants beside the file itself.
 enum MoreFile: Equatable, Sendable {
     /// A debug file by its build id.
     case buildID([UInt8])
@@ -71,7 +71,7 @@ enum MoreFile: Equatable, Sendable {
     /// The perf map, as it is now.
     case again
 
-    /// In how many places it can be.
+    /// The number of places where it can be.
     var places: Int {
         switch self {
         case .buildID: 2
@@ -83,13 +83,13 @@ enum MoreFile: Equatable, Sendable {
 
 /// An address whose name is wanted, as the reader counts them.
 struct NameRequest: Hashable, Sendable {
-    /// In a mapped file its offset, of a perf map the address itself.
+    /// In a mapped file the offset, of a perf map the address itself.
     var address: UInt64
     /// The address is where a call returns to: the call is before it.
     var isCaller: Bool
 }
 
-/// How much of a file is read for its names.
+/// How much of a file is read to find names.
 enum NameDepth: UInt8, Sendable {
     /// As linkers have them.
     case plain = 1
@@ -116,8 +116,8 @@ struct NameAnswer: Equatable, Sendable {
     var inlined: [Inlined] = []
 }
 
-/// What observer, opener and reader say to each other. All three are one executable, so there is one version;
-/// each message begins with it all the same, and with its kind. Numbers are little endian.
+/// The messages between observer, opener and reader. All three are one executable, so there is one version; each
+/// message begins with it all the same, and with its kind. Numbers are little endian.
 ///
 /// Kinds from 16 on are the unwinder's (`UnwindMessage`).
 enum HelperMessage: Equatable, Sendable {

@@ -4,7 +4,7 @@ import VMACore
 /// Names of addresses in files that somebody else has opened. What it reads may be anything.
 final class SymbolEngine {
     private enum Content {
-        /// Not looked at yet.
+        /// The file has not been read yet.
         case mapped(Int32)
         case perfMap(PerfMap)
         case symbols(SymbolFile)
@@ -15,7 +15,7 @@ final class SymbolEngine {
 
     private var contents: [UInt32: Content] = [:]
     private let opener: Opener
-    /// Of files that have been read, and of perf maps, bytes.
+    /// Bytes of all files that have been read, and of perf maps.
     private var footprint = 0
     private var perfMapBytes = 0
 

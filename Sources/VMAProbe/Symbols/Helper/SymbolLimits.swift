@@ -1,5 +1,5 @@
-/// What an observed process can have us open, read and keep at most (docs/limits.md). What goes beyond
-/// a bound is as if it were not there.
+/// The bounds on what an observed process can make vmascope open, read and keep (docs/limits.md). What goes beyond a
+/// bound is ignored.
 enum SymbolLimits {
     // MARK: of one file
 

@@ -28,11 +28,11 @@ final class SymbolService {
     private struct File {
         var request: FileRequest
         var state = FileState.idle
-        /// Not asked for yet.
+        /// Requests that were not sent yet.
         var wanted: [NameRequest] = []
         /// Its names are left as they are: to make them readable took too long, or broke the reader.
         var isPlain = false
-        /// How much of it is to be read.
+        /// How much of the file is to be read.
         var depth: NameDepth { isPlain ? .plain : wantsDebug ? .all : .names }
         var wantsDebug = true
         /// Times that the reader had let go of it, and of openings on behalf of other processes.
@@ -57,7 +57,7 @@ final class SymbolService {
     private(set) var losses = Losses()
     private var files: [UInt32: File] = [:]
     private var keys: [FileRequest: UInt32] = [:]
-    /// By identity, whoever has mapped it.
+    /// By identity, for all processes that have mapped the file.
     private var shared: [FileIdentity: UInt32] = [:]
     private var active: Set<UInt32> = []
     /// Places that wait for an answer.
