@@ -5,12 +5,6 @@ SHELL := /bin/bash
 
 STATIC := .build-static
 VMASCOPE := $(STATIC)/release/vmascope
-<<<<<<< HEAD
-=======
-# A fully static executable: it runs in a guest, or a container, with nothing else in it.
-STATIC_FLAGS = -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
-	-Xlinker -lelf -Xlinker -lz -Xlinker -s -Xlinker $(COMMIT_OBJECT)
->>>>>>> e763f1b (make: expand the linker's flags when they are used: the object that names the commit was none yet)
 # What `vmascope --version` names. It comes to the linker as an object whose name says it, so that another commit is
 # linked in anew, and nothing is compiled. A tree without Git has it in a file COMMIT, or has none.
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || cat COMMIT 2>/dev/null)$(shell \
