@@ -4,7 +4,7 @@ import Testing
 /// Cases whose answer depends on the kernel: flags and operations that some of them don't have.
 @Suite("cases in guests")
 struct CaseGuestTests {
-    static let names = ["keyed_slots", "map_stack", "merging_pages", "rings", "sealed", "segments", "uffd_protect"]
+    static let names = ["keyed_slots", "map_stack", "merging_pages", "sealed", "uffd_protect"]
     static let cases = Case.all.filter { names.contains($0.name) }
 
     static func compile(into folder: TemporaryFolder) throws {
