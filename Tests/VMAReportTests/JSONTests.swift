@@ -26,7 +26,7 @@ struct JSONTests {
         #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak"])
         #expect(
             keys(report["answer"]) == [
-                "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "remedy", "trust",
+                "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "meanwhile", "remedy", "trust",
             ])
         #expect(report["schema"] as? String == "vmascope.report.v1")
         #expect(keys(report["tool"]) == ["version"])
