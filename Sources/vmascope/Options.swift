@@ -48,8 +48,8 @@ extension SourceChoice: ExpressibleByArgument {}
 enum FileFormat {
     /// - Returns: a name of `ReportFormats`, or `ndjson`; nil: the name says nothing.
     static func named(by path: String?) -> String? {
-        guard let path else { return nil }
-        return table.first { ending, _ in path.utf8.count > ending.utf8.count && path.lowercased().hasSuffix(ending) }?.format
+        guard let name = path?.split(separator: "/").last?.lowercased() else { return nil }
+        return table.first { ending, _ in name.utf8.count > ending.utf8.count && name.hasSuffix(ending) }?.format
     }
 
     private static let table: [(ending: String, format: String)] = [
