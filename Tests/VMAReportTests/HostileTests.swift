@@ -38,7 +38,7 @@ struct HostileTests {
         text.unicodeScalars.filter { $0 != "\n" && Fit.isUnseen($0) }
     }
 
-    @Test("neither steer a terminal nor hide a character, in any format", arguments: ReportFormats.names)
+    @Test("neither steer a terminal nor hide a character, in any format", arguments: ReportFormats.textNames)
     func formats(_ format: String) {
         for weight in Weight.allCases {
             var text = ""

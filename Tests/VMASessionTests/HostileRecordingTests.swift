@@ -32,16 +32,20 @@ struct HostileRecordingTests {
         return try Replay(InputFile(path), freeVMAs: freeVMAs)
     }
 
-    private func render(_ replay: Replay, _ format: String) -> String {
+    private func render(_ replay: Replay, _ format: String) throws -> String {
         var text = ""
-        ReportFormats.named(format, colour: false)!.render(replay.findings.report, into: &text)
+        if let shown = ReportFormats.named(format, colour: false) {
+            shown.render(replay.findings.report, into: &text)
+        } else {
+            try ReportFormats.binary(format)!.format.render(replay.findings.report) { text += "\($0.count)" }
+        }
         return text
     }
 
-    @Test("steers no terminal by the texts at its head", arguments: ReportFormats.names)
+    @Test("steers no terminal by the texts at its head", arguments: ReportFormats.textNames)
     func head(_ format: String) throws {
         let replay = try replay(header("\u{1b}]0;x\u{7}\u{202e}" + String(repeating: "x", count: 100_000)), [])
-        let text = render(replay, format)
+        let text = try render(replay, format)
         #expect(!text.unicodeScalars.contains { $0.value == 0x1b || $0.value == 7 || $0.value == 0x202e })
         #expect(text.utf8.count < 100_000)
     }
@@ -63,7 +67,7 @@ struct HostileRecordingTests {
                             writes: 1,
                             incomplete: false)))
             }
-            for end in [0, UInt64.max, 1 << 62] { _ = render(try replay(header(), events, end: end), format) }
+            for end in [0, UInt64.max, 1 << 62] { _ = try render(replay(header(), events, end: end), format) }
         }
     }
 
@@ -78,7 +82,7 @@ struct HostileRecordingTests {
         }
         let replay = try replay(header(), events)
         #expect(replay.damage == nil)
-        #expect(render(replay, "json").utf8.count < 10_000_000)
+        #expect(try render(replay, "json").utf8.count < 10_000_000)
     }
 
     @Test("has no more VMAs than its bytes can tell")

@@ -199,7 +199,11 @@ private struct Fuzzer {
             seconds: end > header.startTime ? Double(end - header.startTime) / 1e9 : 0, limit: header.mapLimit)
         for name in ReportFormats.names {
             var text = ""
-            ReportFormats.named(name, colour: false)!.render(report, into: &text)
+            if let format = ReportFormats.named(name, colour: false) {
+                format.render(report, into: &text)
+            } else {
+                try? ReportFormats.binary(name)!.format.render(report) { text += "\($0.count)" }
+            }
         }
         reports += 1
     }

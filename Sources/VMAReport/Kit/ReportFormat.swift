@@ -28,7 +28,10 @@ public enum ReportFormats {
         ("perfetto", false, true, { PerfettoReport() }),
     ]
 
-    public static var names: [String] { table.map(\.name) + binaries.map(\.name) }
+    public static var names: [String] { textNames + binaries.map(\.name) }
+
+    /// Of those in text.
+    public static var textNames: [String] { table.map(\.name) }
 
     /// Nil for those in bytes.
     ///
