@@ -199,14 +199,15 @@ private let program = headers + Running.main("target")
 
     // MARK: more than symbols
 
-    private static let inlining = """
+    private static let inlining =
+        """
         static inline __attribute__((always_inline)) int inner(volatile int *a) { return ++*a * 3; }
         static inline __attribute__((always_inline)) int middle(volatile int *a) { return inner(a) + 1; }
         __attribute__((noinline)) int target(volatile int *a) { return middle(a); }
+
         #include <stdio.h>
-        #include <unistd.h>
-        int main(void) { volatile int a = 1; printf("target %p\\n", (void *)target); fflush(stdout); pause(); return target(&a); }
-        """
+
+        """ + Running.main("target")
 
     @Test func inlinedFunctionsAndLines() throws {
         let file = try shop.build("x", "x.c", Self.inlining, "-g", "-O2", "-no-pie", "-fno-pie")
