@@ -49,7 +49,7 @@ struct ImportTests {
         "VMAUnwind": [],
         "VMAServe": ["Glibc"],
         "VMAProbe": ["VMACore", "VMAWire", "VMAUnwind", "CVMAWire", "CLibbpf", "CElf", "CZlib", "CSystem", "Glibc"],
-        "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "Glibc"],
+        "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "CZlib", "Glibc"],
         "vmascope": ["VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "ArgumentParser", "CSystem", "Glibc"],
         // Runs at build time only.
         "bpfembed": ["Foundation", "CZlib"],
