@@ -79,7 +79,7 @@ check: deps deps-check
 	@esbuild --log-level=warning --target=es2021 Sources/VMAReport/Kit/page.js > /dev/null
 	@mkdir -p .build
 	@swift build --build-tests > .build/check.log 2>&1 || { cat .build/check.log >&2; exit 1; }
-	@! grep -E "^$(CURDIR)/.*warning:" .build/check.log >&2
+	@! grep -E "^$(CURDIR)/.*warning:" .build/check.log | sort -u | grep . >&2
 	@swift test --skip-build --skip ScenarioTests --skip BrowserTests > .build/check.log 2>&1 \
 		|| { grep -E "✘|error:" .build/check.log >&2; exit 1; }
 	@tail -1 .build/check.log

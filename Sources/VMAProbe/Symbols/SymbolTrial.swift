@@ -36,9 +36,11 @@ public struct SymbolTrial: Sendable {
 
     /// As the kernel says of what the program itself is mapped from.
     private static var ownFile: FileRequest? {
-        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
-        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return nil }
-        let name = String(cString: path)
+        let name = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(PATH_MAX)) { path in
+            let length = readlink("/proc/self/exe", path.baseAddress!, path.count)
+            return String(decoding: path.prefix(max(0, length)), as: UTF8.self)
+        }
+        guard !name.isEmpty else { return nil }
         for line in ProcFile.lines("/proc/self/maps") {
             let fields = line.split(separator: " ", maxSplits: 5).map(String.init)
             guard fields.count == 6, fields[5].drop(while: { $0 == " " }) == name, let inode = UInt64(fields[4]) else { continue }
