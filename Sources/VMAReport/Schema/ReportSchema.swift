@@ -206,6 +206,7 @@ enum ReportSchema {
         [
             .of("pid", .orNull(.count())), .of("image", .orNull(.count())), .of("at_peak", .bool()), .of("near", .string()),
             .of("filled_by", .orNull(.string())), .of("left_by", .orNull(.string())), .of("what_to_do", .orNull(.string())),
+            .since("0.2.0", "meanwhile", .orNull(.string())),
             .of("remedy", .orNull(.string())), .of("trust", .string()),
         ], "The first lines of the text report.")
 }
