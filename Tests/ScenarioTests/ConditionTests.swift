@@ -10,7 +10,7 @@ struct ConditionTests {
         CommandTests.Wrong(arguments: ["run", "--fail-on", "delta.missed>0", "--", "true"], status: 64, names: "vmascope diff"),
         CommandTests.Wrong(arguments: ["attach", "1", "--fail-on", "missed"], status: 64, names: "'missed'"),
         CommandTests.Wrong(arguments: ["diff", "/dev/null", "/dev/null", "--fail-on", "missed>x"], status: 64, names: "'x'"),
-        CommandTests.Wrong(arguments: ["diff", "/dev/null", "/dev/null"], status: 65, names: "/dev/null: it is no JSON"),
+        CommandTests.Wrong(arguments: ["diff", "/dev/null", "/dev/null"], status: 65, names: "/dev/null: not JSON"),
         CommandTests.Wrong(arguments: ["diff", "/nonexistent/report", "/dev/null"], status: 66, names: "/nonexistent/report"),
     ]
 

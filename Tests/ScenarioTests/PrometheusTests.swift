@@ -183,7 +183,7 @@ struct PrometheusTests {
         try observer.wait { interval() != before }
         #expect(warnings() == 1)
         try FileManager.default.moveItem(atPath: folder.path("gone"), toPath: folder.path("metrics"))
-        try observer.wait { observer.errors.contains("is written again") }
+        try observer.wait { observer.errors.contains("can be written again") }
     }
 
     @Test("a port that is taken is named")

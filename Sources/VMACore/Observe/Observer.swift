@@ -324,6 +324,8 @@ public final class Observer {
         image.audited = []
         image.open = OpenSections()
         stale.remove(image.mm)
+        // Whatever the time of the last look was: what is shown last is what there was last.
+        if timeline != nil { timeline?.note(image.boundaries(judge), of: image, at: life.origin.time) }
         leave(image)
     }
 
