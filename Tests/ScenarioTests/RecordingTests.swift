@@ -130,7 +130,7 @@ struct RecordingTests {
     @Test(
         "that are none, or damaged, are named in one line",
         arguments: [
-            ("rm -f r", 66, "No such file"), (": > r", 65, "r is empty"), ("echo text > r", 65, "r is no recording"),
+            ("rm -f r", 66, "No such file"), (": > r", 65, "r is empty"), ("echo text > r", 65, "r is not a recording"),
             ("head -c 40 whole > r", 65, "r is cut off"), ("mkdir -p folder; ln -sf folder r", 66, "Is a directory"),
             (#"(head -c 8 whole; printf '\7\0\0\0'; tail -c +13 whole) > r"#, 65, "version 7"),
             (#"(head -c 300 whole; printf '\0\0\0\0'; tail -c +305 whole) > r"#, 65, "r is damaged at byte "),
