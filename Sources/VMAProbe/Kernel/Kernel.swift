@@ -115,7 +115,8 @@ public struct Kernel: KernelFacts {
     func address(ofData name: String) -> UInt64? {
         for line in ProcFile.lines("/proc/kallsyms") where line.hasSuffix(" " + name) {
             let words = line.split(separator: " ", maxSplits: 2)
-            guard words.count == 3, ["b", "B", "d", "D"].contains(words[1]), words[2] == name, let address = UInt64(words[0], radix: 16)
+            guard words.count == 3, words[2] == name, ["b", "B", "d", "D"].contains(words[1]),
+                let address = UInt64(words[0], radix: 16)
             else { continue }
             return address == 0 ? nil : address
         }
