@@ -72,16 +72,17 @@ let package = Package(
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
 
         // What several test targets draw from.
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport"),
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore", "TestSupport"]),
         .testTarget(name: "VMAWireTests", dependencies: ["VMAWire", "VMACore", "CVMAWire", "TestSupport"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "TestSupport"]),
         .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
         // The HTML report in a browser without a screen.
-        .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore"]),
-        .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind"]),
+        .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
+        .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind", "TestSupport"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
-        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem"], exclude: ["Shapes"]),
+        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem", "TestSupport"], exclude: ["Shapes"]),
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore", "VMAProbe"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.

@@ -3,6 +3,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
@@ -24,12 +25,19 @@ static inline long raw(long number, long a, long b, long c, long d, long e)
 	return result;
 }
 
+// Of the C library since 2.35.
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
 // A static executable has its thread's memory in the heap, which is given up here: nothing that reads
 // errno or checks a stack may be called.
 __attribute__((noreturn, noinline, no_stack_protector)) static void join_below(long start)
 {
 	long page = start - PAGE, code = 2;
 
+	// The kernel writes to the restartable sequences' area at a preemption, and ends a thread whose area has gone.
+	if (&__rseq_offset)
+		raw(SYS_rseq, (long)__builtin_thread_pointer() + __rseq_offset, 32,
+		    1 /* RSEQ_FLAG_UNREGISTER */, 0x53053053, 0);
 	// A heap of one page behind a mapping of one page, which differ in nothing.
 	if (raw(SYS_brk, start, 0, 0, 0, 0) == start &&
 	    raw(SYS_mmap, page, PAGE, PROT_READ | PROT_WRITE,

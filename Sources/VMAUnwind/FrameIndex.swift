@@ -104,12 +104,7 @@ struct ScannedIndex {
     }
 
     func offset(for address: UInt64) -> Int? {
-        var low = 0
-        var high = spans.count
-        while low < high {
-            let middle = (low + high) / 2
-            if spans[middle].start <= address { low = middle + 1 } else { high = middle }
-        }
+        let low = spans.partitioningIndex { $0.start > address }
         guard low > 0, address < spans[low - 1].end else { return nil }
         return spans[low - 1].offset
     }

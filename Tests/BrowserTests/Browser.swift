@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Debian's Chromium, without a screen. It opens a page, runs its scripts, and tells what became of it.
 struct Browser {
@@ -74,21 +75,18 @@ struct Browser {
         try page.write(to: file("report.html"), atomically: true, encoding: .utf8)
         for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: file(name).path, contents: nil) }
 
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
+        let command = [
+            path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--disable-extensions",
             "--enable-logging=stderr", "--user-data-dir=\(file("profile").path)", "--window-size=1000,800",
             "--blink-settings=preferredColorScheme=\(isDark ? 0 : 1)", "--dump-dom", file("report.html").absoluteString,
         ]
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: file("out"))
-        process.standardError = try FileHandle(forWritingTo: file("err"))
-        try process.run()
+        let (output, errors) = (try FileHandle(forWritingTo: file("out")), try FileHandle(forWritingTo: file("err")))
+        let process = try Child(command, output: output.fileDescriptor, errors: errors.fileDescriptor)
         process.waitUntilExit()
-        let errors = try String(decoding: Data(contentsOf: file("err")), as: UTF8.self)
+        let words = try String(decoding: Data(contentsOf: file("err")), as: UTF8.self)
         guard process.terminationStatus == 0 else {
-            throw Failure(description: "Chromium ended with \(process.terminationStatus)\n\(errors)")
+            throw Failure(description: "Chromium ended with \(process.terminationStatus)\n\(words)")
         }
         var document = try String(decoding: Data(contentsOf: file("out")), as: UTF8.self)
         if phone != nil {
@@ -96,6 +94,6 @@ struct Browser {
                 document = document.replacingOccurrences(of: name, with: character)
             }
         }
-        return Page(document: document, console: errors.split(separator: "\n").filter { $0.contains("CONSOLE") })
+        return Page(document: document, console: words.split(separator: "\n").filter { $0.contains("CONSOLE") })
     }
 }

@@ -54,9 +54,7 @@ struct CommandTests {
     func names() throws {
         let folder = try TemporaryFolder()
         let name = "named-\(UInt16.random(in: 0 ... .max))"
-        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: folder.path(name))
-        let first = try Victim(folder.path(name), "600")
-        try first.wait { (try? String(contentsOfFile: "/proc/\(first.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        let first = try Victim.sleeping(as: name, in: folder)
         let attached = try ReportFile(try Vmascope.run(["attach", name, "-d", "1s", "--json"]).output)
         #expect(attached.processes.map { "\($0.pid)" } == [first.pid])
         let layout = try LayoutFile(try Vmascope.run(["layout", name, "--json"]).output)

@@ -22,51 +22,22 @@ struct DeployTests {
         var panels: [Panel]
     }
 
-    private struct Answer: Decodable {
-        struct Body: Decodable {
-            struct Row: Decodable { var metric: [String: String] }
-            var result: [Row]
-        }
-        var status: String
-        var data: Body
-    }
-
     @Test("the dashboard asks for metrics that there are, in queries that Prometheus answers")
     func dashboard() throws {
         let file = Self.folder.appendingPathComponent("grafana/vmascope.json")
         let dashboard = try JSONDecoder().decode(Dashboard.self, from: try Data(contentsOf: file))
         #expect(dashboard.panels.count > 8 && dashboard.panels.allSatisfy { !$0.description.isEmpty })
         let (observer, port) = try PrometheusTests().serving("--budget", "100%")
-        let folder = try TemporaryFolder()
-        let own = Int.random(in: 30_000 ..< 40_000)
         let rules = Self.folder.appendingPathComponent("prometheus/rules.yml").path
-        let configuration = """
-            global: {scrape_interval: 1s, evaluation_interval: 1s}
-            rule_files: ['\(rules)']
-            scrape_configs:
-              - job_name: vmascope
-                static_configs: [{targets: ['127.0.0.1:\(port)']}]
-            """
-        try configuration.write(toFile: folder.path("prometheus.yml"), atomically: true, encoding: .utf8)
-        let prometheus = try Victim(
-            "prometheus",
-            [
-                "--config.file", folder.path("prometheus.yml"), "--storage.tsdb.path", folder.path("data"),
-                "--web.listen-address", "127.0.0.1:\(own)", "--log.level", "warn",
-            ])
-        func ask(_ expression: String) -> Answer? {
-            let escaped = expression.addingPercentEncoding(withAllowedCharacters: .alphanumerics)!
-            guard let body = Client.get(own, "/api/v1/query?query=\(escaped)"), let start = body.firstIndex(of: "{"),
-                let end = body.lastIndex(of: "}")
-            else { return nil }
-            return try? JSONDecoder().decode(Answer.self, from: Data(body[start ... end].utf8))
-        }
+        let prometheus = try PrometheusServer(scraping: port, rules: rules)
         // Rates take two samples; what stands between VMAs takes a sweep.
-        try prometheus.wait { ask("count_over_time(vmascope_boundaries[1m]) > 2")?.data.result.isEmpty == false }
+        try prometheus.process.wait {
+            prometheus.ask("count_over_time(vmascope_boundaries[1m]) > 2")?.data.result.isEmpty == false
+        }
         for panel in dashboard.panels {
             for target in panel.targets {
                 let expression = target.expr.replacingOccurrences(of: "$instance", with: ".*")
-                let answer = try #require(ask(expression), "\(panel.title): \(expression)")
+                let answer = try #require(prometheus.ask(expression), "\(panel.title): \(expression)")
                 #expect(answer.status == "success")
                 // Nobody need be near a limit, or be refused, here.
                 let mayBeEmpty =
@@ -76,7 +47,7 @@ struct DeployTests {
         }
         #expect(observer.process.isRunning)
         // The rules are read, and none of them is wrong.
-        let state = try #require(Client.get(own, "/api/v1/rules"))
+        let state = try #require(prometheus.get("/api/v1/rules"))
         #expect(state.contains("VMAsNearLimit") && !state.contains("\"health\":\"err\""), "\(state)")
     }
 

@@ -84,15 +84,14 @@ struct ManualTests {
     @Test("a shell offers the processes, with their programs' names", arguments: ["bash", "zsh", "fish"])
     func processes(_ shell: String) throws {
         let folder = try TemporaryFolder()
-        let name = "complete-me"
-        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: folder.path(name))
-        let victim = try Victim(folder.path(name), "600")
-        try victim.wait { (try? String(contentsOfFile: "/proc/\(victim.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        let kind = "tab\(UInt16.random(in: 1000 ... .max))"
+        let name = "\(kind)-me"
+        let victim = try Victim.sleeping(as: name, in: folder)
         // Another whose pid begins alike, as a rule: where it does not, the one pid is completed.
         let prefix = String(victim.pid.dropLast())
         let screen = try completed(shell, Self.starts[shell]!, "vmascope attach \(prefix)", until: victim.pid)
         #expect(screen.contains(victim.pid), "\(screen)")
-        let named = try completed(shell, Self.starts[shell]!, "vmascope attach complete-", until: "attach \(name)")
+        let named = try completed(shell, Self.starts[shell]!, "vmascope attach \(kind)-", until: "attach \(name)")
         #expect(named.contains("attach \(name)"), "\(named)")
     }
 
@@ -107,9 +106,7 @@ struct ManualTests {
     func hostile() throws {
         let folder = try TemporaryFolder()
         let name = "$(touch x);`a`"
-        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: folder.path(name))
-        let victim = try Victim(folder.path(name), "600")
-        try victim.wait { (try? String(contentsOfFile: "/proc/\(victim.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        let victim = try Victim.sleeping(as: name, in: folder)
         for shell in ["bash", "zsh", "fish"] {
             let outcome = try Shell.run(
                 Repository.vmascope, ["---completion", "attach", "--", "positional@0", "2", "0", "vmascope", "attach", ""],

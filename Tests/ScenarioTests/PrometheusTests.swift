@@ -71,31 +71,11 @@ struct PrometheusTests {
         try victim.wait { victim.output.contains("ready") }
         let count = try Shell.must("cat", "/proc/\(victim.pid)/maps").split(separator: "\n").count { !$0.contains("[vsyscall]") }
         let (observer, port) = try serving("--comm", "victim")
-        let folder = try TemporaryFolder()
-        let own = Int.random(in: 20_000 ..< 30_000)
-        let configuration = """
-            global: {scrape_interval: 1s}
-            scrape_configs:
-              - job_name: vmascope
-                static_configs: [{targets: ['127.0.0.1:\(port)']}]
-            """
-        try configuration.write(toFile: folder.path("prometheus.yml"), atomically: true, encoding: .utf8)
-        let prometheus = try Victim(
-            "prometheus",
-            [
-                "--config.file", folder.path("prometheus.yml"), "--storage.tsdb.path", folder.path("data"),
-                "--web.listen-address",
-                "127.0.0.1:\(own)", "--log.level", "warn",
-            ])
+        let prometheus = try PrometheusServer(scraping: port)
         func query(_ expression: String) -> [(labels: [String: String], value: String)] {
-            let escaped = expression.addingPercentEncoding(withAllowedCharacters: .alphanumerics)!
-            guard let body = Client.get(own, "/api/v1/query?query=\(escaped)"), let start = body.firstIndex(of: "{"),
-                let end = body.lastIndex(of: "}"),
-                let answer = try? JSONDecoder().decode(Answer.self, from: Data(body[start ... end].utf8))
-            else { return [] }
-            return answer.data.result.map { ($0.metric, $0.value.text) }
+            prometheus.ask(expression)?.data.result.map { ($0.metric, $0.value.text) } ?? []
         }
-        try prometheus.wait { !query("vmascope_process_vmas{pid=\"\(victim.pid)\"}").isEmpty }
+        try prometheus.process.wait { !query("vmascope_process_vmas{pid=\"\(victim.pid)\"}").isEmpty }
         let found = try #require(query("vmascope_process_vmas{pid=\"\(victim.pid)\"}").first)
         #expect(found.value == "\(count)" && found.labels["comm"] == "victim" && found.labels["job"] == "vmascope")
         #expect(query("up{job=\"vmascope\"}").map(\.value) == ["1"])
@@ -103,24 +83,6 @@ struct PrometheusTests {
         let version = try Vmascope.run(["--version"]).output
         #expect(query("vmascope_build_info").first?.labels["version"].map { version.hasPrefix($0 + " ") } == true)
         #expect(observer.process.isRunning)
-    }
-
-    private struct Answer: Decodable {
-        struct Value: Decodable {
-            var text: String
-
-            init(from decoder: any Decoder) throws {
-                var list = try decoder.unkeyedContainer()
-                _ = try list.decode(Double.self)
-                text = try list.decode(String.self)
-            }
-        }
-        struct Row: Decodable {
-            var metric: [String: String]
-            var value: Value
-        }
-        struct Body: Decodable { var result: [Row] }
-        var data: Body
     }
 
     @Test("pass promtool's check, from the listener and from the file")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What a program wrote and how it ended.
 struct Outcome: Sendable {
@@ -15,15 +16,10 @@ enum Shell {
     /// Runs a program to its end. Its output goes through files, which hold any amount.
     static func run(_ program: URL, _ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
         let folder = try TemporaryFolder()
-        let process = Process()
-        process.executableURL = program
-        process.arguments = Tuning.arguments(arguments, environment)
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.currentDirectoryURL = Repository.root
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try folder.handle("out")
-        process.standardError = try folder.handle("err")
-        try process.run()
+        let (output, errors) = (try folder.handle("out"), try folder.handle("err"))
+        let process = try Child(
+            [program.path] + Tuning.arguments(arguments, environment), environment: environment, in: Repository.root.path,
+            output: output.fileDescriptor, errors: errors.fileDescriptor)
         process.waitUntilExit()
         let signalled = process.terminationReason == .uncaughtSignal
         return Outcome(

@@ -1,21 +1,27 @@
 import Foundation
+import TestSupport
 
 /// A process that runs while others look at it, until it is let go.
 final class Victim {
-    let process = Process()
+    let process: Child
     private let folder: TemporaryFolder
 
     convenience init(_ program: String, _ arguments: String...) throws { try self.init(program, arguments) }
 
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         folder = try TemporaryFolder()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [program] + Tuning.arguments(arguments, environment)
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try folder.handle("out")
-        process.standardError = try folder.handle("err")
-        try process.run()
+        let (output, errors) = (try folder.handle("out"), try folder.handle("err"))
+        process = try Child(
+            [program] + Tuning.arguments(arguments, environment), environment: environment, output: output.fileDescriptor,
+            errors: errors.fileDescriptor)
+    }
+
+    /// A program of this name, which is in `folder` then, that sleeps.
+    static func sleeping(as name: String, in folder: TemporaryFolder) throws -> Victim {
+        try FileManager.default.copyItem(atPath: "/bin/sleep", toPath: folder.path(name))
+        let victim = try Victim(folder.path(name), "600")
+        try victim.wait { (try? String(contentsOfFile: "/proc/\(victim.pid)/comm", encoding: .utf8)) == "\(name)\n" }
+        return victim
     }
 
     deinit {
@@ -35,7 +41,7 @@ final class Victim {
             if isReady() { return }
             usleep(10_000)
         }
-        throw Shell.Failure(description: "\(process.arguments ?? []) did not get ready\n\(errors)")
+        throw Shell.Failure(description: "\(process.arguments) did not get ready\n\(errors)")
     }
 }
 

@@ -1,5 +1,6 @@
 import CSystem
 import Foundation
+import TestSupport
 
 @testable import VMAProbe
 
@@ -40,18 +41,10 @@ final class Workshop {
     }
 
     func run(_ tool: String, _ arguments: [String]) throws {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: tool)
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Trouble(description: "\(tool) \(arguments.joined(separator: " ")): \(text)")
+        let (status, bytes) = try Child.run([tool] + arguments, in: directory)
+        guard status == 0 else {
+            throw Trouble(
+                description: "\(tool) \(arguments.joined(separator: " ")): \(String(decoding: bytes, as: UTF8.self))")
         }
     }
 
@@ -67,7 +60,7 @@ final class Workshop {
 
 /// A program that has told where its functions are ("name address") and waits.
 final class Running {
-    private let process = Process()
+    private let process: Child
     private let input = Pipe()
     private var addresses: [String: UInt64] = [:]
     /// Its own, not that of what starts it.
@@ -82,11 +75,10 @@ final class Running {
     /// `arguments`, if not empty, make `program` start the one in question as its child.
     init(_ program: String, _ arguments: [String] = []) throws {
         let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.standardOutput = output
-        process.standardInput = input
-        try process.run()
+        process = try Child(
+            [program] + arguments, input: input.fileHandleForReading.fileDescriptor,
+            output: output.fileHandleForWriting.fileDescriptor)
+        try output.fileHandleForWriting.close()
         var text = ""
         while !text.contains("ready\n") {
             let data = output.fileHandleForReading.availableData

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import VMAUnwind
@@ -33,16 +34,9 @@ struct DebugInfoTests {
         """
 
     private static func run(_ command: [String]) throws -> String {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Trouble(text: text) }
+        let (status, bytes) = try Child.run(command)
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard status == 0 else { throw Trouble(text: text) }
         return text
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import VMAUnwind
@@ -17,18 +18,9 @@ struct OracleTests {
     private static func source(_ name: String) -> String { root.appending(path: "tools/stacks/\(name)").path }
 
     private static func run(_ command: [String], mayFail: Bool = false) throws {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard mayFail || process.terminationStatus == 0 else {
-            throw Trouble(description: "\(command.joined(separator: " ")): \(text)")
+        let (status, bytes) = try Child.run(command)
+        guard mayFail || status == 0 else {
+            throw Trouble(description: "\(command.joined(separator: " ")): \(String(decoding: bytes, as: UTF8.self))")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import VMAUnwind
@@ -10,16 +11,9 @@ struct PackedTests {
         let path = FileManager.default.temporaryDirectory.appending(path: "packed-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(FileManager.default.createFile(atPath: path, contents: Data(bytes)))
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", "\(command) < \(path)"]
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "this test needs: \(command)")
-        return Array(data)
+        let (status, bytes) = try Child.run(["/bin/sh", "-c", "\(command) < \(path)"])
+        #expect(status == 0, "this test needs: \(command)")
+        return Array(bytes)
     }
 
     /// Texts that repeat, and noise, which does not.

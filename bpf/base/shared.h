@@ -258,6 +258,14 @@ static __always_inline bool is_reader(void)
 	return config.reader_cpu && reader == bpf_get_current_task();
 }
 
+// The element of a map that has one.
+static __always_inline void *only(void *map)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(map, &zero);
+}
+
 static __always_inline struct scratch *scratch(void)
 {
 	u32 which = is_reader();

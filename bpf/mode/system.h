@@ -22,9 +22,7 @@ struct {
 
 static __always_inline struct vme_control *flow_control(void)
 {
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&control, &zero);
+	return only(&control);
 }
 
 static __always_inline struct vme_flow *new_flow(u64 mm)

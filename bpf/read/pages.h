@@ -32,9 +32,7 @@ struct {
 
 static __always_inline struct vme_memory *memory_map(void)
 {
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&memory, &zero);
+	return only(&memory);
 }
 
 static __always_inline int read_word(u64 address, u64 *word)
@@ -52,14 +50,6 @@ static __always_inline int read_word(u64 address, u64 *word)
 			value_ = (u64)BPF_CORE_READ((struct page *)(page), field);  \
 		value_;                                                             \
 	})
-
-// How many processes or places of one map it.
-static __always_inline s32 map_count_of(u64 page)
-{
-	if (bpf_core_field_exists(struct folio, _mapcount))
-		return BPF_CORE_READ((struct folio *)page, _mapcount.counter) + 1;
-	return BPF_CORE_READ((struct page *)page, _mapcount.counter) + 1;
-}
 
 // Whether a swap slot is in the swap cache. Since 6.18 a table of its cluster says so, where what is swapped out has
 // the lowest bit set (mm/swap_table.h); before, a flag in the map of slots.
@@ -113,7 +103,8 @@ __noinline int page_look(u64 pte)
 		pte = ~pte;
 	page = m->page_structs +
 	       ((pte & FRAME_MASK) >> PAGE_SHIFT) * bpf_core_type_size(struct page);
-	if ((PAGE_FIELD(page, mapping) & 3) == MAPPING_IS_KSM && map_count_of(page) > 1)
+	if ((PAGE_FIELD(page, mapping) & 3) == MAPPING_IS_KSM &&
+	    (s32)PAGE_FIELD(page, _mapcount.counter) + 1 > 1)
 		s->pages.found |= VME_PAGES_SHARED;
 	return 0;
 }

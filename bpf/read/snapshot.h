@@ -224,8 +224,7 @@ struct {
 
 static __always_inline struct vme_snapshot *requested(struct task_struct *task)
 {
-	u32 zero = 0;
-	struct vme_snapshot *r = bpf_map_lookup_elem(&snapshot_request, &zero);
+	struct vme_snapshot *r = only(&snapshot_request);
 
 	return r && task && BPF_CORE_READ(task, pid) == r->pid ? r : 0;
 }

@@ -35,8 +35,7 @@ struct {
 
 static __always_inline u32 map_limit(void)
 {
-	u32 zero = 0;
-	struct vme_limits *l = bpf_map_lookup_elem(&limits, &zero);
+	struct vme_limits *l = only(&limits);
 
 	return l && l->map_count ? l->map_count : 0x7fffffff;
 }

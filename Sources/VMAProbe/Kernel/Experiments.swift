@@ -229,8 +229,7 @@ private struct Reservation: ~Copyable {
         let lines = ProcFile.lines("/proc/self/maps")
         guard !lines.isEmpty else { throw .failed("/proc/self/maps can't be read: is /proc mounted?") }
         return lines.count { line in
-            let ends = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt64($0, radix: 16) }
-            return ends.count == 2 && AddressRange(ends[0], ends[1]).overlaps(wanted)
+            MapsLine(line).map { AddressRange($0.start, $0.end).overlaps(wanted) } ?? false
         } == 1
     }
 

@@ -27,6 +27,14 @@ enum ProcFile {
         text(path)?.split(separator: "\n") ?? []
     }
 
+    /// Where a symbolic link leads; nil if it can't be read.
+    static func link(_ path: String) -> String? {
+        let target = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
+            count = max(0, readlink(path, buffer.baseAddress!, buffer.count))
+        }
+        return target.isEmpty ? nil : String(decoding: target, as: UTF8.self)
+    }
+
     /// A field of /proc/PID/status.
     static func status(_ pid: Int32, _ field: String) -> Substring? {
         for line in lines("/proc/\(pid)/status") where line.hasPrefix(field + ":") {

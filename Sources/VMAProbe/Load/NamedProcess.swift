@@ -51,12 +51,7 @@ public struct NamedProcess: Equatable, Sendable {
     }
 
     private static func executable(_ pid: Int32) -> String? {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = buffer.withUnsafeMutableBytes {
-            readlink("/proc/\(pid)/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        guard length > 0 else { return nil }
-        let path = String(decoding: buffer[..<length], as: UTF8.self)
+        guard let path = ProcFile.link("/proc/\(pid)/exe") else { return nil }
         let deleted = " (deleted)"
         return path.hasSuffix(deleted) ? String(path.dropLast(deleted.count)) : path
     }

@@ -1,3 +1,5 @@
+import VMAUnwind
+
 /// Address ranges that may overlap, sorted, to be asked which of them hold an address.
 struct SpanIndex {
     struct Span {
@@ -26,12 +28,7 @@ struct SpanIndex {
     /// Calls `body` for each span that holds `address`, the latest start first, until it
     /// returns false.
     func forEach(holding address: UInt64, _ body: (Span) -> Bool) {
-        var low = 0
-        var high = spans.count
-        while low < high {
-            let middle = (low + high) / 2
-            if spans[middle].start <= address { low = middle + 1 } else { high = middle }
-        }
+        var low = spans.partitioningIndex { $0.start > address }
         while low > 0, reach[low - 1] > address {
             low -= 1
             if spans[low].end > address, !body(spans[low]) { return }

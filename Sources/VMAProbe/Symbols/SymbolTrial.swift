@@ -36,20 +36,10 @@ public struct SymbolTrial: Sendable {
 
     /// As the kernel says of what the program itself is mapped from.
     private static var ownFile: FileRequest? {
-        let name = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(PATH_MAX)) { path in
-            let length = readlink("/proc/self/exe", path.baseAddress!, path.count)
-            return String(decoding: path.prefix(max(0, length)), as: UTF8.self)
-        }
-        guard !name.isEmpty else { return nil }
-        for line in ProcFile.lines("/proc/self/maps") {
-            let fields = line.split(separator: " ", maxSplits: 5).map(String.init)
-            guard fields.count == 6, fields[5].drop(while: { $0 == " " }) == name, let inode = UInt64(fields[4]) else { continue }
-            let range = fields[0].split(separator: "-").compactMap { UInt64($0, radix: 16) }
-            let device = fields[3].split(separator: ":").compactMap { UInt64($0, radix: 16) }
-            guard range.count == 2, device.count == 2 else { continue }
+        guard let name = ProcFile.link("/proc/self/exe") else { return nil }
+        for line in ProcFile.lines("/proc/self/maps").lazy.compactMap(MapsLine.init) where line.path == name {
             return FileRequest(
-                kind: .mapped, pid: getpid(), path: name, start: range[0], end: range[1],
-                identity: FileIdentity(device: device[0] << 32 | device[1], inode: inode))
+                kind: .mapped, pid: getpid(), path: name, start: line.start, end: line.end, identity: line.identity)
         }
         return nil
     }

@@ -59,20 +59,11 @@ final class ProcessMaps {
         return lines
     }
 
-    private func code(_ line: String) -> Code? {
-        let parts = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-        guard parts.count >= 5 else { return nil }
-        func numbers(_ text: Substring, _ separator: Character) -> [UInt64] {
-            text.split(separator: separator).compactMap { UInt64($0, radix: 16) }
-        }
-        let (ends, device) = (numbers(parts[0], "-"), numbers(parts[3], ":"))
-        guard ends.count == 2, device.count == 2, let offset = UInt64(parts[2], radix: 16), let inode = UInt64(parts[4]) else {
-            return nil
-        }
-        let path = parts.count > 5 ? String(parts[5].drop { $0 == " " }) : ""
+    private func code(_ text: String) -> Code? {
+        guard let line = MapsLine(text) else { return nil }
         var id = FileID(0)
-        if inode != 0 {
-            let file = File(identity: FileIdentity(device: device[0] << 32 | device[1], inode: inode), path: path)
+        if line.identity.inode != 0 {
+            let file = File(identity: line.identity, path: line.path)
             id = files[file] ?? next
             if id == next {
                 next += 1
@@ -80,7 +71,8 @@ final class ProcessMaps {
             }
         }
         let vma = VMA(
-            AddressRange(ends[0], ends[1]), pgoff: offset >> UInt64(AddressRange.pageShift), flags: [.read, .exec], file: id)
-        return Code(vma: vma, path: path.isEmpty ? nil : path)
+            AddressRange(line.start, line.end), pgoff: line.offset >> UInt64(AddressRange.pageShift), flags: [.read, .exec],
+            file: id)
+        return Code(vma: vma, path: line.path.isEmpty ? nil : line.path)
     }
 }

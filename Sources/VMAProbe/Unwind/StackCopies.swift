@@ -139,14 +139,19 @@ final class StackCopies {
     private func known(_ piece: CopyPiece, _ copy: Copy) -> StackID? {
         copy.bytes.withUnsafeBytes { bytes in
             tree.find(piece.path) { input in
-                if input >= PathTree.firstRegister {
-                    let register = Int(input - PathTree.firstRegister)
-                    return register < piece.registers.count ? piece.registers[register] : nil
+                Self.value(of: input, piece) { word in
+                    let offset = 8 * word
+                    return offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
                 }
-                let offset = 8 * Int(input)
-                return offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
             }
         }
+    }
+
+    /// The value of an input, a register or a word of the stack; nil if the copy does not have it.
+    private static func value(of input: PathTree.Input, _ piece: CopyPiece, word: (Int) -> UInt64?) -> UInt64? {
+        guard input >= PathTree.firstRegister else { return word(Int(input)) }
+        let register = Int(input - PathTree.firstRegister)
+        return register < piece.registers.count ? piece.registers[register] : nil
     }
 
     var evicted: Int { tree.evicted }
@@ -258,11 +263,7 @@ final class StackCopies {
         lesson = (
             piece.path,
             reply.inputs.compactMap { input in
-                if input >= PathTree.firstRegister {
-                    let register = Int(input - PathTree.firstRegister)
-                    return register < piece.registers.count ? (input, piece.registers[register]) : nil
-                }
-                return Int(input) < task.words.count ? (input, task.words[Int(input)]) : nil
+                Self.value(of: input, piece) { task.words.indices.contains($0) ? task.words[$0] : nil }.map { (input, $0) }
             }
         )
     }
@@ -316,11 +317,6 @@ private struct RangeSet {
     mutating func insert(_ start: UInt64, _ end: UInt64) { ranges.insert((start, end), at: place(start)) }
 
     private func place(_ address: UInt64) -> Int {
-        var (low, high) = (0, ranges.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if ranges[middle].start <= address { low = middle + 1 } else { high = middle }
-        }
-        return low
+        ranges.partitioningIndex { $0.start > address }
     }
 }

@@ -49,11 +49,7 @@ final class UnwindEngine {
     }
 
     private func place(of address: UInt64, _ mappings: [UnwindRequest.Mapping]) -> CodePlace? {
-        var (low, high) = (0, mappings.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if mappings[middle].start <= address { low = middle + 1 } else { high = middle }
-        }
+        let low = mappings.partitioningIndex { $0.start > address }
         guard low > 0, address < mappings[low - 1].end else { return nil }
         let mapping = mappings[low - 1]
         guard mapping.key != 0, let file = file(mapping.key),

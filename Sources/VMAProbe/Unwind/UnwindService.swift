@@ -209,19 +209,13 @@ final class UnwindService {
 
     /// Nil if nothing has come.
     private func bytes(_ socket: Int32) -> [UInt8]? {
-        var fd: Int32 = -1
-        var got = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: 32 << 10) { buffer, count in
-            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, false)
-            count = max(got, 0)
-        }
-        if fd >= 0 { close(fd) }
-        if got == -Int(EAGAIN) { return nil }
-        if got <= 0 {
+        switch HelperPair.receive(socket, limit: 32 << 10) {
+        case .nothing: return nil
+        case .message(let bytes): return bytes
+        case .end:
             hasBroken = true
             return nil
         }
-        return bytes
     }
 
     // MARK: what goes wrong
@@ -253,8 +247,7 @@ final class UnwindService {
     }
 
     private func stop() {
-        guard let pair else { return }
-        for helper in [pair.opener, pair.reader] where !HelperPair.end(helper) { ended.append(helper.pid) }
-        self.pair = nil
+        ended += pair?.end() ?? []
+        pair = nil
     }
 }

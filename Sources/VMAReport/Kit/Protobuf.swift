@@ -4,6 +4,18 @@ struct Protobuf {
 
     var isEmpty: Bool { bytes.isEmpty }
 
+    /// Bytes beyond which `flush` writes.
+    private static let part = 1 << 16
+
+    /// Writes what there is and forgets it, once that is much.
+    ///
+    /// - Parameter all: however little it is.
+    mutating func flush(_ write: ([UInt8]) throws -> Void, all: Bool) throws {
+        guard all || bytes.count > Self.part else { return }
+        try write(bytes)
+        removeAll()
+    }
+
     mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
     /// A field of an integer type, `bool` or an enumeration.

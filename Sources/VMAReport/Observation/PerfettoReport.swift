@@ -128,7 +128,6 @@ struct PerfettoWriter {
     private var values: [String: UInt64] = [:]
     /// What is to be interned by the next packet.
     private var interned = Protobuf()
-    private static let part = 1 << 16
     /// Values that are interned; others are written where they are.
     private static let valueLimit = 100_000
 
@@ -136,11 +135,7 @@ struct PerfettoWriter {
         case begin = 1, end, instant, counter
     }
 
-    mutating func flush(_ write: ([UInt8]) throws -> Void, all: Bool = false) throws {
-        guard all || out.bytes.count > Self.part else { return }
-        try write(out.bytes)
-        out.removeAll()
-    }
+    mutating func flush(_ write: ([UInt8]) throws -> Void, all: Bool = false) throws { try out.flush(write, all: all) }
 
     private mutating func packet(_ body: (inout Protobuf) -> Void) {
         var packet = Protobuf()

@@ -64,8 +64,6 @@ struct PprofWriter {
     private var mappings: [String: UInt64] = [:]
     private var functions: [String: UInt64] = [:]
     private var locations: [String: UInt64] = [:]
-    /// Given away when there is more of it.
-    private static let part = 1 << 16
 
     init(sampleTypes: [String]) {
         _ = string("")
@@ -77,11 +75,7 @@ struct PprofWriter {
         out.field(14, first)
     }
 
-    mutating func flush(_ write: ([UInt8]) throws -> Void, all: Bool = false) throws {
-        guard all || out.bytes.count > Self.part else { return }
-        try write(out.bytes)
-        out.removeAll()
-    }
+    mutating func flush(_ write: ([UInt8]) throws -> Void, all: Bool = false) throws { try out.flush(write, all: all) }
 
     /// - Parameter stack: innermost frame first.
     mutating func sample(_ values: [Int], _ stack: [String], _ labels: [(String, Label)]) {

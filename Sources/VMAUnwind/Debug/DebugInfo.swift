@@ -88,11 +88,7 @@ public final class DebugInfo {
 
     /// The span with the last start that holds it; they hardly overlap.
     private static func holding(_ address: UInt64, in spans: [Span]) -> Span? {
-        var (low, high) = (0, spans.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if spans[middle].start <= address { low = middle + 1 } else { high = middle }
-        }
+        let low = spans.partitioningIndex { $0.start > address }
         for index in stride(from: low - 1, through: max(0, low - 16), by: -1) where address < spans[index].end {
             return spans[index]
         }
@@ -299,11 +295,7 @@ public final class DebugInfo {
             starts = found
         }
         guard let starts else { return nil }
-        var (low, high) = (0, starts.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if starts[middle] <= offset { low = middle + 1 } else { high = middle }
-        }
+        let low = starts.partitioningIndex { $0 > offset }
         return low > 0 ? starts[low - 1] : nil
     }
 

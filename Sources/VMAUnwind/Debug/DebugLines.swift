@@ -34,11 +34,7 @@ final class DebugLines {
     }
 
     func place(of address: UInt64) -> (file: String?, line: UInt64?) {
-        var (low, high) = (0, rows.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if rows[middle].address <= address { low = middle + 1 } else { high = middle }
-        }
+        let low = rows.partitioningIndex { $0.address > address }
         guard low > 0, rows[low - 1].line != Row.end, rows[low - 1].line != 0 else { return (nil, nil) }
         return (file(UInt64(rows[low - 1].file)), UInt64(rows[low - 1].line))
     }

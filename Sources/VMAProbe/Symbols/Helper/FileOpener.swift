@@ -116,10 +116,7 @@ struct FileOpener {
     private static func ownMapping(_ start: UInt64) -> FileIdentity? {
         let prefix = String(start, radix: 16) + "-"
         for line in ProcFile.lines("/proc/self/maps") where line.hasPrefix(prefix) {
-            let fields = line.split(separator: " ", maxSplits: 5)
-            guard fields.count > 4, let inode = UInt64(fields[4]) else { return nil }
-            let numbers = fields[3].split(separator: ":").compactMap { UInt64($0, radix: 16) }
-            return numbers.count == 2 ? FileIdentity(device: numbers[0] << 32 | numbers[1], inode: inode) : nil
+            return MapsLine(line)?.identity
         }
         return nil
     }

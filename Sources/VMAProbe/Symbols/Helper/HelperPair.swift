@@ -32,10 +32,32 @@ struct HelperPair {
         }
     }
 
-    /// Returns whether it has been seen to end: `vms_has_ended` will tell.
-    static func end(_ helper: Helper) -> Bool {
-        vms_end_helper(helper.pid)
-        close(helper.socket)
-        return vms_has_ended(helper.pid)
+    /// Ends both. Returns the ids of those that were not seen to end yet: `vms_has_ended` will tell.
+    func end() -> [Int32] {
+        for helper in [opener, reader] {
+            vms_end_helper(helper.pid)
+            close(helper.socket)
+        }
+        return [opener.pid, reader.pid].filter { !vms_has_ended($0) }
+    }
+
+    enum Received {
+        case nothing
+        case message([UInt8])
+        /// The other end is gone.
+        case end
+    }
+
+    /// What has come from a helper, of at most `limit` bytes. Never waits; a descriptor that comes along is closed.
+    static func receive(_ socket: Int32, limit: Int) -> Received {
+        var fd: Int32 = -1
+        var got = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, false)
+            count = max(got, 0)
+        }
+        if fd >= 0 { close(fd) }
+        if got == -Int(EAGAIN) { return .nothing }
+        return got > 0 ? .message(bytes) : .end
     }
 }

@@ -69,8 +69,7 @@ final class SymbolService {
     private var nextID: UInt32 = 1
     private var restarts = 0
 
-    private var opener: HelperPair.Helper?
-    private var reader: HelperPair.Helper?
+    private var pair: HelperPair?
     /// When each has last given a sign of life, CLOCK_MONOTONIC nanoseconds.
     private var heard: (opener: UInt64, reader: UInt64) = (0, 0)
     /// Ended, but not seen to have.
@@ -80,7 +79,7 @@ final class SymbolService {
     private static let window = 8
     private static let inquiryWindow = 32
 
-    init() { start() }
+    init() { pair = HelperPair(reader: SymbolHelper.reader) }
 
     deinit { stop() }
 
@@ -118,7 +117,7 @@ final class SymbolService {
         if let known = answers[place] { return known }
         guard let file = files[place.key] else { return Answer.none }
         if case .failed(let why) = file.state { return why == .another ? .another : Answer.none }
-        guard opener != nil, offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
+        guard pair != nil, offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
             losses.beyondBounds += 1
             return Answer.none
@@ -133,7 +132,7 @@ final class SymbolService {
     var isIdle: Bool { active.isEmpty && inquiries.isEmpty }
 
     /// For poll(2).
-    var sockets: [Int32] { [opener?.socket, reader?.socket].compactMap { $0 } }
+    var sockets: [Int32] { pair.map { [$0.opener.socket, $0.reader.socket] } ?? [] }
 
     // MARK: progress
 
@@ -183,7 +182,7 @@ final class SymbolService {
     }
 
     private func send(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
-        guard let opener, let reader else { return giveUpAll(&found) }
+        guard let pair else { return giveUpAll(&found) }
         var busy =
             active.reduce(0) { count, key in
                 guard let file = files[key] else { return count }
@@ -203,7 +202,7 @@ final class SymbolService {
             case .idle:
                 guard busy < Self.window else { continue }
                 let bytes = HelperMessage.open(key: key, file.request).bytes
-                guard vms_send(opener.socket, bytes, bytes.count, -1, false) == 0 else { return }
+                guard vms_send(pair.opener.socket, bytes, bytes.count, -1, false) == 0 else { return }
                 busy += 1
                 file.state = .opening(since: now)
                 files[key] = file
@@ -211,7 +210,7 @@ final class SymbolService {
                 while !file.wanted.isEmpty, inquiries.count < Self.inquiryWindow {
                     let places = Array(file.wanted.prefix(HelperMessage.placeLimit))
                     let message = HelperMessage.lookUp(id: nextID, key: key, file.depth, places).bytes
-                    guard vms_send(reader.socket, message, message.count, -1, false) == 0 else { break }
+                    guard vms_send(pair.reader.socket, message, message.count, -1, false) == 0 else { break }
                     inquiries.append(Inquiry(id: nextID, key: key, places: places, since: now))
                     nextID &+= 1
                     file.wanted.removeFirst(places.count)
@@ -223,12 +222,12 @@ final class SymbolService {
     }
 
     private func receive(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
-        while let socket = opener?.socket, case .opened(let key, let result)? = message(socket) {
+        while let socket = pair?.opener.socket, case .opened(let key, let result)? = message(socket) {
             heard.opener = now
             guard case .opening? = files[key]?.state else { continue }
             if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
         }
-        while let socket = reader?.socket, case .names(let id, let names)? = message(socket) {
+        while let socket = pair?.reader.socket, case .names(let id, let names)? = message(socket) {
             heard.reader = now
             guard let at = inquiries.firstIndex(where: { $0.id == id }) else { continue }
             let inquiry = inquiries.remove(at: at)
@@ -266,17 +265,14 @@ final class SymbolService {
 
     /// Nil if nothing has come. What can't be read ends a helper.
     private func message(_ socket: Int32) -> HelperMessage? {
-        var fd: Int32 = -1
-        var got = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: HelperMessage.limit) { buffer, count in
-            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, false)
-            count = max(got, 0)
+        switch HelperPair.receive(socket, limit: HelperMessage.limit) {
+        case .nothing: return nil
+        case .message(let bytes):
+            if let message = HelperMessage(bytes) { return message }
+        case .end: break
         }
-        if fd >= 0 { close(fd) }
-        if got == -Int(EAGAIN) { return nil }
-        let message = got > 0 ? HelperMessage(bytes) : nil
-        if message == nil { hasBroken = true }
-        return message
+        hasBroken = true
+        return nil
     }
 
     /// One of the two has ended, or talks nonsense.
@@ -328,7 +324,7 @@ final class SymbolService {
         }
         restarts += 1
         guard restarts <= SymbolLimits.restarts else { return giveUpAll(&found) }
-        start()
+        pair = HelperPair(reader: SymbolHelper.reader)
         heard = (now, now)
     }
 
@@ -340,15 +336,8 @@ final class SymbolService {
 
     // MARK: processes
 
-    private func start() {
-        guard let pair = HelperPair(reader: SymbolHelper.reader) else { return }
-        (opener, reader) = (pair.opener, pair.reader)
-    }
-
     private func stop() {
-        for helper in [opener, reader] {
-            if let helper, !HelperPair.end(helper) { ended.append(helper.pid) }
-        }
-        (opener, reader) = (nil, nil)
+        ended += pair?.end() ?? []
+        pair = nil
     }
 }

@@ -1,0 +1,12 @@
+// What Swift does not see of the C library.
+#ifndef TESTS_H
+#define TESTS_H
+
+#include <sys/types.h>
+
+// Starts words[0], found in PATH, in a process group of its own, with no descriptor but these three (-1: /dev/null)
+// and no signal blocked or ignored. `directory` may be NULL. Returns 0, or the error's number.
+int tests_spawn(pid_t *pid, char *const words[], char *const environment[], const char *directory,
+		const int streams[3]);
+
+#endif
