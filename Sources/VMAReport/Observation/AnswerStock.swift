@@ -170,27 +170,33 @@ struct AnswerStock {
         }
         if Stack.isLoaders(first.stack) { return "the dynamic loader: \(count.grouped) of the \(all.grouped) \(name)" }
         let stood = Self.sum(before.filter { Self.what($0) == lead })
-        func text(_ most: (who: String, operations: [Operation: Int])) -> String {
-            let count = most.operations.values.reduce(0, +)
-            let operations = most.operations.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map(
-                \.key.rawValue)
-            let who = operations.count > 1 ? most.who.replacing(", its caller", with: ", their caller") : most.who
-            let text = "\(operations.joined(separator: " and "))\(who): \(count.grouped) of the \(all.grouped) \(name)"
-            return stood > count ? "\(text); \(stood.grouped) stood before" : text
+        func text(_ callers: Int, _ width: Int, _ shown: Int) -> String? {
+            let ranked = self.ranked(callers: callers, width)
+            guard let most = ranked.first, shown == 1 || ranked.count > 1 else { return nil }
+            // Two that do about as much take turns, and neither alone is the answer.
+            if shown > 1, 3 * ranked[1].count < 2 * most.count { return nil }
+            let parts = ranked.prefix(shown).map { "\($0.what): \($0.count.grouped)" }
+            let text = "\(parts.joined(separator: ", ")) of the \(all.grouped) \(name)"
+            return stood > most.count ? "\(text); \(stood.grouped) stood before" : text
         }
         // How many is worth more than a second caller, or the end of a long name.
-        let tries = [(2, 28), (1, 28), (1, 16)].compactMap { mostLeft(callers: $0.0, $0.1).map(text) }
+        let tries = [(2, 28, 2), (1, 28, 2), (2, 28, 1), (1, 28, 1), (1, 16, 1)].compactMap { text($0.0, $0.1, $0.2) }
         return tries.isEmpty ? nil : Fit.first(tries, room)
     }
 
-    private func mostLeft(callers: Int, _ width: Int) -> (who: String, operations: [Operation: Int])? {
+    /// `mmap by fill_hole ← main`, by how many of what leads they left.
+    private func ranked(callers: Int, _ width: Int) -> [(what: String, count: Int)] {
         var left: [String: [Operation: Int]] = [:]
         for row in leading {
             guard let operation = row.operation else { continue }
             left[Stack.code(row.stack, of: operation, callers: callers, width), default: [:]][operation, default: 0] += row.count
         }
-        func total(_ counts: [Operation: Int]) -> Int { counts.values.reduce(0, +) }
-        return left.max { (total($0.value), $1.key) < (total($1.value), $0.key) }.map { ($0.key, $0.value) }
+        let parts = left.map { who, operations -> (what: String, count: Int) in
+            let names = operations.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map(\.key.rawValue)
+            let who = names.count > 1 ? who.replacing(", its caller", with: ", their caller") : who
+            return (names.joined(separator: " and ") + who, operations.values.reduce(0, +))
+        }
+        return parts.sorted { ($1.count, $0.what) < ($0.count, $1.what) }
     }
 
     // MARK: what to do
