@@ -4,15 +4,23 @@
 /// An observation is its events and nothing else, one after the other, so a recording of them gives the same report.
 public enum Event: Sendable {
     // From the kernel.
+    /// What a range of an address space holds now.
     case rows(Rows)
+    /// A write section has ended.
     indirect case section(Section)
-    /// Indirect, since it is larger than all others.
+    /// A function that considers a merge was entered. Indirect, since it is larger than all others.
     indirect case attempt(HookedAttempt)
+    /// The thread's last attempt merges: one VMA holds the range afterwards (`HookAttempts.commit` has the exceptions).
     case commit(Origin, AddressRange)
+    /// A child's address space was made, whose rows came before.
     case fork(Life)
+    /// A process has a new address space, whose rows come next.
     case exec(Life)
+    /// The last user of an address space has gone.
     case exit(Life)
+    /// The path of a file that is mapped for the first time, as in `/proc/PID/maps`.
     case file(FileID, path: String)
+    /// The text of a name given by prctl(PR_SET_VMA).
     case name(UInt32, text: String)
     /// A user stack seen for the first time: return addresses, innermost first. `frames` follow
     /// for those that are needed.
@@ -75,12 +83,15 @@ public enum Event: Sendable {
     }
 }
 
-/// Who acted and when. `time` is in nanoseconds of CLOCK_MONOTONIC; `tgid` is the process that owns the address
-/// space, `tid` the thread that acted.
+/// Who acted and when.
 public struct Origin: Sendable, Equatable {
+    /// Nanoseconds of CLOCK_MONOTONIC.
     public var time: UInt64
+    /// The address space; not always the thread's own.
     public var mm: MMID
+    /// The process that owns the address space (thread group, in the first pid namespace).
     public var tgid: UInt32
+    /// The thread that acted, in the first pid namespace.
     public var tid: UInt32
 
     public init(time: UInt64, mm: MMID, tgid: UInt32, tid: UInt32) {
@@ -100,10 +111,13 @@ public struct Rows: Sendable {
     }
 
     public var origin: Origin
+    /// What the statement is about. It reaches over the two neighbours, which are read, too.
     public var range: AddressRange
+    /// When, and why, the rows were read.
     public var reason: Reason
     /// What lies beyond `range` could not be read.
     public var truncated: Bool
+    /// The VMAs in `range`, whole, in order of address.
     public var vmas: [VMA]
 
     public init(_ origin: Origin, _ range: AddressRange, _ reason: Reason, truncated: Bool, _ vmas: [VMA]) {
@@ -115,9 +129,11 @@ public struct Rows: Sendable {
     }
 }
 
-/// A syscall as the task entered it: x86-64 number (below 0 outside a syscall) and arguments.
+/// A syscall as the task entered it.
 public struct Syscall: Sendable, Equatable {
+    /// The number in the x86-64 table, or, for a 32-bit task, in its own; below 0 outside of a syscall.
     public var number: Int32
+    /// The arguments as the registers held them.
     public var arguments: Arguments
     /// False for a 32-bit task, or when the address space is another process's.
     public var isNative: Bool
@@ -130,11 +146,13 @@ public struct Syscall: Sendable, Equatable {
 
     /// Six arguments, stored in place; those that are not given are 0.
     public struct Arguments: Sendable, Equatable, ExpressibleByArrayLiteral {
+        /// Six registers, the first argument first.
         public typealias Six = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
         private var all: Six
 
         public init(_ all: Six = (0, 0, 0, 0, 0, 0)) { self.all = all }
 
+        /// Arguments beyond the sixth are left out.
         public init(_ arguments: [UInt64]) {
             self.init()
             for (index, argument) in arguments.prefix(6).enumerated() { self[index] = argument }
@@ -142,6 +160,7 @@ public struct Syscall: Sendable, Equatable {
 
         public init(arrayLiteral arguments: UInt64...) { self.init(arguments) }
 
+        /// - Parameter index: 0 to 5.
         public subscript(index: Int) -> UInt64 {
             get {
                 switch index {
@@ -171,11 +190,19 @@ public struct Syscall: Sendable, Equatable {
 
 /// A write section that has ended.
 public struct Section: Sendable {
+    /// When it ended, and who had the lock.
     public var origin: Origin
+    /// The syscall that took the lock.
     public var syscall: Syscall
+    /// The call stack of the thread; 0 if there is none: of a section that left no boundary none is kept.
     public var stack: StackID
+    /// What was read before and after the section: what the arguments name, and what was stored to.
     public var ranges: Ranges
+    /// Stores to the tree of VMAs that were seen. A section without one has mapped nothing; it may have unmapped VMAs,
+    /// or changed whole VMAs in place.
     public var writes: UInt32
+    /// The section was not seen from its beginning, or had more rows than can be read: the layout has to be read
+    /// anew.
     public var incomplete: Bool
     /// The section's weight: it was chosen with a chance of 1 in this many; 0 where all sections are recorded.
     public var oneIn: UInt32
@@ -203,6 +230,7 @@ public struct Section: Sendable {
         private var second = AddressRange.empty
         public private(set) var endIndex = 0
         public var startIndex: Int { 0 }
+        /// How many ranges a section can have.
         public static let limit = 2
 
         public init() {}
@@ -210,6 +238,7 @@ public struct Section: Sendable {
         /// Ranges beyond the second are left out.
         public init(arrayLiteral ranges: AddressRange...) { for range in ranges { append(range) } }
 
+        /// Adds a range. One beyond the second is left out.
         public mutating func append(_ range: AddressRange) {
             guard endIndex < Self.limit else { return }
             endIndex += 1
@@ -225,9 +254,22 @@ public struct Section: Sendable {
 
 /// A record of a kernel function that considers a merge, made when the function was entered.
 public struct HookedAttempt: Sendable {
-    /// The hooked function, as in CVMAWire's vma_wire.h.
+    /// The hooked function. The numbers are those of CVMAWire's vma_wire.h.
     public enum Site: UInt32, Sendable {
-        case vmaMerge = 1, mmapRegion, brk, newRange, modify, iterated, iteratedRows
+        /// `vma_merge` up to 6.2.
+        case vmaMerge = 1
+        /// `mmap_region`, which merges by itself from 6.1 to 6.11.
+        case mmapRegion
+        /// `do_brk_flags`, which merges by itself from 6.1 to 6.11.
+        case brk
+        /// `vma_merge_new_range`, since 6.12.
+        case newRange
+        /// `vma_modify`, since 6.12.
+        case modify
+        /// `vma_merge` from 6.3 to 6.11, where `khugepaged_enter_vma` tells the outcome.
+        case iterated
+        /// The same on a kernel without `khugepaged_enter_vma`: the rows after the section tell the outcome.
+        case iteratedRows
 
         /// The function carries the merge out by itself: its attempt is known, and no commit is recorded.
         var mergesByItself: Bool { self == .mmapRegion || self == .brk }
@@ -237,13 +279,18 @@ public struct HookedAttempt: Sendable {
         var isVMAMerge: Bool { self == .vmaMerge || self == .iterated || self == .iteratedRows }
     }
 
+    /// When the function was entered, and by whom.
     public var origin: Origin
     public var syscall: Syscall
+    /// The call stack of the thread; 0 if there is none.
     public var stack: StackID
+    /// The function that was entered.
     public var site: Site
+    /// The range that is to be merged with its neighbours, with the attributes that it is to have.
     public var proposed: VMA
-    /// The VMAs that hold the byte before the proposed range (prev), and the byte after it (next).
+    /// The VMA that holds the byte before the proposed range; nil if none does. It is given whole.
     public var prev: VMA?
+    /// The VMA that holds the byte behind the proposed range; nil if none does. It is given whole.
     public var next: VMA?
     /// The VMA that is to be changed or moved, in whole or in part (the kernel's `middle`).
     public var middle: VMA?
@@ -265,9 +312,13 @@ public struct HookedAttempt: Sendable {
 
 /// The beginning (fork, exec) or end of an address space.
 public struct Life: Sendable {
+    /// When, and which address space: the new one, or the one that ends.
     public var origin: Origin
+    /// The address space that was copied, at a fork; else 0.
     public var parent: MMID
+    /// The process that forked; else 0.
     public var parentTgid: UInt32
+    /// The name of the thread (comm).
     public var command: String
 
     public init(_ origin: Origin, parent: MMID, parentTgid: UInt32, command: String) {

@@ -2,6 +2,7 @@
 public struct MergeAttempt: Sendable {
     /// A VMA that touches the proposed range.
     public struct Neighbour: Sendable, Equatable {
+        /// The part of the VMA on this side of the range, with the attributes that it has when the attempt is made.
         public var vma: VMA
         /// False for a neighbour that the operation itself splits or is about to unmap: the kernel looks at it, but
         /// staying apart from it is no missed merge.
@@ -17,7 +18,9 @@ public struct MergeAttempt: Sendable {
 
     /// The sides that were joined with the range, or that the rules predict to be.
     public struct Outcome: Sendable, Equatable {
+        /// The VMA below and the range are one VMA afterwards.
         public var prev: Bool
+        /// The range and the VMA above are one VMA afterwards.
         public var next: Bool
 
         public init(prev: Bool, next: Bool) {
@@ -25,11 +28,15 @@ public struct MergeAttempt: Sendable {
             self.next = next
         }
 
+        /// Whether at least one side was joined.
         public var merged: Bool { prev || next }
     }
 
+    /// When, by whom, and in which address space.
     public var origin: Origin
+    /// The syscall during which it happened, or what the kernel did outside of one.
     public var operation: Operation
+    /// The call stack of the thread; 0 if there is none.
     public var stack: StackID
     /// The proposed range, with the flags, offset and anon_vma that it is to have.
     public var proposed: VMA
@@ -37,13 +44,17 @@ public struct MergeAttempt: Sendable {
     public var replacesVMA: Bool
     /// Whether the range is a copy of a VMA elsewhere, which mremap moves.
     public var isCopy: Bool
-    /// The whole VMA that a copy is made from, and the address in it; nil if that is unknown.
+    /// The whole VMA that a copy is made from; nil if that is unknown, and for what is no copy.
     public var source: VMA?
+    /// The address in `source` at which the copied part begins.
     public var movedFrom: UInt64 = 0
+    /// The neighbour below; nil if there is none, or it is no side.
     public var prev: Neighbour?
+    /// The neighbour above; nil if there is none, or it is no side.
     public var next: Neighbour?
     /// False where the kernel looks only at prev, as brk does.
     public var considersNext: Bool
+    /// What the kernel did.
     public var outcome: Outcome
 
     public init(

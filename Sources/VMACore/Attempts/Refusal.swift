@@ -3,16 +3,21 @@
 public struct Refusal: Sendable {
     /// The kernel's counts and limits at the time of the call.
     public struct Facts: Sendable, Equatable {
-        /// `mm->map_count`, and sysctl `vm.max_map_count`.
+        /// `mm->map_count`.
         public var mapCount: UInt64 = 0
+        /// sysctl `vm.max_map_count`.
         public var mapLimit: UInt64 = 0
-        /// Pages of the address space, of private writable memory, and of locked memory.
+        /// Pages of the address space (`mm->total_vm`).
         public var totalPages: UInt64 = 0
+        /// Pages of private writable memory (`mm->data_vm`), which RLIMIT_DATA limits.
         public var dataPages: UInt64 = 0
+        /// Pages of locked memory (`mm->locked_vm`), which RLIMIT_MEMLOCK limits.
         public var lockedPages: UInt64 = 0
-        /// RLIMIT_AS, RLIMIT_DATA and RLIMIT_MEMLOCK in bytes; `.max` is none.
+        /// RLIMIT_AS in bytes; `.max` means that there is no limit.
         public var limitOfSpace = UInt64.max
+        /// RLIMIT_DATA in bytes; `.max` means that there is no limit.
         public var limitOfData = UInt64.max
+        /// RLIMIT_MEMLOCK in bytes; `.max` means that there is no limit.
         public var limitOfLocked = UInt64.max
         /// `mm->def_flags`: VM_LOCKED after mlockall(MCL_FUTURE).
         public var flagsOfNew: UInt64 = 0
@@ -24,11 +29,15 @@ public struct Refusal: Sendable {
         public init() {}
     }
 
+    /// When the call's write section ended, and who made it.
     public var origin: Origin
+    /// The call, with its arguments.
     public var syscall: Syscall
+    /// The call stack of the thread; 0 if there is none.
     public var stack: StackID
     /// How many calls it stands for, where there were too many to record each.
     public var count: UInt32
+    /// What the kernel compares before it refuses, as it was after the call.
     public var facts: Facts
 
     public init(_ origin: Origin, _ syscall: Syscall, stack: StackID, count: UInt32, facts: Facts) {
@@ -43,9 +52,11 @@ public struct Refusal: Sendable {
     public enum Reason: String, CaseIterable, Hashable, Sendable {
         /// `vm.max_map_count`.
         case mapLimit = "map_limit"
+        /// RLIMIT_AS (`may_expand_vm`).
         case rlimitAS = "rlimit_as"
+        /// RLIMIT_DATA (`may_expand_vm`).
         case rlimitData = "rlimit_data"
-        /// `__vm_enough_memory`.
+        /// Committed memory (`__vm_enough_memory`): where no other limit explains ENOMEM.
         case overcommit
         /// RLIMIT_MEMLOCK.
         case locked
@@ -57,6 +68,7 @@ public struct Refusal: Sendable {
     public struct Verdict: Hashable, Sendable {
         /// A positive errno; nil where nobody read it, and it does not follow from the reason.
         public var errno: Int32?
+        /// Nil where no limit explains the refusal, and the kernel's answer was not read.
         public var reason: Reason?
         /// True if the kernel's answer was read, false if the verdict is inferred.
         public var seen: Bool

@@ -1,7 +1,9 @@
 /// A half-open range of user addresses, in bytes: `start` belongs to it, `end` does not.
 /// The kernel's `vm_start` and `vm_end`.
 public struct AddressRange: Hashable, Sendable {
+    /// The first address.
     public var start: UInt64
+    /// The address behind the last one.
     public var end: UInt64
 
     public init(_ start: UInt64, _ end: UInt64) {
@@ -11,6 +13,7 @@ public struct AddressRange: Hashable, Sendable {
 
     /// The logarithm of the page size, 4096 bytes.
     public static let pageShift: UInt64 = 12
+    /// A range of no address.
     public static let empty = AddressRange(0, 0)
     static let all = AddressRange(0, .max)
 
@@ -23,6 +26,7 @@ public struct AddressRange: Hashable, Sendable {
     /// An empty range overlaps nothing, wherever it lies.
     public func overlaps(_ other: AddressRange) -> Bool { !intersection(other).isEmpty }
 
+    /// The addresses that both have; empty if there are none, wherever it lies then.
     public func intersection(_ other: AddressRange) -> AddressRange {
         AddressRange(max(start, other.start), min(end, other.end))
     }

@@ -7,6 +7,7 @@ public struct FlagNames: Sendable, Equatable {
     /// Nothing was learned: bits that only ever meant one thing have a name, others print as `bit N`.
     public static let standard = FlagNames()
 
+    /// - Parameter learned: names by bit; those that are standard are left out.
     public init(learned: [Int: String] = [:]) { self.learned = learned.filter { Self.fixed($0.key) != $0.value } }
 
     /// The names of the bits that are set, lowest first.
@@ -43,6 +44,7 @@ public struct FlagNames: Sendable, Equatable {
     /// each flag, lowest bit first, except for the protection key, which has a line of its own.
     public struct Sample: Sendable {
         public var flags: VMAFlags
+        /// The two letters of each flag, lowest bit first.
         public var letters: [String]
 
         public init(flags: VMAFlags, letters: [String]) {

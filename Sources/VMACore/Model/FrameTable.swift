@@ -22,6 +22,7 @@ public struct FrameTable: Sendable {
 
     /// Stands for a stack for which there was no room.
     public static let others: StackID = .max
+    /// The one frame of `others` in words.
     public static let othersText = "(other stacks)"
 
     /// Stacks of one address space, and in all.

@@ -1,4 +1,5 @@
-/// The operation during which a merge was considered: the syscall, or what the kernel did outside of one.
+/// The operation during which a merge was considered: the syscall, or what the kernel did outside of one. `stack` is a
+/// page fault that grows a stack; `other` is any other syscall. Several syscalls can be one operation (`Syscall.operation`).
 public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
     case mmap, brk, mremap, mprotect, madvise, mlock, mbind, prctl, userfaultfd, munmap, fork, stack, other
     case shmat, shmdt, mseal, ioctl, exec, aio

@@ -1,7 +1,11 @@
-/// Small stable ids that stand for kernel pointers; 0 means that there is none.
+/// An id of a `struct anon_vma`. Ids are given in the order of appearance, and are the same in every process; 0 means
+/// none.
 public typealias AnonVMAID = UInt32
+/// An id of a `struct file`: one path opened twice is two files, as for the kernel. 0 means none.
 public typealias FileID = UInt32
+/// An id of an address space (`struct mm_struct`); 0 means unknown, or several that are folded into one.
 public typealias MMID = UInt32
+/// An id of a call stack; 0 means none, `FrameTable.others` one for which there was no room.
 public typealias StackID = UInt32
 
 /// The attributes of one virtual memory area that the kernel's merge rules compare.
@@ -21,8 +25,11 @@ public struct VMA: Hashable, Sendable {
         public static let sharedAnonVMA = Traits(rawValue: 1 << 3)
         /// `vm_ops->close` is set.
         public static let hasClose = Traits(rawValue: 1 << 4)
+        /// The VMA lies between `mm->start_brk` and `mm->brk`.
         public static let heap = Traits(rawValue: 1 << 5)
+        /// The VMA holds `mm->start_stack`.
         public static let stack = Traits(rawValue: 1 << 6)
+        /// VM_HUGETLB, whose bit is not the same on every kernel.
         public static let hugetlb = Traits(rawValue: 1 << 7)
         /// The facts on the anon_vma could be read.
         public static let anonKnown = Traits(rawValue: 1 << 8)
@@ -36,8 +43,9 @@ public struct VMA: Hashable, Sendable {
         public static let pagesSeen = Traits(rawValue: 1 << 12)
         /// The VMA ends at or below `mm->start_brk`, where brk does not look for a neighbour.
         public static let belowHeap = Traits(rawValue: 1 << 13)
-        /// The kernel's own mappings, by the name of their `vm_special_mapping`; both for `[vvar_vclock]`.
+        /// The kernel's own mapping, by the name of its `vm_special_mapping`; with `vvar` it is `[vvar_vclock]`.
         public static let vdso = Traits(rawValue: 1 << 14)
+        /// The same for `[vvar]`.
         public static let vvar = Traits(rawValue: 1 << 15)
 
         static let ofAnonVMA: Traits = [
@@ -45,19 +53,26 @@ public struct VMA: Hashable, Sendable {
         ]
     }
 
+    /// `vm_start` and `vm_end`.
     public var range: AddressRange
     /// The offset in pages of 4096 bytes: into the file, or for anonymous memory the page number where it was first
     /// mapped.
     public var pgoff: UInt64
+    /// `vm_flags`.
     public var flags: VMAFlags
+    /// `vma->anon_vma`; 0 until a page is written to, or a fork or a merge brings one.
     public var anonVMA: AnonVMAID
     /// Stands for the `struct file *`: one path opened twice is two files, as for the kernel.
     public var file: FileID
+    /// An id of what `mpol_equal` compares of `vma->vm_policy`; 0 for the process's own policy.
     public var policy: UInt32
+    /// An id of the userfaultfd context; 0 if none is registered.
     public var uffd: UInt32
+    /// An id of the name given by prctl(PR_SET_VMA); 0 for none. `Observer.names` has the texts.
     public var name: UInt32
     /// The offset in pages at which private pages are found (`vma_start_anon_pgoff`), if `hasAnonPgoff` is set.
     public var anonPgoff: UInt64
+    /// What else the kernel compares, and what remedies are chosen by.
     public var traits: Traits
 
     public init(
@@ -77,8 +92,11 @@ public struct VMA: Hashable, Sendable {
         self.traits = traits
     }
 
+    /// The first address.
     public var start: UInt64 { range.start }
+    /// The address behind the last one.
     public var end: UInt64 { range.end }
+    /// Whether no file is mapped. Shared anonymous memory is a file to the kernel.
     public var isAnonymous: Bool { file == 0 }
 
     /// A page, or a few if they are fewer than what they guard, that nobody may access: larger pieces are

@@ -1,5 +1,6 @@
 /// What left a boundary or a gap: an operation, and the call stack of its caller.
 public struct Cause: Hashable, Sendable {
+    /// The operation of the write section; `other` for a task that is not native.
     public var operation: Operation
     /// The id of the stack; 0 if there is none.
     public var stack: StackID
@@ -60,14 +61,18 @@ public struct Boundaries: Sendable, Equatable {
         public var isGap = false
         /// An id of `Causes`.
         public var cause: UInt32
+        /// All rules that keep the two VMAs apart; empty where no rule does, and for a gap.
         public var blockers: Blockers
         /// The proposals' answers: those of the last attempt, or, if there was none, those to an attempt made now.
         public var answers = WhatIfAnswers()
         /// Whether an attempt was made at the boundary during the observation.
         public var wasTried = false
-        /// What the series would do if somebody changed the left VMA now, or the right one.
+        /// What the 2022 series would do if somebody changed the left VMA now; nil unless pgoff and anon_vma alone
+        /// keep the two apart.
         public var left: WhatIf?
+        /// The same if somebody changed the right VMA.
         public var right: WhatIf?
+        /// The answer of the 2022 series; nil unless pgoff and anon_vma alone keep the two apart.
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
         /// The exact difference of the two VMAs, with its direction.
         public var difference = Difference()
@@ -76,9 +81,11 @@ public struct Boundaries: Sendable, Equatable {
     /// Boundaries, or gaps, that are alike: how many there are, and an example.
     public struct Row: Sendable, Equatable {
         public var kind: Kind
+        /// How many boundaries or gaps are of this kind.
         public var count: Int
-        /// The first pair of the row.
+        /// The left VMA of the first pair of the row, in order of address.
         public var left: VMA
+        /// The right VMA of that pair.
         public var right: VMA
     }
 
@@ -90,7 +97,9 @@ public struct Boundaries: Sendable, Equatable {
     public private(set) var blockedBy: [Blockers: Int] = [:]
     /// The proposals' answers for boundaries that pgoff and anon_vma alone keep apart.
     public private(set) var byProposal = WhatIfCounts()
+    /// The answers of the 2022 series, for boundaries that pgoff and anon_vma alone keep apart.
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
+    /// Boundaries that the 2022 series would have removed.
     public var recoverable: Int { whatIf[.recoverable] ?? 0 }
     /// How many VMAs fewer the layout would have on a kernel with the series, which may also keep apart what this
     /// kernel has merged.

@@ -1,12 +1,17 @@
 /// The model of one address space (mm) while it is observed. A pid may have several mms in its life (exec), and
 /// several pids may share one (vfork).
 public final class Image {
+    /// The id of the address space; 0 stands for several that have ended (`Observer.others`).
     public let mm: MMID
+    /// The process that owns the address space: the first that was seen; 0 while it is unknown.
     public var tgid: UInt32
+    /// The name of the process (comm) at the last fork or exec, or when it was adopted; empty while it is unknown.
     public var command: String
+    /// The VMAs as the events tell of them; empty where it is not kept any more (`Observer.apply` of `.released`).
     public var layout = Layout()
     /// The layout is complete: a snapshot, an exec or a fork has filled it.
     public var isComplete = false
+    /// The last user of the address space has gone.
     public var hasExited = false
     /// The layouts that the address space would have under the proposals.
     var whatIf = WhatIfState()
@@ -17,13 +22,17 @@ public final class Image {
     static let ancestorLimit = 16
     /// Grows with each record of a change: an equal value before and after means that the address space was quiet.
     public internal(set) var changes = 0
+    /// The attempts, merges and misses in this address space, as far as they are final.
     public var tally = Tally()
     /// The figures of an address space that has ended and whose layout is no longer kept.
     private var last: (count: Int, boundaries: Boundaries)?
     /// CLOCK_MONOTONIC nanoseconds of the last snapshot: rows that were read before it are older than the layout.
     var knownSince: UInt64 = 0
+    /// The number of VMAs when the layout became complete; 0 before.
     public var startCount = 0
+    /// The highest number of VMAs at the end of a write section.
     public var peakCount = 0
+    /// The number of VMAs at the end of each write section since the layout became complete.
     public internal(set) var history = History()
     /// Seconds for which the process had lived when it was adopted; nil if it has begun since, or nobody knows.
     public internal(set) var age: Double?
@@ -85,7 +94,9 @@ public final class Image {
 
 /// The comparisons of the model with the kernel's VMAs.
 public struct Audit: Sendable, Equatable {
+    /// Comparisons that were made.
     public var checked = 0
+    /// Comparisons in which the model had the same VMAs as the kernel (`VMA.sameMapping`).
     public var equal = 0
     /// Times that a layout, or a part of it, was stale or in doubt and was read anew.
     public var resynced = 0

@@ -2,12 +2,18 @@
 public struct Ledger: Sendable {
     /// What the misses of one row have in common.
     public struct Key: Hashable, Sendable {
+        /// The address space; 0 for those that are folded into one.
         public var mm: MMID
         public var operation: Operation
+        /// The side on which the neighbour lies that the range did not merge with.
         public var side: Side
+        /// All rules that refuse the merge; empty where no rule does, which is an unexplained miss.
         public var blockers: Blockers
+        /// The exact difference where the blockers leave it open; else nil (`MergeRules.detail`).
         public var detail: String?
+        /// The proposals' answers; empty unless pgoff and anon_vma alone refuse.
         public var answers = WhatIfAnswers()
+        /// The answer of the 2022 series; nil unless pgoff and anon_vma alone refuse.
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
         /// The id of the stack; 0 if there is none.
         public var stack: StackID
@@ -15,22 +21,29 @@ public struct Ledger: Sendable {
 
     /// The first miss of a row, with its VMAs.
     public struct Example: Sendable {
+        /// When the attempt was made, in nanoseconds of CLOCK_MONOTONIC.
         public var time: UInt64
+        /// The range that was proposed, with the attributes that it was to have.
         public var proposed: VMA
+        /// The VMA that ends where the range begins; nil where prev is no side.
         public var prev: VMA?
+        /// The VMA that begins where the range ends; nil where next is no side.
         public var next: VMA?
     }
 
     /// Misses that are alike: how many there were, and the first.
     public struct Row: Sendable {
         public var key: Key
+        /// How many missed sides have this key.
         public var count: Int
+        /// The first of them.
         public var example: Example
     }
 
     private static let rowLimit = 50_000
 
     private var index: [Key: Int] = [:]
+    /// The rows in the order of their first miss.
     public private(set) var rows: [Row] = []
     /// Misses whose stack was dropped because there were too many different rows.
     public private(set) var folded = 0
@@ -73,16 +86,21 @@ public struct Ledger: Sendable {
 
 /// The counts of attempts, merges and misses of one address space, or of all.
 public struct Tally: Sendable, Equatable {
-    /// Attempts, and the attempts in which at least one side merged.
+    /// Merge attempts: calls of the hooked functions, or, where they are concluded from rows, those with a neighbour.
     public var attempts = 0
+    /// Attempts in which at least one side merged.
     public var merged = 0
+    /// The same, by operation.
     public var mergedBy: [Operation: Int] = [:]
     /// Missed sides: one attempt can miss two.
     public var missed = 0
+    /// Missed sides by all their blockers; the empty set is unexplained.
     public var missedBy: [Blockers: Int] = [:]
     /// The proposals' answers for misses by pgoff and anon_vma alone.
     public private(set) var byProposal = WhatIfCounts()
+    /// The answers of the 2022 series.
     public var whatIf: [WhatIf: Int] { byProposal[Proposals.rfc] }
+    /// What the proposals would have gained.
     public private(set) var gain = Gain()
 
     public init() {}
@@ -101,6 +119,7 @@ public struct Tally: Sendable, Equatable {
         }
     }
 
+    /// Adds the counts of another address space.
     public mutating func add(_ other: Tally) {
         attempts += other.attempts
         merged += other.merged

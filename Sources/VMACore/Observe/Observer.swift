@@ -1,31 +1,44 @@
 /// Turns the stream of events into layouts, verdicts and the ledger. Live observation and replay of a recording make
 /// the same calls.
 public final class Observer {
+    /// The merge rules of the observed kernel.
     public let judge: Judge
     /// VMAs that a process may have (`vm.max_map_count`); nil if unknown.
     private let limit: Int?
     private var population = Population()
 
+    /// The missed merges.
     public private(set) var ledger = Ledger()
+    /// What the numbers of boundaries and gaps in layouts stand for.
     public private(set) var causes = Causes()
+    /// The calls that the kernel refused.
     public private(set) var refusals = RefusalLedger()
     /// The stacks of refusals whose frames were requested, by address space.
     private var refusalStacks: Set<UInt64> = []
+    /// The stacks in words, as far as they were requested and resolved.
     public private(set) var frames = FrameTable()
     /// Kept only if it is asked for.
     public private(set) var timeline: Timeline?
+    /// The paths of mapped files, as in `/proc/PID/maps`.
     public private(set) var files: [FileID: String] = [:]
+    /// The texts of names given by prctl(PR_SET_VMA).
     public private(set) var names: [UInt32: String] = [:]
 
+    /// Events that came from records of BPF programs.
     public private(set) var received: UInt64 = 0
+    /// Records that never arrived, as far as that is known.
     public private(set) var lost: UInt64 = 0
+    /// Attempts in which the kernel did what the rules predict.
     public private(set) var agreed = 0
+    /// Attempts for which the prediction was compared with what the kernel did.
     public private(set) var checked = 0
+    /// The comparisons of layouts with the kernel's VMAs.
     public private(set) var audit = Audit()
     /// The part of `audit` that a loss which is not known yet would take back.
     private var unsettled = Audit()
     /// The first disagreements between prediction and kernel, in words.
     public private(set) var disagreements: [String] = []
+    /// Attempts in which the kernel did something else: it has a rule that vmascope does not know.
     public var unexplained: Int { checked - agreed }
 
     /// Stacks whose frames are wanted and have not been requested.

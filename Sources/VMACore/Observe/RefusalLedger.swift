@@ -2,8 +2,10 @@
 public struct RefusalLedger: Sendable {
     /// What the refused calls of one row have in common.
     public struct Key: Hashable, Sendable {
+        /// The address space; 0 for those that are folded into one.
         public var mm: MMID
         public var operation: Operation
+        /// The errno and the reason.
         public var verdict: Refusal.Verdict
         /// The id of the stack; 0 if there is none.
         public var stack: StackID
@@ -12,9 +14,11 @@ public struct RefusalLedger: Sendable {
     /// Refused calls that are alike: how many there were, and when.
     public struct Row: Sendable {
         public var key: Key
+        /// How many calls were refused, those included that were too many to record each.
         public var count: Int
-        /// When the first and the last call was refused, in nanoseconds of CLOCK_MONOTONIC.
+        /// When the first call was refused, in nanoseconds of CLOCK_MONOTONIC.
         public var first: UInt64
+        /// When the last call was refused.
         public var last: UInt64
         /// The process that made the first call.
         public var tgid: UInt32

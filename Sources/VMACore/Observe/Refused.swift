@@ -2,13 +2,19 @@
 public struct Refused: Sendable {
     /// The id of the address space; 0 where it is unknown.
     public var image: MMID
+    /// The process that owns the address space, or, where that is not known any more, the one that made the first
+    /// call.
     public var pid: UInt32
+    /// The name of the process (comm); empty if unknown.
     public var command: String
     public var operation: Operation
+    /// The errno and the reason.
     public var verdict: Refusal.Verdict
+    /// How many calls were refused.
     public var count: Int
-    /// When the first and the last call was refused, in seconds since the start of the observation.
+    /// When the first call was refused, in seconds since the start of the observation.
     public var first: Double
+    /// When the last call was refused.
     public var last: Double
     /// The call stack in words, innermost frame first; empty if there is none.
     public var stack: [String]

@@ -4,11 +4,16 @@
 /// It is bounded however long an observation is: where one kind has too many moments, every second of them is let go,
 /// and from then on one in twice as many is kept.
 public struct Timeline: Sendable {
+    /// A write section, from its first record (the rows that it found, or a merge attempt) to its end. A section that
+    /// has neither is not here.
     public struct Slice: Sendable {
+        /// CLOCK_MONOTONIC nanoseconds, as all times here.
         public var start: UInt64
         public var end: UInt64
         public var mm: MMID
+        /// The id of the thread that had the lock.
         public var thread: UInt32
+        /// `other` for a task that is not native.
         public var operation: Operation
     }
 
@@ -17,21 +22,27 @@ public struct Timeline: Sendable {
         public var time: UInt64
         /// In `kinds`.
         public var kind: UInt32
+        /// The id of the thread that made the call.
         public var thread: UInt32
         /// The range that was asked for; empty where that is not known.
         public var range: AddressRange
     }
 
+    /// What moments have in common: the row of the ledger that they are counted in.
     public enum Kind: Hashable, Sendable {
+        /// A missed side.
         case miss(Ledger.Key)
+        /// A call that the kernel refused.
         case refusal(RefusalLedger.Key)
 
+        /// The address space.
         public var mm: MMID {
             switch self {
             case .miss(let key): key.mm
             case .refusal(let key): key.mm
             }
         }
+        /// The id of the call stack; 0 if there is none.
         public var stack: StackID {
             switch self {
             case .miss(let key): key.stack
@@ -50,14 +61,19 @@ public struct Timeline: Sendable {
     public struct Stock: Sendable {
         public var time: UInt64
         public var mm: MMID
+        /// The number of VMAs.
         public var vmas: Int
+        /// The number of gaps (`GapSieve`).
         public var gaps: Int
+        /// Boundaries by all their blockers; pairs without a blocker are not in it.
         public var blockedBy: [Blockers: Int]
     }
 
     /// Those that are kept, and of how many each is one.
     public struct Thinned<Moment: Sendable>: Sendable {
+        /// The moments that are kept, in the order in which they were added.
         public private(set) var all: [Moment] = []
+        /// Of how many moments each is one.
         public private(set) var oneIn = 1
         private var passed = 0
         let limit: Int
@@ -74,9 +90,14 @@ public struct Timeline: Sendable {
         }
     }
 
+    /// The write sections, in the order of their ends.
     public private(set) var slices: Thinned<Slice>
+    /// The missed sides and refused calls.
     public private(set) var instants: Thinned<Instant>
+    /// What stood between VMAs, in order of time: of each address space when it was looked at. The interval between
+    /// two looks grows where there are too many.
     public private(set) var stocks: [Stock] = []
+    /// What `Instant.kind` is an index of.
     public private(set) var kinds: [Kind] = []
     /// Whose address spaces these are.
     public private(set) var owners: [MMID: (pid: UInt32, command: String)] = [:]
@@ -93,6 +114,9 @@ public struct Timeline: Sendable {
     /// Looking costs time for each VMA: at most a part of it that is small, by what one is taken to cost.
     private static let pausePerVMA: UInt64 = 10_000
 
+    /// - Parameters:
+    ///   - limit: how many slices are kept, and how many instants.
+    ///   - stockLimit: how many looks at address spaces are kept.
     public init(limit: Int = 400_000, stockLimit: Int = 100_000) {
         slices = Thinned(limit: limit)
         instants = Thinned(limit: limit)

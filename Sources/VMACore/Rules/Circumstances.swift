@@ -21,6 +21,7 @@ public struct Circumstances: Sendable {
         public static let files = Marks(rawValue: 1 << 6)
         /// Both are MAP_SHARED | MAP_ANONYMOUS.
         public static let sharedMemory = Marks(rawValue: 1 << 7)
+        /// Both are files made by memfd_create.
         public static let memfd = Marks(rawValue: 1 << 8)
         /// Both are System V shared memory segments.
         public static let segment = Marks(rawValue: 1 << 9)
@@ -33,17 +34,23 @@ public struct Circumstances: Sendable {
         /// In the file, the right one ends where the left one begins: the pieces were mapped one by one, each below
         /// the last.
         public static let backwards = Marks(rawValue: 1 << 13)
+        /// One of them is of huge pages (hugetlbfs).
         public static let hugePages = Marks(rawValue: 1 << 14)
         /// Both are private mappings of one file, as the parts of an executable or a shared object are.
         public static let image = Marks(rawValue: 1 << 15)
     }
 
+    /// Between the two VMAs is unmapped space; else they touch.
     public var isGap = false
+    /// The operation that left the boundary or the gap; nil where that was not seen.
     public var operation: Operation?
+    /// All rules that keep the two apart; empty for a gap.
     public var blockers: Blockers = []
+    /// What the two VMAs show beside their blockers.
     public var marks: Marks = []
-    /// The names of the flags that differ.
+    /// The names of the flags that differ; empty unless `flags` is among the blockers.
     public var flags: [String] = []
+    /// Whose code made the call, where it is code that the reader rarely owns.
     public var owner: Owner?
 }
 

@@ -46,6 +46,7 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
         return Self.parts.filter { self[keyPath: $0.1] }.map(\.0).joined(separator: ",")
     }
 
+    /// Reads `rawValue`. Nil for a word that is unknown.
     public init?(rawValue: String) {
         if let known = Self.named.first(where: { $0.0 == rawValue }) {
             self = known.1

@@ -1,14 +1,19 @@
 /// The exact difference between two VMAs, with its direction, where their blockers leave it open: `rw-p` beside
 /// `---p` is another difference than `---p` beside `rw-p`.
 public struct Difference: Hashable, Sendable {
-    /// The protection of both if `prot` keeps them apart; else the flags that only this side has.
+    /// The protection of the left VMA if `prot` keeps the two apart; of flags that differ otherwise, those that it
+    /// has.
     public private(set) var left: VMAFlags = []
+    /// The same of the right VMA.
     public private(set) var right: VMAFlags = []
-    /// Which of the two have no file, if `file` keeps them apart.
+    /// The left VMA has no file; false unless `file` keeps the two apart.
     public private(set) var leftIsAnonymous = false
+    /// The same of the right VMA.
     public private(set) var rightIsAnonymous = false
 
+    /// The flags that only the left VMA has.
     public var leftOnly: VMAFlags { left.subtracting(right) }
+    /// The flags that only the right VMA has.
     public var rightOnly: VMAFlags { right.subtracting(left) }
 
     init() {}

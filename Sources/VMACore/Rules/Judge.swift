@@ -2,17 +2,26 @@
 /// "Removing limitations of merging anonymous VMAs" (RFC v3, 2022), as its text describes it. *shared* is whatever
 /// the proposal refuses, since sharing is the reason as a rule; *unknown* is never counted as either.
 public enum WhatIf: String, CaseIterable, Sendable {
-    case recoverable, shared, unknown
+    /// The proposal would have merged it.
+    case recoverable
+    /// The proposal refuses it.
+    case shared
+    /// It could not be established.
+    case unknown
 }
 
 /// The verdict on one side of an attempt.
 public struct SideVerdict: Sendable {
     public var side: Side
+    /// The VMA on that side.
     public var neighbour: VMA
+    /// All rules that refuse the merge with it; empty if the merge is predicted.
     public var blockers: Blockers
+    /// The exact difference where the blockers leave it open; else nil.
     public var detail: String?
     /// The proposals' answers for a headline miss; empty for others.
     public var answers = WhatIfAnswers()
+    /// The answer of the 2022 series; nil for others.
     public var whatIf: WhatIf? { answers[Proposals.rfc] }
     /// The kernel did not merge the side, and by our definition that is a missed merge.
     public var missed: Bool
@@ -20,13 +29,17 @@ public struct SideVerdict: Sendable {
 
 /// The verdict on an attempt: its sides, the predicted outcome, and whether the kernel did what was predicted.
 public struct Verdict: Sendable {
+    /// prev, then next, each where it exists.
     public var sides: [SideVerdict]
+    /// The sides that the rules say will merge.
     public var predicted: MergeAttempt.Outcome
+    /// The kernel did what was predicted.
     public var agreed: Bool
 }
 
 /// Makes verdicts of attempts, by the rules of one kernel.
 public struct Judge: Sendable {
+    /// The ways in which this kernel differs from others.
     public var model: KernelModel
 
     public init(_ model: KernelModel) { self.model = model }

@@ -25,6 +25,7 @@ public struct KernelModel: Sendable, Equatable {
     public enum BrkRule: String, Sendable {
         /// brk does not look below `mm->start_brk` (`vma_prev_limit`).
         case start
+        /// brk joins it (`do_brk_flags` up to 6.0).
         case any
         /// The experiment could not be made: no such attempt is judged.
         case unknown
@@ -35,12 +36,15 @@ public struct KernelModel: Sendable, Equatable {
 
     /// Which anonymous memory can have a name (`CONFIG_ANON_VMA_NAME`).
     public enum Names: String, Sendable {
+        /// No memory: the kernel has no such names.
         case none
         /// Private memory only.
         case `private`
+        /// Shared anonymous memory, too (since 6.2).
         case shared
     }
 
+    /// What keeps a VMA with an anon_vma apart from a VMA without.
     public var anonVMARule: AnonVMARule
     /// A fork's child may move faulted memory beside an unfaulted neighbour and merge with it:
     /// from 6.16 to 6.18 `is_mergeable_anon_vma` did not know the VMA that a copy was made from.
@@ -55,8 +59,11 @@ public struct KernelModel: Sendable, Equatable {
         /// The copy is not merged with any neighbour.
         case alone
     }
+    /// The rule for a copy beside the source that MREMAP_DONTUNMAP leaves.
     public var keptSource = KeptSource.merges
+    /// Which side a new mapping joins that could join either.
     public var hole: HolePreference
+    /// What a `vm_ops->close` refuses.
     public var close: CloseRule
     /// Differences in these flags do not matter.
     public var ignoredFlags: VMAFlags
@@ -72,9 +79,12 @@ public struct KernelModel: Sendable, Equatable {
     /// mprotect takes VM_ACCOUNT from untouched private memory that is no longer writable
     /// (`mprotect_fixup`).
     public var dropsAccount = false
+    /// Whether brk looks below the heap.
     public var brk = BrkRule.any
+    /// Which memory can have a name.
     public var names = Names.none
 
+    /// The other words have the values of a kernel that does none of it.
     public init(
         anonVMARule: AnonVMARule, mergesCopiesOfForks: Bool = false, hole: HolePreference,
         close: CloseRule, ignoredFlags: VMAFlags = .softDirty
@@ -104,7 +114,9 @@ public struct KernelModel: Sendable, Equatable {
 extension KernelModel {
     /// A word of `merge_rules`.
     public struct Word: Sendable {
+        /// As in `merge_rules`: `hole:prev`.
         public var word: String
+        /// What a kernel with this word does.
         public var meaning: String
         /// The kernel function that decides it.
         public var code: String
@@ -112,6 +124,7 @@ extension KernelModel {
         public var kernels: String
         /// The upstream commit that made the difference; nil where it is not known.
         public var commit: String? = nil
+        /// How vmascope finds it out when an observation starts.
         public var foundBy = "experiment"
 
         /// The code, and the commit where it is known.

@@ -3,26 +3,40 @@ public struct Blockers: OptionSet, Hashable, Sendable {
     public var rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// Anonymous pages whose page offsets do not continue.
     public static let pgoff = Blockers(rawValue: 1 << 0)
+    /// The anon_vmas differ, or may not be shared (`is_mergeable_anon_vma`).
     public static let anonVMA = Blockers(rawValue: 1 << 1)
+    /// One file, whose offsets do not continue.
     public static let fileOffset = Blockers(rawValue: 1 << 2)
+    /// Read, write, exec or shared differ.
     public static let protection = Blockers(rawValue: 1 << 3)
+    /// Another flag differs.
     public static let flags = Blockers(rawValue: 1 << 4)
+    /// Two files, or a file and anonymous memory.
     public static let file = Blockers(rawValue: 1 << 5)
+    /// Different NUMA memory policies.
     public static let policy = Blockers(rawValue: 1 << 6)
+    /// Different userfaultfd contexts.
     public static let uffd = Blockers(rawValue: 1 << 7)
+    /// Different names given by prctl(PR_SET_VMA).
     public static let name = Blockers(rawValue: 1 << 8)
+    /// A mapping that is never merged (VM_SPECIAL).
     public static let special = Blockers(rawValue: 1 << 9)
+    /// A driver has to be told when a mapping ends (`vm_ops->close`).
     public static let close = Blockers(rawValue: 1 << 10)
+    /// The kernel had no memory for the merge. It can't be seen in VMAs, so no pair ever has it.
     public static let nomem = Blockers(rawValue: 1 << 11)
 
     /// The blockers that are limits of the kernel's data structures, as opposed to what the program asked for.
     public static let limits: Blockers = [.pgoff, .anonVMA]
 
+    /// Whether limits alone keep two VMAs apart: a kernel patch could merge them.
     public var isHeadline: Bool { !isEmpty && isSubset(of: .limits) }
 
     /// The blockers as single elements, in the table's order.
     public var rules: [MergeRule] { MergeRules.table.filter { contains($0.blocker) } }
+    /// The keys of the blockers in JSON, in the table's order.
     public var slugs: [String] { rules.map(\.slug) }
 }
 
@@ -31,10 +45,14 @@ public struct Pair: Sendable {
     /// Which of the two VMAs is the proposed range; neither in a standing pair.
     public enum Proposed: Sendable { case left, right, neither }
 
+    /// The VMA with the lower addresses.
     public var left: VMA
+    /// The VMA that begins where `left` ends.
     public var right: VMA
     public var proposed: Proposed
+    /// The proposed range is the whole of an existing VMA, which a merge would remove.
     public var replacesVMA: Bool
+    /// The proposed range is a copy of a VMA elsewhere, which mremap moves.
     public var isCopy: Bool
     /// What an mremap in place adds to a VMA.
     public var isExtension: Bool
@@ -61,11 +79,14 @@ public struct Pair: Sendable {
 
 /// One merge rule of the kernel: a row of the table.
 public struct MergeRule: Sendable {
-    /// Why VMAs stay apart by the rule (docs/merge-rules.md).
+    /// Why VMAs stay apart by the rule; docs/merge-rules.md says what each word means.
     public enum Group: String, Sendable { case limit, layout, intent, flags, failure }
 
+    /// The rule's bit.
     public var blocker: Blockers
+    /// The name of the rule in JSON, in text and in conditions.
     public var slug: String
+    /// Why VMAs stay apart by the rule.
     public var group: Group
     /// One line: what it means.
     public var meaning: String
@@ -93,6 +114,7 @@ public struct MergeRule: Sendable {
 /// THE table. It drives classification, JSON keys, text, `explain` and its page in docs/. Every row is asked, not
 /// only the first that refuses, as in the kernel.
 public enum MergeRules {
+    /// The rules in the order of their bits.
     public static let table: [MergeRule] = [
         MergeRule(
             blocker: .pgoff, slug: "pgoff", group: .limit,

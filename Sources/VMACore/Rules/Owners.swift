@@ -88,13 +88,16 @@ extension Owner.Signature {
 /// or `…` where a frame was not seen. A function that was put into the one that called it is `function (inlined)`, or
 /// `function (inlined, object)`; ` at file:line` may stand behind all that.
 public struct Frame: Sendable {
+    /// What stands in place of a frame that was not seen (`CallPath.unseenFrame`).
     public static let unseen = "…"
     /// Without its parameters; nil where it is not known.
     public var function: String?
     /// Nil for the program's own.
     public var object: String?
+    /// The frame was not seen.
     public var isUnseen: Bool
 
+    /// Parses a frame as a report prints it. What has no known form is the name of a function.
     public init(_ text: String) {
         isUnseen = text == Self.unseen
         if isUnseen { return }

@@ -12,6 +12,7 @@ public struct PageUse: Sendable, Equatable {
 
     /// The range of the VMA.
     public var range: AddressRange
+    /// How its pages are mapped.
     public var mapped: Mapped
 
     public init(_ range: AddressRange, _ mapped: Mapped) {

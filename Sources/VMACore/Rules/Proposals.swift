@@ -2,12 +2,15 @@
 ///
 /// To add one, add a row to `table`, and a test (docs/what-if.md).
 public struct Proposal: Sendable {
+    /// The name in JSON and on the command line (`--what-if`).
     public var slug: String
     /// One line: what it is.
     public var title: String
+    /// Where it was posted, by whom, and when.
     public var proposedIn: String
     /// What it would change, and under which conditions.
     public var changes: String
+    /// Which conditions it checks before it merges.
     public var asks: String
     /// What vmascope can't see of these conditions.
     public var limits: String
@@ -38,6 +41,7 @@ public struct Proposal: Sendable {
 
 /// All proposals that vmascope can judge by.
 public enum Proposals {
+    /// At most `WhatIfAnswers.limit` rows, whose places are the bits of `WhatIfAnswers`.
     public static let table: [Proposal] = [
         Proposal(
             slug: "rfc2022", title: "the patch series, as its text describes it",

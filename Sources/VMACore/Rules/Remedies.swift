@@ -69,6 +69,7 @@ public enum Remedies {
     /// The remedies for a blocker, or for gaps (nil), in the table's order.
     public static func remedies(about blocker: Blockers?) -> [Remedy] { table.filter { $0.blocker == blocker } }
 
+    /// All remedies. The first row that applies counts.
     public static let table: [Remedy] = owners + gaps + files + protections + flags + others + offsets
 
     private static let owners: [Remedy] = [

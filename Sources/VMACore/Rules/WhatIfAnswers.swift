@@ -22,10 +22,13 @@ public struct WhatIfAnswer: Hashable, Sendable {
         /// The anon_vma could not be read.
         case unread
 
+        /// The name in JSON; nil for `none`.
         public var slug: String? { self == .none ? nil : "\(self)" }
     }
 
+    /// Whether it would have merged.
     public var whatIf: WhatIf
+    /// Why not, or why that is unknown; `none` where it would have merged, and where two answers differ (`either`).
     public var reason: Reason
 
     public init(_ whatIf: WhatIf, _ reason: Reason = .none) {

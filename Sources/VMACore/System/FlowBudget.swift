@@ -9,6 +9,7 @@ public struct FlowBudget: Sendable, Equatable {
     public struct Decision: Sendable, Equatable {
         /// Record at most one section in this many, in every address space; nil: as before.
         public var limit: UInt32?
+        /// Detach the BPF programs.
         public var pause = false
         /// Attach the BPF programs again, after a new epoch has begun.
         public var resume = false
@@ -25,6 +26,7 @@ public struct FlowBudget: Sendable, Equatable {
     /// Every address space records at most one section in this many: a thousand processes that each do little are
     /// much together.
     public private(set) var least: UInt32 = 1
+    /// False during a pause.
     public private(set) var isWatching = true
     /// More records came in a step than the ring may have room for.
     public private(set) var isCrowded = false
@@ -33,13 +35,16 @@ public struct FlowBudget: Sendable, Equatable {
     /// Time in nanoseconds and processor time in seconds at the last call of `account`.
     private var last: (time: UInt64, cost: Double)
     private var epochTime: UInt64
-    /// The part of the time in which sections were counted: of this interval, and since the start.
+    /// The part of the time of this interval in which sections were counted.
     public private(set) var interval = Watched()
+    /// The same since the start.
     public private(set) var all = Watched()
 
     /// How long sections were counted (`time`), out of how long (`of`), in nanoseconds.
     public struct Watched: Sendable, Equatable {
+        /// How long sections were counted.
         public var time: UInt64 = 0
+        /// Out of how long.
         public var of: UInt64 = 0
     }
 

@@ -5,9 +5,12 @@ public struct SectionCounts: Sendable, Equatable {
     public var born: UInt64 = 0
     /// Write sections by operation (its place in `Operation.allCases`) and by change.
     public var sections = [UInt64](repeating: 0, count: Operation.allCases.count * Flow.Change.allCases.count)
-    /// Merge attempts by operation, and those that merged; zero where they are not hooked (`Flow.Hooks`).
+    /// Merge attempts by operation (its place in `Operation.allCases`); zero where they are not hooked
+    /// (`Flow.Hooks`).
     public var attempts = [UInt64](repeating: 0, count: Operation.allCases.count)
+    /// Merges by operation.
     public var merged = [UInt64](repeating: 0, count: Operation.allCases.count)
+    /// Sections that were recorded.
     public var recorded: UInt64 = 0
 
     public init() {}

@@ -23,8 +23,9 @@ public struct Stock: Sendable {
     private static let restTime = 60.0
 
     private var tracks: [ProcessKey: Track] = [:]
-    /// The largest processes that have exited, largest first, and the number of all that have.
+    /// The largest processes that have exited, by their peak, largest first.
     public private(set) var exited: [ProcessStock] = []
+    /// How many processes have exited since the start.
     public private(set) var exitedCount = 0
     /// How many processes were seen since the start.
     public private(set) var seenCount = 0
@@ -143,6 +144,7 @@ public struct LimitWatch: Sendable {
     /// A process that is near the limit stays so until it has less than this part of the threshold.
     private static let release = 0.95
 
+    /// - Parameter share: the part of the limit, above 0 and at most 1.
     public init(share: Double) { self.share = share }
 
     /// Returns the processes that have come near since the last call.

@@ -66,16 +66,21 @@ public struct Flow: Sendable {
         public var hooked: [Operation: Attempts]?
         /// Counted: sections that were recorded.
         public var recorded: UInt64 = 0
-        /// Estimated from the recorded sections: attempts, those of them that merged, and missed sides. All processes
-        /// are estimated together, since intervals do not add up. Nil where no section was recorded.
+        /// Estimated from the recorded sections: merge attempts. Nil where no section was recorded, as are the
+        /// estimates below. All processes are estimated together, since intervals do not add up.
         public var attempts: Estimate?
+        /// Estimated: attempts in which at least one side merged.
         public var merged: Estimate?
+        /// Estimated: missed sides.
         public var missed: Estimate?
+        /// Estimated: missed sides by operation and blockers.
         public var missedBy: [Miss: Estimate] = [:]
+        /// Estimated: missed sides that the 2022 series would have merged.
         public var recoverable: Estimate?
 
         public init() {}
 
+        /// Counted: write sections of all operations.
         public var sections: UInt64 { counts.values.reduce(0, &+) }
 
         /// The attempts of all operations; `merged` is nil if it is for any operation.
@@ -100,8 +105,9 @@ public struct Flow: Sendable {
     /// The part of the time in which sections were counted at all, which the budget may limit. Counts are exact for
     /// that part, and never scaled up.
     public var watched = 1.0
-    /// Records of BPF programs that arrived, and records that were lost.
+    /// Records of BPF programs that arrived.
     public var received: UInt64 = 0
+    /// Records that were lost.
     public var lost: UInt64 = 0
     /// Recorded sections that could not be judged: they had more rows than can be read, or lost a part.
     public var unjudged: UInt64 = 0
@@ -109,6 +115,7 @@ public struct Flow: Sendable {
     public var unseen: UInt64 = 0
     /// Attempts of the recorded sections on which the rules' prediction was compared with what the kernel did.
     public var checked = 0
+    /// Attempts of them on which the two are equal.
     public var agreed = 0
     /// The comparison of recorded sections with the kernel's count: whether as many VMAs came and went in the rows.
     /// Differences are among the disagreements.
@@ -120,6 +127,7 @@ public struct Flow: Sendable {
     /// Whether a disagreement is about a count of VMAs, and not about an attempt.
     public static func isOfCount(_ disagreement: String) -> Bool { disagreement.hasSuffix(countEnding) }
 
+    /// Attempts on which they differ: the kernel has a rule that vmascope does not know.
     public var unexplained: Int { checked - agreed }
 
     public init() {}
@@ -128,8 +136,11 @@ public struct Flow: Sendable {
 /// A figure that is concluded from a sample, with the interval in which the true figure lies in 95 of 100 cases. It
 /// is not a count: nothing here makes an integer of it.
 public struct Estimate: Sendable, Equatable, CustomStringConvertible {
+    /// The estimate itself: unbiased, and seldom an integer.
     public var value: Double
+    /// The lower end of the interval.
     public var low: Double
+    /// The upper end of the interval.
     public var high: Double
 
     public init(_ value: Double, low: Double, high: Double) {

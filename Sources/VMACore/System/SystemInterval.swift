@@ -11,9 +11,11 @@ public struct SystemInterval: Sendable {
     public var limit: Int?
     /// The processes that the filter lets through, most VMAs first.
     public var processes: [ProcessStock]
-    /// The flow of this interval, and since the start; nil where sections are not watched.
+    /// The flow of this interval; nil where sections are not watched.
     public var flow: Flow?
+    /// The flow since the start; nil where sections are not watched.
     public var flowSinceStart: Flow?
+    /// What vmascope has cost.
     public var own: Own
     /// Times that a process has come near the limit since the start (`--warn-at`).
     public var warnings: Int
@@ -59,11 +61,13 @@ public struct ProcessStock: Sendable {
     public var key: ProcessKey
     /// The id of the address space; exec gives the process another one. 0 if unknown.
     public var mm: MMID
+    /// The name of the first thread (comm).
     public var command: String
     /// The process id in its own pid namespace.
     public var namespacePID: UInt32
     /// The effective user id.
     public var uid: UInt32
+    /// How many threads share the VMAs.
     public var threads: Int
     /// The path of the cgroup from the root of the hierarchy, beginning with `/`; nil if it could not be read.
     public var cgroup: String?
@@ -72,9 +76,11 @@ public struct ProcessStock: Sendable {
     /// When the VMAs were counted, in nanoseconds of CLOCK_MONOTONIC.
     public var countedAt: UInt64
 
-    /// The number of VMAs when the process was first seen, and the highest number seen.
+    /// The number of VMAs when the process, or its address space after exec, was first seen.
     public var start: Int
+    /// The highest number of VMAs that was seen of this address space.
     public var peak: Int
+    /// The process was not found any more.
     public var hasExited = false
     /// The trend of the last minutes, or of the last hour where these show none; nil where there is none.
     public var trend: Trend?
@@ -100,6 +106,7 @@ public struct ProcessStock: Sendable {
         peak = vmas
     }
 
+    /// The process id (thread group) in the first pid namespace.
     public var pid: UInt32 { key.pid }
 
     /// Seconds until mmap fails with ENOMEM if the growth goes on: 0 at the limit. Nil if the limit is not reached,
@@ -144,6 +151,7 @@ public struct BoundarySums: Sendable, Equatable {
         gaps = GapSieve.count(vmas)
     }
 
+    /// Sums to which others are added: no boundary, and no gap.
     public init(vmas: Int, takenAt: UInt64) {
         self.vmas = vmas
         self.takenAt = takenAt

@@ -5,7 +5,7 @@ public enum JSONValue: Sendable, Equatable {
     case number(Double)
     case string(String)
     case array([JSONValue])
-    /// The members in the order of the document; of members with the same key the last counts.
+    /// The members; of members with the same key the last counts.
     case object([String: JSONValue])
 
     /// The document can't be parsed.
@@ -19,6 +19,8 @@ public enum JSONValue: Sendable, Equatable {
     /// More values than any report has: each takes memory for one or two bytes of the document.
     static let valueLimit = 8_000_000
 
+    /// Parses a document. Throws `Damage` for what is no JSON, is nested more than 64 levels deep, or has more than 8
+    /// million values.
     public init(_ text: String) throws(Damage) {
         var reader = JSONReader(Array(text.utf8))
         self = try reader.document()
@@ -30,9 +32,13 @@ public enum JSONValue: Sendable, Equatable {
         return nil
     }
 
+    /// The number; nil for a value of another kind.
     public var number: Double? { if case .number(let value) = self { value } else { nil } }
+    /// The text; nil for a value of another kind.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// The elements; nil for a value of another kind.
     public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// The members; nil for a value of another kind.
     public var object: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
 }
 

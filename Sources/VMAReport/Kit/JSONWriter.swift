@@ -5,6 +5,7 @@ public struct JSONWriter {
     private var isFirst = true
     private let isOneLine: Bool
 
+    /// - Parameter oneLine: no newline but the one at the end.
     public init(oneLine: Bool = false) { isOneLine = oneLine }
 
     /// The document, with the newline at its end.
@@ -12,13 +13,16 @@ public struct JSONWriter {
 
     // MARK: containers
 
+    /// An object without a key: the document itself, or an element of an array.
     public mutating func object(_ body: (inout JSONWriter) -> Void) { container("{", "}", body) }
 
+    /// A member that is an object.
     public mutating func object(_ key: String, _ body: (inout JSONWriter) -> Void) {
         begin(key)
         container("{", "}", body, isPlaced: true)
     }
 
+    /// A member that is an array.
     public mutating func array(_ key: String, _ body: (inout JSONWriter) -> Void) {
         begin(key)
         container("[", "]", body, isPlaced: true)
@@ -26,13 +30,16 @@ public struct JSONWriter {
 
     // MARK: fields; nil is null
 
+    /// A member that is a string. It is escaped so that it can't steer a terminal.
     public mutating func field(_ key: String, _ value: String?) { field(key, literal: value.map(Self.quoted)) }
+    /// A member that is true or false.
     public mutating func field(_ key: String, _ value: Bool?) { field(key, literal: value.map(String.init)) }
+    /// A member that is an integer.
     public mutating func field(_ key: String, _ value: (some BinaryInteger)?) {
         field(key, literal: value.map { "\($0)" })
     }
 
-    /// In an array.
+    /// An element of an array.
     public mutating func value(_ value: String?) {
         newLine()
         text += value.map(Self.quoted) ?? "null"
@@ -44,7 +51,7 @@ public struct JSONWriter {
         field(key, literal: number.map { "\($0)" })
     }
 
-    /// A value on one line.
+    /// A member that is an array of strings, on one line.
     public mutating func field(_ key: String, _ values: [String]) {
         field(key, literal: "[" + values.map(Self.quoted).joined(separator: ", ") + "]")
     }

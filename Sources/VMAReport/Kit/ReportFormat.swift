@@ -2,6 +2,7 @@ import VMACore
 
 /// An output format of a report. There is one file for each; a new one is a row in `ReportFormats`.
 public protocol ReportFormat {
+    /// Appends the report to `text`.
     func render(_ report: Report, into text: inout String)
 }
 
@@ -28,12 +29,13 @@ public enum ReportFormats {
         ("perfetto", false, true, { PerfettoReport() }),
     ]
 
+    /// The names of all formats, as `--format` takes them.
     public static var names: [String] { textNames + binaries.map(\.name) }
 
-    /// Of those in text.
+    /// The names of the formats in text.
     public static var textNames: [String] { table.map(\.name) }
 
-    /// Nil for those in bytes.
+    /// A format in text; nil for one in bytes, and for a name that no format has.
     ///
     /// - Parameters:
     ///   - colour: whether the text goes to a terminal and may contain escape codes.
@@ -45,11 +47,12 @@ public enum ReportFormats {
         table.first { $0.name == name }?.make(colour, weight, whatIf)
     }
 
-    /// Nil for those in text.
+    /// A format in bytes; nil for one in text, and for a name that no format has.
     public static func binary(_ name: String) -> (format: any BinaryFormat, isPacked: Bool)? {
         binaries.first { $0.name == name }.map { ($0.make(), $0.isPacked) }
     }
 
+    /// Whether the format needs `Observer.keepTimeline`.
     public static func keepsTimeline(_ name: String) -> Bool { binaries.contains { $0.name == name && $0.keepsTimeline } }
 }
 
@@ -58,7 +61,9 @@ public enum Weight: String, CaseIterable, Sendable { case misses, boundaries }
 
 /// The texts that ids stand for, to print a VMA.
 public struct Labels: Sendable {
+    /// The paths of mapped files.
     public var files: [FileID: String]
+    /// The texts of names given by prctl(PR_SET_VMA).
     public var names: [UInt32: String]
     /// The names of the bits of `vm_flags`.
     public var flags: FlagNames

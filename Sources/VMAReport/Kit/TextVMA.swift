@@ -56,8 +56,10 @@ struct TextVMA {
 public struct TextLayout {
     private let style: TextStyle
 
+    /// - Parameter colour: whether the text goes to a terminal and may contain escape codes.
     public init(colour: Bool) { style = TextStyle(colour: colour) }
 
+    /// Appends the text to `text`.
     public func render(_ report: LayoutReport, into text: inout String) {
         let lines = TextVMA(labels: report.labels, style: style)
         let limit = report.limit.map { " of at most \($0.grouped)" } ?? ""

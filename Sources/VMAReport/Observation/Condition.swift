@@ -31,6 +31,7 @@ public struct Condition: Sendable {
 
     private var comparisons: [Comparison] = []
 
+    /// Parses a condition. Throws `Misuse` for what is none, and for a name that no report has.
     public init(_ text: String) throws(Misuse) {
         for part in Self.parts(text) { comparisons.append(try Self.comparison(part)) }
     }

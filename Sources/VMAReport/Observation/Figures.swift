@@ -3,6 +3,8 @@ import VMACore
 /// The numbers of a report by name, to compare two reports and to check a condition: of a report that has just been
 /// made, or of one that was kept as JSON. A test compares the two.
 public struct Figures: Sendable, Equatable {
+    /// The figures by name, as conditions use them: `missed.pgoff`, `vmas.peak`. Use `value`, which knows what a
+    /// missing one means.
     public private(set) var values: [String: Double] = [:]
     /// Misses by operation, beside `missed.…` by blockers; conditions can't use them.
     public private(set) var missedByOperation: [String: Double] = [:]
@@ -10,6 +12,7 @@ public struct Figures: Sendable, Equatable {
     /// The text is not a report; `message` says why.
     public struct NoReport: Error { public var message: String }
 
+    /// The figures of a report that has just been made.
     public init(_ report: Report) {
         values = [
             "attempts": Double(report.totals.attempts), "merged": Double(report.totals.merged),

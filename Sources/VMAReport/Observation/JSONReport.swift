@@ -70,6 +70,7 @@ struct JSONReport: ReportFormat {
 public struct JSONLayout {
     public init() {}
 
+    /// Appends the document, with the newline at its end, to `text`.
     public func render(_ report: LayoutReport, into text: inout String) {
         var json = JSONWriter()
         json.object { json in

@@ -3,21 +3,34 @@ import VMACore
 /// The results of an observation, ready to be printed: plain values that every output format reads, in the order in
 /// which they are shown.
 public struct Report: Sendable {
+    /// The version of the vmascope that observed; at most 256 bytes, as the other texts from the head of a recording.
     public var version: String
+    /// Where it observed.
     public var host: Host
-    /// Start of the observation in ISO 8601, and its length in seconds.
+    /// The start of the observation in ISO 8601.
     public var started: String
+    /// The start of the observation, in nanoseconds of CLOCK_MONOTONIC.
     public var startTime: UInt64
+    /// The length of the observation in seconds.
     public var seconds: Double
+    /// Events that came from records of BPF programs.
     public var received: UInt64
+    /// Records that never arrived.
     public var lost: UInt64
+    /// Attempts for which the prediction was compared with what the kernel did.
     public var checked: Int
+    /// Attempts in which the two were equal.
     public var agreed: Int
+    /// The first disagreements between prediction and kernel, in words; at most 20.
     public var disagreements: [String]
+    /// The comparisons of layouts with the kernel's VMAs.
     public var audit: Audit
+    /// The attempts, merges and misses of all processes together.
     public var totals: Tally
     /// Times that a stack was counted as one of the others, for which there was no room (`FrameTable`).
     public var otherStacks: Int
+    /// The address spaces that were seen, in the order of their appearance, and behind them the sums over those that
+    /// are not kept one by one (`image` is 0).
     public var processes: [Process]
     /// Missed sides, most frequent first.
     public var missed: [Miss]
@@ -27,9 +40,11 @@ public struct Report: Sendable {
     public var standingAtPeak: [Standing]
     /// Calls that the kernel refused, most frequent first.
     public var refused: [Refused]
+    /// What the ids in VMAs stand for.
     public var labels: Labels
     /// When what happened; nil if nobody has asked for it.
     public var timeline: Timeline?
+    /// The stacks in words.
     public var frames: FrameTable
     /// What judged: `seams` asks it for the boundaries of one layout, and remedies for its kernel model.
     let judge: Judge
@@ -44,9 +59,11 @@ public struct Report: Sendable {
 
     /// The machine of the observation.
     public struct Host: Sendable {
+        /// The release of the kernel (`uname -r`).
         public var kernel: String
         /// `hooks` or `tracepoints`.
         public var source: String
+        /// The kernel's merge rules in words (`KernelModel.name`).
         public var mergeRules: String
 
         public init(kernel: String, source: String, mergeRules: String) {
@@ -60,18 +77,27 @@ public struct Report: Sendable {
     public struct Process: Sendable {
         /// The address space: a pid has another one after each exec.
         public var image: MMID
+        /// The process id in the first pid namespace; 0 for the sums over several.
         public var pid: UInt32
+        /// The name of the process (comm); `(n others)` for the sums over n.
         public var command: String
+        /// The address space has ended.
         public var exited: Bool
+        /// The number of VMAs when the layout became known.
         public var start: Int
+        /// The number of VMAs now, or at the end.
         public var now: Int
+        /// The highest number of VMAs at the end of a write section.
         public var peak: Int
         /// VMAs that the process may have (`vm.max_map_count`); nil if that could not be read.
         public var limit: Int?
+        /// The attempts, merges and misses.
         public var tally: Tally
+        /// The boundaries and gaps now, or at the end.
         public var boundaries: Boundaries
-        /// The boundaries when there were `keptPeak` VMAs, which is `peak`, or little less, or `now`.
+        /// The boundaries and gaps when there were `keptPeak` VMAs.
         public var boundariesAtPeak: Boundaries
+        /// For how many VMAs `boundariesAtPeak` holds: `peak`, or little less, or `now`.
         public var keptPeak: Int
         /// VMAs over time; times are in nanoseconds of CLOCK_MONOTONIC, as `Report.startTime`.
         public var history: History
@@ -97,24 +123,34 @@ public struct Report: Sendable {
     public struct Standing: Sendable {
         /// A gap: the two VMAs do not touch, and there are no blockers.
         public var isGap: Bool
+        /// The address space (`Process.image`).
         public var image: MMID
+        /// The process id in the first pid namespace.
         public var pid: UInt32
+        /// The name of the process (comm).
         public var command: String
         /// The operation that left it; nil if it stood before the observation, or exec made it.
         public var operation: Operation?
+        /// All rules that keep the two apart; empty where no rule does, and for a gap.
         public var blockers: Blockers
+        /// The exact difference in words, where the blockers leave it open; else nil.
         public var detail: String?
         /// The exact difference, with its direction.
         public var difference: Difference
-        /// The proposals' answers, whether it was tried or not (`wasTried`).
+        /// The proposals' answers; empty unless pgoff and anon_vma alone keep the two apart.
         public var answers = WhatIfAnswers()
+        /// Whether the answers are those to an attempt that was made; else they are those to one made now.
         public var wasTried = false
-        /// Whether it would merge if somebody changed the left one now, or the right one.
+        /// The answers of the 2022 series if somebody changed the left VMA now, or the right one; nil unless pgoff
+        /// and anon_vma alone keep the two apart.
         public var ifChanged: (left: WhatIf?, right: WhatIf?) = (nil, nil)
+        /// The answer of the 2022 series; nil unless pgoff and anon_vma alone keep the two apart.
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
+        /// How many boundaries or gaps are alike.
         public var count: Int
-        /// The first pair.
+        /// The left VMA of the first pair.
         public var left: VMA
+        /// The right VMA of the first pair.
         public var right: VMA
         /// The stack of the call that left it, innermost frame first; empty if there is none.
         public var stack: [String]
@@ -122,20 +158,33 @@ public struct Report: Sendable {
 
     /// Missed sides of one process that are alike: the same operation, blockers and stack.
     public struct Miss: Sendable {
+        /// The address space (`Process.image`).
         public var image: MMID
+        /// The process id in the first pid namespace.
         public var pid: UInt32
+        /// The name of the process (comm).
         public var command: String
+        /// The operation that made the attempts.
         public var operation: Operation
+        /// The side on which the neighbour lies that the range did not merge with.
         public var side: Side
+        /// All rules that refuse the merge; empty where no rule does, which is an unexplained miss.
         public var blockers: Blockers
+        /// The exact difference in words, where the blockers leave it open; else nil.
         public var detail: String?
+        /// The proposals' answers; empty unless pgoff and anon_vma alone refuse.
         public var answers = WhatIfAnswers()
+        /// The answer of the 2022 series; nil unless pgoff and anon_vma alone refuse.
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
+        /// How many missed sides are alike.
         public var count: Int
-        /// Seconds since the start of the observation.
+        /// When the first of them was missed, in seconds since the start of the observation.
         public var time: Double
+        /// The range that the first of them proposed.
         public var proposed: VMA
+        /// Its neighbour below; nil where prev is no side.
         public var prev: VMA?
+        /// Its neighbour above; nil where next is no side.
         public var next: VMA?
         /// The stack of the call, innermost frame first; empty if there is none.
         public var stack: [String]
@@ -236,7 +285,7 @@ extension Report {
     /// The most bytes of each text at the head of a recording.
     private static let headerLimit = 256
 
-    /// The start of the observation, in nanoseconds of CLOCK_MONOTONIC.
+    /// The end of the observation, in nanoseconds of CLOCK_MONOTONIC.
     public var endTime: UInt64 { Self.end(startTime, seconds) }
 
     fileprivate static func end(_ start: UInt64, _ seconds: Double) -> UInt64 {
@@ -258,25 +307,36 @@ public struct LayoutReport: Sendable {
     public struct Boundary: Sendable {
         /// The index of the left VMA in `vmas`.
         public var index: Int
+        /// All rules that keep the two apart; empty where no rule does.
         public var blockers: Blockers
+        /// The exact difference in words, where the blockers leave it open; else nil.
         public var detail: String?
+        /// The proposals' answers to an attempt made now; empty unless pgoff and anon_vma alone keep the two apart.
         public var answers = WhatIfAnswers()
-        /// Whether it would merge if somebody changed the left one now, or the right one.
+        /// The answers of the 2022 series if somebody changed the left VMA now, or the right one.
         public var ifChanged: (left: WhatIf?, right: WhatIf?) = (nil, nil)
+        /// The answer of the 2022 series: unknown where it depends on which VMA is changed, nil for others.
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
     }
 
+    /// The process id that the caller has given.
     public var pid: UInt32
+    /// The name of the process (comm).
     public var command: String
+    /// VMAs that the process may have (`vm.max_map_count`); nil if that could not be read.
     public var limit: Int?
+    /// The VMAs in order of address.
     public var vmas: [VMA]
+    /// The boundaries in order of address.
     public var boundaries: [Boundary]
     /// The number of gaps (`GapSieve`).
     public var gaps: Int
     /// The remedy of most of the boundaries, not counting those within shared objects; nil where few are left.
     public var remedy: Remedy?
+    /// What the ids in VMAs stand for.
     public var labels: Labels
 
+    /// Judges the boundaries of a layout.
     public init(
         pid: UInt32, command: String, limit: Int?, layout: Layout, judge: Judge,
         labels: Labels

@@ -5,6 +5,7 @@ public enum Schemas {
     /// The recordings' format is no JSON: of it there is a text (docs/trace-format.md).
     public static let recording = "vmt"
 
+    /// The short names: `report.v1`, …, and `vmt`.
     public static var names: [String] { all.map { short($0.name) } + [recording] }
 
     /// - Parameter name: `report`, `report.v1` or `vmascope.report.v1`.

@@ -2,11 +2,13 @@ import VMACore
 
 /// The facts that hold for a whole run of `vmascope system`.
 public struct SystemHost: Sendable {
+    /// The version of the vmascope that observes.
     public var version: String
     /// The kernel's release.
     public var kernel: String
     /// `hooks` or `tracepoints`; nil where merge attempts are not counted.
     public var source: String?
+    /// The kernel's merge rules in words (`KernelModel.name`).
     public var mergeRules: String
     /// Where the counts of VMAs come from: `iter/task` or `/proc`.
     public var stock: String
@@ -25,15 +27,19 @@ public struct SystemHost: Sendable {
 
 /// The sums over all intervals.
 public struct SystemReport: Sendable {
+    /// Where it was observed.
     public var host: SystemHost
     /// The length in seconds.
     public var seconds: Double
+    /// The last interval, which has the sums since the start, too.
     public var last: SystemInterval
     /// The listed processes: living ones, most VMAs first, and then the largest that have exited.
     public var processes: [ProcessStock]
     /// The sums over living processes that are not listed.
     public var others: SystemOthers
+    /// How many processes were seen, living ones included.
     public var seenCount: Int
+    /// How many of them have exited.
     public var exitedCount: Int
 
     /// - Parameters:
@@ -55,7 +61,9 @@ public struct SystemReport: Sendable {
 
 /// The sums over processes that are not listed one by one.
 public struct SystemOthers: Sendable {
+    /// How many processes they are.
     public var count = 0
+    /// The sum of their VMAs.
     public var vmas = 0
     /// The boundaries of those that were swept; nil if none was.
     public var boundaries: BoundarySums?

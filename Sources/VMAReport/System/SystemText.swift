@@ -4,6 +4,7 @@ import VMACore
 public struct SystemText {
     private let style: TextStyle
 
+    /// - Parameter colour: whether the text goes to a terminal and may contain escape codes.
     public init(colour: Bool) { style = TextStyle(colour: colour) }
 
     // MARK: a screen
