@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// A package of its own, so that nobody who builds vmascope builds this. The harness is thirty lines:
-// a benchmark package would take longer to build than all of this takes to run.
+// A package of its own, so that nobody who builds vmascope builds this. The harness has some forty lines: a
+// benchmark package would take longer to build than all of this takes to run.
 let package = Package(
     name: "bench",
     dependencies: [.package(name: "vmascope", path: "..")],

@@ -1,7 +1,7 @@
 // appears FILE BYTES COMMAND...
 //
-// Starts COMMAND and prints how many milliseconds it took from there until FILE had more than BYTES, which
-// are its heading; then has it end, by SIGINT.
+// Starts COMMAND and prints how many milliseconds passed until FILE had more than BYTES, the size of its
+// heading. Then ends COMMAND, by SIGINT.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // loops OPERATION COUNT
 //
-// Does one thing over and over, from when a line comes on stdin, and prints what one of it took: this
-// process's own processor time, in nanoseconds, kernel and observers in it included. Stays until stdin ends.
+// Does one operation COUNT times, once a line has come on stdin, and prints the nanoseconds that one took: this
+// process's own processor time, which includes the kernel and observers that run in it. Stays until stdin ends.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static void move(void)
 	mremap(area + 8 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area);
 }
 
-// The process has many VMAs, and any of them changes: one in eight of these joins or parts some.
+// Changes a page of a process with many VMAs, at random: one change in eight joins VMAs or parts them.
 static void scatter(void)
 {
 	static unsigned long state = 1;

@@ -2,8 +2,8 @@
 // expect: madvise prev anon_vma x1
 // expect: mprotect prev anon_vma x1
 //
-// Protection goes away and comes back over a boundary that only the anon_vmas make: all that
-// refuses is told, not only what the kernel asks first.
+// Protection goes away and comes back over a boundary that only the anon_vmas make. All blockers are reported, not only
+// the one that the kernel checks first.
 #include "scenario.h"
 
 int main(void)

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 	CHECK(now);
 	if (!(now & ADDR_NO_RANDOMIZE) && argc) {
 		CHECK(personality(now | ADDR_NO_RANDOMIZE));
-		CHECK(execv(argv[0], argv));  // by its own name, which the report tells it by
+		CHECK(execv(argv[0], argv));  // by its own name, which the report is to have
 	}
 	CHECK(sbrk(PAGE));
 	CHECK(sbrk(PAGE));

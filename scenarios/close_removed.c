@@ -1,6 +1,6 @@
 // expect: mprotect next close x1
 //
-// The VMA that changes would be removed by the merge, and its driver wants to know of that.
+// The merge would remove the VMA that changes, and its driver has to be told of that.
 #include "shm.h"
 
 int main(void)

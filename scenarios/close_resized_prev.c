@@ -1,8 +1,7 @@
 // expect[close:any]: mprotect prev close x1
 //
-// A part of a VMA gets the protection of the one before it, which grows, and none would be removed:
-// kernels that ask every neighbour for its close hook refuse that, those that ask the next one only
-// do not.
+// A part of a VMA gets the protection of the one before it, which grows, and none would be removed. Kernels that check
+// every neighbour for a close hook refuse that; kernels that check only next allow it.
 #include "shm.h"
 
 int main(void)

@@ -1,6 +1,6 @@
 // expect[ksm:late]: mmap prev flags (VM_MERGEABLE) x1
 //
-// A process that has asked for KSM on all its memory, where the kernel knows that. Elsewhere these
+// The process asks for KSM on all its memory (PR_SET_MEMORY_MERGE). Where the kernel does not know that request, these
 // two are one.
 #include "scenario.h"
 

@@ -3,8 +3,8 @@
 // merged[hole:next]: mremap 1
 // merged[close:removed]: mremap 1
 //
-// What a child inherits joins no memory of its own that is untouched; but where it grows in place
-// the kernel, since 6.16, asks on behalf of nobody, and they merge.
+// What a child inherits joins no untouched memory of its own. But where it grows in place, kernels since 6.16 consider
+// the merge without the VMA that grows (vma_merge_extend), and they merge.
 #include "fork.h"
 
 static void child(void)

@@ -1,8 +1,8 @@
 // expect[hole:next]: mmap prev anon_vma x1
 // merged: mmap 1
 //
-// Only the right one has been touched. A kernel that joins the new mapping to the right
-// first then asks the left one on behalf of an anon_vma; the others join all three.
+// Only the right one has been touched. A kernel that joins the new mapping to the right first then compares the left
+// one with an anon_vma, which refuses; the others join all three.
 #include "scenario.h"
 
 int main(void)

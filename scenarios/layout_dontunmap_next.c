@@ -1,7 +1,7 @@
 // nothing missed
 //
-// 5.10 takes the next VMA behind one of which MREMAP_DONTUNMAP has copied the middle, however far away,
-// for the rest of that, and marks it VM_ACCOUNT (move_vma).
+// MREMAP_DONTUNMAP copies the middle of a VMA. 5.10 then takes the next VMA, however far away, for the rest of the
+// source, and marks it VM_ACCOUNT (move_vma).
 #include "scenario.h"
 
 int main(void)

@@ -1,6 +1,6 @@
 // nothing missed
 //
-// shmdt tells where the segment begins, and not how long it is.
+// The argument of shmdt says where the segment begins, and not how long it is.
 #include "shm.h"
 
 int main(void)

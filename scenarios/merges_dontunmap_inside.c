@@ -1,7 +1,7 @@
 // nothing missed
 //
-// Untouched memory is copied to the middle of its own VMA, which splits it. The copy joins what is
-// on both sides; on some kernels not what is before, where it was copied from, or nothing at all.
+// Untouched memory is copied to the middle of its own VMA, which splits it. The copy joins both sides; on some kernels
+// it does not join the side below, from which it was copied, or it joins nothing at all.
 #include "scenario.h"
 
 int main(void)

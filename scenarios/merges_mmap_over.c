@@ -1,7 +1,7 @@
 // merged: mmap 1
 // nothing missed
 //
-// Replaced by an equal one, it joins what is left of the old.
+// A new mapping replaces the middle of an equal one, and joins what is left of it.
 #include "scenario.h"
 
 int main(void)

@@ -4,7 +4,7 @@
 // merged[close:removed]: mremap 1
 //
 // The new part joins what it extends, whose anon_vma is not that of the next.
-// Up to 5.18 (hole:prev with close:any) the kernel does not ask.
+// Up to 5.18 (hole:prev with close:any) the kernel does not look at the next.
 #include "scenario.h"
 
 int main(void)

@@ -1,8 +1,8 @@
 // merged[close:removed]: mremap 1
 // nothing missed
 //
-// Growing a mapping that has a close hook. Up to 6.1 the kernel lengthens it without asking, since
-// a merge would be refused for the hook.
+// Growing a mapping that has a close hook. Up to 6.1 the kernel lengthens it without considering a merge, which
+// would be refused for the hook.
 #include "shm.h"
 
 int main(void)

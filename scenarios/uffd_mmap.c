@@ -1,6 +1,6 @@
 // expect: mmap prev flags+uffd (VM_UFFD_MISSING) x1
 //
-// Being watched is a flag besides; a new mapping has neither.
+// What is watched has a context, and a flag besides; a new mapping has neither.
 #include "uffd.h"
 
 int main(void)

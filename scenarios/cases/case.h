@@ -17,7 +17,8 @@
 #define PAGE ((size_t)4096)
 #define RW (PROT_READ | PROT_WRITE)
 #define MEMORY (MAP_PRIVATE | MAP_ANONYMOUS)
-// A function of its own, which no call that ends another becomes part of.
+// So that each function has a frame of its own, STEP keeps it from being inlined, and RETURNS, behind its last call,
+// keeps that from becoming a jump.
 #define STEP __attribute__((noinline)) static
 #define RETURNS __asm__ volatile("" ::: "memory")
 

@@ -2,7 +2,7 @@
 // by: mprotect guards main
 // do: guard-install
 //
-// A program leaves a helper behind, which lives on: it is no reason to speak of the helper.
+// A program leaves a helper behind, which lives on. The answer is about the program all the same.
 #include "case.h"
 
 STEP void guards(char *p)

@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 		else
 			for (int k = 0; k < STEPS; k++) {
 				append(regions + i, 4 * k);
-				// Two regions are not to lie side by side.
+				// Keeps two regions from lying side by side.
 				map(1, PROT_READ, MEMORY);
 			}
 	return 0;

@@ -1,4 +1,4 @@
-// Names of few bytes that stand for texts without end: demangle FOLDER [c++|swift|rust]
+// Functions with short mangled names that stand for texts without end: demangle FOLDER [c++|swift|rust]
 #include "hostile.h"
 
 // A template whose argument has the one before it twice, and so on.

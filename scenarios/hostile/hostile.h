@@ -1,5 +1,5 @@
-// What programs have in common that an observer must come to no harm by: missed merges with a call stack that
-// is whatever they like.
+// What the hostile programs share: missed merges with a call stack of their choice. An observer must come to no harm by
+// them.
 #ifndef HOSTILE_H
 #define HOSTILE_H
 

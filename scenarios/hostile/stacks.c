@@ -1,4 +1,4 @@
-// Another call stack each time, of frames that never were: stacks SECONDS
+// Misses merges with another call stack each time, of frames that never were: stacks SECONDS
 #include "hostile.h"
 #include <time.h>
 

@@ -201,7 +201,7 @@ static int map_some_file(struct worker *w)
 {
 	long pages = some_pages(w);
 	char *to = somewhere(w, pages);
-	// Often where a neighbour's offset would continue.
+	// The offset is often such that a neighbour's would continue.
 	long offset = number(w, 3) ? (to - AREA) / PAGE % FILE_PAGES : (long)number(w, FILE_PAGES);
 
 	return mmap(to, pages * PAGE, PICK(w, R, RW, RW),
@@ -259,7 +259,7 @@ static int touch_some(struct worker *w, int writes)
 {
 	char *where = number(w, 12) ? somewhere(w, 1) : heap + number(w, HEAP_PAGES) * PAGE;
 
-	// By the kernel, which reports a page that is not there where the processor would kill us.
+	// The kernel touches it for us: a page that is not there is an error then, and no signal.
 	return writes ? read(zero, where, 1) : pwrite(sink, where, 1, 0);
 }
 
@@ -389,7 +389,7 @@ static int perform(struct worker *w, enum operation operation)
 	case MERGEABLE:
 		return prctl(67, number(w, 2), 0, 0, 0);  // PR_SET_MEMORY_MERGE
 	case SEAL:
-		// Where nothing else is done: what is sealed stays so.
+		// In a place where nothing else is done, since what is sealed stays sealed.
 		where = at(area_pages + 64 + 3 * number(w, 200));
 		return mmap(where, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED
 			       ? -1

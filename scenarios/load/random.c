@@ -1,10 +1,10 @@
 // random [-p N:MS] [-x NAME,…] [-l FILE] [-f FILE] SEED OPS THREADS [PAGES]
 //
-// OPS random VMA operations by THREADS threads, all in one area of PAGES pages. Calls may fail:
+// Does OPS random VMA operations, shared out among THREADS threads, all in one area of PAGES pages. Calls may fail:
 // nobody knows what they find there. Ends with 0 and one line, `operation=tried/succeeded …`.
 //
 // -p  after each N operations, and the last, all threads meet and do nothing for MS milliseconds
-// -x  without operations of these names
+// -x  leaves operations of these names out
 // -l  writes a line for each operation to FILE, in the order in which they begin: THREAD:NUMBER NAME
 // -f  does what such a FILE lists and nothing else, one after the other: what an operation does is
 //     a matter of SEED, its thread and its number, not of those before it

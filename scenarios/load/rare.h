@@ -23,7 +23,7 @@
 #define NR_MSEAL 462
 #define HELD_UFFDS 3
 
-// A mapping that grows downwards, and is made to: the kernel touches the page below, and the next.
+// Maps memory that grows downwards, and makes it grow: the kernel touches the page below, and the next.
 static inline int grow_down(char *where, long pages, int zero)
 {
 	char *top = mmap(where, pages * PAGE, RW, ANON | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
@@ -33,7 +33,7 @@ static inline int grow_down(char *where, long pages, int zero)
 	return read(zero, top - 1, 1) == 1 && read(zero, top - PAGE - 1, 1) == 1 ? 0 : -1;
 }
 
-// Advice from another process: a child's, to its parent.
+// A child gives advice on its parent's memory.
 static inline int advise_from_outside(char *where, size_t size)
 {
 	pid_t parent = getpid(), pid = syscall(SYS_fork);
@@ -48,7 +48,7 @@ static inline int advise_from_outside(char *where, size_t size)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
 }
 
-// Registered with a userfaultfd, which is closed while it is, or unregistered before.
+// Registers a range with a userfaultfd, and closes that, with or without unregistering the range before.
 static inline int register_uffd(char *where, size_t size, int unregisters)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -66,8 +66,9 @@ static inline int register_uffd(char *where, size_t size, int unregisters)
 	return done ? 0 : -1;
 }
 
-// Registered until the next time, while all else goes on: a fault there is an error, and waits for
-// nobody. Closing it is the last one's to do, and that may be a child.
+// Registers a range with a userfaultfd that stays open until the next call, while all else goes on. A fault there is
+// an error, and waits for nobody (UFFD_FEATURE_SIGBUS). The last process that has the descriptor closes it, which may
+// be a child.
 static inline int hold_uffd(char *where, size_t size, int which)
 {
 	static int held[HELD_UFFDS];  // 0: none
@@ -105,7 +106,7 @@ static inline int name_range(char *where, size_t size, int which)
 	return prctl(PR_SET_VMA, 0, where, size, names[which % 3]);
 }
 
-// A child that borrows our memory until it is another program.
+// Makes a child that borrows our memory until it executes another program.
 static inline int vfork_and_exec(const char *self)
 {
 	char *const arguments[] = { (char *)self, 0 };

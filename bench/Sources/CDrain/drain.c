@@ -128,7 +128,7 @@ static int rows(struct drain *drain, const struct vme_rows *record, size_t size)
 	return 0;
 }
 
-// VMACore's Operation, as Syscall.operation has it.
+// The place of VMACore's Operation, coarser than Syscall.operation has it: here it only tells causes apart.
 static uint32_t operation_of(const struct vme_section *section)
 {
 	if (section->flags & (VME_FOREIGN | VME_COMPAT))

@@ -46,7 +46,7 @@ struct image {
 
 struct open_section *image_open(struct image *image, uint32_t tid);
 void rows_add(struct rows *rows, const struct area *more, size_t count);
-// Its layout is complete.
+// To be called when the layout is complete.
 void image_begin(struct image *image, uint64_t time);
 // Gives a cause to the boundaries from start to end, both included, that have none.
 void image_charge(struct image *image, uint64_t start, uint64_t end, uint32_t cause);

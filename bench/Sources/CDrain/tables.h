@@ -14,8 +14,7 @@ static inline void *grown(void *memory, size_t bytes)
 	return memory;
 }
 
-// Keys other than 0 to ids in the order of their appearance, from 1 on: open addressing, half full
-// at the most.
+// Maps keys other than 0 to ids, in the order of their appearance, from 1 on: open addressing, at most half full.
 struct ids {
 	struct slot {
 		uint64_t key;
@@ -65,7 +64,7 @@ static inline uint32_t ids_of(struct ids *ids, uint64_t key)
 	return slot->id;
 }
 
-// What comes to this place next is something else.
+// To be called when the memory of this key was freed: what is allocated there next is something else.
 static inline void ids_forget(struct ids *ids, uint64_t key)
 {
 	if (ids->size)

@@ -3,8 +3,8 @@ import VMACore
 import VMATrace
 import VMAWire
 
-/// The consumer of the ring: records a second, beside the same work in C (Sources/CDrain). Both are
-/// called by one loop, which does what libbpf's does.
+/// Measures how many records a second the consumer of the ring takes in, beside the same work in C (Sources/CDrain).
+/// One loop, which does what libbpf's does, calls both.
 enum DrainBenchmark {
     static func run(_ paths: [String], rounds: Int) throws {
         row([

@@ -1,7 +1,7 @@
 import CRBTree
 import VMACore
 
-/// What a `Layout` takes for a VMA, all included, after it came to be in different ways.
+/// Measures the bytes that a `Layout` takes for a VMA, all included, by the way in which it was filled.
 enum FillBenchmark {
     static func run(sizes: [Int]) {
         row(["VMAs", "at once", "ascending", "descending", "random", "then 3 of 4 erased", "and with an anon_pgoff"])

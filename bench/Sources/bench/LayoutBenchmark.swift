@@ -6,7 +6,7 @@ struct Change {
     var range: AddressRange
     /// Nil for an erasure.
     var vma: VMA?
-    /// The same as `Layout` is told it.
+    /// The VMA as `Layout.overwrite` takes it.
     var vmas: [VMA]
 
     init(range: AddressRange, vma: VMA?) {
@@ -87,7 +87,7 @@ enum LayoutBenchmark {
 
     private static func rounded(_ value: Double) -> String { "\(Int(value.rounded()))" }
 
-    /// Two pages each, a hole after every fourth.
+    /// VMAs of two pages, with a hole behind every fourth.
     private static func vma(_ index: UInt64) -> VMA {
         let start = 0x1000_0000 + index * 0x2000 + index / 4 * 0x1000
         return VMA(
@@ -132,7 +132,7 @@ enum LayoutBenchmark {
     }
 }
 
-/// What anyone would write first.
+/// The layout that anyone would write first.
 struct SortedArray {
     var rows: [VMA]
 

@@ -10,7 +10,7 @@ struct MapsRow {
     /// Bytes.
     var offset: UInt64 = 0
     var inode: UInt64 = 0
-    /// Where it is in the text.
+    /// The bytes of the text that are the path.
     var path: Range<Int> = 0 ..< 0
 }
 
@@ -71,7 +71,7 @@ private struct Cursor {
         return row
     }
 
-    /// And what stands between it and what follows.
+    /// Reads a hexadecimal number and the character behind it.
     private mutating func hex() -> UInt64 {
         var value: UInt64 = 0
         while true {

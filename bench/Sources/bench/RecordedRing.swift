@@ -4,15 +4,15 @@ import VMACore
 import VMATrace
 import VMAWire
 
-/// The records that an observation by tracepoints took from the ring, made anew from its recording, as
-/// they lay there: events tell all that was in them, but for the kernel's pointers, which become others.
-/// Stacks and names of VMAs, few in number, are left out.
+/// The records that an observation by tracepoints took from the ring, made anew from its recording, as they lay
+/// there. Events have all that was in the records except the kernel's pointers, for which others are made up. Stacks
+/// and names of VMAs, few in number, are left out.
 struct RecordedRing {
     let header: TraceHeader
-    /// Each behind its length, at a multiple of 8.
+    /// The records, each behind its length, at a multiple of 8 bytes.
     private(set) var bytes: [UInt8] = []
     private(set) var count = 0
-    /// Where rounds end: the live loop has emptied the ring after about so many records.
+    /// The offsets at which rounds end. The live loop empties the ring after about `recordsPerRound` records.
     private var ends: [Int] = []
     private static let recordsPerRound = 1500
     private var sequence: [UInt32] = [0, 0]
@@ -121,7 +121,7 @@ struct RecordedRing {
             mm: pointer(origin.mm, size: 1408), tgid: origin.tgid, tid: origin.tid)
     }
 
-    /// Where the kernel's allocator could have put it.
+    /// An address at which the kernel's allocator could have put an object of this size.
     private func pointer(_ id: UInt32, size: UInt64) -> UInt64 {
         id == 0 ? 0 : 0xffff_8881_0000_0000 + UInt64(id) * size
     }
@@ -137,7 +137,7 @@ struct RecordedRing {
     }
 }
 
-/// A file, as `TraceReader` asks for it.
+/// A file in the form in which `TraceReader` reads it.
 private final class FileBytes {
     private let file: UnsafeMutablePointer<FILE>
 

@@ -2,7 +2,7 @@ import Glibc
 import VMACore
 import VMAProbe
 
-/// A process's VMAs, read from outside: as a snapshot, and from /proc/PID/maps.
+/// Measures how long it takes to read a process's VMAs from outside, as a snapshot and from /proc/PID/maps.
 struct SnapshotBenchmark {
     let program: String
     let vmas: Int
@@ -17,7 +17,7 @@ struct SnapshotBenchmark {
             [
                 {
                     guard let found = try? probe.snapshot(pid) else { fail("no snapshot of \(pid)") }
-                    probe.discard()  // the paths of files, the first time
+                    probe.discard()  // records with the paths of files, which come the first time
                     return found.vmas.count
                 },
                 { maps.inC(pid) }, { maps.inSwift(pid).count },
@@ -30,7 +30,7 @@ struct SnapshotBenchmark {
             let target = Target(program, vmas: vmas, kind: kind)
             let ways = ways(target.pid)
             let counts = ways.map { $0() }
-            // [vsyscall] is in maps alone.
+            // Only /proc/PID/maps has [vsyscall].
             guard counts[0] >= vmas, counts.allSatisfy({ abs($0 - counts[0]) <= 1 }) else { fail("they differ: \(counts)") }
             let times = Measure.alternating(rounds: rounds, ways.map { way in { _ = way() } })
                 .map { $0 / Double(counts[0]) }

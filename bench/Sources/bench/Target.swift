@@ -27,7 +27,7 @@ final class Target {
         guard line() == "ready" else { fail("\(program) says nothing") }
     }
 
-    /// Its input's end is its end.
+    /// The process ends when its input does.
     deinit {
         close(input)
         close(output)

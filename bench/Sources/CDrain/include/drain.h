@@ -9,7 +9,7 @@
 
 struct drain;
 
-// The same of both consumers, or one of them does something else.
+// Equal for both consumers, or one of them does something else.
 struct drain_sums {
 	uint64_t received, lost, peaks, compared, equal, resynced;
 };
