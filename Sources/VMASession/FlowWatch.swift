@@ -25,7 +25,8 @@ final class FlowWatch {
         self.sample = sample
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
         let now = vms_monotonic_ns()
-        refusals = RefusalWatch(startTime: now, isFiltered: isFiltered, symbolizer: probe.maps ?? MapsSymbolizer())
+        refusals = RefusalWatch(
+            startTime: now, isFiltered: isFiltered, symbolizer: probe.maps ?? MapsSymbolizer(wantsNames: false))
         budget = FlowBudget(share: share, now: now, cost: 0)
         budget = FlowBudget(share: share, now: now, cost: cost)
         try beginEpoch()
@@ -84,13 +85,14 @@ final class FlowWatch {
         drain()
     }
 
-    /// Can be read when that is to be called; -1 where nothing says so.
-    var alarm: Int32 { probe.alarm }
+    /// The first can be read when `wake` is to be called, the others when names have come; -1 where nothing says so.
+    var alarms: [Int32] { [probe.alarm] + refusals.sockets }
 
     func drain() {
         let before = probe.receivedBytes
         probe.countSkippedRuns { meter.feed($0) }
         while !probe.drain(feed) {}
+        refusals.advance()
         probe.listen(refusals.isListeningWanted(vms_monotonic_ns()))
         budget.note(received: probe.receivedBytes - before, ringBytes: Int(Self.ringBytes(sample)))
         for (mm, counts) in probe.takeTallies() { meter.end(mm, counts) }
@@ -130,5 +132,6 @@ final class FlowWatch {
     /// Stops counting. Records that were sent arrive, and losses at the end show.
     func finish() throws {
         try probe.finish(feed)
+        refusals.finish(vms_monotonic_ns() + StackTable.finalTimeAfterSignal)
     }
 }

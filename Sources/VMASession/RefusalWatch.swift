@@ -1,3 +1,4 @@
+import CSystem
 import VMACore
 import VMAProbe
 import VMAReport
@@ -12,9 +13,9 @@ final class RefusalWatch {
     private var untold: [UntoldRefusals] = []
     private var untoldSince: UInt64 = 0
     private let startTime: UInt64
-    /// The addresses of stacks as they came; and stacks in words, by the number that rows have.
-    private var addresses: [StackID: [UInt64]] = [:]
-    private var frames: [[String]] = [[]]
+    /// Stacks in words, by the number that rows have; nil while they are asked for, and the time since then.
+    private var frames: [[String]?] = [[]]
+    private var askedAt: [UInt64] = [0]
     private var known: [Stack: StackID] = [:]
     private var commands: [UInt32: String] = [:]
     /// The warnings that were given.
@@ -26,6 +27,8 @@ final class RefusalWatch {
     /// With a filter, the processes that passed and were refused something: they stay when they have exited.
     private var meant: Set<UInt32> = []
     private static let stackLimit = 1000
+    /// Nanoseconds for which a warning waits for the names of functions.
+    private static let patience: UInt64 = 1_000_000_000
 
     private struct Stack: Hashable {
         var mm: MMID
@@ -39,7 +42,7 @@ final class RefusalWatch {
     }
 
     /// - Parameter isFiltered: only those are meant that `see` is told of.
-    init(startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer()) {
+    init(startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer(wantsNames: false)) {
         self.startTime = startTime
         self.symbolizer = symbolizer
         if isFiltered { counted = [] }
@@ -59,8 +62,11 @@ final class RefusalWatch {
 
     func feed(_ event: Event) {
         switch event {
-        case .stack(let id, let found):
-            if addresses.count < Self.stackLimit { addresses[id] = found }
+        case .stack: symbolizer.note(event)
+        case .frames(let mm, let stack, let found):
+            guard let id = known[Stack(mm: mm, stack: stack)] else { return }
+            frames[Int(id)] = found
+            hasNews = true
         case .refusal(var refusal):
             listening.note(event)
             refusal.stack = resolve(refusal)
@@ -94,11 +100,23 @@ final class RefusalWatch {
         if commands[pid] == nil, commands.count < Self.stackLimit { commands[pid] = Target.command(Int32(bitPattern: pid)) }
         let key = Stack(mm: refusal.origin.mm, stack: refusal.stack)
         if let id = known[key] { return id }
-        guard let found = addresses[refusal.stack], frames.count < Self.stackLimit else { return 0 }
-        frames.append(symbolizer.frames(found, pid: Int32(bitPattern: pid)))
-        known[key] = StackID(frames.count - 1)
-        return StackID(frames.count - 1)
+        guard refusal.stack != 0, frames.count < Self.stackLimit else { return 0 }
+        let id = StackID(frames.count)
+        frames.append(nil)
+        askedAt.append(vms_monotonic_ns())
+        known[key] = id
+        symbolizer.resolve(refusal.stack, of: key.mm, tgid: pid, command: commands[pid] ?? "?") { feed($0) }
+        return id
     }
+
+    /// Takes the names that have come.
+    func advance() { symbolizer.advance { feed($0) } }
+
+    /// Waits until `deadline` (CLOCK_MONOTONIC nanoseconds) for names.
+    func finish(_ deadline: UInt64) { symbolizer.finish(deadline) { feed($0) } }
+
+    /// Two descriptors that can be read when names have come; -1 for none.
+    var sockets: [Int32] { symbolizer.sockets }
 
     /// The refused calls since the start.
     var rows: [Refused] {
@@ -125,13 +143,20 @@ final class RefusalWatch {
                 Refused(
                     image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
                     verdict: row.key.verdict,
-                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
+                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)] ?? [])
             }
     }
 
-    /// The refused calls that were not reported before, a process at a time.
-    func takeNew() -> [[Refused]] {
+    /// The refused calls that were not reported before, a process at a time. They wait a moment for the names of
+    /// functions.
+    ///
+    /// - Parameter now: CLOCK_MONOTONIC nanoseconds; nil: nothing is waited for.
+    func takeNew(_ now: UInt64? = nil) -> [[Refused]] {
         guard hasNews else { return [] }
+        if let now {
+            let isWaiting = zip(frames, askedAt).contains { $0 == nil && now < $1 + Self.patience }
+            if isWaiting { return [] }
+        }
         hasNews = false
         let new = rows.filter { row in
             warned.insert(Warning(pid: row.pid, operation: row.operation, reason: row.verdict.reason)).inserted

@@ -125,10 +125,11 @@ package final class SystemObservation {
         if let flow { slice = min(slice, flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
         // A negative descriptor is passed over.
-        let own = [signals, flow?.alarm ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let own = ([signals] + (flow?.alarms ?? [-1, -1, -1])).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var polled = own + faces.polled
         poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
         if polled[1].revents != 0 { flow?.wake() }
+        if polled[2].revents != 0 || polled[3].revents != 0 { flow?.refusals.advance() }
         var ends = false
         while case let signal = vms_next_signal(signals), signal != 0 {
             if signal == SIGINT || signal == SIGTERM { ends = true }
@@ -141,7 +142,7 @@ package final class SystemObservation {
         }
         if let flow {
             try flow.advance(vms_monotonic_ns())
-            warnOfRefusals()
+            warnOfRefusals(vms_monotonic_ns())
         } else {
             probe.discard()
         }
@@ -149,8 +150,8 @@ package final class SystemObservation {
     }
 
     /// When it happens, not at the end of an interval.
-    private func warnOfRefusals() {
-        for rows in flow?.refusals.takeNew() ?? [] { faces.warn(refused: rows) }
+    private func warnOfRefusals(_ now: UInt64? = nil) {
+        for rows in flow?.refusals.takeNew(now) ?? [] { faces.warn(refused: rows) }
     }
 
     // MARK: an interval

@@ -16,6 +16,13 @@ public final class StackTable {
         var missing: Int
     }
 
+    /// Whose stacks are asked for.
+    private struct Owner {
+        var mm: MMID
+        var tgid: UInt32
+        var command: String
+    }
+
     private struct Frame {
         var place: MappedPlace
         var asked: SymbolPlace?
@@ -91,10 +98,38 @@ public final class StackTable {
         _ body: (Event) -> Void
     ) {
         for (image, stack) in wanted where observer.frames[image.mm, stack].isEmpty {
-            ask(image, stack, observer.files, identity, body)
+            let owner = Owner(mm: image.mm, tgid: image.tgid, command: image.command)
+            func find(_ address: UInt64, _ isCaller: Bool) -> (MappedPlace, Bool) {
+                let vma = image.layout.vma(containing: isCaller ? address &- 1 : address)
+                var place = MappedPlace(vma, path: vma.flatMap { observer.files[$0.file] }, at: address)
+                place.identity = vma.flatMap { identity($0.file) }
+                place.toldAt = vma.flatMap { toldAt[$0.file] } ?? (0, 0)
+                return (place, vma?.flags.contains(.exec) ?? false)
+            }
+            ask(owner, stack, find, body)
         }
-        take(service?.advance(vms_monotonic_ns()) ?? [], body)
+        advance(body)
     }
+
+    /// Asks for the frames of a stack of a process that nobody follows.
+    func resolve(_ stack: StackID, of mm: MMID, tgid: UInt32, command: String, _ maps: ProcessMaps, _ body: (Event) -> Void) {
+        maps.refresh(tgid)
+        func find(_ address: UInt64, _ isCaller: Bool) -> (MappedPlace, Bool) {
+            let code = maps.code(tgid, at: isCaller ? address &- 1 : address)
+            var place = MappedPlace(code?.vma, path: code?.path, at: address)
+            place.identity = code.flatMap { maps.identity($0.vma.file) }
+            place.toldAt = maps.readAt(tgid) ?? (0, 0)
+            return (place, code != nil)
+        }
+        ask(Owner(mm: mm, tgid: tgid, command: command), stack, find, body)
+        advance(body)
+    }
+
+    /// Tells the frames that have come.
+    func advance(_ body: (Event) -> Void) { take(service?.advance(vms_monotonic_ns()) ?? [], body) }
+
+    /// Can be read when an answer has come.
+    var sockets: [Int32] { service?.sockets ?? [] }
 
     /// Waits for what was asked for, until a time (CLOCK_MONOTONIC nanoseconds) that `deadline` tells anew
     /// before each wait. What has not come by then has no names.
@@ -145,18 +180,19 @@ public final class StackTable {
 
     // MARK: one stack
 
+    /// - Parameter place: where an address lies, and whether there is code. A return address may be the first one
+    ///   after its mapping.
     private func ask(
-        _ image: Image, _ stack: StackID, _ files: [FileID: String], _ identity: (FileID) -> FileIdentity?,
-        _ body: (Event) -> Void
+        _ owner: Owner, _ stack: StackID, _ place: (UInt64, _ isCaller: Bool) -> (MappedPlace, Bool), _ body: (Event) -> Void
     ) {
-        let id = UInt64(image.mm) << 32 | UInt64(stack)
+        let id = UInt64(owner.mm) << 32 | UInt64(stack)
         guard !underWay.contains(id) else { return }
         if addresses[stack] == nil, addresses.count >= Self.stackLimit {
-            return body(.frames(image.mm, stack, [FrameTable.othersText]))
+            return body(.frames(owner.mm, stack, [FrameTable.othersText]))
         }
         // Nothing is known of a stack whose copy was left out, or lost.
         let addresses = addresses[stack] ?? [CallPath.unseen]
-        var new = Pending(mm: image.mm, stack: stack, command: image.command, frames: [], missing: 0)
+        var new = Pending(mm: owner.mm, stack: stack, command: owner.command, frames: [], missing: 0)
         let number = nextPending
         nextPending += 1
         let isCrowded = pending.count >= Self.pendingLimit
@@ -165,24 +201,16 @@ public final class StackTable {
                 if new.frames.last?.isUnseen != true { new.frames.append(.unseen) }
                 continue
             }
-            // A return address may be the first one after the mapping.
-            let vma = image.layout.vma(containing: index > 0 ? address &- 1 : address)
+            let (place, isCode) = place(address, index > 0)
             // The walk followed what was no frame pointer.
-            if options.checksCode, index > 0, !(vma?.flags.contains(.exec) ?? false) {
+            if options.checksCode, index > 0, !isCode {
                 if new.frames.last?.isUnseen != true { new.frames.append(.unseen) }
                 break
             }
-            var place = MappedPlace(
-                path: vma.flatMap { files[$0.file] },
-                fileOffset: vma.map { address &- $0.start &+ $0.pgoff << AddressRange.pageShift } ?? 0,
-                address: address, mappingStart: vma?.start ?? address)
-            place.mappingEnd = vma?.end ?? 0
-            place.identity = vma.flatMap { identity($0.file) }
-            place.toldAt = vma.flatMap { toldAt[$0.file] } ?? (0, 0)
             var frame = Frame(place: place)
             if !isCrowded, let service,
                 let key = service.key(
-                    place.file(Int32(truncatingIfNeeded: image.tgid)), wantsDebug: options.wantsLines || !place.isLibc)
+                    place.file(Int32(truncatingIfNeeded: owner.tgid)), wantsDebug: options.wantsLines || !place.isLibc)
             {
                 let asked = SymbolPlace(key: key, request: place.request(isCaller: index > 0))
                 if let answer = service.answer(asked) {

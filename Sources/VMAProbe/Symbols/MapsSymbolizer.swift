@@ -1,26 +1,29 @@
 import VMACore
 
-/// Frames of a process that is not followed: what its addresses lie in is read from /proc/PID/maps.
+/// Frames of processes that are not followed: what their addresses lie in is read from /proc/PID/maps, and the
+/// processes that find names are asked. Nothing here waits, but for `finish`.
 public final class MapsSymbolizer {
-    private let symbolizer = Symbolizer()
+    private let table: StackTable
     let maps = ProcessMaps()
 
-    public init() {}
+    /// - Parameter wantsNames: starts the processes that find names.
+    public init(wantsNames: Bool = true) { table = StackTable(StackTable.Options(wantsNames: wantsNames)) }
 
-    /// In words, innermost first; what can't be read any more has addresses.
+    /// Takes the addresses of a stack; other events say nothing.
+    public func note(_ event: Event) { table.note(event) }
+
+    /// Asks for the frames of a stack of `mm`, which the process `tgid` has.
     ///
-    /// - Parameter addresses: as in `Event.stack`.
-    public func frames(_ addresses: [UInt64], pid: Int32) -> [String] {
-        maps.refresh(UInt32(bitPattern: pid))
-        return addresses.enumerated().map { index, address in
-            if address == CallPath.unseen { return CallPath.unseenFrame }
-            let inside = index > 0 ? address &- 1 : address
-            let code = maps.code(UInt32(bitPattern: pid), at: inside)
-            let start = code?.vma.start ?? address
-            let offset = code.map { address &- start &+ $0.vma.pgoff << UInt64(AddressRange.pageShift) } ?? 0
-            let place = MappedPlace(
-                path: code?.path, fileOffset: offset, address: address, mappingStart: start, mappingEnd: code?.vma.end ?? 0)
-            return symbolizer.frame(place, pid: pid, isCaller: index > 0)
-        }
+    /// - Parameter body: is told of `.frames` as they come, of earlier stacks too.
+    public func resolve(_ stack: StackID, of mm: MMID, tgid: UInt32, command: String, _ body: (Event) -> Void) {
+        table.resolve(stack, of: mm, tgid: tgid, command: command, maps, body)
     }
+
+    public func advance(_ body: (Event) -> Void) { table.advance(body) }
+
+    /// Waits until `deadline` (CLOCK_MONOTONIC nanoseconds) for what was asked for.
+    public func finish(_ deadline: UInt64, _ body: (Event) -> Void) { table.finish({ deadline }, body) }
+
+    /// Two descriptors that can be read when an answer has come; -1 where none is waited for.
+    public var sockets: [Int32] { table.isWaiting ? Array((table.sockets + [-1, -1]).prefix(2)) : [-1, -1] }
 }

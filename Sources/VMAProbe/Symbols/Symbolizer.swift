@@ -15,6 +15,19 @@ struct MappedPlace {
     var identity: FileIdentity?
     var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
 
+    /// The place of an address in `vma`, which is nil where nothing is mapped.
+    init(_ vma: VMA?, path: String?, at address: UInt64) {
+        let start = vma?.start ?? address
+        self.init(
+            path: path, fileOffset: vma.map { address &- start &+ $0.pgoff << AddressRange.pageShift } ?? 0, address: address,
+            mappingStart: start, mappingEnd: vma?.end ?? 0)
+    }
+
+    init(path: String?, fileOffset: UInt64, address: UInt64, mappingStart: UInt64, mappingEnd: UInt64 = 0) {
+        (self.path, self.fileOffset, self.address) = (path, fileOffset, address)
+        (self.mappingStart, self.mappingEnd) = (mappingStart, mappingEnd)
+    }
+
     /// The file to be asked for its name: what is mapped, or what the process says of the code it has made, as
     /// some do of code in a memory file.
     func file(_ pid: Int32) -> FileRequest {

@@ -16,7 +16,14 @@ final class ProcessMaps {
         var path: String
     }
 
-    private var known: [UInt32: (code: [Code], readAt: UInt64)] = [:]
+    private struct Known {
+        var code: [Code]
+        /// By the clock that does not stop, and by the day's.
+        var readAt: UInt64
+        var day: (seconds: Int64, nanoseconds: Int64)
+    }
+
+    private var known: [UInt32: Known] = [:]
     private var files: [File: FileID] = [:]
     private var numbered: [FileID: File] = [:]
     /// Numbers are not given twice: others remember them.
@@ -32,6 +39,9 @@ final class ProcessMaps {
         known[tgid]?.code.first { $0.vma.range.contains(address) }
     }
 
+    /// When it was read what the process maps, by the day's clock.
+    func readAt(_ tgid: UInt32) -> (seconds: Int64, nanoseconds: Int64)? { known[tgid]?.day }
+
     /// Reads what the process maps now, unless that was done just now.
     func refresh(_ tgid: UInt32) {
         let now = vms_monotonic_ns()
@@ -39,7 +49,11 @@ final class ProcessMaps {
         guard let bytes = ProcFile.bytes("/proc/\(tgid)/maps"), !bytes.isEmpty else { return }
         if known.count >= Self.processLimit { known = [:] }
         if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        known[tgid] = (Self.executable(bytes).compactMap { code(String(decoding: $0, as: UTF8.self)) }, now)
+        var day = timespec()
+        clock_gettime(CLOCK_REALTIME, &day)
+        known[tgid] = Known(
+            code: Self.executable(bytes).compactMap { code(String(decoding: $0, as: UTF8.self)) }, readAt: now,
+            day: (Int64(day.tv_sec), Int64(day.tv_nsec)))
     }
 
     /// Lines of what can be executed, which are few among many.
