@@ -203,12 +203,13 @@ struct Guest: Sendable {
         held > held.before
         for source in \(Station.sources.joined(separator: " ")); do
             $vmascope attach $sleeper --source $source > /dev/null 2> $source.attach.err & observer=$!
-            for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+            # Links come last, after programs and maps, which have names.
+            for i in $(seq 60); do
                 sleep 1
                 held > $source.held.during
-                cmp -s held.before $source.held.during || break
+                [ $(grep -vc name $source.held.during) -gt $(grep -vc name held.before) ] && break
             done
-            sleep 3
+            sleep 1
             held > $source.held.during
             kill -KILL $observer; wait $observer
             # The kernel frees them when nobody can be inside any more.
