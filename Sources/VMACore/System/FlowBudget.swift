@@ -86,7 +86,9 @@ public struct FlowBudget: Sendable, Equatable {
 
     /// Decides what to do until the next call.
     ///
-    /// - Parameter cost: processor time used since the start, in seconds.
+    /// - Parameters:
+    ///   - now: nanoseconds of the clock.
+    ///   - cost: processor time used since the start, in seconds.
     public mutating func decide(_ now: UInt64, cost: Double) -> Decision {
         account(now, cost: cost)
         var decision = Decision()

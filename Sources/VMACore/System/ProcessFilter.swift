@@ -7,7 +7,7 @@ public struct ProcessFilter: Sendable {
     /// Only processes of this effective user.
     public var uid: UInt32?
 
-    /// - Parameter cgroup: a path below the root of the hierarchy, with or without `/` at either end.
+    /// The path of the cgroup is taken with or without `/` at either end.
     public init(cgroup: String? = nil, command: (@Sendable (String) -> Bool)? = nil, uid: UInt32? = nil) {
         self.cgroup = cgroup.map { path in
             let trimmed = path.reversed().drop { $0 == "/" }.reversed()

@@ -149,7 +149,9 @@ public struct LimitWatch: Sendable {
 
     /// Returns the processes that have come near since the last call.
     ///
-    /// - Parameter limit: VMAs that a process may have; nil if unknown.
+    /// - Parameters:
+    ///   - processes: all living processes.
+    ///   - limit: VMAs that a process may have; nil if unknown.
     public mutating func update(_ processes: [ProcessStock], limit: Int?) -> [ProcessStock] {
         guard let limit else { return [] }
         let threshold = share * Double(limit)

@@ -8,7 +8,9 @@ public protocol ReportFormat {
 
 /// A way to write a report for tools, in bytes.
 public protocol BinaryFormat {
-    /// - Parameter write: takes each part as it is made, so that nothing has to hold the whole.
+    /// - Parameters:
+    ///   - report: what is to be written.
+    ///   - write: takes each part as it is made, so that nothing has to hold the whole. What it throws ends the writing.
     func render(_ report: Report, to write: ([UInt8]) throws -> Void) throws
 }
 
@@ -38,6 +40,7 @@ public enum ReportFormats {
     /// A format in text; nil for one in bytes, and for a name that no format has.
     ///
     /// - Parameters:
+    ///   - name: as `--format` takes it.
     ///   - colour: whether the text goes to a terminal and may contain escape codes.
     ///   - weight: what the width of a stack stands for, in a format that has only stacks.
     ///   - whatIf: the proposal whose answers a format for people gives; an index in `Proposals.table`.
