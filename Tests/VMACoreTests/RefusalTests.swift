@@ -50,7 +50,10 @@ struct RefusalTests {
         #expect(refusal(10, [0x1000, 0x1000, 3], atLimit).inferred(layout) == nil)
         #expect(refusal(11, [0x1000, 0x1000], atLimit).inferred(layout)?.errno == 12)
         #expect(refusal(11, [0x9000, 0x1000], atLimit).inferred(layout) == nil)
-        #expect(refusal(28, [0x1000, 0x1000, 15], atLimit).inferred(layout) == nil)
+        let advised = refusal(28, [0x1000, 0x1000, 15], atLimit).inferred(layout)
+        #expect(advised?.reason == .mapLimit && advised?.errno == 11)
+        #expect(refusal(28, [0x1000, 0x1000, 17], atLimit).inferred(layout) == nil, "it is as it was to be")
+        #expect(refusal(28, [0x1000, 0x1000, 4], atLimit).inferred(layout) == nil, "MADV_DONTNEED leaves nothing to see")
         // Without a layout, by the VMA at the first argument.
         #expect(
             refusal(10, [0x1000, 0x1000, 1]) {

@@ -105,8 +105,9 @@ public struct Refusal: Sendable {
     /// - Parameter layout: the VMAs after the call; nil where they are not known.
     public func inferred(_ layout: Layout?) -> Verdict? {
         guard hasCertainlyFailed(layout) else { return nil }
-        let isLocking = reason == .locked && syscall.operation != .mlock
-        return Verdict(errno: reason == nil ? nil : isLocking ? Self.again : Self.noMemory, reason: reason, seen: false)
+        // mmap says so where locking goes too far, and madvise where it may not split.
+        let isAgain = reason == .locked ? syscall.operation != .mlock : syscall.operation == .madvise
+        return Verdict(errno: reason == nil ? nil : isAgain ? Self.again : Self.noMemory, reason: reason, seen: false)
     }
 
     // MARK: why
@@ -191,7 +192,18 @@ public struct Refusal: Sendable {
             return any { $0.intersection([.read, .write, .exec]).rawValue != syscall.argument(2) & 7 }
         case .mlock where [149, 325].contains(syscall.number): return any { !$0.contains(.locked) }
         case .mlock where syscall.number == 150: return any { $0.contains(.locked) }
+        case .madvise:
+            guard let (set, clear) = Self.advice[syscall.argument(2)] else { return false }
+            return any { !$0.isSuperset(of: set) || !$0.isDisjoint(with: clear) }
         default: return false
         }
     }
+
+    /// What advice sets and clears in vm_flags where it succeeds (madvise_vma_behavior, ksm_madvise, hugepage_madvise).
+    private static let advice: [UInt64: (set: VMAFlags, clear: VMAFlags)] = [
+        0: ([], [.randomRead, .sequentialRead]), 1: (.randomRead, .sequentialRead), 2: (.sequentialRead, .randomRead),
+        10: (.dontCopy, []), 11: ([], .dontCopy), 12: (.mergeable, []), 13: ([], .mergeable),
+        14: (.hugePage, .noHugePage), 15: (.noHugePage, .hugePage), 16: (.dontDump, []), 17: ([], .dontDump),
+        18: (.wipeOnFork, []), 19: ([], .wipeOnFork),
+    ]
 }

@@ -27,6 +27,10 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let locked = VMAFlags(rawValue: 0x2000)
     /// VM_IO: a device's memory.
     public static let io = VMAFlags(rawValue: 0x4000)
+    /// VM_SEQ_READ: MADV_SEQUENTIAL.
+    public static let sequentialRead = VMAFlags(rawValue: 0x8000)
+    /// VM_RAND_READ: MADV_RANDOM.
+    public static let randomRead = VMAFlags(rawValue: 0x1_0000)
     /// VM_DONTCOPY: MADV_DONTFORK.
     public static let dontCopy = VMAFlags(rawValue: 0x20000)
     /// VM_DONTEXPAND: mremap may not make it larger.
@@ -35,6 +39,10 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let account = VMAFlags(rawValue: 0x100000)
     /// VM_NORESERVE: MAP_NORESERVE.
     public static let noReserve = VMAFlags(rawValue: 0x20_0000)
+    /// VM_WIPEONFORK: MADV_WIPEONFORK.
+    public static let wipeOnFork = VMAFlags(rawValue: 0x200_0000)
+    /// VM_HUGEPAGE: MADV_HUGEPAGE.
+    public static let hugePage = VMAFlags(rawValue: 0x2000_0000)
     /// VM_NOHUGEPAGE: MADV_NOHUGEPAGE, and MAP_STACK since 6.7.
     public static let noHugePage = VMAFlags(rawValue: 0x4000_0000)
     /// VM_DONTDUMP: MADV_DONTDUMP.
