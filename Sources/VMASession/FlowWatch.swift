@@ -20,7 +20,9 @@ final class FlowWatch {
     /// Where the sampling rate is fixed, nothing holds back a burst.
     static func ringBytes(_ sample: SampleChoice) -> UInt32 { sample == .auto ? 8 << 20 : 32 << 20 }
 
-    init(_ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double, isFiltered: Bool) throws {
+    init(
+        _ probe: Probe, _ judge: Judge, _ sample: SampleChoice, budget share: Double, isFiltered: Bool
+    ) throws(ProbeError) {
         self.probe = probe
         self.sample = sample
         meter = FlowMeter(judge: judge, hooks: probe.hooks)
@@ -47,14 +49,14 @@ final class FlowWatch {
     private var assumed = 0.0
     private static let (sectionSeconds, recordedSeconds) = (0.6e-6, 12e-6)
 
-    private func assume() throws {
+    private func assume() throws(ProbeError) {
         guard statistics == nil else { return }
         meter.count(try probe.counts())
         let counted = meter.counted
         assumed = Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.recorded) * Self.recordedSeconds
     }
 
-    private func beginEpoch() throws {
+    private func beginEpoch() throws(ProbeError) {
         try assume()
         switch sample {
         case .oneIn(let count): try probe.beginEpoch(target: 0, oneIn: UInt32(count))

@@ -84,19 +84,19 @@ package final class Observation {
     /// Hooks where they load, else tracepoints; the choice is printed.
     private static func open(_ choice: SourceChoice, _ kernel: Kernel, _ options: Probe.Options) throws -> Probe {
         switch choice {
-        case .hooks: return try Probe(.hooks, kernel, options)
-        case .tracepoints: return try Probe(.tracepoints, kernel, options)
+        case .hooks: return try Probe.prepare(.hooks, kernel, options)
+        case .tracepoints: return try Probe.prepare(.tracepoints, kernel, options)
         case .auto:
             let reason: ProbeError
             do {
-                let probe = try Probe(.hooks, kernel, options)
+                let probe = try Probe.prepare(.hooks, kernel, options)
                 Console.warn("source: hooks")
                 return probe
             } catch {
                 reason = error
             }
             do {
-                let probe = try Probe(.tracepoints, kernel, options)
+                let probe = try Probe.prepare(.tracepoints, kernel, options)
                 Console.warn("source: tracepoints (\(reason.message))")
                 return probe
             } catch ProbeError.unsupported(let message) {

@@ -64,10 +64,13 @@ package final class SystemObservation {
     private static func open(_ options: SystemSettings, _ kernel: Kernel, _ judge: Judge) throws -> (Probe, FlowWatch?) {
         func watch(_ source: Source) throws -> (Probe, FlowWatch?) {
             let ringBytes = Tuning.ringBytes ?? FlowWatch.ringBytes(options.sample)
-            let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes)
-            return (
-                probe, try FlowWatch(probe, judge, options.sample, budget: options.budget, isFiltered: !options.filter.isOpen)
-            )
+            return try AttachRefusals.settle { refused throws(ProbeError) in
+                let probe = try Probe(everyoneOn: kernel, source, ringBytes: ringBytes, without: refused)
+                return (
+                    probe,
+                    try FlowWatch(probe, judge, options.sample, budget: options.budget, isFiltered: !options.filter.isOpen)
+                )
+            }
         }
         switch options.source {
         case .hooks: return try watch(.hooks)

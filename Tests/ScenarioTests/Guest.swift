@@ -159,7 +159,10 @@ struct Guest: Sendable {
 
     private static func rest(_ machine: Machine) -> String {
         "\n"
-            + [everythingElse, CaseGuestTests.script, OrdinaryUser.script(machine.kernel), IndependentCount.script].joined(
+            + [
+                everythingElse, RefusedProbeTests.script, CaseGuestTests.script, OrdinaryUser.script(machine.kernel),
+                IndependentCount.script,
+            ].joined(
                 separator: "\n")
     }
 

@@ -42,7 +42,8 @@ struct KernelTable {
         rows = guests.filter(\.isAsAsked).flatMap { guest in
             Station.sources.map { source in
                 let name = [guest.machine.kernel, guest.machine.preemption ?? "default", source]
-                let points = Set(guest.doctor.sources[source]?.attach_points.map(\.name) ?? []).sorted().joined(separator: " ")
+                let taken = guest.doctor.sources[source]?.attach_points.filter(\.usable) ?? []
+                let points = Set(taken.map(\.name)).sorted().joined(separator: " ")
                 guard let run = try? guest.run(source) else {
                     let nothing = [String](repeating: "–", count: 6)
                     let why = guest.usable.contains(source) ? "no report" : "not usable"

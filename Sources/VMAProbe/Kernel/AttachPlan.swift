@@ -5,7 +5,8 @@ public enum Source: String, CaseIterable, Sendable {
     case hooks, tracepoints
 }
 
-/// A candidate for a role. Of the candidates for a role, the first that the kernel has is taken.
+/// A candidate for a role. Of the candidates for a role, the first is taken that the kernel has, and to which it is not
+/// known to refuse a probe (`AttachRefusals`).
 public struct AttachPoint: Sendable {
     public enum Role: String, CaseIterable, Sendable {
         case lockAcquired = "section begins"
@@ -78,19 +79,25 @@ public struct AttachPlan: Sendable {
     /// Whether the outcome of an attempt is concluded from the rows after its section, since no function shows it.
     let readsOutcomes: Bool
 
-    public init(_ source: Source, _ kernel: any KernelFacts) {
-        self.init(source, kernel, Self.roles(source, kernel))
+    /// - Parameter refused: what the kernel has refused to attach so far.
+    public init(_ source: Source, _ kernel: any KernelFacts, without refused: AttachRefusals = AttachRefusals()) {
+        self.init(source, kernel, Self.roles(source, kernel, refused), refused)
     }
 
     /// The plan of `system`, which watches all address spaces: tracepoints, at which a section has all that is needed
     /// to judge it. The program that opens a section comes last, so that no section is half seen.
     ///
     /// - Parameter countsAttempts: whether the functions that consider a merge are hooked, too.
-    public init(everyoneOn kernel: any KernelFacts, countsAttempts: Bool = false) {
-        let attempts = countsAttempts ? Self.attempts(kernel) : []
-        self.init(.tracepoints, kernel, attempts + [.treeWrite, .lockReleased, .lockAcquired])
+    public init(
+        everyoneOn kernel: any KernelFacts, countsAttempts: Bool = false, without refused: AttachRefusals = AttachRefusals()
+    ) {
+        let attempts = countsAttempts ? Self.attempts(kernel, refused) : []
+        self.init(.tracepoints, kernel, attempts + [.treeWrite, .lockReleased, .lockAcquired], refused)
         if countsAttempts, !kernel.allowsKprobes { missing.append(Self.kprobes) }
-        if countsAttempts, !attempts.contains(.commit) { missing.append("function that carries a merge out") }
+        if countsAttempts, !attempts.contains(.commit) {
+            let why = Self.table.filter { $0.role == .commit }.compactMap { refused[$0] }.first
+            missing.append("function that carries a merge out\(why.map { " (\($0))" } ?? "")")
+        }
     }
 
     /// Which attempts it hooks.
@@ -103,19 +110,19 @@ public struct AttachPlan: Sendable {
         return mergesUnseen ? .allButMergesOfNew : .all
     }
 
-    private init(_ source: Source, _ kernel: any KernelFacts, _ roles: [AttachPoint.Role]) {
+    private init(_ source: Source, _ kernel: any KernelFacts, _ roles: [AttachPoint.Role], _ refused: AttachRefusals) {
         self.source = source
         var points: [AttachPoint] = []
         var missing: [String] = []
         if source == .hooks, !kernel.allowsKprobes { missing.append(Self.kprobes) }
         for role in roles {
             let candidates = Self.table.filter { $0.role == role && ($0.source ?? source) == source }
-            if var point = candidates.first(where: { $0.exists(kernel) }) {
+            if var point = candidates.first(where: { $0.exists(kernel) && refused[$0] == nil }) {
                 if point.kind == "kprobe", let symbol = kernel.symbol(point.name), symbol != point.name { point.symbol = symbol }
                 points.append(point)
             } else {
                 let names = Set(candidates.map(\.name)).sorted()
-                let refusals = Set(candidates.compactMap { $0.refusal(kernel) }).sorted()
+                let refusals = Set(candidates.compactMap { refused[$0] ?? $0.refusal(kernel) }).sorted()
                 missing.append("\(role.rawValue) (\((refusals.isEmpty ? names : refusals).joined(separator: ", ")))")
             }
         }
@@ -124,23 +131,27 @@ public struct AttachPlan: Sendable {
         readsOutcomes = roles.contains(.attempt) && !roles.contains(.commit)
     }
 
-    private static func roles(_ source: Source, _ kernel: any KernelFacts) -> [AttachPoint.Role] {
+    private static func roles(
+        _ source: Source, _ kernel: any KernelFacts, _ refused: AttachRefusals
+    ) -> [AttachPoint.Role] {
         let lifecycle: [AttachPoint.Role] = [.fork, .exec, .exit]
         guard source == .hooks else { return [.lockAcquired, .lockReleased, .treeWrite] + lifecycle }
         guard kernel.hasMapleTree else {
             return [.lockReleased, .lockDowngraded, .linked, .unmapped, .stackGrown, .spaceEnds] + lifecycle
-                + attempts(kernel)
+                + attempts(kernel, refused)
         }
-        return [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle + attempts(kernel)
+        return [.lockAcquired, .lockReleased, .mapped, .linked] + lifecycle + attempts(kernel, refused)
     }
 
     /// The functions that consider a merge, and the one that carries it out.
-    private static func attempts(_ kernel: any KernelFacts) -> [AttachPoint.Role] {
+    private static func attempts(_ kernel: any KernelFacts, _ refused: AttachRefusals) -> [AttachPoint.Role] {
         guard kernel.hasFunction("vma_merge") else { return [.attempt, .changeAttempt, .commit] }
         // With the maple tree, mmap and brk began to merge by themselves.
         let own: [AttachPoint.Role] = kernel.hasMapleTree ? [.mmapAttempt, .brkAttempt] : []
-        // Without CONFIG_TRANSPARENT_HUGEPAGE no function shows that a merge was carried out.
-        let isTold = table.contains { $0.role == .commit && $0.exists(kernel) } || !takesIterator(kernel)
+        // Without CONFIG_TRANSPARENT_HUGEPAGE no function shows that a merge was carried out, nor does one that can't be
+        // probed.
+        let isTold =
+            table.contains { $0.role == .commit && $0.exists(kernel) && refused[$0] == nil } || !takesIterator(kernel)
         return [.attempt] + (isTold ? [.commit] : []) + own
     }
 

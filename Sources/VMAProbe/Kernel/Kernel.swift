@@ -8,7 +8,7 @@ public struct Kernel: KernelFacts {
     private let types: KernelTypes
     private var btf: OpaquePointer? { types.btf }
     /// For tests: functions and tracepoints that count as absent (VMASCOPE_WITHOUT), and kfuncs that count as refused
-    /// to programs of a type, as in `syscall:bpf_task_from_pid`.
+    /// to programs of a type, as in `syscall:bpf_task_from_pid`; and what can't be attached to, as in `attach:vma_merge`.
     private let hidden: Set<String>
 
     /// include/uapi/linux/btf.h; libbpf and the kernel's header both define the names.
@@ -95,19 +95,11 @@ public struct Kernel: KernelFacts {
     public func symbols(_ function: String) -> [String]? { types.symbols?[function] }
 
     /// Looks the functions up in the kernel's symbol table, once. A plan that is made afterwards hooks the symbol of
-    /// a function that the compiler has renamed.
+    /// a function that the compiler has renamed, and none that has a second copy, whose calls a probe would not see.
     func readSymbols(_ functions: Set<String>) {
         guard types.symbols == nil else { return }
-        var found: [String: [String]] = [:]
-        for line in ProcFile.lines("/proc/kallsyms") {
-            let words = line.split(separator: " ", maxSplits: 3)
-            // Only symbols of the kernel itself: the name of a module stands behind those of a module.
-            guard words.count > 2, words[1] == "t" || words[1] == "T", !words[2].contains(Character("\t")) else { continue }
-            let base = words[2].prefix { $0 != "." }
-            if functions.contains(String(base)) { found[String(base), default: []].append(String(words[2])) }
-        }
         // The table may not or can't be read: then the plain names are tried.
-        types.symbols = found
+        types.symbols = KernelSymbols.symbols(of: functions, in: ProcFile.bytes("/proc/kallsyms") ?? [])
     }
 
     /// The address of a variable of the kernel itself, where its symbol table has variables
@@ -126,6 +118,10 @@ public struct Kernel: KernelFacts {
     /// Whether VMASCOPE_WITHOUT says that programs of a type (`kprobe`, `syscall`, `tracepoint`, `tracing`) may
     /// not call a kfunc. A kernel itself says so only when one is loaded.
     func refuses(_ kfunc: String, calledBy type: String) -> Bool { hidden.contains("\(type):\(kfunc)") }
+
+    /// Whether VMASCOPE_WITHOUT says that nothing can be attached to one of these functions or tracepoints
+    /// (`attach:vma_merge`). A kernel itself says so only when it is tried.
+    func refusesProbe(_ names: [String]) -> Bool { names.contains { hidden.contains("attach:\($0)") } }
 
     /// Locked-down kernels have none.
     public var allowsKprobes: Bool { access("/sys/bus/event_source/devices/kprobe", F_OK) == 0 }

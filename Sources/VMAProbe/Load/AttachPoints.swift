@@ -1,25 +1,35 @@
+import CLibbpf
+import Glibc
+
 extension BPFLoader {
-    /// Attaches all programs of a point. Where no symbol has the function's name, the compiler may have renamed the
-    /// function: then the symbol table is read, which takes long.
+    /// Attaches all programs of a point.
+    ///
+    /// - Throws: `notAttached` if the kernel does not attach anything there, though it may elsewhere. What was attached
+    ///   before stays until the loader is gone.
     func attach(_ point: AttachPoint, on kernel: Kernel) throws(ProbeError) {
         for program in point.programs {
             let isHook = point.kind == "kprobe" && program == point.program
+            if kernel.refusesProbe([point.name, target(of: program)]) { throw point.refused(EINVAL) }
             do {
                 try attach(program, to: isHook ? point.symbol : nil, counts: program == point.program)
             } catch {
-                guard isHook, point.symbol == nil, let symbol = kernel.renamed(point.name) else { throw error }
-                try attach(program, to: symbol)
+                guard case .failed = error.error, !Self.isExhausted(error.code) else { throw error.error }
+                throw point.refused(error.code)
             }
         }
     }
+
+    /// The kernel lacks room, and not what was to be attached to.
+    private static func isExhausted(_ code: Int32) -> Bool { [0, ENOMEM, EMFILE, ENFILE, ENOSPC, EINTR].contains(code) }
 }
 
-extension Kernel {
-    /// The only symbol of a function, if that is not its name.
-    fileprivate func renamed(_ function: String) -> String? {
-        readSymbols(AttachPlan.hookedFunctions)
-        let found = symbol(function)
-        return found == function ? nil : found
+extension AttachPoint {
+    /// The kernel's refusal to attach anything here.
+    ///
+    /// - Parameter code: its errno.
+    func refused(_ code: Int32) -> ProbeError {
+        let probe = kind == "kprobe" || kind == "fexit" ? "\(kind) on function" : "program on tracepoint"
+        return .notAttached(place, "the kernel takes no \(probe) \(symbol ?? name) (\(String(cString: strerror(code))))")
     }
 }
 

@@ -95,12 +95,36 @@ final class BPFLoader {
         }
     }
 
+    /// Loads a plan's programs and others, as below.
+    ///
+    /// - Throws: `notAttached` if it is a function of the plan for which the kernel refuses to load a program.
+    static func load(
+        _ plan: AttachPlan, and others: [String], readsLayouts: Bool, counts: Bool, on kernel: Kernel,
+        configuration: vme_config, ringBytes: UInt32?, explains: Bool
+    ) throws(ProbeError) -> (loader: BPFLoader, ways: Ways) {
+        do {
+            return try load(
+                plan.programs + others, readsLayouts: readsLayouts, counts: counts, on: kernel, configuration: configuration,
+                ringBytes: ringBytes, explains: explains)
+        } catch {
+            // The kernel looks for the function of such a program already when it is loaded.
+            for point in plan.points where point.kind == "fexit" && !Capabilities.current.lacksVital {
+                do {
+                    _ = try load(point.programs, on: kernel)
+                } catch let cause {
+                    throw .notAttached(point.place, "the kernel takes no fexit on function \(point.name) (\(cause.message))")
+                }
+            }
+            throw error
+        }
+    }
+
     /// Loads programs, and what reads layouts and counts processes if that is wanted, in the first way that
     /// this kernel takes.
     ///
     /// - Parameter explains: each refusal has the verifier's own words; it is tried twice for that.
     static func load(
-        _ programs: [String], readsLayouts: Bool = false, counts: Bool = false, on kernel: Kernel,
+        _ programs: [String] = [], readsLayouts: Bool = false, counts: Bool = false, on kernel: Kernel,
         configuration: vme_config = vme_config(), ringBytes: UInt32? = nil, explains: Bool = false
     ) throws(ProbeError) -> (loader: BPFLoader, ways: Ways) {
         let ways = Way.candidates(
@@ -167,14 +191,24 @@ final class BPFLoader {
     /// - Parameters:
     ///   - symbol: where to put a kprobe whose function the kernel's compiler has renamed.
     ///   - counts: whether a skipped run of it is a loss.
-    func attach(_ name: String, to symbol: String? = nil, counts: Bool = true) throws(ProbeError) {
+    func attach(_ name: String, to symbol: String? = nil, counts: Bool = true) throws(AttachError) {
         guard let program = bpf_object__find_program_by_name(object, name) else {
-            throw .failed("no BPF program is called \(name)")
+            throw AttachError(error: .failed("no BPF program is called \(name)"), code: 0)
         }
         let attached = symbol.map { bpf_program__attach_kprobe(program, false, $0) } ?? bpf_program__attach(program)
-        guard let link = attached else { throw .bpf("attaching \(name)", errno) }
+        guard let link = attached else {
+            let code = errno
+            throw AttachError(error: .bpf("attaching \(name)", code), code: code)
+        }
         links.append(link)
         if counts, !self.attached.contains(name) { self.attached.append(name) }
+    }
+
+    /// What a program is attached to, as its section says (`kprobe/vma_merge`); empty if there is no such program.
+    func target(of name: String) -> String {
+        guard let program = bpf_object__find_program_by_name(object, name), let section = bpf_program__section_name(program)
+        else { return "" }
+        return String(cString: section).split(separator: "/").last.map(String.init) ?? ""
     }
 
     /// Attaches a program for a while, beside the plan. A skipped run of it is no loss.
@@ -283,6 +317,12 @@ final class BPFLoader {
     private static let numberings = processors + 1
     /// struct number in bpf/base/shared.h.
     private static let numberSize = 64
+}
+
+/// Why a program was not attached, and the errno.
+struct AttachError: Error {
+    var error: ProbeError
+    var code: Int32
 }
 
 /// The size of one of libbpf's structs of options, up to its last field: what lies behind that has to be zero, and

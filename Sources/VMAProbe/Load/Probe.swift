@@ -84,23 +84,28 @@ public final class Probe {
         }
     }
 
-    /// Loads and attaches everything; nothing is observed until `track` or `expect`.
-    public init(_ source: Source, _ kernel: Kernel, _ options: Options) throws(ProbeError) {
+    /// Loads and attaches everything; nothing is observed until `track` or `expect`. Where the kernel refuses a probe, the
+    /// next candidate for its role is taken.
+    public static func prepare(_ source: Source, _ kernel: Kernel, _ options: Options) throws(ProbeError) -> Probe {
+        try AttachRefusals.settle { refused throws(ProbeError) in try Probe(source, kernel, options, without: refused) }
+    }
+
+    private init(_ source: Source, _ kernel: Kernel, _ options: Options, without refused: AttachRefusals) throws(ProbeError) {
         self.source = source
         self.kernel = kernel
-        plan = AttachPlan(source, kernel)
+        plan = kernel.plan(source, without: refused)
         guard kernel.hasBTF else {
             throw .unsupported("this kernel has no BTF (/sys/kernel/btf/vmlinux): rebuild with CONFIG_DEBUG_INFO_BTF")
         }
         if let text = plan.missingText { throw .unsupported("no \(source.rawValue) here: \(text)") }
-        var configuration = Self.configuration(source, kernel)
+        var configuration = Self.configuration(plan, kernel)
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         let copies = options.wantsStacks && options.copiesStacks
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
-            plan.programs + [Self.answers, Self.memoryFinder], readsLayouts: true, counts: options.countsProcesses, on: kernel,
+            plan, and: [Self.answers, Self.memoryFinder], readsLayouts: true, counts: options.countsProcesses, on: kernel,
             configuration: configuration,
             ringBytes: options.ringBytes, explains: options.explains)
         if copies { self.copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes)) }
@@ -110,12 +115,12 @@ public final class Probe {
         try openRing()
     }
 
-    /// The configuration that a source needs, whoever is observed.
-    static func configuration(_ source: Source, _ kernel: Kernel) -> vme_config {
+    /// The configuration that a plan needs, whoever is observed.
+    static func configuration(_ plan: AttachPlan, _ kernel: Kernel) -> vme_config {
         var configuration = vme_config()
-        configuration.read_before = source == .tracepoints ? 1 : 0
+        configuration.read_before = plan.source == .tracepoints ? 1 : 0
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
-        configuration.outcome_by_rows = AttachPlan(source, kernel).readsOutcomes ? 1 : 0
+        configuration.outcome_by_rows = plan.readsOutcomes ? 1 : 0
         return configuration
     }
 
@@ -127,16 +132,20 @@ public final class Probe {
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts
     /// processes.
     ///
-    /// - Parameter source: with hooks attempts are counted one by one.
-    public init(everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil, explains: Bool = false) throws(ProbeError)
-    {
+    /// - Parameters:
+    ///   - source: with hooks attempts are counted one by one.
+    ///   - refused: what `watch` could not attach on this kernel (`AttachRefusals.settle`).
+    public init(
+        everyoneOn kernel: Kernel, _ source: Source, ringBytes: UInt32? = nil, explains: Bool = false,
+        without refused: AttachRefusals
+    ) throws(ProbeError) {
         self.source = source
         self.kernel = kernel
-        plan = AttachPlan(everyoneOn: kernel, countsAttempts: source == .hooks)
+        plan = kernel.planForEveryone(countsAttempts: source == .hooks, without: refused)
         if let text = plan.missingText { throw .unsupported(text) }
         (loader, ways) = try BPFLoader.load(
-            plan.programs + [Self.answers], readsLayouts: true, counts: true, on: kernel, configuration: Self.everyone(kernel),
-            ringBytes: ringBytes, explains: explains)
+            plan, and: [Self.answers], readsLayouts: true, counts: true, on: kernel,
+            configuration: Self.everyone(plan, kernel), ringBytes: ringBytes, explains: explains)
         snapshots = SnapshotReader(loader: loader)
         copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes))
         let maps = MapsSymbolizer()
@@ -153,7 +162,7 @@ public final class Probe {
         plan = AttachPlan(.tracepoints, kernel)
         // Only the paths of files come through the ring, and the rows of a walk, which are taken out after each part.
         (loader, ways) = try BPFLoader.load(
-            [], readsLayouts: true, counts: countsProcesses, on: kernel, ringBytes: 1 << 20, explains: explains)
+            readsLayouts: true, counts: countsProcesses, on: kernel, ringBytes: 1 << 20, explains: explains)
         snapshots = SnapshotReader(loader: loader)
         try openRing()
     }

@@ -10,17 +10,20 @@ public enum ProbeError: Error, Sendable {
     case forbidden(String)
     /// A fault of vmascope: 70.
     case failed(String)
+    /// The kernel attaches nothing at a place that it has: 69, where nothing else will do (`AttachRefusals.settle`).
+    case notAttached(AttachRefusals.Place, String)
 
     public var message: String {
         switch self {
-        case .notFound(let text), .unsupported(let text), .forbidden(let text), .failed(let text): text
+        case .notFound(let text), .unsupported(let text), .forbidden(let text), .failed(let text), .notAttached(_, let text):
+            text
         }
     }
 
     public var status: Int32 {
         switch self {
         case .notFound: 66
-        case .unsupported: 69
+        case .unsupported, .notAttached: 69
         case .forbidden: 77
         case .failed: 70
         }

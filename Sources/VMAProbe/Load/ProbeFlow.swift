@@ -7,8 +7,8 @@ import VMAWire
 /// The kernel's side of `system`, which watches every process (bpf/mode/system.h): switching it on and off, the
 /// sampling rate, and the counts.
 extension Probe {
-    static func everyone(_ kernel: Kernel) -> vme_config {
-        var configuration = configuration(.tracepoints, kernel)
+    static func everyone(_ plan: AttachPlan, _ kernel: Kernel) -> vme_config {
+        var configuration = configuration(plan, kernel)
         configuration.everyone = 1
         // Of calls that were refused: no other has a stack.
         configuration.copy_bytes = UInt32(StackCopies.firstBytes)
@@ -31,9 +31,16 @@ extension Probe {
     public var hooks: Flow.Hooks { plan.hooks }
 
     /// Begins to count.
+    ///
+    /// - Throws: `notAttached` if the kernel refuses a probe. Nothing is attached then.
     public func watch() throws(ProbeError) {
         try control { $0.pointee.watch &+= 1 }
-        try attach()
+        do {
+            try attach()
+        } catch {
+            loader.detach()
+            throw error
+        }
     }
 
     /// Stops counting; it then costs nobody anything.

@@ -27,10 +27,12 @@ public struct Proof: Sendable {
     private static let rounds: UInt32 = 50
     /// Each round is one mapping and three changes, two of which leave it beside something to judge.
     private static let fewest = 20
+    /// Nanoseconds within which stacks are waited for: in an emulator a process that unwinds takes a second to start.
+    private static let stackTime: UInt64 = 5_000_000_000
 
     public init(_ source: Source, _ kernel: Kernel, _ model: KernelModel) {
         do throws(ProbeError) {
-            let probe = try Probe(source, kernel, Probe.Options(explains: true))
+            let probe = try Probe.prepare(source, kernel, Probe.Options(explains: true))
             ways = probe.ways
             copiesStacks = probe.copiesStacks
             let child = vms_exercise(Self.rounds)
@@ -60,6 +62,8 @@ public struct Proof: Sendable {
         guard let first = try probe.snapshot(child) else { throw .failed("the child process to be observed has ended") }
         observer.apply(.adopted(mm, tgid: UInt32(child), command: "vmascope"))
         observer.apply(.snapshot(mm, first.vmas, asOf: vms_monotonic_ns()))
+        // Where stacks can't be unwound, they are not waited for.
+        probe.stackDeadline = vms_monotonic_ns() + Self.stackTime
         for _ in 0 ..< 100 {
             usleep(10_000)
             probe.drain(apply)
@@ -111,10 +115,12 @@ public struct Trial: Sendable {
         var tried: [Trial] = []
         for source in Source.allCases {
             let trial = Trial(by: source) { () throws(ProbeError) in
-                let probe = try Probe(everyoneOn: kernel, source, explains: true)
-                try probe.watch()
-                probe.pause()
-                return probe
+                try AttachRefusals.settle { refused throws(ProbeError) in
+                    let probe = try Probe(everyoneOn: kernel, source, explains: true, without: refused)
+                    try probe.watch()
+                    probe.pause()
+                    return probe
+                }
             }
             if trial.problem == nil { return trial }
             tried.append(trial)
