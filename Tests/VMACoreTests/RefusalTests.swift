@@ -54,6 +54,9 @@ struct RefusalTests {
         #expect(advised?.reason == .mapLimit && advised?.errno == 11)
         #expect(refusal(28, [0x1000, 0x1000, 17], atLimit).inferred(layout) == nil, "it is as it was to be")
         #expect(refusal(28, [0x1000, 0x1000, 4], atLimit).inferred(layout) == nil, "MADV_DONTNEED leaves nothing to see")
+        #expect(refusal(462, [0x1000, 0x1000], atLimit).inferred(layout)?.reason == .mapLimit, "mseal")
+        #expect(refusal(237, [0x1000, 0x1000, 2], atLimit).inferred(layout)?.reason == .mapLimit, "mbind")
+        #expect(refusal(237, [0x1000, 0x1000, 0], atLimit).inferred(layout) == nil, "mbind to MPOL_DEFAULT")
         // Without a layout, by the VMA at the first argument.
         #expect(
             refusal(10, [0x1000, 0x1000, 1]) {

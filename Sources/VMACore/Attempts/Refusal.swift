@@ -192,6 +192,11 @@ public struct Refusal: Sendable {
             return any { $0.intersection([.read, .write, .exec]).rawValue != syscall.argument(2) & 7 }
         case .mlock where [149, 325].contains(syscall.number): return any { !$0.contains(.locked) }
         case .mlock where syscall.number == 150: return any { $0.contains(.locked) }
+        case .mseal: return any { $0.isDisjoint(with: .sealed) }
+        // MPOL_DEFAULT takes a policy away; whether another one was there before can't be seen.
+        case .mbind:
+            let isTakenAway = syscall.argument(2) == 0
+            return layout?.vmas(overlapping: range).contains { ($0.policy == 0) != isTakenAway } ?? false
         case .madvise:
             guard let (set, clear) = Self.advice[syscall.argument(2)] else { return false }
             return any { !$0.isSuperset(of: set) || !$0.isDisjoint(with: clear) }

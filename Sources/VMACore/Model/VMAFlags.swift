@@ -54,6 +54,9 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     /// VM_MIXEDMAP: pages with and without a `struct page`.
     public static let mixedMap = VMAFlags(rawValue: 0x1000_0000)
 
+    /// VM_SEALED: mseal. Its bit moved; the other one has no other meaning where a kernel knows mseal.
+    static let sealed: VMAFlags = [VMAFlags(rawValue: 1 << 42), VMAFlags(rawValue: 1 << 63)]
+
     /// What `mprotect` and `MAP_SHARED` decide.
     public static let protection: VMAFlags = [.read, .write, .exec, .shared]
     /// Never merged (`VM_SPECIAL`).
