@@ -18,10 +18,15 @@ struct FramePointerChain {
                     return
                 }
             }
-            guard let next = stacks.lazy.compactMap({ $0.value(at: pointer) }).first, next > pointer else { return }
+            guard let next = stacks.lazy.compactMap({ $0.value(at: pointer) }).first else { return }
+            // Callers' frames lie higher, unless the chain goes on on another stack.
+            if next <= pointer, stacks.contains(where: { $0.value(at: next) != nil }) { return }
             pointer = next
         }
     }
+
+    /// The kernel follows at most 127 frame pointers, and the loader asks for some fewer.
+    var isCut: Bool { chain.count >= 120 }
 
     /// The return addresses from the one beside `pointer` on; nil if the chain did not pass there.
     func returns(behind pointer: UInt64) -> ArraySlice<UInt64>? {

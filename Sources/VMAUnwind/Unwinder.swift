@@ -55,15 +55,22 @@ private struct Walk {
                 place.table?.row(at: frame.lookup &- place.bias, steps: &steps)
             }
             guard steps > 0 else { return end(.limit) }
+            let count = result.frames.count
             let next: Step
-            if let row { next = step(row, lookup) } else { next = followFramePointer(place, lookup) }
+            if let row {
+                next = step(row, lookup)
+            } else if place?.table?.isGo ?? false, let step = changeStacks(lookup) {
+                next = step
+            } else {
+                next = followFramePointer(place, lookup)
+            }
             switch next {
             case .frame: continue
             case .end(let ending):
                 // Code that was made at run time, or that changes stacks in its own way. What has tables, and none for
                 // this place, may be where a stack begins.
                 let isDark = place.map { $0.table.map(\.isGo) ?? true } ?? false
-                if isDark, ending != .complete, ending != .limit, scan(lookup) { return }
+                if isDark, ending != .complete, ending != .limit, result.frames.count == count, scan(lookup) { return }
                 return end(ending)
             }
         }
@@ -119,6 +126,25 @@ private struct Walk {
     }
 
     private mutating func end(_ ending: Unwound.Ending) { result.ending = ending }
+
+    /// One step out of a function of Go that has changed from a goroutine's stack to the thread's, and left the frame
+    /// pointer as it was: only the kernel's frame-pointer chain reaches the goroutine. Nil if that is not at hand.
+    private mutating func changeStacks(_ lookup: (UInt64) -> CodePlace?) -> Step? {
+        guard let pointer = registers[Registers.Number.rbp], pointer != 0, !isOnStack(pointer) else { return nil }
+        guard pointers.returns(behind: pointer) != nil else {
+            result.wantsChain = true
+            return nil
+        }
+        // The function that called this one has the frame that the frame pointer leads to: it is not seen.
+        isGuessed = true
+        let count = result.frames.count
+        let step = followChain(lookup)
+        // The first function of a goroutine has a frame pointer of 0 to save, and there the kernel stops.
+        if case .end(.cut) = step, result.frames.count > count, !pointers.isCut { return .end(.complete) }
+        return step
+    }
+
+    private func isOnStack(_ address: UInt64) -> Bool { stacks.contains { $0.value(at: address) != nil } }
 
     // MARK: by call-frame information
 
@@ -287,12 +313,14 @@ private struct Walk {
         let hasCall = code.table?.hasCall(before: address &- code.bias)
         // A caller that keeps no frame pointer may have had anything in rbp.
         let leadsOn = saved == 0 || saved % 8 == 0 && saved > pointer
+        let hasRow = hasCall == true && code.table?.row(at: address &- 1 &- code.bias, steps: &steps) != nil
+        let isNext = (hasRow || leadsOn) && isFirstReturn(at: pointer &+ 8, from: stack, lookup)
         // What Go's goroutines return to stands behind no call.
         if hasCall == false, saved == 0, followedPointer { return .end(.complete) }
         if hasCall == false || hasCall == nil && !leadsOn { return .end(.unknown) }
         // The function where the thread is may have pushed nothing yet, or nothing at all: then this is the
         // caller of its caller.
-        if hasCall != true || !leadsOn || kind != .caller { isGuessed = true }
+        if !isNext, hasCall != true || !leadsOn || kind != .caller { isGuessed = true }
         var caller = Registers()
         caller[Registers.Number.rip] = address
         caller[Registers.Number.rsp] = pointer &+ 16
@@ -302,6 +330,25 @@ private struct Walk {
         kind = .caller
         followedPointer = true
         return .frame
+    }
+
+    /// Bytes of one frame that are looked through for return addresses.
+    private static let searchedFrame: UInt64 = 1 << 14
+
+    /// Whether no word of the stack between `from` and `place` can be a return address. A call that is not in the chain
+    /// of frame pointers would have left one there. The words are no inputs: a function has its frame pointer at a fixed
+    /// distance from where it calls.
+    private mutating func isFirstReturn(at place: UInt64, from: UInt64, _ lookup: (UInt64) -> CodePlace?) -> Bool {
+        guard from % 8 == 0, place >= from, place - from <= Self.searchedFrame else { return false }
+        steps -= Int(place - from) / 64
+        guard steps > 0 else { return false }
+        for address in stride(from: from, to: place, by: 8) {
+            guard let value = stacks.lazy.compactMap({ $0.value(at: address) }).first else { return false }
+            if value > 4096, let code = lookup(value &- 1), code.table?.hasCall(before: value &- code.bias) != false {
+                return false
+            }
+        }
+        return true
     }
 
     /// One step where the copy has ended, and the frame-pointer chain goes on.

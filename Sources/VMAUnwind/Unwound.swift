@@ -45,6 +45,9 @@ public struct Unwound: Sendable {
     /// How many bytes from the base of the first copy the walk has read: as many would have been enough.
     public var depth = 0
 
+    /// A function has changed stacks, and the kernel's frame-pointer chain, which was not at hand, would lead on.
+    public var wantsChain = false
+
     /// What the walk has used, in this order, each once: a word of the first copy by its place from the base
     /// (in 8 bytes), a register that the thread had by `registerInput` and its place among those (rip, rsp, rbp,
     /// rbx, r12 to r15). With equal ones, and equal rip and rsp, another walk would end the same.

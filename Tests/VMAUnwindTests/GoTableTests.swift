@@ -48,6 +48,42 @@ struct GoTableTests {
         #expect(walk.ending == .complete)
     }
 
+    @Test("leads from the stack of a thread to that of a goroutine by the frame-pointer chain, which is asked for")
+    func stacks() throws {
+        let names = Array("\0main.leaf\0main.outer\0runtime.goexit.abi0\0".utf8)
+        let other = Array("\0main.leaf\0main.outer\0runtime.systemstack\0".utf8)
+        var bytes = Self.bytes()
+        let at = try #require((0 ..< bytes.count - names.count).first { Array(bytes[$0 ..< $0 + names.count]) == names })
+        // Shorter by a byte or longer makes no difference: names end at a zero.
+        bytes.replaceSubrange(at ..< at + names.count, with: other[..<min(other.count, names.count)])
+        let go = try #require(Self.table(bytes))
+        try #require(go.name(at: 0x1210)?.hasPrefix("runtime.systemstack") == true)
+        let goroutine = try #require(Self.table(Self.bytes()))
+        func walk(_ chain: [UInt64]) -> Unwound {
+            var thread = Thread()
+            thread.registers[Registers.Number.rip] = 0x1010
+            thread.registers[Registers.Number.rbp] = 0x7018
+            // leaf, outer, which has saved the goroutine's frame pointer, systemstack
+            thread.words = [0x1120, 1, 2, 0xc000_1000, 0x1210, 0]
+            thread.chain = chain
+            return thread.unwind { address in
+                switch address {
+                case 0x1000 ..< 0x1300: CodePlace(table: UnwindTable(go: go), bias: 0)
+                case 0x2000 ..< 0x2300: CodePlace(table: UnwindTable(go: goroutine), bias: 0x1000)
+                default: nil
+                }
+            }
+        }
+        let without = walk([])
+        #expect(without.wantsChain)
+        #expect(without.frames.map(\.address) == [0x1010, 0x1120, 0x1210])
+        let with = walk([0x1010, 0x1210, 0x2130, 0x2201])
+        #expect(!with.wantsChain)
+        #expect(with.frames.map(\.address) == [0x1010, 0x1120, 0x1210, 0x2130, 0x2201])
+        #expect(with.frames.map(\.isGuessed) == [false, false, false, true, true])
+        #expect(with.ending == .complete)
+    }
+
     @Test("survives any damage, and is none in another layout")
     func damaged() {
         #expect(Self.table(Self.bytes(magic: 0xffff_fffb)) == nil)

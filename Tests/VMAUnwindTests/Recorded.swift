@@ -111,12 +111,17 @@ final class RecordedFiles {
         return CodePlace(table: image.table, bias: address &- inImage)
     }
 
-    /// By what a sampler would have: never more than the recorded part of the stack.
+    /// By what a sampler would have: never more than the recorded part of the stack, and the frame-pointer chain where
+    /// it is wanted.
     func unwind(_ stop: RecordedStop) -> Unwound {
+        let walk = unwind(stop, chain: [])
+        return walk.wantsChain ? unwind(stop, chain: stop.chain) : walk
+    }
+
+    private func unwind(_ stop: RecordedStop, chain: [UInt64]) -> Unwound {
         stop.stack.withUnsafeBytes { bytes in
             Unwinder.unwind(
-                stop.registers, stacks: [StackCopy(base: stop.registers[Registers.Number.rsp] ?? 0, bytes: bytes)],
-                chain: stop.chain
+                stop.registers, stacks: [StackCopy(base: stop.registers[Registers.Number.rsp] ?? 0, bytes: bytes)], chain: chain
             ) { place($0, in: stop) }
         }
     }

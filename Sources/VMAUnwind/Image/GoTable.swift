@@ -81,10 +81,10 @@ public final class GoTable {
 
     /// Where nothing calls them: goroutines begin at goexit, threads at mstart, programs at rt0_go.
     private static let outermost: Set<String> = [
-        "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.morestack",
+        "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall",
     ]
     /// They call on the stack of the thread what was called on that of a goroutine.
-    private static let switching: Set<String> = ["runtime.systemstack", "runtime.asmcgocall"]
+    private static let switching: Set<String> = ["runtime.systemstack", "runtime.asmcgocall", "runtime.morestack"]
 
     /// The rules at an address of the image; nil if there are none, or if the function changes to another stack.
     func row(at address: UInt64, steps: inout Int) -> UnwindRow? {
