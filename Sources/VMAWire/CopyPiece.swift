@@ -18,6 +18,8 @@ public struct CopyPiece {
     public var hasRest: Bool
     /// Bytes from sp to the first of these.
     public var offset: Int
+    /// The bytes are no piece of the stack, but the addresses that the kernel found by frame pointers.
+    public var isChain: Bool { offset == Int(VME_COPY_CHAIN) }
     /// The id of the path's stack; 0 if it is unknown.
     public var known: StackID
     /// Another piece follows.

@@ -80,8 +80,9 @@ extension ParserFuzzTests {
 
     @Test func unwindMessages() {
         var request = UnwindRequest()
-        request.pieces = [0 ..< 64, 128 ..< 256]
+        request.pieces = [.init(offset: 0, count: 64), .init(offset: 128, count: 192)]
         request.bytes = [UInt8](repeating: 7, count: 256)
+        request.chain = [1, 2, 3]
         request.mappings = [
             .init(start: 0x1000, end: 0x2000, fileOffset: 0, key: 1), .init(start: 0x3000, end: 0x4000, fileOffset: 9, key: 0),
         ]
@@ -89,6 +90,7 @@ extension ParserFuzzTests {
         reply.frames = [.init(address: 1, kind: .innermost, isGuessed: false), .init(address: 2, kind: .caller, isGuessed: true)]
         reply.inputs = [3, 0xfff2]
         reply.lacking = [4]
+        reply.wantsChain = true
         let messages: [UnwindMessage] = [.unwind(id: 1, request), .unwound(id: 2, reply), .unwound(id: 3, UnwindReply())]
         for message in messages { #expect(UnwindMessage(message.bytes) == message) }
         let engine = UnwindEngine()

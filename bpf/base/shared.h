@@ -176,9 +176,12 @@ struct path_search {
 	u64 key;
 	u64 stack;
 	u64 registers[VME_REGISTERS];
-	u32 want;       // bytes to copy
-	u32 left;       // of them
-	u32 is_urgent;  // of a call that was refused, which are few
+	u32 want;         // bytes to copy
+	u32 left;         // of them
+	u32 is_urgent;    // of a call that was refused, which are few
+	u32 wants_chain;  // the frame-pointer chain is to follow the copy
+	u64 far;          // pages from sp to its second part
+	u32 far_bytes;    // of that, still to come
 	u32 reserved;
 	u64 window[VME_PATH_WINDOW];
 };

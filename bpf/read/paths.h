@@ -13,8 +13,10 @@
 #define VMASCOPE_PATHS_H
 
 #define PATH_PROBES 4
-#define COPY_MOST 65536
-#define COPY_PIECES 17  // COPY_MOST by pages, the first of which is begun anywhere
+#define COPY_WHOLE 65536  // of a stack that is no deeper, all is copied
+#define COPY_MOST 262144
+#define COPY_FAR 16384  // of a second part, behind a frame that is larger than all that is copied
+#define COPY_PIECES 70  // COPY_MOST and COPY_FAR by pages, the first of which is begun anywhere
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -53,8 +55,10 @@ __noinline int descend(void)
 	node = node_of(key);
 	if (!node)
 		return -1;
-	if (node->want > s->path.want)
-		s->path.want = node->want;
+	if ((node->want & ~VME_WANT_CHAIN) > s->path.want)
+		s->path.want = node->want & ~VME_WANT_CHAIN;
+	if (node->far)
+		s->path.far = node->far;
 	s->path.stack = node->stack;
 	if (*(volatile u64 *)&node->key != key)
 		return -1;  // another's by now
@@ -103,7 +107,7 @@ __noinline int copy_piece(void)
 	if (!part || bpf_probe_read_user(c->bytes, (last & (VME_COPY_BYTES - 1)) + 1, (void *)at))
 		size = 0;
 	c->count = size;
-	c->more = s->path.left != 0;
+	c->more = s->path.left || s->path.far_bytes || s->path.wants_chain;
 	if (size || !c->more || !c->offset) {
 		begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
 		if (!c->offset)
@@ -113,7 +117,30 @@ __noinline int copy_piece(void)
 			return 1;
 	}
 	c->offset += part;
-	return !c->more;
+	if (!s->path.left && s->path.far_bytes) {
+		c->offset = s->path.far * PAGE_SIZE;
+		s->path.left = s->path.far_bytes;
+		s->path.far_bytes = 0;
+	}
+	return !s->path.left;
+}
+
+// The last piece of a copy: the return addresses that the kernel finds by frame pointers, which lead to other stacks,
+// too.
+static __always_inline void send_chain(void *ctx, struct scratch *s)
+{
+	struct vme_copy *c = &s->copy;
+	long bytes;
+
+	bytes = bpf_get_stack(ctx, c->bytes, VME_CHAIN_MAX * sizeof(u64), BPF_F_USER_STACK);
+	if (bytes < 0)
+		bytes = 0;
+	c->offset = VME_COPY_CHAIN;
+	c->count = (u32)bytes & (VME_COPY_BYTES - 1);
+	c->more = 0;
+	s->path.wants_chain = 0;
+	begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
+	emit(c, sizeof(*c) - VME_COPY_BYTES + ((u64)bytes & (VME_COPY_BYTES - 1)));
 }
 
 // Whether the ring has room for copies, which must not cost it a record: no copy when more than
@@ -154,12 +181,21 @@ __noinline u64 copy_stack(u64 mm)
 	end -= sp;
 	s->copy.space = mix(FNV_OFFSET, mm);
 	node = node_of(s->copy.space);  // what other paths of this address space have needed
-	if (node && node->want > s->path.want)
-		s->path.want = node->want;
+	if (node && (node->want & ~VME_WANT_CHAIN) > s->path.want)
+		s->path.want = node->want & ~VME_WANT_CHAIN;
+	s->path.wants_chain = node && node->want & VME_WANT_CHAIN;
 	// Many a path is gone along but once: where that is enough for the whole stack, all of it is copied. Of a stack
 	// that lies within a larger mapping, as a coroutine's, the end is not known.
-	if (end <= COPY_MOST)
+	if (end <= COPY_WHOLE && s->path.want < COPY_WHOLE)
+		s->path.want = COPY_WHOLE;
+	if (s->path.want > COPY_MOST)
 		s->path.want = COPY_MOST;
+	s->path.far_bytes = 0;
+	if (s->path.far * PAGE_SIZE >= s->path.want && s->path.far * PAGE_SIZE < end) {
+		s->path.far_bytes = COPY_FAR;
+		if (end - s->path.far * PAGE_SIZE < COPY_FAR)
+			s->path.far_bytes = end - s->path.far * PAGE_SIZE;
+	}
 	s->copy.rest = end > s->path.want;
 	if (end > s->path.want)
 		end = s->path.want;
@@ -204,6 +240,8 @@ __noinline u64 call_path(u64 mm)
 	s->path.registers[VME_R14] = registers->r14;
 	s->path.registers[VME_R15] = registers->r15;
 	s->path.want = config.copy_bytes;
+	s->path.wants_chain = 0;
+	s->path.far = 0;
 	s->path.key = mix(mix(mix(FNV_OFFSET, mm), registers->ip), registers->sp);
 	s->copy.path = s->path.key;
 	ROLLED

@@ -53,8 +53,13 @@ static __always_inline u64 any_user_stack(void *ctx, u64 mm)
 	// Another process's stack means nothing in this address space.
 	if (!s || current_mm() != mm)
 		return 0;
-	if (config.copy_bytes)
-		return call_path(mm);
+	if (config.copy_bytes) {
+		u64 key = call_path(mm);
+
+		if (s->path.wants_chain)
+			send_chain(ctx, s);
+		return key;
+	}
 	bytes = bpf_get_stack(ctx, s->stack.addresses, sizeof(s->stack.addresses),
 			      BPF_F_USER_STACK);
 	if (bytes <= 0)

@@ -80,10 +80,12 @@ struct vme_path {
 	vme_u16 span;   // words in it besides the first, below VME_PATH_WINDOW
 	vme_u8 count;  // words of it that matter; of a node that only says `want`, none, and no register
 	vme_u8 registers;  // those that matter, by enum vme_register
-	vme_u16 reserved;
-	vme_u32 want;                  // bytes to copy if the path is not known
+	vme_u16 far;  // pages from sp to a second part to copy, behind what `want` says; 0: none
+	vme_u32 want;  // bytes to copy if the path is not known; of an address space, with VME_WANT_CHAIN
 	vme_u8 words[VME_PATH_WORDS];  // from `from`
 };
+
+#define VME_WANT_CHAIN 0x80000000U  // copies are followed by the frame-pointer chain
 
 // Where a node may be, and in the places after it.
 static inline vme_u32 vme_path_place(vme_u64 key)

@@ -251,6 +251,9 @@ enum vme_register {
 };
 
 #define VME_COPY_BYTES 4096
+#define VME_COPY_CHAIN \
+	0xffffffffU  // the `offset` of a copy's last piece, if that is the frame-pointer chain
+#define VME_CHAIN_MAX 120  // addresses of that
 
 // The registers with which a thread entered the kernel, and a piece of its stack from sp + `offset`
 // on. The pieces of a copy come in order, among other CPUs' records; those of pages that are not there do not come. What is in it may be secret: it

@@ -66,8 +66,21 @@ struct PathTree {
     /// address space.
     mutating func want(_ bytes: Int, _ key: UInt64) {
         if node(at: key) == nil { write(key, [], stack: 0) }
-        guard let node = node(at: key), node.pointee.want < bytes else { return }
-        node.pointee.want = UInt32(clamping: bytes)
+        guard let node = node(at: key), node.pointee.want & ~VME_WANT_CHAIN < bytes else { return }
+        node.pointee.want = node.pointee.want & VME_WANT_CHAIN | UInt32(clamping: bytes)
+    }
+
+    /// From now on copies of this path have a second part, which begins at most a page before `offset` bytes from sp.
+    mutating func wantFar(_ offset: Int, _ key: UInt64) {
+        guard let pages = UInt16(exactly: offset / 4096) else { return }
+        if node(at: key) == nil { write(key, [], stack: 0) }
+        node(at: key)?.pointee.far = pages
+    }
+
+    /// From now on copies of the stacks of an address space come with the frame-pointer chain.
+    mutating func wantChain(_ space: UInt64) {
+        if node(at: space) == nil { write(space, [], stack: 0) }
+        node(at: space)?.pointee.want |= VME_WANT_CHAIN
     }
 
     /// The stack that the kernel's side would find, or nil: what it does, in the same words.
@@ -143,6 +156,7 @@ struct PathTree {
         var node = vme_path()
         node.stack = stack
         node.want = place.pointee.key == key ? place.pointee.want : 0
+        node.far = place.pointee.key == key ? place.pointee.far : 0
         node.from = words.min() ?? 0
         node.span = words.isEmpty ? 0 : words.max()! - node.from
         node.count = UInt8(words.count)

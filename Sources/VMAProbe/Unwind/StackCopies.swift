@@ -51,12 +51,21 @@ final class StackCopies {
     /// The copy that is being unwound, without its bytes, and the value of each possible input.
     private final class Asked {
         let piece: CopyPiece
+        let parts: [UnwindRequest.Piece]
         var words: [UInt64]
         let isSure: Bool
         let since: UInt64
+        var hasChain = false
 
-        init(_ piece: CopyPiece, _ words: [UInt64], isSure: Bool, since: UInt64) {
-            (self.piece, self.words, self.isSure, self.since) = (piece, words, isSure, since)
+        init(
+            _ piece: CopyPiece, _ parts: [UnwindRequest.Piece], _ words: [UInt64], isSure: Bool, since: UInt64
+        ) {
+            (self.piece, self.parts, self.words, self.isSure, self.since) = (piece, parts, words, isSure, since)
+        }
+
+        /// The word that is so many words from the stack pointer.
+        func word(_ index: Int) -> UInt64? {
+            UnwindRequest.place(of: 8 * index, in: parts).flatMap { $0 / 8 < words.count ? words[$0 / 8] : nil }
         }
 
         deinit { words.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
@@ -71,12 +80,13 @@ final class StackCopies {
     private static let mostRanges = 1024
     /// Of the first paths of an address space.
     static let firstBytes = 16384
-    static let mostBytes = 65536
+    static let mostBytes = UnwindRequest.nearLimit
 
-    /// The pieces until now, with zeros between them, and where they are.
+    /// The pieces until now, and where they are.
     private final class Copy {
         var bytes: [UInt8]
-        var pieces: [Range<Int>] = []
+        var pieces: [UnwindRequest.Piece] = []
+        var chain: [UInt64] = []
 
         init(capacity: Int) {
             bytes = []
@@ -86,14 +96,21 @@ final class StackCopies {
         deinit { bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
 
         func append(_ piece: CopyPiece) {
-            bytes.append(contentsOf: repeatElement(0, count: piece.offset - bytes.count))
+            guard !piece.isChain else {
+                chain = (0 ..< piece.bytes.count / 8).map {
+                    piece.bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)
+                }
+                return
+            }
             bytes.append(contentsOf: piece.bytes)
-            if let last = pieces.last, last.upperBound == piece.offset {
-                pieces[pieces.count - 1] = last.lowerBound ..< bytes.count
-            } else {
-                pieces.append(piece.offset ..< bytes.count)
+            if let last = pieces.last, last.end == piece.offset {
+                pieces[pieces.count - 1].count += piece.bytes.count
+            } else if !piece.bytes.isEmpty {
+                pieces.append(UnwindRequest.Piece(offset: piece.offset, count: piece.bytes.count))
             }
         }
+
+        var end: Int { pieces.last?.end ?? 0 }
     }
 
     /// - Parameter memory: of the map `paths`.
@@ -116,8 +133,10 @@ final class StackCopies {
             if partial.count >= Self.mostPartial { partial = [:] }
             partial[piece.key] = Copy(capacity: piece.hasMore ? Self.mostBytes : piece.bytes.count)
         }
-        guard let copy = partial[piece.key], copy.bytes.count <= piece.offset,
-            piece.offset + piece.bytes.count <= Self.mostBytes
+        guard let copy = partial[piece.key],
+            piece.isChain
+                || copy.end <= piece.offset && copy.bytes.count + piece.bytes.count <= UnwindRequest.byteLimit
+                    && copy.pieces.count < UnwindRequest.pieceLimit
         else {
             partial[piece.key] = nil
             return .nothing
@@ -140,8 +159,9 @@ final class StackCopies {
         copy.bytes.withUnsafeBytes { bytes in
             tree.find(piece.path) { input in
                 Self.value(of: input, piece) { word in
-                    let offset = 8 * word
-                    return offset + 8 <= bytes.count ? bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) : nil
+                    UnwindRequest.place(of: 8 * word, in: copy.pieces).map {
+                        bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self)
+                    }
                 }
             }
         }
@@ -172,7 +192,9 @@ final class StackCopies {
                 kind: .mapped, pid: Int32(truncatingIfNeeded: tgid), path: processes?.path(vma.file) ?? "", start: vma.start,
                 end: vma.end, identity: identity, toldAt: (Int64(today.tv_sec), Int64(today.tv_nsec)))
         }
+        let generation = service.generation
         let key = service.key(request(), identity, now)
+        if service.generation != generation { keys = NumberTable() }
         keys[UInt64(vma.file)] = key
         return key
     }
@@ -188,9 +210,11 @@ final class StackCopies {
         var piece = piece
         // Valid as long as the record is.
         piece.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-        let begun = Asked(piece, words, isSure: processes?.isSure(piece.mm) ?? false, since: now)
+        let begun = Asked(piece, copy.pieces, words, isSure: processes?.isSure(piece.mm) ?? false, since: now)
         var request = UnwindRequest(registers: piece.registers, pieces: copy.pieces)
-        request.mappings = mappings(piece, begun.words, now)
+        request.chain = copy.chain.prefix(UnwindRequest.chainLimit).map { $0 }
+        begun.hasChain = !copy.chain.isEmpty
+        request.mappings = mappings(piece, begun.words, request.chain, now)
         // The service clears it.
         swap(&request.bytes, &copy.bytes)
         asked = begun
@@ -198,7 +222,9 @@ final class StackCopies {
     }
 
     /// Where the code lies to which a register or a word of the stack points: no walk comes anywhere else.
-    private func mappings(_ piece: CopyPiece, _ words: [UInt64], _ now: UInt64) -> [UnwindRequest.Mapping] {
+    private func mappings(
+        _ piece: CopyPiece, _ words: [UInt64], _ chain: [UInt64], _ now: UInt64
+    ) -> [UnwindRequest.Mapping] {
         var found = RangeSet()
         var all: [UnwindRequest.Mapping] = []
         func look(_ address: UInt64) {
@@ -219,6 +245,7 @@ final class StackCopies {
                     start: vma.start, end: vma.end, fileOffset: vma.pgoff << UInt64(AddressRange.pageShift), key: key))
         }
         for index in piece.registers.indices { look(piece.registers[index]) }
+        for address in chain { look(address &- 1) }
         // A return address may be the first one behind its function's mapping.
         for word in words {
             look(word)
@@ -251,19 +278,27 @@ final class StackCopies {
         case .cut(let wanted):
             figures.cut += 1
             // A page that is not there is not to be had by asking for more.
-            guard let wanted, piece.hasRest, wanted > piece.asked, piece.asked < Self.mostBytes else { break }
+            guard let wanted, piece.hasRest, wanted > piece.asked else { break }
+            if wanted > Self.mostBytes {
+                // A frame that is larger than all that is copied: what lies behind it is copied beside.
+                guard task.parts.last.map({ $0.offset < piece.asked }) ?? true else { break }
+                tree.wantFar(wanted - 8, piece.path)
+                return
+            }
+            guard piece.asked < Self.mostBytes else { break }
             // Next time as much again beyond what one frame more needs.
             tree.want(min(2 * wanted, Self.mostBytes), piece.path)
             tree.want(min(2 * wanted, Self.mostBytes), piece.space)
             return
         case .unknown, .limit: break
         }
+        if reply.wantsChain, !task.hasChain { return tree.wantChain(piece.space) }
         // The mapping there may be unknown yet.
         guard task.isSure, !reply.inputs.contains(Unwound.unnamedInput) else { return }
         lesson = (
             piece.path,
             reply.inputs.compactMap { input in
-                Self.value(of: input, piece) { task.words.indices.contains($0) ? task.words[$0] : nil }.map { (input, $0) }
+                Self.value(of: input, piece) { task.word($0) }.map { (input, $0) }
             }
         )
     }
@@ -295,6 +330,18 @@ final class StackCopies {
         }
         if unwound.ending != .complete { addresses.append(CallPath.unseen) }
         return addresses
+    }
+}
+
+extension UnwindRequest {
+    /// Where in `bytes` the eight bytes are that lie so many bytes from the stack pointer; nil if they are not all there.
+    static func place(of offset: Int, in pieces: [Piece]) -> Int? {
+        var start = 0
+        for piece in pieces {
+            if offset >= piece.offset, offset + 8 <= piece.end { return start + offset - piece.offset }
+            start += piece.count
+        }
+        return nil
     }
 }
 

@@ -35,15 +35,19 @@ final class UnwindEngine {
             rip: register(VME_IP), rsp: register(VME_SP), rbp: register(VME_BP), rbx: register(VME_BX),
             r12: register(VME_R12), r13: register(VME_R13), r14: register(VME_R14), r15: register(VME_R15))
         let unwound = request.bytes.withUnsafeBytes { bytes in
-            let stacks = request.pieces.map { range in
-                StackCopy(
-                    base: register(VME_SP) &+ UInt64(range.lowerBound), bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
+            var start = 0
+            let stacks = request.pieces.map { piece in
+                defer { start += piece.count }
+                return StackCopy(
+                    base: register(VME_SP) &+ UInt64(piece.offset),
+                    bytes: UnsafeRawBufferPointer(rebasing: bytes[start ..< start + piece.count]))
             }
-            return Unwinder.unwind(registers, stacks: stacks) { place(of: $0, request.mappings) }
+            return Unwinder.unwind(registers, stacks: stacks, chain: request.chain) { place(of: $0, request.mappings) }
         }
         reply.ending = unwound.ending
         reply.frames = unwound.frames
         reply.inputs = unwound.inputs
+        reply.wantsChain = unwound.wantsChain
         if unwound.inputs.count > UnwindReply.inputLimit { reply.inputs = [Unwound.unnamedInput] }
         return reply
     }

@@ -13,20 +13,29 @@ struct UnwindRequest: Equatable {
 
     /// The registers, by their index in `vme_register`.
     var registers: InlineArray<8, UInt64> = InlineArray(repeating: 0)
-    /// The parts of the copy; bytes between them are unknown.
-    var pieces: [Range<Int>] = []
+    /// A part of the copy: bytes from the stack pointer to it, and bytes of it. What lies between the parts is unknown.
+    struct Piece: Equatable {
+        var offset, count: Int
+        var end: Int { offset + count }
+    }
+    var pieces: [Piece] = []
     /// Executable ones, in the order of their addresses.
     var mappings: [Mapping] = []
-    /// The bytes of the copy, from the stack pointer on.
+    /// What the kernel found by frame pointers; may be empty.
+    var chain: [UInt64] = []
+    /// The bytes of the parts, one behind the other.
     var bytes: [UInt8] = []
 
     static let mappingLimit = 512
-    static let byteLimit = 1 << 16
-    static let pieceLimit = 32
+    /// Bytes from the stack pointer on, and those and of a part behind them.
+    static let nearLimit = 1 << 18
+    static let byteLimit = nearLimit + 1 << 14
+    static let pieceLimit = 64
+    static let chainLimit = 128
 
     static func == (one: UnwindRequest, other: UnwindRequest) -> Bool {
         one.registers.indices.allSatisfy { one.registers[$0] == other.registers[$0] } && one.pieces == other.pieces
-            && one.mappings == other.mappings && one.bytes == other.bytes
+            && one.mappings == other.mappings && one.chain == other.chain && one.bytes == other.bytes
     }
 }
 
@@ -37,6 +46,8 @@ struct UnwindReply: Equatable {
     var inputs: [UInt16] = []
     /// Files that the unwinder does not have any more.
     var lacking: [UInt32] = []
+    /// The frame-pointer chain was not at hand, and would lead on.
+    var wantsChain = false
 
     static let frameLimit = 512
     static let inputLimit = 4096
@@ -44,6 +55,9 @@ struct UnwindReply: Equatable {
 
 /// The messages between the observer and the unwinder: kinds from 16 on of `HelperMessage`.
 enum UnwindMessage: Equatable {
+    /// Bytes; no message has more.
+    static let limit = UnwindRequest.byteLimit + 32 * UnwindRequest.mappingLimit + 8192
+
     case unwind(id: UInt32, UnwindRequest)
     case unwound(id: UInt32, UnwindReply)
 
@@ -85,7 +99,7 @@ extension UnwindMessage {
     /// More bytes than any has.
     private var capacity: Int {
         switch self {
-        case .unwind(_, let request): 1024 + request.bytes.count + request.mappings.count * 32
+        case .unwind(_, let request): 4096 + request.bytes.count + request.mappings.count * 32
         case .unwound(_, let reply): 1024 + reply.frames.count * 16 + reply.inputs.count * 2 + reply.lacking.count * 4
         }
     }
@@ -96,8 +110,8 @@ extension UnwindRequest {
         for index in registers.indices { writer.number(registers[index]) }
         writer.number(UInt16(pieces.count))
         for piece in pieces {
-            writer.number(UInt32(piece.lowerBound))
-            writer.number(UInt32(piece.upperBound))
+            writer.number(UInt32(piece.offset))
+            writer.number(UInt32(piece.count))
         }
         writer.number(UInt16(mappings.count))
         for mapping in mappings {
@@ -106,6 +120,8 @@ extension UnwindRequest {
             writer.number(mapping.fileOffset)
             writer.number(mapping.key)
         }
+        writer.number(UInt16(chain.count))
+        for address in chain { writer.number(address) }
         writer.number(UInt32(bytes.count))
         bytes.withUnsafeBytes { writer.append($0) }
     }
@@ -116,13 +132,13 @@ extension UnwindRequest {
             registers[index] = value
         }
         guard let count = reader.number(UInt16.self), count <= Self.pieceLimit else { return nil }
-        var end: UInt32 = 0
+        var sum = 0
         for _ in 0 ..< count {
-            guard let from = reader.number(UInt32.self), let to = reader.number(UInt32.self), from >= end, to >= from else {
-                return nil
-            }
-            end = to
-            pieces.append(Int(from) ..< Int(to))
+            guard let offset = reader.number(UInt32.self), let size = reader.number(UInt32.self),
+                Int(offset) >= pieces.last?.end ?? 0
+            else { return nil }
+            pieces.append(Piece(offset: Int(offset), count: Int(size)))
+            sum += Int(size)
         }
         guard let mappingCount = reader.number(UInt16.self), mappingCount <= Self.mappingLimit else { return nil }
         for _ in 0 ..< mappingCount {
@@ -131,7 +147,12 @@ extension UnwindRequest {
             else { return nil }
             mappings.append(Mapping(start: start, end: end, fileOffset: offset, key: key))
         }
-        guard let size = reader.number(UInt32.self), size <= Self.byteLimit, let all = reader.take(Int(size)), end <= size else {
+        guard let chainCount = reader.number(UInt16.self), chainCount <= Self.chainLimit else { return nil }
+        for _ in 0 ..< chainCount {
+            guard let address = reader.number(UInt64.self) else { return nil }
+            chain.append(address)
+        }
+        guard let size = reader.number(UInt32.self), size <= Self.byteLimit, sum == size, let all = reader.take(Int(size)) else {
             return nil
         }
         bytes = all
@@ -147,7 +168,7 @@ extension UnwindReply {
             case .unknown: (2, nil)
             case .limit: (3, nil)
             }
-        writer.number(number)
+        writer.number(number | (wantsChain ? 4 : 0))
         writer.number(wanted.map { UInt32(clamping: $0) } ?? .max)
         writer.number(UInt16(min(frames.count, Self.frameLimit)))
         for frame in frames.prefix(Self.frameLimit) {
@@ -167,13 +188,13 @@ extension UnwindReply {
     }
 
     fileprivate init?(_ reader: inout MessageReader) {
-        guard let number = reader.number(UInt8.self), let wanted = reader.number(UInt32.self) else { return nil }
-        switch number {
+        guard let number = reader.number(UInt8.self), number < 8, let wanted = reader.number(UInt32.self) else { return nil }
+        wantsChain = number & 4 != 0
+        switch number & 3 {
         case 0: ending = .complete
         case 1: ending = .cut(wanted: wanted == .max ? nil : Int(wanted))
         case 2: ending = .unknown
-        case 3: ending = .limit
-        default: return nil
+        default: ending = .limit
         }
         guard let count = reader.number(UInt16.self), count <= Self.frameLimit else { return nil }
         for _ in 0 ..< count {

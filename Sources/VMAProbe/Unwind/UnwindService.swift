@@ -32,6 +32,7 @@ final class UnwindService {
         var since: UInt64
         var isSent = false
         var isRepeated = false
+        var isUnsendable = false
     }
 
     struct Losses: Equatable {
@@ -54,6 +55,10 @@ final class UnwindService {
     private var busyWith: UInt32 = 0
     private var nextID: UInt32 = 1
     private var offences: [UInt32: Int] = [:]
+    private var restarts = RestartBudget()
+    private var nextKey: UInt32 = 1
+    /// How often all files were forgotten, and with them what `key` has returned.
+    private(set) var generation = 0
     private var lastSign: UInt64 = 0
     private var hasBroken = false
     private var ended: [Int32] = []
@@ -81,8 +86,10 @@ final class UnwindService {
             if files[key]!.state == .idle { open(key, now) }
             return key
         }
+        if files.count >= SymbolLimits.files, current == nil { startOver() }
         guard files.count < SymbolLimits.files else { return 0 }
-        let key = UInt32(files.count + 1)
+        let key = nextKey
+        nextKey += 1
         files[key] = File(request: request())
         keys[identity] = key
         open(key, now)
@@ -109,6 +116,7 @@ final class UnwindService {
 
     /// Asks for a stack of the process `tgid`. The one before has to be done.
     func ask(_ request: UnwindRequest, _ tgid: UInt32, _ now: UInt64) {
+        if pair == nil, restarts.take(now) { pair = HelperPair(reader: SymbolHelper.unwinder) }
         current = Current(id: nextID, request: request, tgid: tgid, since: now)
         nextID &+= 1
     }
@@ -130,7 +138,7 @@ final class UnwindService {
             }
         }
         if pair == nil || now >= deadline || offences[current!.tgid, default: 0] >= SymbolLimits.offences { return giveUp() }
-        if now > current!.since + SymbolLimits.unwindTime { return giveUp() }
+        if current!.isUnsendable || now > current!.since + SymbolLimits.unwindTime { return giveUp() }
         // Somebody else's stack keeps it busy, and has done so for too long.
         if !current!.isSent, let busySince, now > busySince + SymbolLimits.unwindTime { return giveUp() }
         if !current!.isSent, busySince == nil, isReady(now) { send(now) }
@@ -156,8 +164,8 @@ final class UnwindService {
     private func isReady(_ now: UInt64) -> Bool {
         var isReady = true
         for mapping in current!.request.mappings where mapping.key != 0 {
-            if files[mapping.key]!.state == .idle { open(mapping.key, now) }
-            if case .opening(let since) = files[mapping.key]!.state, now < since + SymbolLimits.unwindOpeningTime {
+            if files[mapping.key]?.state == .idle { open(mapping.key, now) }
+            if case .opening(let since)? = files[mapping.key]?.state, now < since + SymbolLimits.unwindOpeningTime {
                 isReady = false
             }
         }
@@ -173,6 +181,8 @@ final class UnwindService {
         let size = bytes.count
         let sent = vms_send(pair.reader.socket, bytes, size, -1, false)
         bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, size) }
+        // Without room in the socket it is tried again; else the message is one that this machine can't send.
+        if sent == -Int32(EMSGSIZE) || sent == -Int32(ENOMEM) { current!.isUnsendable = true }
         guard sent == 0 else { return }
         current!.isSent = true
         (busySince, busyWith) = (now, current!.tgid)
@@ -243,7 +253,14 @@ final class UnwindService {
         current?.isSent = false
         for key in files.keys where files[key]!.state != .failed { files[key]!.state = .idle }
         losses.restarts += 1
-        if losses.restarts <= SymbolLimits.restarts { pair = HelperPair(reader: SymbolHelper.unwinder) }
+        if restarts.take(vms_monotonic_ns()) { pair = HelperPair(reader: SymbolHelper.unwinder) }
+    }
+
+    /// Forgets all files, where there are too many: an observation of the whole system goes on for months.
+    private func startOver() {
+        restart()
+        (files, keys) = ([:], [:])
+        generation += 1
     }
 
     private func stop() {
