@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,6 +83,27 @@ static int keep(uint64_t wanted)
 	return syscall(SYS_capset, &head, sets) ? -errno : 0;
 }
 
+// Becomes a user that no other process has: another process of the same user could send signals. No account
+// and no range of subordinate ids begins at 0x70000000, and systemd leaves the next 7 << 16 ids unused, too.
+// Where a user namespace has no such id, it has to be nobody.
+static int become_nobody(void)
+{
+	uint32_t own = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	if (setgroups(0, NULL))
+		return -errno;
+	if (getrandom(&own, sizeof(own), 0) == sizeof(own)) {
+		own = 0x70000000 + own % (7 << 16);
+		if (!setresgid(own, own, own) && !setresuid(own, own, own))
+			return 0;
+	}
+	if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+		return -errno;
+	return 0;
+}
+
 int vms_confine_reader(uint64_t memory, uint64_t files)
 {
 	static const struct sock_filter code[] = {
@@ -92,9 +114,8 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 	};
 	int error = 0;
 
-	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-			       setresuid(NOBODY, NOBODY, NOBODY)))
-		return -errno;
+	if ((error = become_nobody()))
+		return error;
 	if ((error = keep(0)))
 		return error;
 	// No other process of this user may inspect or trace it.

@@ -130,6 +130,16 @@ struct HostileTests {
         #expect(try Self.frames(folder).frames.contains { $0.hasPrefix("code+0x") })
     }
 
+    @Test("nobody can do anything to the processes that read and unwind")
+    func helpers() throws {
+        let folder = try TemporaryFolder()
+        try Shell.must("chmod", "755", folder.url.path)
+        let observed = try Self.run("helpers", ["2"], in: folder)
+        #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
+        #expect(
+            observed.outcome.output.contains("helpers were found often, and 0 attacks worked"), "\(observed.outcome.output)")
+    }
+
     // MARK: the command line
 
     @Test("variables for tests do nothing unless it is asked for")

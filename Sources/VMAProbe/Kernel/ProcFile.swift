@@ -36,8 +36,11 @@ enum ProcFile {
     }
 
     /// A field of /proc/PID/status.
-    static func status(_ pid: Int32, _ field: String) -> Substring? {
-        for line in lines("/proc/\(pid)/status") where line.hasPrefix(field + ":") {
+    static func status(_ pid: Int32, _ field: String) -> Substring? { status("/proc/\(pid)", field) }
+
+    /// A field of `status` in a process's folder.
+    static func status(_ folder: String, _ field: String) -> Substring? {
+        for line in lines("\(folder)/status") where line.hasPrefix(field + ":") {
             return line.dropFirst(field.utf8.count + 1).drop { $0 == " " || $0 == "\t" }
         }
         return nil

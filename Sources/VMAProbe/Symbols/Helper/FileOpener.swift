@@ -54,10 +54,22 @@ struct FileOpener {
         }
     }
 
+    /// Calls `body` with the path of a process's folder in /proc: the same process's for as long as that takes, whoever
+    /// may get its id next. Nil if there is no such process.
+    private static func withFolder<T>(_ pid: Int32, _ body: (String) -> T?) -> T? {
+        let folder = vms_open_place("/proc/\(pid)")
+        guard folder >= 0 else { return nil }
+        defer { close(folder) }
+        return body("/proc/self/fd/\(folder)")
+    }
+
     // MARK: what is mapped
 
     private static func mapped(_ request: FileRequest) -> (Opening, Int32?) {
-        let process = "/proc/\(request.pid)"
+        withFolder(request.pid) { mapped(request, $0) } ?? mapped(request, "/proc/\(request.pid)")
+    }
+
+    private static func mapped(_ request: FileRequest, _ process: String) -> (Opening, Int32?) {
         var found = Opening.missing
         func check(_ fd: Int32, at name: String, isLink: Bool = false) -> Int32? {
             guard fd >= 0 else { return nil }
@@ -124,9 +136,9 @@ struct FileOpener {
     // MARK: what is only named
 
     /// The rights with which a process opens files, and the user that it runs as.
-    private static func rights(_ pid: Int32) -> Rights? {
+    private static func rights(_ process: String) -> Rights? {
         func numbers(_ field: String) -> [UInt32] {
-            (ProcFile.status(pid, field)?.split { $0 == "\t" || $0 == " " } ?? []).compactMap { UInt32($0) }
+            (ProcFile.status(process, field)?.split { $0 == "\t" || $0 == " " } ?? []).compactMap { UInt32($0) }
         }
         let (users, groups) = (numbers("Uid"), numbers("Gid"))
         guard users.count == 4, groups.count == 4 else { return nil }
@@ -142,11 +154,18 @@ struct FileOpener {
     }
 
     private static func named(_ path: String, _ pid: Int32, inOwnRoot: Bool) -> Int32? {
-        let root = vms_open_place(inOwnRoot ? "/proc/\(pid)/root" : "/")
+        let own = withFolder(pid) { process -> Int32? in
+            let root = vms_open_place(inOwnRoot ? "\(process)/root" : "/")
+            guard root >= 0 else { return nil }
+            defer { close(root) }
+            guard let rights = rights(process) else { return nil }
+            return with(rights) { vms_open_below(root, path, true) }
+        }
+        if let own { return own }
+        guard !inOwnRoot else { return nil }
+        let root = vms_open_place("/")
         guard root >= 0 else { return nil }
         defer { close(root) }
-        if let rights = rights(pid), let fd = with(rights, { vms_open_below(root, path, true) }) { return fd }
-        guard !inOwnRoot else { return nil }
         // The process has gone, or we may not take its place: what everybody can read, if it is root's.
         let fd = vms_open_below(root, path, true)
         guard fd >= 0 else { return nil }
@@ -158,13 +177,15 @@ struct FileOpener {
 
     /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below
     /// its root, and not be reached by a link.
-    private static func perfMap(_ pid: Int32) -> Int32? {
-        guard let rights = rights(pid) else { return nil }
-        let root = vms_open_place("/proc/\(pid)/root")
+    private static func perfMap(_ pid: Int32) -> Int32? { withFolder(pid) { perfMap(pid, $0) } }
+
+    private static func perfMap(_ pid: Int32, _ process: String) -> Int32? {
+        guard let rights = rights(process) else { return nil }
+        let root = vms_open_place("\(process)/root")
         guard root >= 0 else { return nil }
         defer { close(root) }
         // The process knows its id in its own namespace, the last of the list.
-        let own = ProcFile.status(pid, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
+        let own = ProcFile.status(process, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
         guard let fd = with(rights, { vms_open_below(root, "/tmp/perf-\(own).map", false) }) else { return nil }
         var status = stat()
         if fstat(fd, &status) == 0, status.st_uid == rights.uid, status.st_nlink <= 1 { return fd }

@@ -40,7 +40,13 @@ public enum SymbolHelper {
 
     private static func send(_ socket: Int32, _ message: HelperMessage, fd: Int32? = nil) {
         let bytes = message.bytes
-        if vms_send(socket, bytes, bytes.count, fd ?? -1, true) != 0 { _exit(0) }
+        while true {
+            let sent = vms_send(socket, bytes, bytes.count, fd ?? -1, true)
+            if sent == 0 { return }
+            // As many descriptors are under way as the kernel lets be: the other side is busy, and will take them.
+            guard sent == -Int32(ETOOMANYREFS) else { _exit(0) }
+            _ = vms_wait(-1, -1, 2)
+        }
     }
 
     // MARK: the opener: 3 is the observer, 4 the reader
@@ -109,7 +115,7 @@ public enum SymbolHelper {
                 if let fd { if case .file(let key, .mapped) = message { engine.add(key, fd) } else { close(fd) } }
             }
         }
-        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: HelperMessage.limit, alignment: 16)
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: UnwindMessage.limit, alignment: 16)
         while true {
             let ready = vms_wait(3, 4, -1)
             if ready & 2 != 0 { takeFiles() }

@@ -66,7 +66,7 @@ enum SymbolLimits {
     static let files = 20_000
     static let places = 200_000
     static let names = 32 << 20
-    /// Times that the helpers are started anew.
+    /// Times that the helpers are started anew at once; one more in each `restartPause`.
     static let restarts = 24
 
     // MARK: time, in nanoseconds
@@ -79,6 +79,7 @@ enum SymbolLimits {
     static let unwindTime: UInt64 = 2_000_000_000
     static let unwindOpeningTime: UInt64 = 100_000_000
     static let unwinderTime: UInt64 = 4_000_000_000
+    static let restartPause: UInt64 = 60_000_000_000
     /// Between two looks at a perf map that may have grown.
     static let perfMapPause: UInt64 = 50_000_000
     /// For the names that are missing when an observation ends.

@@ -67,7 +67,8 @@ final class SymbolService {
     private var nameBytes = 0
     private var offences: [Int32: Int] = [:]
     private var nextID: UInt32 = 1
-    private var restarts = 0
+    private var nextKey: UInt32 = 1
+    private var restarts = RestartBudget()
 
     private var pair: HelperPair?
     /// When each has last given a sign of life, CLOCK_MONOTONIC nanoseconds.
@@ -101,11 +102,13 @@ final class SymbolService {
             return key
         }
         if let key = keys[request] { return key }
+        if isFull, isIdle { startOver() }
         guard files.count < SymbolLimits.files else {
             losses.beyondBounds += 1
             return nil
         }
-        let key = UInt32(files.count + 1)
+        let key = nextKey
+        nextKey += 1
         files[key] = File(request: request, wantsDebug: wantsDebug)
         keys[request] = key
         if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
@@ -117,7 +120,9 @@ final class SymbolService {
         if let known = answers[place] { return known }
         guard let file = files[place.key] else { return Answer.none }
         if case .failed(let why) = file.state { return why == .another ? .another : Answer.none }
-        guard pair != nil, offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
+        guard offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
+        if pair == nil, restarts.take(vms_monotonic_ns()) { start() }
+        guard pair != nil else { return Answer.none }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
             losses.beyondBounds += 1
             return Answer.none
@@ -127,6 +132,10 @@ final class SymbolService {
             active.insert(place.key)
         }
         return nil
+    }
+
+    private var isFull: Bool {
+        files.count >= SymbolLimits.files || answers.count >= SymbolLimits.places || nameBytes >= SymbolLimits.names
     }
 
     var isIdle: Bool { active.isEmpty && inquiries.isEmpty }
@@ -322,10 +331,20 @@ final class SymbolService {
             default: break
             }
         }
-        restarts += 1
-        guard restarts <= SymbolLimits.restarts else { return giveUpAll(&found) }
+        guard restarts.take(now) else { return giveUpAll(&found) }
+        start()
+    }
+
+    private func start() {
         pair = HelperPair(reader: SymbolHelper.reader)
-        heard = (now, now)
+        heard = (vms_monotonic_ns(), vms_monotonic_ns())
+    }
+
+    /// Forgets all files, where there are too many: an observation of the whole system goes on for months.
+    private func startOver() {
+        stop()
+        (files, keys, shared, answers, nameBytes) = ([:], [:], [:], [:], 0)
+        start()
     }
 
     private func giveUpAll(_ found: inout [(SymbolPlace, Answer)]) {

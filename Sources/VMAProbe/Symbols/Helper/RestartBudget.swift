@@ -1,0 +1,20 @@
+/// How often helpers may be started anew: some times at once, and later once in a while. So what breaks them again and
+/// again costs little, and what did so once has no effect for good.
+struct RestartBudget {
+    private var spent = 0
+    /// When the number of those that are spent was last reduced, CLOCK_MONOTONIC nanoseconds.
+    private var reducedAt: UInt64 = 0
+
+    /// Whether helpers may be started now, which counts then.
+    mutating func take(_ now: UInt64) -> Bool {
+        if spent == 0 { reducedAt = now }
+        let back = Int((now - min(now, reducedAt)) / SymbolLimits.restartPause)
+        if back > 0 {
+            spent = max(0, spent - back)
+            reducedAt += UInt64(back) * SymbolLimits.restartPause
+        }
+        guard spent < SymbolLimits.restarts else { return false }
+        spent += 1
+        return true
+    }
+}
