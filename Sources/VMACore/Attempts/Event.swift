@@ -65,7 +65,7 @@ public enum Event: Sendable {
         }
     }
 
-    /// The number of VMAs in the event.
+    /// The number of VMAs in the event; 1 for an event that has no list of them.
     public var vmaCount: Int {
         switch self {
         case .rows(let rows): rows.vmas.count
