@@ -19,6 +19,7 @@ package final class SystemObservation {
     private var stock = Stock()
     private var watch: LimitWatch
     private var sweeps = SweepBudget<ProcessStock>()
+    private var containers = ContainerNames()
 
     /// The time (nanoseconds of CLOCK_MONOTONIC) and vmascope's processor time when the loop and the last interval
     /// began.
@@ -161,7 +162,8 @@ package final class SystemObservation {
 
     private func take() throws -> SystemInterval {
         let before = SystemProbe.cpuSeconds
-        let found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
+        var found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
+        containers.name(&found)
         let filter = options.filter
         let limit = Kernel.mapLimit  // somebody may raise it
         if flow != nil { try probe.setMapLimit(limit) }

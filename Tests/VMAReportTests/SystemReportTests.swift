@@ -221,6 +221,26 @@ struct SystemReportTests {
         #expect(metrics(nil).contains("vmascope_boundaries{blockers=\"none\"} 2\n"))
     }
 
+    @Test("a container has its names in each face, and nothing else has such labels")
+    func containers() throws {
+        let id = String(repeating: "0", count: 64)
+        var process = SystemSample.process(8, 5000)
+        process.container = Container(cgroup: "/docker/\(id)")
+        process.container?.name = "web"
+        process.container?.pod = "web-0"
+        process.container?.namespace = "shop"
+        let text = metrics(nil, [process, SystemSample.process(9, 300)])
+        #expect(
+            text.contains(
+                "vmascope_process_vmas{pid=\"8\",comm=\"redis\",cgroup=\"/system.slice/redis\","
+                    + "namespace=\"shop\",pod=\"web-0\",container=\"web\"} 5000\n"))
+        #expect(text.contains("vmascope_process_vmas{pid=\"9\",comm=\"redis\",cgroup=\"\"} 300\n"))
+        let json = SystemJSON.report(SystemSample.report(nil, [process, SystemSample.process(9, 300)]))
+        let parsed = try #require(try JSONValue(json)["processes"]?.array)
+        #expect(parsed.first?["container"]?["pod"]?.string == "web-0" && parsed.first?["container"]?["id"]?.string == id)
+        #expect(parsed.dropFirst().first?["container"] == .null)
+    }
+
     @Test("labels hold whatever a process calls itself")
     func labels() {
         let evil = "a\"b\\c\nd\u{1b}e\u{202e}"

@@ -71,6 +71,8 @@ public struct ProcessStock: Sendable {
     public var threads: Int
     /// The path of the cgroup from the root of the hierarchy, beginning with `/`; nil if it could not be read.
     public var cgroup: String?
+    /// The container that the cgroup is of; nil if it is of none.
+    public var container: Container?
     /// The number of VMAs (`mm->map_count`).
     public var vmas: Int
     /// When the VMAs were counted, in nanoseconds of CLOCK_MONOTONIC.
@@ -100,6 +102,7 @@ public struct ProcessStock: Sendable {
         self.uid = uid
         self.threads = threads
         self.cgroup = cgroup
+        container = cgroup.flatMap(Container.init(cgroup:))
         self.vmas = vmas
         self.countedAt = countedAt
         start = vmas

@@ -42,6 +42,7 @@ public final class SystemProbe {
             let processes = fallback!.read(within: seconds).map { process in
                 var process = process
                 process.cgroup = cgroups.path(0, of: process.key)
+                process.container = process.cgroup.flatMap(Container.init(cgroup:))
                 return process
             }
             cgroups.keep([], Set(processes.map(\.key)))

@@ -5,8 +5,14 @@ enum SystemSchema {
     /// What a process has in `system` only.
     static let identity: [JSONSchema.Member] = [
         .optional("namespace_pid", .count()), .optional("uid", .count()), .optional("cgroup", .orNull(.string())),
-        .optional("threads", .count()), .optional("exited", .bool()),
+        .optional("container", .orNull(container)), .optional("threads", .count()), .optional("exited", .bool()),
     ]
+
+    static let container = JSONSchema.object(
+        [
+            .of("id", .string()), .of("name", .orNull(.string())), .of("pod", .orNull(.string())),
+            .of("namespace", .orNull(.string())), .of("pod_uid", .orNull(.string())),
+        ], "The container of the process's cgroup; names are null where no runtime's file has them.")
 
     static let reportMembers: [JSONSchema.Member] = [
         .of("intervals", .count()), .of("seen", .count()), .of("exited", .count()), .of("warnings", .count()),
@@ -121,7 +127,8 @@ enum SystemSchema {
 
     private static let process: [JSONSchema.Member] = [
         .of("pid", .count()), .of("namespace_pid", .count()), .of("comm", .string()), .of("uid", .count()),
-        .of("cgroup", .orNull(.string())), .of("threads", .count()), .of("exited", .bool()), .of("vmas", ReportSchema.vmaCount),
+        .of("cgroup", .orNull(.string())), .since("0.2.0", "container", .orNull(container)), .of("threads", .count()),
+        .of("exited", .bool()), .of("vmas", ReportSchema.vmaCount),
         .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
         .of("seconds_to_limit", .orNull(.number())), .of("boundaries", .orNull(.named("boundaries"))),
         .since("0.2.0", "gaps", .orNull(.named("gaps"))), .since("0.2.0", "refused", .orNull(.count())),

@@ -123,6 +123,7 @@ extension JSONWriter {
         field("comm", process.command)
         field("uid", process.uid)
         field("cgroup", process.cgroup)
+        container(process.container)
         field("threads", process.threads)
         field("exited", process.hasExited)
         object("vmas") { json in
@@ -135,6 +136,17 @@ extension JSONWriter {
         field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit(limit))
         boundaries(process.boundaries, at: time)
+    }
+
+    private mutating func container(_ container: Container?) {
+        guard let container else { return null("container") }
+        object("container") { json in
+            json.field("id", container.id)
+            json.field("name", container.name)
+            json.field("pod", container.pod)
+            json.field("namespace", container.namespace)
+            json.field("pod_uid", container.podUID)
+        }
     }
 
     /// The boundaries; null if no sweep was made.

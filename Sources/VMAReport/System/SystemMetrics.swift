@@ -260,7 +260,10 @@ private struct Page {
 
 extension ProcessStock {
     fileprivate var labels: [(String, String)] {
-        [("pid", "\(pid)"), ("comm", command), ("cgroup", cgroup ?? "")]
+        // A label that is empty is none, so a process outside of containers has the labels that it always had.
+        let names = [("namespace", container?.namespace), ("pod", container?.pod), ("container", container?.name)]
+        return [("pid", "\(pid)"), ("comm", command), ("cgroup", cgroup ?? "")]
+            + names.compactMap { name, value in value.map { (name, $0) } }
     }
 
     fileprivate static let othersLabels = [("pid", ""), ("comm", "(others)"), ("cgroup", "")]

@@ -77,7 +77,7 @@ struct SystemTable {
             Column(head: "pid", isRight: true, expendable: 0) { $0.pidText },
             Column(head: "comm", isRight: false, expendable: 0, widest: 16) { Fit.printable($0.command) },
             Column(head: "cgroup", isRight: false, expendable: 4, widest: max(16, width / 5)) {
-                $0.cgroup.map(Fit.printable) ?? "–"
+                ($0.container?.path ?? $0.cgroup).map(Fit.printable) ?? "–"
             },
             Column(head: "VMAs", isRight: true, expendable: 0) { $0.hasExited ? "exited" : $0.vmas.grouped },
         ]
