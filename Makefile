@@ -10,8 +10,15 @@ VMASCOPE := $(STATIC)/release/vmascope
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || cat COMMIT 2>/dev/null)$(shell \
 	git diff --quiet HEAD -- 2>/dev/null || { git rev-parse HEAD > /dev/null 2>&1 && echo -modified; })
 COMMIT_OBJECT := $(STATIC)/commit/$(COMMIT).o
+# What stands in for Foundation, which is 6 MB: packaging/essentials says how.
+ESSENTIALS := $(STATIC)/essentials/FoundationEssentials
 # A fully static executable: it runs in a guest, or a container, with nothing else in it.
 STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
+	-Xswiftc -I$(CURDIR)/$(dir $(ESSENTIALS)) -Xlinker $(ESSENTIALS).o \
+	-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
+	-Xcc -DVMASCOPE_STATIC -Xswiftc -ld-path=$(CURDIR)/packaging/essentials/link -Xlinker --icf=all \
+	-Xlinker --wrap=_swift_stdlib_getScalarName -Xlinker --wrap=_swift_stdlib_getNameAlias \
+	-Xlinker --wrap=_swift_stdlib_getAge \
 	-Xlinker -lelf -Xlinker -lz -Xlinker -s -Xlinker $(COMMIT_OBJECT)
 CC := $(shell command -v cc || command -v clang)
 PREFIX ?= /usr/local
@@ -20,7 +27,7 @@ KERNEL ?=
 
 
 # What is written by hand, by language.
-SWIFT_FILES = Sources Tests Plugins bench/Package.swift bench/Sources Package.swift
+SWIFT_FILES = Sources Tests Plugins packaging bench/Package.swift bench/Sources Package.swift
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git grep -lE '^\#!.*[ /](ba)?sh$$') kernels/lib.sh
 
@@ -46,8 +53,13 @@ help:
 deps:
 	@tools/install-dependencies $(if $(KERNEL),guests) $(TESTS) $(DIST)
 
+$(ESSENTIALS).o: packaging/essentials/FoundationEssentials.swift
+	@mkdir -p $(dir $@)
+	@swiftc -O -whole-module-optimization -parse-as-library -module-name FoundationEssentials \
+		-emit-module -emit-module-path $(ESSENTIALS).swiftmodule -emit-object -o $@ $<
+
 # The linker's warnings are about functions of the C library that nothing here calls.
-build: deps
+build: deps $(ESSENTIALS).o
 	@[ -x $(VMASCOPE) ] || echo "building $(VMASCOPE): a first time takes a minute or two" >&2
 	@mkdir -p $(STATIC)/commit
 	@[ -f $(COMMIT_OBJECT) ] || echo 'const char vms_commit[] = "$(COMMIT)";' | $(CC) -x c -c -o $(COMMIT_OBJECT) -

@@ -11,6 +11,8 @@ let singleThreaded: [SwiftSetting] = [
     .unsafeFlags(
         ["-enforce-exclusivity=unchecked", "-Xfrontend", "-assume-single-threaded"], .when(configuration: .release))
 ]
+// What runs once in an observation, and not for each record: small is better than fast.
+let small: [SwiftSetting] = singleThreaded + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 let package = Package(
     name: "vmascope",
@@ -23,7 +25,8 @@ let package = Package(
         .library(name: "VMAWire", targets: ["VMAWire", "CVMAWire"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        // Exactly, for two builds of one commit are the same.
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
         // The wire between BPF and Swift: one C header, no code.
@@ -36,9 +39,11 @@ let package = Package(
         .target(name: "VMATrace", dependencies: ["VMACore", "CZlib"], swiftSettings: singleThreaded),
         // Pure as VMACore: walks call stacks by tables that it does not trust.
         .target(name: "VMAUnwind", swiftSettings: singleThreaded),
-        .target(name: "VMAReport", dependencies: ["VMACore"], resources: [.embedInCode("Kit/page.js")]),
+        .target(
+            name: "VMAReport", dependencies: ["VMACore"], resources: [.embedInCode("Kit/page.js")],
+            swiftSettings: [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
         // One page over HTTP, for Prometheus.
-        .target(name: "VMAServe"),
+        .target(name: "VMAServe", swiftSettings: small),
 
         // The edge: the only rooms that know BPF, ELF and the operating system.
         .systemLibrary(
@@ -57,7 +62,7 @@ let package = Package(
         .target(
             name: "VMASession",
             dependencies: ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "CZlib"],
-            swiftSettings: singleThreaded),
+            swiftSettings: small),
 
         .executableTarget(
             name: "vmascope",
@@ -65,10 +70,10 @@ let package = Package(
                 "VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "CSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: singleThreaded),
+            swiftSettings: small),
 
-        // bpf/*.bpf.c -> objects -> compressed, as base64 in StaticStrings.
-        .executableTarget(name: "bpfembed", dependencies: ["CZlib"]),
+        // bpf/*.bpf.c -> objects -> compressed by xz, as base64 in StaticStrings.
+        .executableTarget(name: "bpfembed"),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["bpfembed"]),
 
         // What several test targets draw from.

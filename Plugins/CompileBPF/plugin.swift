@@ -2,7 +2,8 @@ import Foundation
 import PackagePlugin
 
 /// Compiles bpf/vmascope.bpf.c with the toolchain's clang, once for each build of it, and embeds the objects
-/// in Swift.
+/// in Swift. It is one command with one output: an object that the package system knows of would become a resource,
+/// and resources bring Foundation.
 @main
 struct CompileBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
@@ -14,31 +15,20 @@ struct CompileBPF: BuildToolPlugin {
             FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)?
             .compactMap { $0 as? URL }.filter { $0.pathExtension == "h" } ?? []
         let work = context.pluginWorkDirectoryURL
-        // Each asks less of the kernel than the one before: bpf/base/shared.h says why.
-        let objects = [
-            ("vmascope.bpf.o", []), ("vmascope-uncast.bpf.o", ["-DWITHOUT_CAST"]),
-            ("vmascope-plain.bpf.o", ["-DWITHOUT_CAST", "-DWITHOUT_KFUNCS"]),
-        ].map { (path: work.appending(path: $0.0), flags: $0.1) }
         let swift = work.appending(path: "BPFObject.swift")
-        let clang = try context.tool(named: "clang").url
-        let compile = objects.map { object in
-            Command.buildCommand(
-                displayName: "Compiling \(object.path.lastPathComponent)",
-                executable: clang,
-                // v2: newer instruction sets have atomics that Linux 5.10 refuses.
-                arguments: [
-                    "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Werror",
-                    "-I\(sources.path)", "-I\(wire.path)", "-c", main.path, "-o", object.path.path,
-                ] + object.flags,
-                inputFiles: [main] + ["vma_wire.h", "vma_shared.h", "vma_syscalls.h"].map { wire.appending(path: $0) } + headers,
-                outputFiles: [object.path])
-        }
-        return try compile + [
+        return [
             .buildCommand(
-                displayName: "Embedding BPF objects",
-                executable: context.tool(named: "bpfembed").url,
-                arguments: [context.tool(named: "llvm-objcopy").url.path, swift.path] + objects.map(\.path.path),
-                inputFiles: objects.map(\.path),
+                displayName: "Compiling and embedding BPF programs",
+                executable: try context.tool(named: "bpfembed").url,
+                arguments: [
+                    try context.tool(named: "clang").url.path, try context.tool(named: "llvm-objcopy").url.path, work.path,
+                    swift.path, main.path,
+                    // v2: newer instruction sets have atomics that Linux 5.10 refuses. BTF has the paths of sources, which
+                    // are to be the same wherever the clone is.
+                    "-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Werror", "-ffile-prefix-map=\(root.path)=.",
+                    "-I\(sources.path)", "-I\(wire.path)",
+                ],
+                inputFiles: [main] + ["vma_wire.h", "vma_shared.h", "vma_syscalls.h"].map { wire.appending(path: $0) } + headers,
                 outputFiles: [swift])
         ]
     }

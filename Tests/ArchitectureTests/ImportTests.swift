@@ -52,7 +52,7 @@ struct ImportTests {
         "VMASession": ["VMACore", "VMATrace", "VMAReport", "VMAServe", "VMAProbe", "CSystem", "CZlib", "Glibc"],
         "vmascope": ["VMACore", "VMAReport", "VMAServe", "VMAProbe", "VMASession", "ArgumentParser", "CSystem", "Glibc"],
         // Runs at build time only.
-        "bpfembed": ["Foundation", "CZlib"],
+        "bpfembed": ["Glibc"],
     ]
 
     /// The module that a line imports, or nil.

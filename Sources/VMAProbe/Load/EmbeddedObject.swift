@@ -1,6 +1,6 @@
-import CZlib
+import VMAUnwind
 
-/// A build of the BPF programs as the executable contains it: compressed by zlib, in base64.
+/// A build of the BPF programs as the executable contains it: an .xz file, in base64.
 struct EmbeddedObject: Sendable {
     /// The size of the ELF file in bytes.
     var bytes: Int
@@ -8,10 +8,7 @@ struct EmbeddedObject: Sendable {
 
     /// The ELF file. It is not kept: libbpf has its own copy of what it needs, once the object is open.
     var elf: [UInt8] {
-        let packed = text.withUTF8Buffer(Self.decoded)
-        var elf = [UInt8](repeating: 0, count: bytes)
-        var size = UInt(bytes)
-        guard uncompress(&elf, &size, packed, UInt(packed.count)) == Z_OK, size == bytes else {
+        guard let elf = XZ.bytes(text.withUTF8Buffer(Self.decoded), most: bytes), elf.count == bytes else {
             preconditionFailure("the executable's BPF object is damaged")
         }
         return elf

@@ -44,7 +44,7 @@ public enum ProbeError: Error, Sendable {
     /// Under lockdown=confidentiality the kernel offers programs no helper that reads its memory, and the error is
     /// EINVAL.
     static func refused(_ doing: String, _ code: Int32) -> ProbeError {
-        if code == EINVAL, doing.firstRange(of: "cannot use helper bpf_probe_read") != nil {
+        if code == EINVAL, doing.holds("cannot use helper bpf_probe_read") {
             return .unsupported(
                 "\(doing): this kernel is locked down (lockdown=confidentiality): programs may not read its memory")
         }

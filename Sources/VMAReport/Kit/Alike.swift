@@ -100,7 +100,7 @@ extension Report {
 enum Stack {
     /// Every program has what the dynamic loader maps and protects, and can't do it otherwise.
     static func isLoaders(_ frames: [String]) -> Bool {
-        frames.prefix(2).contains { $0.contains("(ld-linux") || $0.contains("(ld-musl") }
+        frames.prefix(2).contains { $0.holds("(ld-linux") || $0.holds("(ld-musl") }
     }
 
     /// Who called the C library's function that makes the system call, up to main; without their objects.

@@ -193,7 +193,7 @@ struct AnswerStock {
         }
         let parts = left.map { who, operations -> (what: String, count: Int) in
             let names = operations.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }.map(\.key.rawValue)
-            let who = names.count > 1 ? who.replacing(", its caller", with: ", their caller") : who
+            let who = names.count > 1 ? who.replacing(", its caller", by: ", their caller") : who
             return (names.joined(separator: " and ") + who, operations.values.reduce(0, +))
         }
         return parts.sorted { ($1.count, $0.what) < ($0.count, $1.what) }
