@@ -15,7 +15,7 @@ make_deb() { # <file>
         echo
         echo "  * See CHANGELOG.md.gz."
         echo
-        echo " -- The vmascope authors <vmascope@localhost.localdomain>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+        echo " -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
     } | gzip -9n > "$doc/changelog.gz"
     mkdir -p "$tree/usr/share/lintian/overrides"
     cp "$here/dist.d/lintian-overrides" "$tree/usr/share/lintian/overrides/vmascope"
@@ -23,7 +23,7 @@ make_deb() { # <file>
 Package: vmascope
 Version: $version
 Architecture: amd64
-Maintainer: The vmascope authors <vmascope@localhost.localdomain>
+Maintainer: $maintainer
 Installed-Size: $(du -sk --apparent-size "$tree/usr" | cut -f1)
 Section: utils
 Priority: optional

@@ -29,7 +29,7 @@ END
 END
     manifest=$(blob "$work/manifest")
     cat > "$layout/index.json" << END
-{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:${manifest% *}","size":${manifest#* },"annotations":{"org.opencontainers.image.ref.name":"$version"},"platform":{"architecture":"amd64","os":"linux"}}]}
+{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:${manifest% *}","size":${manifest#* },"annotations":{"org.opencontainers.image.ref.name":"vmascope:$version"},"platform":{"architecture":"amd64","os":"linux"}}]}
 END
     echo '{"imageLayoutVersion":"1.0.0"}' > "$layout/oci-layout"
     chmod -R u=rwX,go=rX "$layout"

@@ -12,8 +12,8 @@ make_rpm() { # <file>
     chmod -R u=rwX,go=rX "$tree"
     settle "$tree"
     {
-        sed "s/@VERSION@/$version/" "$here/dist.d/vmascope.spec"
-        echo "* $(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y') The vmascope authors <vmascope@localhost.localdomain> - $version-1"
+        sed "s/@VERSION@/$version/; s/@MAINTAINER@/${maintainer//\//\\/}/" "$here/dist.d/vmascope.spec"
+        echo "* $(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y') $maintainer - $version-1"
         echo "- See CHANGELOG.md."
     } > "$top/SPECS/vmascope.spec"
     rpmbuild -bb --quiet --dbpath "$top/db" --target x86_64-linux --buildroot "$top/BUILDROOT" \
