@@ -16,7 +16,7 @@ ESSENTIALS := $(STATIC)/essentials/FoundationEssentials
 STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
 	-Xswiftc -I$(CURDIR)/$(dir $(ESSENTIALS)) -Xlinker $(ESSENTIALS).o \
 	-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
-	-Xcc -DVMASCOPE_STATIC -Xswiftc -ld-path=$(CURDIR)/packaging/essentials/link -Xlinker --icf=all \
+	-Xcc -DVMASCOPE_STATIC -Xlinker --icf=all \
 	-Xlinker --wrap=_swift_stdlib_getScalarName -Xlinker --wrap=_swift_stdlib_getNameAlias \
 	-Xlinker --wrap=_swift_stdlib_getAge \
 	-Xlinker -lelf -Xlinker -lz -Xlinker -s -Xlinker $(COMMIT_OBJECT)
