@@ -134,6 +134,13 @@ STEP set_aside_and_restore(char *arena)
 	move(aside, 4, arena + 8 * PAGE);
 }
 
+// A heap is sorted: its blocks come to lie side by side in another order, each with the page offset that it had.
+STEP sort_heap(char *from, char *to, unsigned long blocks)
+{
+	for (unsigned long i = 0; i < blocks; i++)
+		move(from + 2 * (blocks - 1 - i) * PAGE, 2, to + 2 * i * PAGE);
+}
+
 // What a child maps beside inherited memory is kept apart from it, and rightly so: the
 // parent may map the same pages.
 STEP map_in_child(char *arena)
@@ -188,6 +195,10 @@ int main(void)
 		extend_arena(arena, 12);
 		set_aside_and_restore(arena);
 	}
+	arena = place();
+	other = place();
+	extend_arena(arena, 240);
+	sort_heap(arena, other, 120);
 	code = place();
 	extend_arena(code, 8);
 	publish_code(code, 6);

@@ -28,7 +28,7 @@ final class RefusalWatch {
     private var meant: Set<UInt32> = []
     private static let stackLimit = 1000
     /// Nanoseconds for which a warning waits for the names of functions.
-    private static let patience: UInt64 = 1_000_000_000
+    private static let patience: UInt64 = 3_000_000_000
 
     private struct Stack: Hashable {
         var mm: MMID

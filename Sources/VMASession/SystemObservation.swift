@@ -168,7 +168,7 @@ package final class SystemObservation {
         let limit = Kernel.mapLimit  // somebody may raise it
         if flow != nil { try probe.setMapLimit(limit) }
         let now = vms_monotonic_ns()
-        stock.update(found.filter(filter.matches), at: now)
+        stock.update(found.filter(filter.matches), at: now, suspended: Clock.suspended)
         let processes = stock.processes
         flow?.refusals.see(processes)
         let crossed = watch.update(processes, limit: limit)

@@ -308,8 +308,8 @@ struct CommandTests {
         #expect(report.doubts.isEmpty, "\(outcome.errors)")
         let process = try #require(report.processes.first)
         #expect(process.vmas.start > 6000 && process.vmas.now > 6000)
-        #expect(process.attempts > 50)
-        #expect((report.totals.missed_by["pgoff"] ?? 0) > 10)
+        #expect(process.attempts > 5)
+        #expect((report.totals.missed_by["pgoff"] ?? 0) > 0)
     }
 
     @Test("layout is /proc/PID/maps, also where it is longer than one reading")

@@ -34,6 +34,18 @@ struct RefusalTests {
         #expect(refusal(28, [0, 4096, 4]) { $0.mapCount = 65_530 }.verdict(result: -11)?.reason == .mapLimit)
     }
 
+    @Test("a move to a fixed place wants room for five, and where nobody may lock the limit is 0")
+    func mremapAndLocks() {
+        let move: [UInt64] = [0x1000, 0x1000, 0x1000, 3, 0x9000]
+        #expect(refusal(25, move) { $0.mapCount = 65_525 }.inferred(nil)?.reason == .mapLimit)
+        #expect(refusal(25, move) { $0.mapCount = 65_524 }.inferred(nil)?.reason == nil)
+        #expect(refusal(25, [0x1000, 0x1000, 0x2000, 1]) { $0.mapCount = 65_525 }.inferred(nil)?.reason == nil)
+        let locked = refusal(9, [0, 4096, 3, 0x2022]) { $0.limitOfLocked = 0 }
+        #expect(locked.verdict(result: -1) == Refusal.Verdict(errno: 1, reason: .locked, seen: true))
+        #expect(locked.inferred(nil)?.errno == 1)
+        #expect(refusal(9, mmap) { $0.limitOfLocked = 0 }.verdict(result: -1)?.reason == .other)
+    }
+
     @Test("what succeeded was not refused")
     func success() {
         #expect(refusal(10, [0, 4096, 3]).verdict(result: 0) == nil)

@@ -301,8 +301,19 @@ typedef struct {
 	u32 val;
 } kuid_t;
 
+struct user_namespace {
+	struct user_namespace *parent;
+};
+
+// An array of two words up to 6.2.
+typedef struct {
+	u64 val;
+} kernel_cap_t;
+
 struct cred {
 	kuid_t euid;
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct upid {
@@ -326,7 +337,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	u64 start_boottime;
 	struct pid *thread_pid;
-	struct cred *real_cred;
+	struct cred *real_cred, *cred;
 	struct css_set *cgroups;  // absent without CONFIG_CGROUPS
 	char comm[16];
 };
@@ -380,6 +391,7 @@ enum bpf_func_id {
 #define PF_KTHREAD 0x00200000
 #define RWSEM_WRITER_LOCKED 1
 #define TS_COMPAT 0x0002
+#define CAP_IPC_LOCK 14
 #define RLIMIT_DATA 2
 #define RLIMIT_MEMLOCK 8
 #define RLIMIT_AS 9

@@ -53,6 +53,20 @@ static __always_inline u64 rlimit(u32 which)
 	return BPF_CORE_READ(task, signal, rlim[which].rlim_cur);
 }
 
+// How much may be locked: everything by who has CAP_IPC_LOCK in the first user namespace. It is the lowest word of
+// cred->cap_effective, whose type changed in 6.3.
+static __always_inline u64 locked_limit(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	u32 capabilities = 0;
+
+	bpf_probe_read_kernel(&capabilities, sizeof(capabilities), &cred->cap_effective);
+	if (capabilities & 1U << CAP_IPC_LOCK && !BPF_CORE_READ(cred, user_ns, parent))
+		return ~0ULL;
+	return rlimit(RLIMIT_MEMLOCK);
+}
+
 // Whether a call may have been refused. The count of VMAs is `now`; it was o->map_count before.
 //
 // A call that maps or grows memory stores to the tree, unless it is refused. A call that changes
@@ -80,7 +94,7 @@ static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, 
 		    !(args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 			return false;
 		return is_same &&
-		       (knows_writes || now + 3 >= limit || PAGE_UP(args[2]) > PAGE_UP(args[1]));
+		       (knows_writes || now + 5 >= limit || PAGE_UP(args[2]) > PAGE_UP(args[1]));
 	case NR_brk:
 		return args[0] > FIELD(struct mm_struct, mm, brk) &&
 		       args[0] >= FIELD(struct mm_struct, mm, start_brk);
@@ -93,7 +107,7 @@ static __always_inline bool may_be_refused(u64 mm, struct vme_owner *o, s32 nr, 
 					(nr == NR_mlockall
 						 ? FIELD(struct mm_struct, mm, total_vm) * PAGE_SIZE
 						 : args[1]) >
-				rlimit(RLIMIT_MEMLOCK));
+				locked_limit());
 	case NR_mprotect:
 	case NR_pkey_mprotect:
 		// Memory that becomes writable is counted as data. Mostly there is no limit, and
@@ -169,7 +183,7 @@ __noinline int emit_refusal(u64 mm, u32 tgid, u64 stack, u32 count, u64 wakeup)
 	r->map_limit = map_limit();
 	r->limit_as = rlimit(RLIMIT_AS);
 	r->limit_data = rlimit(RLIMIT_DATA);
-	r->limit_locked = rlimit(RLIMIT_MEMLOCK);
+	r->limit_locked = locked_limit();
 	begin(&r->h, VME_REFUSAL, mm, tgid);
 	return !bpf_ringbuf_output(&events, r, sizeof(*r), wakeup);
 }

@@ -80,7 +80,7 @@ public struct Refusal: Sendable {
         }
     }
 
-    private static let (again, noMemory) = (Int32(11), Int32(12))
+    private static let (notPermitted, again, noMemory) = (Int32(1), Int32(11), Int32(12))
 
     /// The verdict by the kernel's answer; nil if the call was not refused.
     ///
@@ -93,6 +93,10 @@ public struct Refusal: Sendable {
         }
         guard (-4095 ..< 0).contains(result) else { return nil }
         let errno = Int32(-result)
+        // Nobody may lock anything where the limit is 0 (can_do_mlock).
+        if errno == Self.notPermitted, facts.limitOfLocked == 0, lockingPages > 0 {
+            return Verdict(errno: errno, reason: .locked, seen: true)
+        }
         guard errno == Self.noMemory || errno == Self.again else {
             return Verdict(errno: errno, reason: .other, seen: true)
         }
@@ -107,7 +111,9 @@ public struct Refusal: Sendable {
         guard hasCertainlyFailed(layout) else { return nil }
         // mmap says so where locking goes too far, and madvise where it may not split.
         let isAgain = reason == .locked ? syscall.operation != .mlock : syscall.operation == .madvise
-        return Verdict(errno: reason == nil ? nil : isAgain ? Self.again : Self.noMemory, reason: reason, seen: false)
+        let isForbidden = reason == .locked && facts.limitOfLocked == 0
+        let errno = isForbidden ? Self.notPermitted : isAgain ? Self.again : Self.noMemory
+        return Verdict(errno: reason == nil ? nil : errno, reason: reason, seen: false)
     }
 
     // MARK: why
@@ -167,10 +173,14 @@ public struct Refusal: Sendable {
         case .mmap: facts.mapCount > facts.mapLimit || syscall.argument(3) & 0x10 != 0 && facts.mapCount >= facts.mapLimit
         case .shmat, .brk, .aio, .remapFilePages: facts.mapCount > facts.mapLimit
         // move_vma() wants room for the pieces that it may leave.
-        case .mremap: facts.mapCount &+ 3 >= facts.mapLimit
+        case .mremap: facts.mapCount &+ (Self.movesFixed(syscall) ? 5 : 3) >= facts.mapLimit
         default: facts.mapCount >= facts.mapLimit
         }
     }
+
+    /// MREMAP_FIXED or MREMAP_DONTUNMAP: mremap_to() wants room for two more pieces, since what it unmaps first is gone
+    /// if the move then fails.
+    private static func movesFixed(_ syscall: Syscall) -> Bool { syscall.argument(3) & 6 != 0 }
 
     // MARK: whether
 

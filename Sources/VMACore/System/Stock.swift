@@ -40,18 +40,20 @@ public struct Stock: Sendable {
     /// - Parameters:
     ///   - found: all living processes that the filter lets through.
     ///   - time: when they were counted, in nanoseconds of CLOCK_MONOTONIC.
-    public mutating func update(_ found: [ProcessStock], at time: UInt64) {
+    ///   - suspended: nanoseconds that the machine was suspended, which that clock passes over and the start of a
+    ///     process does not.
+    public mutating func update(_ found: [ProcessStock], at time: UInt64, suspended: UInt64 = 0) {
         var next: [ProcessKey: Track] = [:]
         next.reserveCapacity(found.count)
         for process in found {
             var track =
                 tracks.removeValue(forKey: process.key)
                 ?? Track(
-                    stock: process, seenAt: time, bornAt: min(time, process.key.started))
+                    stock: process, seenAt: time, bornAt: min(time, process.key.started - min(suspended, process.key.started)))
             if track.samples == 0 { seenCount += 1 }
             if track.stock.mm != process.mm {
                 // Exec: another address space, whose history begins now.
-                track = Track(stock: process, samples: 1, seenAt: time, bornAt: time)
+                track = Track(stock: process, samples: 0, seenAt: time, bornAt: time)
             }
             let old = track.stock
             track.stock = process

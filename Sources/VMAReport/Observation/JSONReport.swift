@@ -152,6 +152,7 @@ extension JSONWriter {
         field("growth_per_minute", thousandths: process.trend?.perMinute)
         field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit)
+        field("exited", process.exited)
         tally(process.tally)
         gain(WhatIfFigures(process))
         field("refused", process.refused)

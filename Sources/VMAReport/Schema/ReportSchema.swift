@@ -177,6 +177,7 @@ enum ReportSchema {
             .of("vmas", .named("vmaCount")),
             .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
             .of("seconds_to_limit", .orNull(.number("0: it is there."))),
+            .since("0.2.0", "exited", .bool("It has ended, or called exec.")),
         ] + tally.filter { $0.key != "other_stacks" } + [
             .of("boundaries", .orNull(.named("boundaries"))), .since("0.2.0", "gaps", .orNull(.named("gaps"))),
             .since(
