@@ -1,5 +1,5 @@
 // What swift-argument-parser's asynchronous commands call. vmascope has none, so the static executable need not
-// have Swift's concurrency and Dispatch, which are 0.7 MB. The Makefile defines VMASCOPE_STATIC for it alone. If
+// have Swift's concurrency and Dispatch, which are 0.6 MB. The Makefile defines VMASCOPE_STATIC for it alone. If
 // something begins to use concurrency, its library defines these again, and linking fails.
 #ifdef VMASCOPE_STATIC
 
