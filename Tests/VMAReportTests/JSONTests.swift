@@ -43,7 +43,8 @@ struct JSONTests {
         let process = try #require((report["processes"] as? [[String: Any]])?.first)
         #expect(
             keys(process) == [
-                "pid", "image", "comm", "vmas", "growth_per_minute", "growth_observed_seconds", "exited", "seconds_to_limit", "attempts",
+                "pid", "image", "comm", "vmas", "growth_per_minute", "growth_observed_seconds", "exited", "seconds_to_limit",
+                "attempts",
                 "merged", "missed", "missed_by",
                 "what_if", "what_if_by_proposal", "gain", "refused", "boundaries", "gaps", "peak",
             ])
