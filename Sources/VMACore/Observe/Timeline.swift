@@ -102,6 +102,9 @@ public struct Timeline: Sendable {
     /// Whose address spaces these are.
     public private(set) var owners: [MMID: (pid: UInt32, command: String)] = [:]
 
+    /// Missed sides and refused calls of kinds that are not kept, since there are too many.
+    public private(set) var omitted = 0
+
     private var numbers: [Kind: UInt32] = [:]
     /// When the section that a thread has open began.
     private var begun: [UInt32: UInt64] = [:]
@@ -110,14 +113,17 @@ public struct Timeline: Sendable {
     private var stockInterval: UInt64 = 10_000_000
     private let stockLimit: Int
 
-    private static let (kindLimit, ownerLimit, threadLimit) = (60_000, 20_000, 10_000)
+    private let kindLimit: Int
+    private static let (ownerLimit, threadLimit) = (20_000, 10_000)
     /// Looking costs time for each VMA: at most a part of it that is small, by what one is taken to cost.
     private static let pausePerVMA: UInt64 = 10_000
 
     /// - Parameters:
     ///   - limit: how many slices are kept, and how many instants.
     ///   - stockLimit: how many looks at address spaces are kept.
-    public init(limit: Int = 400_000, stockLimit: Int = 100_000) {
+    ///   - kindLimit: how many kinds of instants are kept.
+    public init(limit: Int = 400_000, stockLimit: Int = 100_000, kindLimit: Int = 60_000) {
+        self.kindLimit = kindLimit
         slices = Thinned(limit: limit)
         instants = Thinned(limit: limit)
         self.stockLimit = stockLimit
@@ -138,13 +144,16 @@ public struct Timeline: Sendable {
     }
 
     mutating func note(_ kind: Kind, at time: UInt64, thread: UInt32, _ range: AddressRange) {
-        guard let number = number(kind) else { return }
+        guard let number = number(kind) else {
+            omitted += 1
+            return
+        }
         instants.add(Instant(time: time, kind: number, thread: thread, range: range))
     }
 
     private mutating func number(_ kind: Kind) -> UInt32? {
         if let known = numbers[kind] { return known }
-        guard kinds.count < Self.kindLimit else { return nil }
+        guard kinds.count < kindLimit else { return nil }
         let number = UInt32(kinds.count)
         kinds.append(kind)
         numbers[kind] = number

@@ -65,6 +65,10 @@ struct PerfettoReport: BinaryFormat {
         for (what, oneIn) in thinned where oneIn > 1 {
             trace.instant(nil, "one in \(oneIn) of the \(what) is shown", at: report.startTime) { _, _ in }
         }
+        if timeline.omitted > 0 {
+            let text = "\(timeline.omitted) misses and refusals of further kinds are not shown"
+            trace.instant(nil, text, at: report.startTime) { _, _ in }
+        }
         try trace.flush(write, all: true)
     }
 
