@@ -188,6 +188,9 @@ __noinline u64 copy_stack(u64 mm)
 	// that lies within a larger mapping, as a coroutine's, the end is not known.
 	if (end <= COPY_WHOLE && s->path.want < COPY_WHOLE)
 		s->path.want = COPY_WHOLE;
+	// Where one path had such a frame, others may have it: the outermost frames lie at the stack's end.
+	if (!s->path.far && node && node->far && end > COPY_FAR)
+		s->path.far = (end - COPY_FAR + PAGE_SIZE - 1) / PAGE_SIZE;
 	if (s->path.want > COPY_MOST)
 		s->path.want = COPY_MOST;
 	s->path.far_bytes = 0;

@@ -80,7 +80,7 @@ struct vme_path {
 	vme_u16 span;   // words in it besides the first, below VME_PATH_WINDOW
 	vme_u8 count;  // words of it that matter; of a node that only says `want`, none, and no register
 	vme_u8 registers;  // those that matter, by enum vme_register
-	vme_u16 far;  // pages from sp to a second part to copy, behind what `want` says; 0: none
+	vme_u16 far;  // pages from sp to a second part to copy, behind what `want` says; 0: none. Of an address space: not 0 if the stack's end is to be copied, too
 	vme_u32 want;  // bytes to copy if the path is not known; of an address space, with VME_WANT_CHAIN
 	vme_u8 words[VME_PATH_WORDS];  // from `from`
 };

@@ -283,6 +283,7 @@ final class StackCopies {
                 // A frame that is larger than all that is copied: what lies behind it is copied beside.
                 guard task.parts.last.map({ $0.offset < piece.asked }) ?? true else { break }
                 tree.wantFar(wanted - 8, piece.path)
+                tree.wantFar(wanted - 8, piece.space)
                 return
             }
             guard piece.asked < Self.mostBytes else { break }
