@@ -12,10 +12,12 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || cat COMMIT 2>/dev
 COMMIT_OBJECT := $(STATIC)/commit/$(COMMIT).o
 # What stands in for Foundation, which is 6 MB: packaging/essentials says how.
 ESSENTIALS := $(STATIC)/essentials/FoundationEssentials
-# A fully static executable: it runs in a guest, or a container, with nothing else in it.
+# A fully static executable: it runs in a guest, or a container, with nothing else in it. No path of this tree is in it,
+# or in what it is made of (hashes of modules take debug information in), so that another clone gives the same bytes.
 STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
 	-Xswiftc -I$(CURDIR)/$(dir $(ESSENTIALS)) -Xlinker $(ESSENTIALS).o \
 	-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
+	-Xswiftc -gnone -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=. \
 	-Xcc -DVMASCOPE_STATIC -Xlinker --icf=all \
 	-Xlinker --wrap=_swift_stdlib_getScalarName -Xlinker --wrap=_swift_stdlib_getNameAlias \
 	-Xlinker --wrap=_swift_stdlib_getAge \
