@@ -12,8 +12,8 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || cat COMMIT 2>/dev
 COMMIT_OBJECT := $(STATIC)/commit/$(COMMIT).o
 # What stands in for Foundation, which is 6 MB: packaging/essentials says how.
 ESSENTIALS := $(STATIC)/essentials/FoundationEssentials
-# A fully static executable: it runs in a guest, or a container, with nothing else in it. No path of this tree is in it,
-# or in what it is made of (hashes of modules take debug information in), so that another clone gives the same bytes.
+# A fully static executable: it runs in a guest, or a container, with nothing else in it. Without debug
+# information, which would be stripped, it is 0.4 MB smaller.
 STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
 	-Xswiftc -I$(CURDIR)/$(dir $(ESSENTIALS)) -Xlinker $(ESSENTIALS).o \
 	-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
@@ -160,7 +160,8 @@ bench: TESTS := bench
 bench: build
 	@SMOKE=$(SMOKE) bench/run $(VMASCOPE)
 
-# Two builds of one commit are the same bytes: SOURCE_DATE_EPOCH is the commit's time.
+# Two builds of one commit in one place are the same bytes: SOURCE_DATE_EPOCH is the commit's time. In another place the
+# hashes of modules, the build id and one byte differ.
 dist: DIST := dist
 dist: build
 	@packaging/dist $(VMASCOPE) dist
