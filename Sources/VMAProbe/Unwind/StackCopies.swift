@@ -80,6 +80,8 @@ final class StackCopies {
     private static let mostRanges = 1024
     /// Of the first paths of an address space.
     static let firstBytes = 16384
+    /// Where that was not enough, at least.
+    static let nextBytes = 65536
     static let mostBytes = UnwindRequest.nearLimit
 
     /// The pieces until now, and where they are.
@@ -287,9 +289,12 @@ final class StackCopies {
                 return
             }
             guard piece.asked < Self.mostBytes else { break }
-            // Next time as much again beyond what one frame more needs.
-            tree.want(min(2 * wanted, Self.mostBytes), piece.path)
-            tree.want(min(2 * wanted, Self.mostBytes), piece.space)
+            // Next time as much again beyond what one frame more needs, and the stack's end: paths that are gone along
+            // once learn from the others of their address space only.
+            let next = max(min(2 * wanted, Self.mostBytes), Self.nextBytes)
+            tree.want(next, piece.path)
+            tree.want(next, piece.space)
+            tree.wantFar(4096, piece.space)
             return
         case .unknown, .limit: break
         }
