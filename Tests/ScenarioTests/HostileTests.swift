@@ -121,7 +121,7 @@ struct HostileTests {
         let script = """
             "$VMASCOPE" run --json --output report -- "$PROGRAM" mount 60 & observer=$!
             for i in $(seq 100); do grep -q mount/code /proc/*/maps 2> /dev/null && break; sleep 0.1; done
-            sleep 1; kill -TERM $observer; wait $observer; echo "status $?"; umount -l mount
+            sleep 4; kill -TERM $observer; wait $observer; echo "status $?"; umount -l mount
             """
         let outcome = try Shell.run(
             URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "timeout", "-s", "KILL", "40", "bash", "-c", script],

@@ -19,13 +19,13 @@ struct RefusedProbeTests {
         $vmascope $debug run --source hooks --json -- /root/programs/workload > replaced.demo 2> replaced.demo.err
         $vmascope $debug doctor --json > replaced.doctor
         export VMASCOPE_WITHOUT=\(without(needed))
-        cat /sys/kernel/debug/kprobes/list > refused.before
-        $vmascope $debug run --json --output refused.demo -- cat /sys/kernel/debug/kprobes/list > refused.during 2> refused.err
-        echo "status $?" >> refused.err
-        $vmascope $debug run --source hooks -- true > /dev/null 2> refused.hooks.err
-        echo "status $?" >> refused.hooks.err
-        $vmascope $debug doctor --json > refused.doctor
-        $vmascope $debug system --duration 2s --interval 1s --json > refused.system 2> refused.system.err
+        cat /sys/kernel/debug/kprobes/list > unprobed.before
+        $vmascope $debug run --json --output unprobed.demo -- cat /sys/kernel/debug/kprobes/list > unprobed.during 2> unprobed.err
+        echo "status $?" >> unprobed.err
+        $vmascope $debug run --source hooks -- true > /dev/null 2> unprobed.hooks.err
+        echo "status $?" >> unprobed.hooks.err
+        $vmascope $debug doctor --json > unprobed.doctor
+        $vmascope $debug system --duration 2s --interval 1s --json > unprobed.system 2> unprobed.system.err
         unset VMASCOPE_WITHOUT
         """
 
@@ -48,21 +48,21 @@ struct RefusedProbeTests {
     func givenUp(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)
         guard guest.usable.contains("hooks") else { return }
-        let hooks = guest.messages("refused.hooks.err")
+        let hooks = guest.messages("unprobed.hooks.err")
         #expect(hooks.contains("function vma_merge") && hooks.hasSuffix("status 69\n"), "\(hooks)")
-        let doctor = try #require(try DoctorFile(try guest.text("refused.doctor")).sources["hooks"])
+        let doctor = try #require(try DoctorFile(try guest.text("unprobed.doctor")).sources["hooks"])
         #expect(!doctor.usable && doctor.why?.contains("function vma_merge") == true)
-        let auto = guest.messages("refused.err")
+        let auto = guest.messages("unprobed.err")
         guard guest.usable.contains("tracepoints") else {
             #expect(auto.contains("function vma_merge") && auto.contains("ma_write") && auto.hasSuffix("status 69\n"), "\(auto)")
             return
         }
         #expect(auto.contains("source: tracepoints") && auto.hasSuffix("status 0\n"), "\(auto)")
-        let report = try guest.report("refused.demo")
+        let report = try guest.report("unprobed.demo")
         #expect(report.host.source == "tracepoints" && report.doubts.isEmpty, "\(auto)")
-        #expect(guest.messages("refused.during") == guest.messages("refused.before"))
-        let system = try SystemReportFile(try guest.text("refused.system"))
-        #expect(system.host.source == "tracepoints", "\(guest.messages("refused.system.err"))")
+        #expect(guest.messages("unprobed.during") == guest.messages("unprobed.before"))
+        let system = try SystemReportFile(try guest.text("unprobed.system"))
+        #expect(system.host.source == "tracepoints", "\(guest.messages("unprobed.system.err"))")
     }
 
     @Test("here a tracepoint that takes no program ends the source by name, and system counts VMAs all the same")
