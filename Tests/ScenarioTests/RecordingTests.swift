@@ -93,7 +93,7 @@ struct RecordingTests {
         // when the next has shown that nothing was lost), and not for all.
         let small = """
             mkdir small && mount -t tmpfs -o size=1200k none small || exit 1
-            $V run --json --record small/r.vmt --output live -- ./random 1 30000 4; echo "status $?"
+            $V run --json --record small/r.vmt --output live -- ./random -p 1000:120 1 30000 4; echo "status $?"
             cp small/r.vmt .; umount small; $V report r.vmt --json --output replay; echo "status $?"
             """
         try Shell.must(
