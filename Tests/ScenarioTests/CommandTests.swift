@@ -161,7 +161,7 @@ struct CommandTests {
     }
 
     /// Ends with status 124, or 137 if it has to be killed, when it takes too long.
-    private func shell(_ script: String, _ folder: TemporaryFolder, seconds: Int = 60) throws -> Outcome {
+    private func shell(_ script: String, _ folder: TemporaryFolder, seconds: Int = 300) throws -> Outcome {
         unblockSignals()
         return try Shell.run(
             URL(fileURLWithPath: "/usr/bin/timeout"), ["-k", "5", "\(seconds)", "sh", "-c", "cd $FOLDER; \(script)"],
@@ -243,7 +243,7 @@ struct CommandTests {
         try source.write(toFile: folder.path("storm.c"), atomically: true, encoding: .utf8)
         try Shell.must("clang", "-o", folder.path("storm"), folder.path("storm.c"))
         let storm = try Victim(folder.path("storm"))
-        let outcome = try shell("$VMASCOPE attach \(storm.pid) --json --duration 1s", folder, seconds: 30)
+        let outcome = try shell("$VMASCOPE attach \(storm.pid) --json --duration 1s", folder, seconds: 300)
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(try ReportFile(outcome.output).events.received > 0)
     }
