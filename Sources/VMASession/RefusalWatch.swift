@@ -13,9 +13,9 @@ final class RefusalWatch {
     private var untold: [UntoldRefusals] = []
     private var untoldSince: UInt64 = 0
     private let startTime: UInt64
-    /// Stacks in words, by the number that rows have; nil while they are asked for, and the time since then.
-    private var frames: [[String]?] = [[]]
-    private var askedAt: [UInt64] = [0]
+    /// Stacks in words, by the number that rows have, and since when those are asked for that are not known yet.
+    private var frames: [[String]] = [[]]
+    private var asked: [StackID: UInt64] = [:]
     private var known: [Stack: StackID] = [:]
     private var commands: [UInt32: String] = [:]
     /// The warnings that were given.
@@ -66,6 +66,7 @@ final class RefusalWatch {
         case .frames(let mm, let stack, let found):
             guard let id = known[Stack(mm: mm, stack: stack)] else { return }
             frames[Int(id)] = found
+            asked[id] = nil
             hasNews = true
         case .refusal(var refusal):
             listening.note(event)
@@ -102,8 +103,8 @@ final class RefusalWatch {
         if let id = known[key] { return id }
         guard refusal.stack != 0, frames.count < Self.stackLimit else { return 0 }
         let id = StackID(frames.count)
-        frames.append(nil)
-        askedAt.append(vms_monotonic_ns())
+        frames.append([])
+        asked[id] = vms_monotonic_ns()
         known[key] = id
         symbolizer.resolve(refusal.stack, of: key.mm, tgid: pid, command: commands[pid] ?? "?") { feed($0) }
         return id
@@ -143,7 +144,7 @@ final class RefusalWatch {
                 Refused(
                     image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
                     verdict: row.key.verdict,
-                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)] ?? [])
+                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
             }
     }
 
@@ -153,10 +154,7 @@ final class RefusalWatch {
     /// - Parameter now: CLOCK_MONOTONIC nanoseconds; nil: nothing is waited for.
     func takeNew(_ now: UInt64? = nil) -> [[Refused]] {
         guard hasNews else { return [] }
-        if let now {
-            let isWaiting = zip(frames, askedAt).contains { $0 == nil && now < $1 + Self.patience }
-            if isWaiting { return [] }
-        }
+        if let now, asked.values.contains(where: { now < $0 + Self.patience }) { return [] }
         hasNews = false
         let new = rows.filter { row in
             warned.insert(Warning(pid: row.pid, operation: row.operation, reason: row.verdict.reason)).inserted

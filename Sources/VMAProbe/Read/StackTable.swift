@@ -79,10 +79,7 @@ public final class StackTable {
         switch event {
         case .stack(let id, let found):
             if addresses.count < Self.stackLimit { addresses[id] = found }
-        case .file(let id, _):
-            var now = timespec()
-            clock_gettime(CLOCK_REALTIME, &now)
-            toldAt[id] = (Int64(now.tv_sec), Int64(now.tv_nsec))
+        case .file(let id, _): toldAt[id] = FileRequest.now
         default: break
         }
     }

@@ -49,11 +49,9 @@ final class ProcessMaps {
         guard let bytes = ProcFile.bytes("/proc/\(tgid)/maps"), !bytes.isEmpty else { return }
         if known.count >= Self.processLimit { known = [:] }
         if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        var day = timespec()
-        clock_gettime(CLOCK_REALTIME, &day)
         known[tgid] = Known(
             code: Self.executable(bytes).compactMap { code(String(decoding: $0, as: UTF8.self)) }, readAt: now,
-            day: (Int64(day.tv_sec), Int64(day.tv_nsec)))
+            day: FileRequest.now)
     }
 
     /// Lines of what can be executed, which are few among many.

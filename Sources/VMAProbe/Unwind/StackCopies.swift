@@ -188,11 +188,9 @@ final class StackCopies {
     private func key(_ vma: VMA, _ tgid: UInt32, _ now: UInt64) -> UInt32 {
         let identity = processes?.identity(vma.file)
         func request() -> FileRequest {
-            var today = timespec()
-            clock_gettime(CLOCK_REALTIME, &today)
-            return FileRequest(
+            FileRequest(
                 kind: .mapped, pid: Int32(truncatingIfNeeded: tgid), path: processes?.path(vma.file) ?? "", start: vma.start,
-                end: vma.end, identity: identity, toldAt: (Int64(today.tv_sec), Int64(today.tv_nsec)))
+                end: vma.end, identity: identity, toldAt: FileRequest.now)
         }
         let generation = service.generation
         let key = service.key(request(), identity, now)

@@ -170,8 +170,7 @@ struct AnswerStock {
         }
         if Stack.isLoaders(first.stack) { return "the dynamic loader: \(count.grouped) of the \(all.grouped) \(name)" }
         let stood = Self.sum(before.filter { Self.what($0) == lead })
-        func text(_ callers: Int, _ width: Int, _ shown: Int) -> String? {
-            let ranked = self.ranked(callers: callers, width)
+        func text(_ ranked: [(what: String, count: Int)], _ shown: Int) -> String? {
             guard let most = ranked.first, shown == 1 || ranked.count > 1 else { return nil }
             // Two that do about as much take turns, and neither alone is the answer.
             if shown > 1, 3 * ranked[1].count < 2 * most.count { return nil }
@@ -180,7 +179,8 @@ struct AnswerStock {
             return stood > most.count ? "\(text); \(stood.grouped) stood before" : text
         }
         // How many is worth more than a second caller, or the end of a long name.
-        let tries = [(2, 28, 2), (1, 28, 2), (2, 28, 1), (1, 28, 1), (1, 16, 1)].compactMap { text($0.0, $0.1, $0.2) }
+        let ways = [(2, 28), (1, 28), (1, 16)].map { ranked(callers: $0.0, $0.1) }
+        let tries = ways.prefix(2).compactMap { text($0, 2) } + ways.compactMap { text($0, 1) }
         return tries.isEmpty ? nil : Fit.first(tries, room)
     }
 

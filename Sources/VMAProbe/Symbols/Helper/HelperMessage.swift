@@ -1,3 +1,5 @@
+import Glibc
+
 /// Which file it is, whatever it is called: the device of its file system, and its inode's number.
 public struct FileIdentity: Hashable, Sendable {
     /// Major number × 2³² + minor number.
@@ -41,6 +43,13 @@ struct FileRequest: Hashable, Sendable {
     var identity: FileIdentity?
     /// Seconds and nanoseconds of the day's clock when the kernel said so.
     var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
+
+    /// The day's clock, as in `toldAt`.
+    static var now: (seconds: Int64, nanoseconds: Int64) {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return (Int64(now.tv_sec), Int64(now.tv_nsec))
+    }
 
     static func == (one: FileRequest, other: FileRequest) -> Bool {
         one.kind == other.kind && one.pid == other.pid && one.path == other.path && one.identity == other.identity

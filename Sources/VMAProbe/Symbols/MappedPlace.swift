@@ -1,4 +1,3 @@
-import Glibc
 import VMACore
 
 /// Where an address of a process lies.
@@ -104,29 +103,5 @@ struct MappedPlace {
             clean.append(scalar == ";" ? "," : scalar.value < 32 || scalar.value == 127 ? "?" : scalar)
         }
         return String(clean)
-    }
-}
-
-/// Opener and reader in one process, for tests of what they find: it waits for both.
-final class Symbolizer {
-    private var opener = FileOpener()
-    private var engine: SymbolEngine!
-    private var keys: [FileRequest: (key: UInt32, opening: Opening)] = [:]
-
-    init() { engine = SymbolEngine(perfMapPause: 0) { [unowned self] in opener.more($0, $1, place: $2) } }
-
-    /// `isCaller`: the address is where a call returns to, which may already be the next function.
-    func frame(_ place: MappedPlace, pid: Int32, isCaller: Bool) -> String {
-        let request = place.file(pid)
-        var known = keys[request]
-        if known == nil || known?.opening != .opened {
-            let key = UInt32(keys.count + 1)
-            let (opening, fd) = opener.open(key, request)
-            if let fd { engine.add(key, request.kind, fd) }
-            known = (key, opening)
-            keys[request] = known
-        }
-        guard let known, known.opening == .opened else { return place.text(nil, isAnother: known?.opening == .another) }
-        return place.text(engine.names(known.key, [place.request(isCaller: isCaller)], .all)?.first)
     }
 }
