@@ -40,7 +40,10 @@ public struct Layout: Sendable {
         own(isWide: vmas.contains { $0.hasOwnAnonPgoff })
         let gaps = tree!.gapsThatMove(cover, vmas)
         tree!.overwrite(cover, with: vmas)
-        for gap in gaps { tree!.restore(gap) }
+        if let gap = gaps.first {
+            tree!.restore(gap)
+            for gap in gaps.others { tree!.restore(gap) }
+        }
         if tree!.count == 0 {
             tree = nil
         } else if tree!.hasTooManyKinds {
