@@ -116,10 +116,16 @@ struct ContainerNames {
         return name.flatMap { Self.allowed($0.hasPrefix("/") ? $0.dropFirst() : $0[...]) }.map { Names(name: $0) }
     }
 
+    /// Each of Podman's storage drivers has lists of its own; the second is of containers that go when they end (--rm).
     private func podman(_ id: String) -> Names? {
-        let all = json("/var/lib/containers/storage/overlay-containers/containers.json")?.array
-        let name = all?.first { $0["id"]?.string == id }?["names"]?.array?.first?.string
-        return name.flatMap { Self.allowed($0) }.map { Names(name: $0) }
+        for driver in ["overlay", "vfs", "btrfs", "zfs"] {
+            for list in ["containers.json", "volatile-containers.json"] {
+                let all = json("/var/lib/containers/storage/\(driver)-containers/\(list)")?.array
+                let name = all?.first { $0["id"]?.string == id }?["names"]?.array?.first?.string
+                if let name = name.flatMap({ Self.allowed($0) }) { return Names(name: name) }
+            }
+        }
+        return nil
     }
 
     /// The name, if it is one; nil if it has a character that no name has, or is too long.

@@ -18,6 +18,8 @@ struct ContainerTests {
         ("/docker/\(id)/kubelet.slice/kubepods/pod\(uid)/\(other)", nil),
         ("/system.slice/docker-\(id).scope", nil),
         ("/machine.slice/libpod-\(id).scope/container", nil),
+        ("/libpod_parent/libpod-\(id)", nil),
+        ("/kubepods/burstable/pod\(uid)/crio-\(id)", uid),
     ]
 
     @Test("is known by the path of its cgroup", arguments: pods)
@@ -30,7 +32,8 @@ struct ContainerTests {
         "is in no other path, and in none that a user or a service makes",
         arguments: [
             "", "/", "/system.slice/nginx.service", "/user.slice/user-1000.slice/user@1000.service/x/docker-\(id).scope",
-            "/system.slice/x.service/\(id)", "/machine.slice/libpod-conmon-\(id).scope", "/docker/\(id.dropLast())",
+            "/system.slice/x.service/\(id)", "/machine.slice/libpod-conmon-\(id).scope",
+            "/libpod_parent/libpod-conmon-\(id)", "/docker/\(id.dropLast())",
             "/docker/\(id)0", "/docker/\(id.uppercased())", "/x/\(id).slice", "/kubepods/pod\(uid)", "/.scope", "/-.scope",
             "/user.slice/libpod-\(id).scope",
         ])

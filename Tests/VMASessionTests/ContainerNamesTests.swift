@@ -54,11 +54,15 @@ struct ContainerNamesTests {
         try root.write(
             "/var/lib/containers/storage/overlay-containers/containers.json", #"[{"id":"x"},{"id":"\#(ids[4])","names":["pod"]}]"#
         )
+        try root.write(
+            "/var/lib/containers/storage/vfs-containers/volatile-containers.json", #"[{"id":"\#(ids[5])","names":["web"]}]"#)
         var names = ContainerNames(root: root.path)
-        var all = processes(ids[..<6])
+        var all = processes(ids[..<7])
         names.name(&all)
         #expect(
-            all.map { $0.container?.path } == ["shop/web-0/nginx", "db/redis-1/redis", "c/b/a", "proud_noether", "pod", nil])
+            all.map { $0.container?.path } == [
+                "shop/web-0/nginx", "db/redis-1/redis", "c/b/a", "proud_noether", "pod", "web", nil,
+            ])
     }
 
     @Test("are no other text than a name may be")

@@ -42,14 +42,13 @@ public struct Container: Sendable, Hashable {
         (UInt8(ascii: "0") ... UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a") ... UInt8(ascii: "f")).contains(byte)
     }
 
-    /// `ID`, as runtimes name cgroups themselves, or `RUNTIME-ID.scope`, as they have systemd name them. The scope
-    /// `RUNTIME-conmon-ID` holds the process that watches the container.
+    /// `ID` or `RUNTIME-ID`, as runtimes name cgroups themselves, or `RUNTIME-ID.scope`, as they have systemd name
+    /// them. `RUNTIME-conmon-ID` holds the process that watches the container.
     private static func id(_ part: Part) -> String? {
         let scope = ".scope"
-        var part = part
-        if ends(part, scope) {
-            part = part.dropLast(scope.utf8.count)
-            guard let dash = part.lastIndex(of: UInt8(ascii: "-")), !ends(part[..<dash], "-conmon") else { return nil }
+        var part = ends(part, scope) ? part.dropLast(scope.utf8.count) : part
+        if let dash = part.lastIndex(of: UInt8(ascii: "-")) {
+            guard !ends(part[..<dash], "-conmon") else { return nil }
             part = part[part.index(after: dash)...]
         }
         return part.count == 64 && part.allSatisfy(isHexadecimal) ? String(Substring(part)) : nil
