@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import VMACore
 
@@ -148,6 +149,20 @@ struct SystemReportTests {
 
     /// Wherever lines were broken.
     private func words(_ text: String) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+
+    @Test("a line is printed of calls that failed for lack of something, and not of wrong arguments")
+    func shortages() {
+        func warning(_ errno: Int32?, _ reason: Refusal.Reason?) -> String? {
+            let refused = Refused(
+                image: 0, pid: 7, command: "x", operation: .mremap,
+                verdict: Refusal.Verdict(errno: errno, reason: reason, seen: errno != nil), count: 1, first: 1, last: 1, stack: []
+            )
+            return SystemText(colour: false).warning(refused: [refused])
+        }
+        for reason in Refusal.Reason.allCases where reason != .other { #expect(warning(nil, reason) != nil) }
+        for errno in [ENOMEM, EAGAIN] { #expect(warning(errno, .other)?.contains("mremap failed") == true) }
+        for errno in [EFAULT, EINVAL, EEXIST, nil] { #expect(warning(errno, errno == nil ? nil : .other) == nil) }
+    }
 
     @Test("what there was no room for is told in each face")
     func unseen() throws {

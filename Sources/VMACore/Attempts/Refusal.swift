@@ -78,6 +78,14 @@ public struct Refusal: Sendable {
             self.reason = reason
             self.seen = seen
         }
+
+        /// Whether the call failed for lack of something: at a limit, or with an errno that says so.
+        public var isShortage: Bool {
+            switch reason {
+            case .mapLimit, .rlimitAS, .rlimitData, .overcommit, .locked: true
+            case .other, nil: errno == Refusal.noMemory || errno == Refusal.again
+            }
+        }
     }
 
     private static let (notPermitted, again, noMemory) = (Int32(1), Int32(11), Int32(12))

@@ -107,8 +107,10 @@ public struct SystemText {
         return near(process, limit) + sums
     }
 
-    /// One line on calls that were refused, of one process.
+    /// One line on calls that were refused, of one process; nil where none was refused for lack of something. A call
+    /// whose arguments were wrong, as where a program tries out what is mapped, is no reason to wake anybody.
     public func warning(refused rows: [Refused]) -> String? {
+        let rows = rows.filter(\.verdict.isShortage)
         guard let first = rows.first else { return nil }
         let sentence = rows.sentence() ?? "\(first.operation) failed \(first.verdict.words), at \(Answer.tenths(first.first))"
         return "\(Report.name(first.command, first.pid)): \(sentence)"
