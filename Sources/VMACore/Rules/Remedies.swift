@@ -121,7 +121,8 @@ public enum Remedies {
         Remedy(
             "boehm-unmap", .protection, owner: .boehm,
             "Set GC_UNMAP_THRESHOLD=0, so that the collector does not unmap free blocks.",
-            "What it gives back lies between what is used, and each is a VMA."),
+            "What it gives back lies between what is used, and each is a VMA. Version 8.2 gives memory back by madvise, "
+                + "which leaves the VMA whole."),
         Remedy(
             "mimalloc-commit", .anonVMA, owner: .mimalloc,
             "Set MIMALLOC_ARENA_EAGER_COMMIT=1, so that an arena is committed as a whole.",
