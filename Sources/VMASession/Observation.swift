@@ -305,7 +305,7 @@ package final class Observation {
             guard try settle(), image.changes == changes, kernel.isQuiet, !kernel.vmas.isEmpty,
                 !observer.stale.contains(image.mm)
             else { continue }
-            if observer.isEqual(mm: image.mm, kernel.vmas) { return feed(.compared(image.mm, kernel.vmas)) }
+            if observer.matches(mm: image.mm, kernel.vmas) { return feed(.compared(image.mm, kernel.vmas)) }
             different += 1
             last = (changes, kernel.vmas)
         }

@@ -153,7 +153,7 @@ struct LifeTests {
         scene.observer.resync(mm: 1, Drawing("AABB").vmas)
         scene.observer.check(mm: 1, [])
         #expect(scene.observer.images.count == 1 && scene.observer.audit == Audit())
-        #expect(!scene.observer.isEqual(mm: 1, Drawing("AA").vmas))
+        #expect(!scene.observer.matches(mm: 1, Drawing("AA").vmas))
     }
 
     @Test("the peak is the most that a section left")
@@ -269,7 +269,7 @@ struct AuditTests {
         let scene = Scene()
         scene.adopt(1, "AABB")
         let touched = Drawing("AABB", ["A": .anon(1)]).vmas
-        #expect(scene.observer.isEqual(mm: 1, touched))
+        #expect(scene.observer.matches(mm: 1, touched))
         scene.observer.check(mm: 1, touched)
         #expect(scene.observer.image(1)?.layout.vmas == touched)
         #expect(scene.observer.audit.checked == 1 && scene.observer.audit.equal == 1)
@@ -287,5 +287,50 @@ struct AuditTests {
         #expect(scene.observer.audit.resynced == 1)
         #expect(scene.observer.audit.differences.count == 1)
         #expect(scene.observer.image(1)?.layout.count == 3)
+    }
+
+    /// Some kernels grow a mapping at a page fault without a write section.
+    private static let grows: [Character: Note] = ["C": .flag(.growsDown), "S": .flag(.growsDown).readOnly]
+
+    @Test("takes a mapping that has grown downwards at a page fault for read anew, while it lives, at its end, and in a section")
+    func growth() throws {
+        let grown = Drawing("AA.CCC.SS", Self.grows).vmas
+        for isLast in [false, true] {
+            let scene = Scene()
+            scene.adopt(1, "AA...C..S", Self.grows)
+            if isLast {
+                scene.rows(1, .audit, "AA.CCC.SS", Self.grows)
+                scene.observer.apply(.exit(scene.life(1)))
+            } else {
+                #expect(scene.observer.matches(mm: 1, grown))
+                scene.observer.check(mm: 1, grown)
+            }
+            var expected = Audit()
+            expected.resynced = 1
+            #expect(scene.observer.audit == expected)
+            #expect(scene.observer.images[0].layout.vmas == grown)
+        }
+        let scene = Scene()
+        scene.adopt(1, "AA...C..S", Self.grows)
+        scene.rows(1, .before, "AA.CCC.SS", Self.grows)
+        #expect(scene.observer.audit.resynced == 1 && scene.observer.audit.differences == [])
+        #expect(scene.observer.image(1)?.layout.vmas == grown)
+    }
+
+    @Test(
+        "takes nothing else for growth",
+        arguments: [
+            ("AACCC.", Note.none), ("AA..C.", .flag(.growsDown)), ("AACC..", .flag(.growsDown)), ("AACCCC", .flag(.growsDown)),
+            ("AACCC.", .flag([.growsDown, .locked])), ("AACCC.", .flag(.growsDown).pgoff(1)), ("A.CCC.", .flag(.growsDown)),
+            (".CCCC.", .flag(.growsDown)),
+        ])
+    func notGrowth(_ picture: String, _ note: Note) {
+        let isStack = !Drawing("C", ["C": note]).vmas[0].flags.isDisjoint(with: .growsDown)
+        let scene = Scene()
+        scene.adopt(1, "AA.CC.", ["C": isStack ? .flag(.growsDown) : .none])
+        let found = Drawing(picture, ["C": note]).vmas
+        #expect(!scene.observer.matches(mm: 1, found))
+        scene.observer.check(mm: 1, found)
+        #expect(scene.observer.audit.checked == 1 && scene.observer.audit.equal == 0 && scene.observer.audit.resynced == 0)
     }
 }

@@ -130,6 +130,13 @@ public struct VMA: Hashable, Sendable {
         return part
     }
 
+    /// Whether this is what page faults make of `other` (`expand_downwards`): some kernels, such as 6.3, grow a mapping
+    /// with the mmap_lock held for reading, and no write section tells of it.
+    func hasGrown(from other: VMA) -> Bool {
+        flags.contains(.growsDown) && start < other.start && end == other.end
+            && clipped(to: other.range).sameMapping(as: other)
+    }
+
     /// Equal in all that makes a layout; an anon_vma may have come since, by a page fault,
     /// which takes no write lock and tells nobody.
     public func sameMapping(as other: VMA) -> Bool {

@@ -19,6 +19,8 @@ public struct VMAFlags: OptionSet, Hashable, Sendable {
     public static let mayExec = VMAFlags(rawValue: 0x40)
     /// VM_MAYSHARE: MAP_SHARED, also where nobody may write.
     public static let mayShare = VMAFlags(rawValue: 0x80)
+    /// VM_GROWSDOWN: a page fault just below the mapping lowers its start.
+    public static let growsDown = VMAFlags(rawValue: 0x100)
     /// VM_PFNMAP: pages without a `struct page`, such as a device's.
     public static let pfnMap = VMAFlags(rawValue: 0x400)
     /// VM_MAYBE_GUARD: guard pages were installed, by MADV_GUARD_INSTALL (since 7.2; VM_DENYWRITE up to 5.14).

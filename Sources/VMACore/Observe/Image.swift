@@ -98,7 +98,8 @@ public struct Audit: Sendable, Equatable {
     public var checked = 0
     /// Comparisons in which the model had the same VMAs as the kernel (`VMA.sameMapping`).
     public var equal = 0
-    /// Times that a layout, or a part of it, was stale or in doubt and was read anew.
+    /// Times that a layout, or a part of it, was stale or in doubt and was read anew; also where a comparison found
+    /// nothing but mappings that had grown at page faults (`VMA.hasGrown`).
     public var resynced = 0
     /// The first differences, in words.
     public var differences: [String] = []
@@ -117,26 +118,40 @@ public struct Audit: Sendable, Equatable {
     }
 }
 
+/// The model and the kernel's rows, compared.
+struct LayoutComparison {
+    /// In words; empty if there are none.
+    var differences: [String] = []
+    /// Mappings that have grown at page faults.
+    var grown = 0
+
+    var isEqual: Bool { differences.isEmpty && grown == 0 }
+}
+
 extension Image {
-    /// The differences between the model and the kernel's rows within `range`, in words; empty if there are none. One
-    /// walk along both.
-    func differences(from kernel: [VMA], in range: AddressRange) -> [String] {
+    /// Compares the model with the kernel's rows within `range`. One walk along both.
+    func comparison(with kernel: [VMA], in range: AddressRange) -> LayoutComparison {
         var ours = layout.rows(overlapping: range).lazy.map { $0.vma.clipped(to: range) }.makeIterator()
         var theirs = kernel.lazy.filter { $0.range.overlaps(range) }.map { $0.clipped(to: range) }.makeIterator()
         var (our, their) = (ours.next(), theirs.next())
-        var differences: [String] = []
+        var found = LayoutComparison()
         while our != nil || their != nil {
+            if let before = our, let after = their, after.hasGrown(from: before) {
+                found.grown += 1
+                (our, their) = (ours.next(), theirs.next())
+                continue
+            }
             let (ourStart, theirStart) = (our?.start ?? .max, their?.start ?? .max)
             let isSame = if let our, let their { our.sameMapping(as: their) } else { false }
             if !isSame {
                 let model = ourStart <= theirStart ? our?.summary : nil
-                let found = theirStart <= ourStart ? their?.summary : nil
-                differences.append("\(command)[\(tgid)] model \(model ?? "nothing"), kernel \(found ?? "nothing")")
+                let kernel = theirStart <= ourStart ? their?.summary : nil
+                found.differences.append("\(command)[\(tgid)] model \(model ?? "nothing"), kernel \(kernel ?? "nothing")")
             }
             if ourStart <= theirStart { our = ours.next() }
             if theirStart <= ourStart { their = theirs.next() }
         }
-        return differences
+        return found
     }
 }
 

@@ -213,18 +213,19 @@ public final class Observer {
         stale.remove(mm)
     }
 
-    /// Whether a layout equals what was read from the kernel while nothing happened.
-    public func isEqual(mm: MMID, _ vmas: [VMA]) -> Bool {
-        image(mm)?.differences(from: vmas, in: .all).isEmpty ?? false
+    /// Whether a layout equals what was read from the kernel while nothing happened, but for mappings that have grown at
+    /// page faults.
+    public func matches(mm: MMID, _ vmas: [VMA]) -> Bool {
+        image(mm)?.comparison(with: vmas, in: .all).differences.isEmpty ?? false
     }
 
     /// Counts a comparison with VMAs that were read from the kernel while nothing happened, and takes these VMAs
-    /// over: page faults assign anon_vmas without an event.
+    /// over: page faults assign anon_vmas, and on some kernels grow stacks, without an event.
     func check(mm: MMID, _ vmas: [VMA]) {
         guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
-        let isEqual = compare(image, vmas, in: .all)
+        let found = compare(image, vmas, in: .all)
         replaceLayout(of: image, with: vmas)
-        if !isEqual { image.whatIf.follow(.all, image.layout) }
+        if !found.isEqual { image.whatIf.follow(.all, image.layout) }
     }
 
     // MARK: layouts
@@ -284,10 +285,10 @@ public final class Observer {
     /// A section finds what the last section left, or a change was missed.
     private func expect(_ image: Image, _ rows: Rows) {
         guard image.isComplete, !stale.contains(image.mm), rows.origin.time > image.knownSince else { return }
-        let differences = image.differences(from: rows.vmas, in: rows.range)
-        guard !differences.isEmpty else { return }
+        let found = image.comparison(with: rows.vmas, in: rows.range)
+        guard !found.isEqual else { return }
         audit.resynced += 1
-        note(differences: differences)
+        note(differences: found.differences)
     }
 
     private func apply(_ section: Section) {
@@ -328,9 +329,9 @@ public final class Observer {
     private func exit(_ life: Life) {
         guard let image = population.exit(life.origin.mm) else { return }
         if image.isComplete, !stale.contains(image.mm), !image.auditedRange.isEmpty,
-            compare(image, image.audited, in: image.auditedRange)
+            compare(image, image.audited, in: image.auditedRange).differences.isEmpty
         {
-            // Page faults and forks have changed anon_vmas without an event.
+            // Page faults and forks have changed anon_vmas and grown stacks without an event.
             image.layout.overwrite(image.auditedRange, with: image.audited)
         }
         if image.command.isEmpty { image.command = life.command.cut(to: Self.commandLimit) }
@@ -375,17 +376,19 @@ public final class Observer {
         }
     }
 
-    /// Returns true if the two are equal.
-    @discardableResult
-    private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) -> Bool {
-        let differences = image.differences(from: kernel, in: range)
-        var found = Audit()
-        found.checked = 1
-        found.equal = differences.isEmpty ? 1 : 0
-        found.differences = Array(differences.prefix(Audit.differenceLimit - audit.differences.count))
-        audit.add(found)
-        unsettled.add(found)
-        return differences.isEmpty
+    private func compare(_ image: Image, _ kernel: [VMA], in range: AddressRange) -> LayoutComparison {
+        let found = image.comparison(with: kernel, in: range)
+        if found.differences.isEmpty, found.grown > 0 {
+            audit.resynced += 1
+            return found
+        }
+        var compared = Audit()
+        compared.checked = 1
+        compared.equal = found.isEqual ? 1 : 0
+        compared.differences = Array(found.differences.prefix(Audit.differenceLimit - audit.differences.count))
+        audit.add(compared)
+        unsettled.add(compared)
+        return found
     }
 
     private func note(differences: [String]) {

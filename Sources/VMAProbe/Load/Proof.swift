@@ -83,7 +83,7 @@ public struct Proof: Sendable {
             problem =
                 "\(observer.unexplained) of \(attempts) attempts did not end as predicted: "
                 + (observer.disagreements.first ?? "")
-        } else if let last, !observer.isEqual(mm: mm, last.vmas) {
+        } else if let last, !observer.matches(mm: mm, last.vmas) {
             problem = "the layout made from a child's events differs from the child's own"
         }
     }
