@@ -14,27 +14,29 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-int vms_spawn(char *const argv[], int *pid, int *gate)
+int vms_spawn(char *const argv[], int *pid, int gate[2])
 {
-	int ends[2];
-	pid_t child;
+	// A byte through the first opens the gate, the end of file of the second tells that exec
+	// worked. Pipes, because a kernel may have no sockets.
+	int start[2], answer[2] = { -1, -1 };
+	pid_t child = -1;
 
-	// One socket for both directions: a byte from us opens the gate, the end of file tells
-	// that exec worked.
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+	if (pipe2(start, O_CLOEXEC))
 		return errno;
-	child = fork();
+	if (!pipe2(answer, O_CLOEXEC))
+		child = fork();
 	if (child < 0) {
 		int error = errno;
 
-		close(ends[0]);
-		close(ends[1]);
+		for (int end = 0; end < 2; end++) {
+			close(start[end]);
+			close(answer[end]);
+		}
 		return error;
 	}
 	if (child == 0) {
@@ -42,35 +44,39 @@ int vms_spawn(char *const argv[], int *pid, int *gate)
 		char go;
 		int error;
 
-		close(ends[0]);
+		close(start[1]);
+		close(answer[0]);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGPIPE, SIG_DFL);
-		if (read(ends[1], &go, 1) != 1)
+		if (read(start[0], &go, 1) != 1)
 			_exit(70);  // the observer has gone
 		execvp(argv[0], argv);
 		error = errno;
-		if (write(ends[1], &error, sizeof(error)) != sizeof(error))
+		if (write(answer[1], &error, sizeof(error)) != sizeof(error))
 			_exit(70);
 		_exit(127);
 	}
-	close(ends[1]);
+	close(start[0]);
+	close(answer[1]);
 	*pid = child;
-	*gate = ends[0];
+	gate[0] = answer[0];
+	gate[1] = start[1];
 	return 0;
 }
 
-int vms_release(int gate)
+int vms_release(const int gate[2])
 {
 	int error = 0;
 	ssize_t got;
 
-	if (write(gate, "!", 1) != 1)
+	if (write(gate[1], "!", 1) != 1)
 		error = errno;
 	do
-		got = error ? 0 : read(gate, &error, sizeof(error));
+		got = error ? 0 : read(gate[0], &error, sizeof(error));
 	while (got < 0 && errno == EINTR);
-	close(gate);
+	close(gate[0]);
+	close(gate[1]);
 	return error;
 }
 

@@ -53,9 +53,6 @@ package final class Observation {
         // From here on a signal ends in a report.
         signals = vms_signal_fd(false)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
-        let started = Clock.now
-        startTime = vms_monotonic_ns()
-        deadline = options.duration.map { [startTime] in startTime + UInt64($0 * 1e9) } ?? .max
         // Before anything is opened that they have no business with.
         stacks = StackTable(
             StackTable.Options(
@@ -66,8 +63,14 @@ package final class Observation {
             ringBytes: Tuning.ringBytes)
         choices.checksPaths = Tuning.checksPaths
         probe = try Self.open(options.source, kernel, choices)
+        if probe.source == .hooks, let problem = kernel.symbolsProblem {
+            Console.warn("warning: \(problem) (--source tracepoints does without)")
+        }
         var model = try Calibration.model(kernel)
         model.flagNames = probe.flagNames()
+        // Attaching takes seconds where probes are slow: that is not a part of the observation.
+        let started = Clock.now
+        startTime = vms_monotonic_ns()
         header = TraceHeader(
             toolVersion: Version.number, kernel: kernel.release, source: probe.source.rawValue,
             model: model, isHooked: probe.source == .hooks,
@@ -161,6 +164,7 @@ package final class Observation {
     private func loop(until end: Int32?, _ isOver: () -> Bool) throws {
         // What fills the ring must not keep us from emptying it. The command has been started by now.
         vms_run_first()
+        if let duration = options.duration { deadline = vms_monotonic_ns() + UInt64(duration * 1e9) }
         var nextAudit = startTime + Self.auditInterval
         var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
         if let end { polled.append(pollfd(fd: end, events: Int16(POLLIN), revents: 0)) }
@@ -194,7 +198,9 @@ package final class Observation {
             Console.warn("\(probe.unknownStacks) call stacks were not copied, to keep room for events: they show as …")
         }
         if probe.lateStacks > 0 {
-            Console.warn("\(probe.lateStacks) call stacks took too long to unwind: they show as …")
+            let why =
+                probe.unwinds ? "took too long to unwind" : "were not unwound, as the process for that can't be kept running"
+            Console.warn("\(probe.lateStacks) call stacks \(why): they show as …")
         }
         if Tuning.tellsCopies { Console.warn("copies: \(probe.copiesText ?? "none")") }
         if options.wantsStacks { for image in observer.images { observer.wantStacks(of: image) } }

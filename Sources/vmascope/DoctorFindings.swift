@@ -154,7 +154,8 @@ struct DoctorFindings {
             CommandWay(
                 command: "run, attach by \(diagnoses[index].source.rawValue)", problem: problem(index),
                 taken: proofs[index]?.ways?.taken, refused: proofs[index]?.ways?.refused ?? [],
-                stack: proofs[index]?.stackWay, symbols: proofs[index]?.ways == nil ? nil : symbols)
+                stack: proofs[index]?.stackWay, symbols: proofs[index]?.ways == nil ? nil : symbols,
+                note: diagnoses[index].source == .hooks ? kernel.symbolsProblem : nil)
         }
         return observing
             + trials.map { command, trial in

@@ -64,4 +64,56 @@ struct FallbackTests {
         #expect(outcome.status == 0)
         #expect(try ReportFile(outcome.output).doubts.isEmpty, "\(outcome.errors)")
     }
+
+    @Test("doctor says what hooks go without where the symbol table can't be read")
+    func symbolTable() throws {
+        let note = "/proc/kallsyms can't be read"
+        #expect(try run(["doctor", "--json"], without: "kallsyms").output.contains(note))
+        #expect(try !Vmascope.run(["doctor", "--json"]).output.contains(note))
+    }
+
+    @Test("a command is run where the kernel has no sockets between processes, and its frames are addresses")
+    func sockets() throws {
+        let folder = try TemporaryFolder()
+        try Self.withoutSockets.write(toFile: folder.path("none.c"), atomically: true, encoding: .utf8)
+        try Shell.must("clang", "-O1", "-o", folder.path("none"), folder.path("none.c"))
+        let outcome = try Shell.run(
+            folder.url.appendingPathComponent("none"),
+            [Repository.vmascope.path, "run", "--source", "tracepoints", "--json", "--", "true"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let report = try ReportFile(outcome.output)
+        #expect(report.doubts.isEmpty && report.totals.attempts > 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("can't be kept running"), "\(outcome.errors)")
+    }
+
+    /// Runs a program for which AF_UNIX does not exist.
+    private static let withoutSockets = """
+        #include <errno.h>
+        #include <linux/filter.h>
+        #include <linux/seccomp.h>
+        #include <stddef.h>
+        #include <sys/prctl.h>
+        #include <sys/socket.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+
+        int main(int argc, char **argv)
+        {
+            struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 1, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+            };
+            struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+
+            if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+                return 126;
+            execv(argv[1], argv + 1);
+            return 127;
+        }
+        """
 }

@@ -26,6 +26,8 @@ struct RefusedProbeTests {
         echo "status $?" >> unprobed.hooks.err
         $vmascope $debug doctor --json > unprobed.doctor
         $vmascope $debug system --duration 2s --interval 1s --json > unprobed.system 2> unprobed.system.err
+        export VMASCOPE_WITHOUT=kallsyms
+        $vmascope $debug run --source hooks --json -- true > unnamed.json 2> unnamed.err
         unset VMASCOPE_WITHOUT
         """
 
@@ -63,6 +65,15 @@ struct RefusedProbeTests {
         #expect(guest.messages("unprobed.during") == guest.messages("unprobed.before"))
         let system = try SystemReportFile(try guest.text("unprobed.system"))
         #expect(system.host.source == "tracepoints", "\(guest.messages("unprobed.system.err"))")
+    }
+
+    @Test(
+        "without the kernel's symbol table functions are hooked by their names, and a warning says so", arguments: Machine.plain)
+    func unnamed(_ machine: Machine) async throws {
+        let guest = try await Guest.of(machine)
+        guard guest.usable.contains("hooks") else { return }
+        let report = try guest.report("unnamed.json")
+        #expect(report.doubts.isEmpty && guest.messages("unnamed.err").contains("/proc/kallsyms can't be read"))
     }
 
     @Test("here a tracepoint that takes no program ends the source by name, and system counts VMAs all the same")

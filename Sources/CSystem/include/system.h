@@ -9,11 +9,11 @@
 #include <sys/types.h>
 
 // Starts a command that waits before its first instruction until `vms_release`.
-// Returns 0 and fills in `pid` and `gate`, or an errno.
-int vms_spawn(char *const argv[], int *pid, int *gate);
+// Returns 0 and fills in `pid` and both descriptors of the gate, or an errno.
+int vms_spawn(char *const argv[], int *pid, int gate[2]);
 // Lets the command run. Returns 0, or the errno with which exec failed (the child has ended
 // then).
-int vms_release(int gate);
+int vms_release(const int gate[2]);
 
 // SIGINT, SIGTERM and SIGCHLD come through the returned descriptor from now on, or -errno. With
 // `stays`, so do SIGHUP and SIGWINCH, of which the first would end us.

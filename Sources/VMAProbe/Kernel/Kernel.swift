@@ -98,8 +98,16 @@ public struct Kernel: KernelFacts {
     /// a function that the compiler has renamed, and none that has a second copy, whose calls a probe would not see.
     func readSymbols(_ functions: Set<String>) {
         guard types.symbols == nil else { return }
-        // The table may not or can't be read: then the plain names are tried.
-        types.symbols = KernelSymbols.symbols(of: functions, in: ProcFile.bytes("/proc/kallsyms") ?? [])
+        let table = hidden.contains("kallsyms") ? [] : ProcFile.bytes("/proc/kallsyms") ?? []
+        // Without the table the plain names are tried.
+        types.symbols = KernelSymbols.symbols(of: functions, in: table)
+        types.lacksSymbols = table.isEmpty
+    }
+
+    /// What hooks go without where the symbol table can't be read, in words; nil where it was read, or is not needed.
+    public var symbolsProblem: String? {
+        guard types.lacksSymbols else { return nil }
+        return "/proc/kallsyms can't be read: if the compiler has made copies of a hooked function, their calls are not seen"
     }
 
     /// The address of a variable of the kernel itself, where its symbol table has variables
@@ -175,6 +183,8 @@ private final class KernelTypes {
     private var loaded: OpaquePointer?
     /// The symbols of /proc/kallsyms, once they were read (`Kernel.readSymbols`).
     var symbols: [String: [String]]?
+    /// That table was wanted, and is absent, empty or forbidden.
+    var lacksSymbols = false
     /// The numbers of types by name. libbpf compares name after name, for up to a millisecond, and a few names are
     /// looked up again and again.
     private var found: [Name: Int32] = [:]

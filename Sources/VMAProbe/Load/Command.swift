@@ -5,13 +5,13 @@ import Glibc
 public struct Command: ~Copyable {
     public let pid: Int32
     private let name: String
-    private let gate: Int32
+    private let gate: [Int32]
 
     /// - Parameter arguments: the command and its arguments.
     public init(_ arguments: [UnsafeMutablePointer<CChar>]) throws(ProbeError) {
         name = String(cString: arguments[0])
         var pid: Int32 = 0
-        var gate: Int32 = -1
+        var gate: [Int32] = [-1, -1]
         let code = vms_spawn(arguments + [nil], &pid, &gate)
         guard code == 0 else { throw .failed("starting \(name): \(String(cString: strerror(code)))") }
         self.pid = pid

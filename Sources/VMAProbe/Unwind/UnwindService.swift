@@ -69,6 +69,9 @@ final class UnwindService {
 
     deinit { stop() }
 
+    /// Whether the processes that unwind run. They are started anew when something is asked of them.
+    var isRunning: Bool { pair != nil }
+
     // MARK: files
 
     /// The number of a file that is mapped; asks for it to be opened. 0 where there are too many, or nothing is known
