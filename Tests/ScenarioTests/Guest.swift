@@ -16,8 +16,8 @@ struct Machine: Hashable, CustomTestStringConvertible, Sendable {
         let preemption: [String?] = [nil] + (environment["VMASCOPE_PREEMPTION"].map { [$0] } ?? [])
         return kernels.flatMap { kernel in preemption.map { Machine(kernel: kernel, preemption: $0) } }
     }()
-    /// Those on which everything is run, and not only the scenarios.
-    static let plain = all.filter { $0.preemption == nil }
+    /// Those on which everything is run, and not only the scenarios: none where VMASCOPE_BRIEF is set.
+    static let plain = ProcessInfo.processInfo.environment["VMASCOPE_BRIEF"] == nil ? all.filter { $0.preemption == nil } : []
 }
 
 /// A machine and one of the ways to observe it.
@@ -31,7 +31,7 @@ struct Station: Hashable, CustomTestStringConvertible, Sendable {
     /// Those that are tried in full flight: where VMASCOPE_FLIGHT is set.
     static let flying = ProcessInfo.processInfo.environment["VMASCOPE_FLIGHT"] == nil ? [] : sources
     static let all = Machine.all.flatMap { machine in sources.map { Station(machine: machine, source: $0) } }
-    static let plain = all.filter { $0.machine.preemption == nil }
+    static let plain = all.filter { Machine.plain.contains($0.machine) }
 }
 
 /// One boot of a machine, in which everything is run that is to be run there.
@@ -72,10 +72,12 @@ struct Guest: Sendable {
             )
         })
 
-    /// As many at a time as there are processors: a guest is kept busy by its emulator.
+    /// As many at a time as there are processors, or as VMASCOPE_GUESTS says: a guest is kept busy by its emulator.
     private static let queue: OperationQueue = {
         let queue = OperationQueue()
-        queue.maxConcurrentOperationCount = ProcessInfo.processInfo.activeProcessorCount
+        queue.maxConcurrentOperationCount =
+            ProcessInfo.processInfo.environment["VMASCOPE_GUESTS"].flatMap { Int($0) }
+            ?? ProcessInfo.processInfo.activeProcessorCount
         return queue
     }()
 
@@ -154,7 +156,7 @@ struct Guest: Sendable {
             unset VMASCOPE_DUMP_LAYOUTS SCENARIO_MAPS
             $vmascope run --source $source --json -- /root/programs/baseline > $source.baseline
         done
-        """ + (machine.preemption == nil ? rest(machine) : "") + "\nexit 0\n"
+        """ + (Machine.plain.contains(machine) ? rest(machine) : "") + "\nexit 0\n"
     }
 
     private static func rest(_ machine: Machine) -> String {
