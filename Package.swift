@@ -87,7 +87,9 @@ let package = Package(
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind", "TestSupport"]),
         .testTarget(name: "VMAServeTests", dependencies: ["VMAServe"]),
-        .testTarget(name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem", "TestSupport"], exclude: ["Shapes"]),
+        .testTarget(
+            name: "VMAProbeTests", dependencies: ["VMAProbe", "VMACore", "CSystem", "TestSupport", "CTestSupport"],
+            exclude: ["Shapes"]),
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore", "VMAProbe"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.

@@ -116,7 +116,7 @@ final class RefusalWatch {
     /// Waits until `deadline` (CLOCK_MONOTONIC nanoseconds) for names.
     func finish(_ deadline: UInt64) { symbolizer.finish(deadline) { feed($0) } }
 
-    /// Two descriptors that can be read when names have come; -1 for none.
+    /// Three descriptors that can be read when names have come; -1 for none.
     var sockets: [Int32] { symbolizer.sockets }
 
     /// The refused calls since the start.

@@ -129,11 +129,11 @@ package final class SystemObservation {
         if let flow { slice = min(slice, flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
         // A negative descriptor is passed over.
-        let own = ([signals] + (flow?.alarms ?? [-1, -1, -1])).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let own = ([signals] + (flow?.alarms ?? [-1, -1, -1, -1])).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var polled = own + faces.polled
         poll(&polled, nfds_t(polled.count), Int32(min((pause + 999_999) / 1_000_000, 3_600_000)))
         if polled[1].revents != 0 { flow?.wake() }
-        if polled[2].revents != 0 || polled[3].revents != 0 { flow?.refusals.advance() }
+        if polled[2 ... 4].contains(where: { $0.revents != 0 }) { flow?.refusals.advance() }
         var ends = false
         while case let signal = vms_next_signal(signals), signal != 0 {
             if signal == SIGINT || signal == SIGTERM { ends = true }

@@ -1,5 +1,18 @@
 import CVMAWire
 
+/// What tells a file, and its content, from others, as the kernel has it.
+public struct FileNumbers: Equatable, Sendable {
+    public var inode: UInt64
+    /// `dev_t` as the kernel has it within: twenty bits are the minor number.
+    public var device: UInt32
+    /// Of the files that have had that inode's number.
+    public var generation: UInt32
+    /// Bytes.
+    public var size: UInt64
+    /// When its content was last changed: nanoseconds of the day's clock, modulo 2⁶⁴; 0 if unknown.
+    public var modified: UInt64
+}
+
 /// The path of a mapped file, as `/proc/PID/maps` prints it (`d_path`, `path_with_deleted`).
 enum FileName {
     /// Magic numbers of include/uapi/linux/magic.h, of file systems that have their own way (`d_dname`).

@@ -13,7 +13,7 @@ public struct WireDecoder {
     public var interners = Interners()
     private var stackNames = StackNames()
     /// By file whose path was recorded: what the path can be checked by.
-    public private(set) var fileNumbers: [FileID: (inode: UInt64, device: UInt32, generation: UInt32)] = [:]
+    public private(set) var fileNumbers: [FileID: FileNumbers] = [:]
     /// The next number expected of each CPU.
     private var expected: [UInt32] = []
     /// Those of the record before, in memory that is used again, if nobody has kept them.
@@ -216,7 +216,8 @@ public struct WireDecoder {
         let file = try load(record, vme_file.self, kind: 8)
         let at = min(Int(file.at), Int(VME_PATH_MAX) - 1)
         let id = interners.file(file.file, file.inode)
-        fileNumbers[id] = (file.number, file.device, file.generation)
+        fileNumbers[id] = FileNumbers(
+            inode: file.number, device: file.device, generation: file.generation, size: file.size, modified: file.modified)
         let path = withUnsafeBytes(of: file.path) { text($0[at...]) }
         return .file(
             id, path: FileName.text(path, magic: file.magic, number: file.number, flags: file.flags))

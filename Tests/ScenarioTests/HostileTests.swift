@@ -66,7 +66,7 @@ struct HostileTests {
 
     @Test(
         "a name is of the file that is mapped, or there is none",
-        arguments: ["replaced", "link", "bind", "chroot"])
+        arguments: ["replaced", "overwritten", "reused", "link", "bind", "chroot"])
     func rightFile(_ kind: String) throws {
         let folder = try TemporaryFolder()
         // Its user has to come by.
@@ -75,7 +75,12 @@ struct HostileTests {
         #expect(observed.outcome.status == 0, "\(observed.outcome.errors)")
         let (frames, _) = try Self.frames(folder)
         #expect(!frames.contains { $0.contains("secret") || $0.contains("wrong") }, "\(frames.prefix(40))")
-        if ["replaced", "link"].contains(kind) {
+        if kind == "overwritten" {
+            #expect(
+                frames.contains { $0.hasPrefix("mapped.so+0x") && $0.hasSuffix(" (overwritten since)") }, "\(frames.prefix(40))")
+        } else if kind == "reused" {
+            #expect(frames.contains { $0.contains("mapped.so") }, "\(frames.prefix(40))")
+        } else if ["replaced", "link"].contains(kind) {
             #expect(frames.contains { $0 == "right (mapped.so)" }, "\(frames.prefix(40))")
         } else {
             #expect(frames.contains { $0.hasPrefix("anon+0x") }, "\(frames.prefix(40))")
@@ -101,6 +106,54 @@ struct HostileTests {
         #expect(frames.contains { $0.hasPrefix("code+0x") }, "\(frames.prefix(20))")
         #expect(frames.contains { $0 == "miss_from" })
         #expect(observed.outcome.errors.contains("took too long"), "\(observed.outcome.errors)")
+    }
+
+    // MARK: the whole system
+
+    /// `vmascope system` beside a hostile program, which is ended with it. `limit` seconds later it counts as hanging.
+    private static func system(
+        _ program: String, _ options: String, in folder: TemporaryFolder, limit: Int = 60, while body: String = ":"
+    ) throws -> Outcome {
+        let mount = folder.path("mount")
+        try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: false)
+        defer { _ = try? Shell.run(URL(fileURLWithPath: "/usr/bin/umount"), ["-l", mount]) }
+        let script = """
+            timeout -s KILL \(limit) "$VMASCOPE" system --duration 10s --interval 1s --budget 100% --format ndjson \
+                > out.ndjson 2> err.txt & observer=$!
+            for i in $(seq 300); do [ -s out.ndjson ] && break; sleep 0.1; done
+            "$PROGRAM" mount \(options) > said.txt & hostile=$!
+            sleep 1; \(body)
+            wait $observer; echo "status $?"; kill -KILL $hostile; umount -l mount; cat err.txt out.ndjson
+            """
+        return try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "bash", "-c", script],
+            environment: ["VMASCOPE": Repository.vmascope.path, "PROGRAM": programs.get().path(program)])
+    }
+
+    @Test("a file system that does not answer does not hold up the whole system's observer")
+    func systemFileSystem() throws {
+        let folder = try TemporaryFolder()
+        try Shell.must("chmod", "755", folder.url.path)
+        let outcome = try Self.system("fuse", "120 refused", in: folder)
+        #expect(outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
+        // The calls were seen, and their stacks asked for.
+        #expect(outcome.output.contains("fuse") && outcome.output.contains("code+0x"), "\(outcome.output)")
+    }
+
+    @Test("a process that holds its mmap_lock holds up itself only")
+    func lock() throws {
+        let folder = try TemporaryFolder()
+        let outcome = try Self.system(
+            "locked", "120", in: folder,
+            while: """
+                timeout -s KILL 60 "$VMASCOPE" attach there-is-no-such-name; echo "attach $?"
+                timeout -s KILL 60 "$VMASCOPE" attach --duration 1s --json --output attached $(cat said.txt); echo "locked $?"
+                timeout -s KILL 60 "$VMASCOPE" layout $(cat said.txt) > /dev/null; echo "layout $?"
+                """)
+        #expect(outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
+        #expect(outcome.output.contains("attach 66"), "\(outcome.output)\(outcome.errors)")
+        #expect(!outcome.output.contains("locked 137") && !outcome.output.contains("layout 137"), "\(outcome.output)")
+        #expect(outcome.output.contains("locked-victim"), "\(outcome.output)\(outcome.errors)")
     }
 
     @Test("false stacks without bound are other stacks")

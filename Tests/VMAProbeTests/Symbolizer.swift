@@ -19,7 +19,7 @@ final class Symbolizer {
             known = (key, opening)
             keys[request] = known
         }
-        guard let known, known.opening == .opened else { return place.text(nil, isAnother: known?.opening == .another) }
+        guard let known, known.opening == .opened else { return place.text(nil, known?.opening ?? .missing) }
         return place.text(engine.names(known.key, [place.request(isCaller: isCaller)], .all)?.first)
     }
 }

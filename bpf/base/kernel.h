@@ -161,6 +161,24 @@ struct inode {
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	u32 i_generation;
+	s64 i_size;
+	s64 i_mtime_sec;  // since 6.11, commit 3aa63a569c64
+	u32 i_mtime_nsec;
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+// From 6.7, commit 12cd44023651, to 6.10.
+struct inode___between {
+	struct timespec64 __i_mtime;
+};
+
+// Up to 6.6.
+struct inode___before {
+	struct timespec64 i_mtime;
 };
 
 struct qstr {

@@ -6,6 +6,7 @@
 #define VMASCOPE_NAMES_H
 
 #define PATH_STEPS 32
+#define NANOSECONDS 1000000000ULL
 
 // One component towards the root, or across a mount point. Returns 1 at the end. It is a function
 // of its own, so that the verifier goes through one step and not through every sequence of steps.
@@ -85,6 +86,24 @@ static __always_inline void pseudo_name(struct scratch *s, struct dentry *dentry
 			      BPF_CORE_READ(dentry, d_name.name));
 }
 
+// When the file's content was last changed: who reads it later wants to know whether it is still that content.
+static __always_inline u64 modified(struct inode *inode)
+{
+	struct inode___between *between = (void *)inode;
+	struct inode___before *before = (void *)inode;
+
+	if (bpf_core_field_exists(struct inode, i_mtime_sec))
+		return (u64)BPF_CORE_READ(inode, i_mtime_sec) * NANOSECONDS +
+		       BPF_CORE_READ(inode, i_mtime_nsec);
+	if (bpf_core_field_exists(between->__i_mtime))
+		return (u64)BPF_CORE_READ(between, __i_mtime.tv_sec) * NANOSECONDS +
+		       (u64)BPF_CORE_READ(between, __i_mtime.tv_nsec);
+	if (bpf_core_field_exists(before->i_mtime))
+		return (u64)BPF_CORE_READ(before, i_mtime.tv_sec) * NANOSECONDS +
+		       (u64)BPF_CORE_READ(before, i_mtime.tv_nsec);
+	return 0;
+}
+
 // The path as the host sees it, a container's own prefix included.
 __noinline int tell_file(u64 file, u64 inode)
 {
@@ -101,6 +120,8 @@ __noinline int tell_file(u64 file, u64 inode)
 	s->file.generation = FIELD(struct inode, inode, i_generation);
 	s->file.number = FIELD(struct inode, inode, i_ino);
 	s->file.device = BPF_CORE_READ((struct inode *)inode, i_sb, s_dev);
+	s->file.size = (u64)BPF_CORE_READ((struct inode *)inode, i_size);
+	s->file.modified = modified((struct inode *)inode);
 	s->file.flags = 0;
 	s->file.path[VME_PATH_MAX - 1] = 0;
 	s->walk.at = VME_PATH_MAX - 1;

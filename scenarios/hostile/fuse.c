@@ -1,4 +1,5 @@
-// A file of a file system that answers no read and no second opening, mapped as code: fuse FOLDER. Root.
+// A file of a file system that answers no read and no second opening, mapped as code: fuse FOLDER [SECONDS [refused]]. Root.
+// With `refused` it is an ordinary user whose calls are refused.
 #include "hostile.h"
 #include <errno.h>
 #include <linux/fuse.h>
@@ -99,8 +100,13 @@ int main(int argc, char **argv)
 	if (!code[0])
 		return 1;
 	hangs = 1;
+	if (argc > 3 && (setresgid(12345, 12345, 12345) || setresuid(12345, 12345, 12345)))
+		err(1, "becoming an ordinary user");
 	for (int i = 0; i < 16; i++)
-		miss_at((uintptr_t)code + 1 + (uintptr_t)i);
+		if (argc > 3)
+			refused_at((uintptr_t)code + 1 + (uintptr_t)i);
+		else
+			miss_at((uintptr_t)code + 1 + (uintptr_t)i);
 	sleep(argc > 2 ? (unsigned)atoi(argv[2]) : 8);
 	umount2(folder, MNT_DETACH);
 	_exit(0);  // the file system ends with its server

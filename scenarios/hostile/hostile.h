@@ -56,6 +56,28 @@ static inline void miss_at(uintptr_t address)
 	miss_from(&frame);
 }
 
+// A call that is refused, with `frames` as the callers.
+__attribute__((noinline, unused)) static void refused_from(struct frame *frames)
+{
+	register long flags __asm__("r10") = MAP_PRIVATE | MAP_ANONYMOUS;
+	register long fd __asm__("r8") = -1;
+	register long offset __asm__("r9") = 0;
+	long result = SYS_mmap;
+
+	__asm__ volatile("push %%rbp\n\tmov %1, %%rbp\n\tsyscall\n\tpop %%rbp"
+			 : "+a"(result)
+			 : "r"(frames), "D"(0L), "S"(1L << 46), "d"((long)(PROT_READ | PROT_WRITE)),
+			   "r"(flags), "r"(fd), "r"(offset)
+			 : "rcx", "r11", "memory");
+}
+
+static inline void refused_at(uintptr_t address)
+{
+	struct frame frame = { NULL, address };
+
+	refused_from(&frame);
+}
+
 // Maps a part of a file as code.
 static inline char *map_code(const char *path, size_t size)
 {

@@ -2,6 +2,8 @@
 // secrets KIND FOLDER, as root, whose file FOLDER/secret only root can read.
 //
 //   replaced   another library takes the place of the one that is mapped
+//   overwritten  another library is written into the one that is mapped: the same inode, other content
+//   reused     what was mapped has gone, and another library has its path, and perhaps its inode's number
 //   link       a link to the secret takes that place
 //   bind       the secret is mounted over a perf map, in namespaces of a user of no rank
 //   chroot     its own root has an absolute link, past which the secret is a perf map
@@ -83,6 +85,36 @@ static void perf_map(const char *kind, const char *folder, const char *secret)
 	misses((uintptr_t)code);
 }
 
+static void copy(const char *from, const char *to)
+{
+	char bytes[16384];
+	int source = open(from, O_RDONLY), target = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	ssize_t size = source < 0 ? -1 : read(source, bytes, sizeof(bytes));
+
+	if (size < 0 || target < 0 || write(target, bytes, (size_t)size) != size)
+		err(1, "copying %s", from);
+	close(source);
+	close(target);
+}
+
+// Again and again: a library is mapped, called from, unmapped, and gone, and the next file at its path is another.
+static void reuse(const char *path, const char *right, const char *wrong)
+{
+	for (int i = 1; i < 60; i++) {
+		char *code;
+
+		unlink(path);
+		copy(right, path);
+		code = map_code(path, 4096);
+		usleep(2000);
+		miss_at((uintptr_t)code + (uintptr_t)i);
+		usleep((unsigned)i * 700);
+		munmap(code, 4096);
+		unlink(path);
+		copy(wrong, path);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 2 ? argv[1] : "", *folder = argc > 2 ? argv[2] : ".";
@@ -99,7 +131,22 @@ int main(int argc, char **argv)
 	library(other, "wrong");
 	library(secret, "secret");
 	chmod(secret, 0600);
+	if (!strcmp(kind, "reused")) {
+		char right[256];
+
+		snprintf(right, sizeof(right), "%s/right.so", folder);
+		copy(path, right);
+		reuse(path, right, other);
+		return 0;
+	}
 	code = map_code(path, 4096);
+	if (!strcmp(kind, "overwritten")) {
+		miss_at((uintptr_t)code + 100);
+		usleep(300000);
+		copy(other, path);
+		misses((uintptr_t)code);
+		return 0;
+	}
 	if (!strcmp(kind, "link") ? unlink(path) || symlink(secret, path) : rename(other, path))
 		err(1, "%s", path);
 	misses((uintptr_t)code);

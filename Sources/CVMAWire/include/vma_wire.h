@@ -205,6 +205,8 @@ struct vme_file {
 	vme_u32 magic;       // of its file system
 	vme_u32 flags;       // enum vme_file_flags
 	vme_u32 generation;  // i_generation: of those that have had this number
+	vme_u64 size;        // i_size
+	vme_u64 modified;    // i_mtime in nanoseconds, modulo 2^64; 0 if it is not known
 	char path[VME_PATH_MAX];
 };
 
@@ -336,7 +338,7 @@ _Static_assert(sizeof(struct vme_section) == 144, "wire");
 _Static_assert(sizeof(struct vme_attempt) == 456, "wire");
 _Static_assert(sizeof(struct vme_commit) == 48, "wire");
 _Static_assert(sizeof(struct vme_life) == 64, "wire");
-_Static_assert(sizeof(struct vme_file) == 72 + VME_PATH_MAX, "wire");
+_Static_assert(sizeof(struct vme_file) == 88 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
 _Static_assert(sizeof(struct vme_copy) == 144 + VME_COPY_BYTES, "wire");

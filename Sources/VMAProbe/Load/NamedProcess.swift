@@ -14,6 +14,8 @@ public struct NamedProcess: Equatable, Sendable {
     private var names: [String]
 
     static let lineLimit = 200
+    /// Nanoseconds for the arguments of one process.
+    private static let patience: UInt64 = 500_000_000
 
     public init(pid: Int32, command: String, arguments: [String], executable: String?, hasAddressSpace: Bool = true) {
         self.pid = pid
@@ -34,9 +36,10 @@ public struct NamedProcess: Equatable, Sendable {
     // MARK: /proc
 
     /// Nil if there is no such process, or it has exited.
-    init?(_ pid: Int32) {
+    init?(_ pid: Int32, _ reader: ProcReader) {
         guard let command = ProcFile.text("/proc/\(pid)/comm") else { return nil }
-        let bytes = ProcFile.bytes("/proc/\(pid)/cmdline", limit: 1 << 12) ?? []
+        var bytes: [UInt8] = []
+        if case .arguments(let found)? = reader.answer(.arguments, UInt32(pid), within: Self.patience) { bytes = found }
         let arguments = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
         self.init(
             pid: pid, command: command, arguments: arguments.last == "" ? arguments.dropLast() : arguments,
@@ -46,8 +49,9 @@ public struct NamedProcess: Equatable, Sendable {
     /// All processes that can be looked at, but for this one, by pid.
     public static func all() -> [NamedProcess] {
         let own = getpid()
+        let reader = ProcReader()
         return ProcFile.entries("/proc").compactMap { Int32($0) }.sorted().filter { $0 != own }
-            .compactMap { NamedProcess($0) }
+            .compactMap { NamedProcess($0, reader) }
     }
 
     private static func executable(_ pid: Int32) -> String? {

@@ -51,7 +51,7 @@ public final class Probe {
     public private(set) var receivedBytes = 0
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {
-        decoder.fileNumbers[id].map { FileIdentity(kernelDevice: $0.device, inode: $0.inode, generation: $0.generation) }
+        decoder.fileNumbers[id].map { FileIdentity($0) }
     }
 
     /// The first record that could not be read, in words.
@@ -251,7 +251,7 @@ public final class Probe {
     public func unwind(with observer: Observer) {
         copies?.processes = StackCopies.Processes(
             vma: { [unowned observer] mm, _, address in observer.image(mm)?.layout.vma(containing: address) },
-            isSure: { [unowned observer] in observer.image($0)?.isComplete ?? false }, refresh: { _ in },
+            isSure: { [unowned observer] in observer.image($0)?.isComplete ?? false }, refresh: { _ in true },
             path: { [unowned observer] in observer.files[$0] }, identity: { [unowned self] in self.identity($0) })
     }
 

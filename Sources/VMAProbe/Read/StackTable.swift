@@ -110,7 +110,6 @@ public final class StackTable {
 
     /// Asks for the frames of a stack of a process that nobody follows.
     func resolve(_ stack: StackID, of mm: MMID, tgid: UInt32, command: String, _ maps: ProcessMaps, _ body: (Event) -> Void) {
-        maps.refresh(tgid)
         func find(_ address: UInt64, _ isCaller: Bool) -> (MappedPlace, Bool) {
             let code = maps.code(tgid, at: isCaller ? address &- 1 : address)
             var place = MappedPlace(code?.vma, path: code?.path, at: address)
@@ -166,6 +165,10 @@ public final class StackTable {
         if losses.another > 0 {
             lines.append(
                 "\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known")
+        }
+        if losses.changed > 0 {
+            lines.append(
+                "\(losses.changed) mapped files were overwritten while they were mapped: their symbols are not known")
         }
         if losses.late > 0 { lines.append("symbols: \(losses.late) files or names took too long, and have none") }
         if losses.beyondBounds > 0 {
@@ -250,8 +253,7 @@ public final class StackTable {
     private func texts(_ place: MappedPlace, _ answer: SymbolService.Answer) -> [String] {
         switch answer {
         case .name(let name): place.texts(name, wantsLines: options.wantsLines)
-        case .none: [place.text(nil)]
-        case .another: [place.text(nil, isAnother: true)]
+        case .none(let why): [place.text(nil, why)]
         }
     }
 

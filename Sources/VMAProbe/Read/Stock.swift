@@ -42,8 +42,10 @@ struct StockReader {
 }
 
 /// The VMA counts from /proc, where there is no such iterator. Each map is read whole, so this is done for a given
-/// time at most, and counts that were not renewed say how old they are.
+/// time at most, and counts that were not renewed say how old they are. A process that delays the reading is not
+/// counted again.
 struct ProcStock {
+    private let reader = ProcReader()
     private var known: [ProcessKey: ProcessStock] = [:]
     /// `starttime` in /proc/PID/stat.
     private static let tick = UInt64(1_000_000_000 / max(1, sysconf(Int32(_SC_CLK_TCK))))
@@ -62,7 +64,9 @@ struct ProcStock {
             let now = vms_monotonic_ns()
             if now >= end { break }
             // A kernel thread has none, and one of somebody else's may be hidden.
-            guard let count = Self.count(key.pid), count > 0 else { continue }
+            guard case .count(let count?)? = reader.answer(.count, key.pid), count > 0 else {
+                continue
+            }
             (known[key]!.vmas, known[key]!.countedAt) = (count, now)
         }
         return known.values.filter { $0.countedAt > 0 }
@@ -84,12 +88,5 @@ struct ProcStock {
             key: ProcessKey(pid: pid, started: started * tick), command: String(stat[stat.index(after: open) ..< end]),
             namespacePID: ids?.last.flatMap { UInt32($0) }, uid: uids.flatMap { UInt32($0.count > 1 ? $0[1] : "") } ?? 0,
             threads: Int(fields[17]) ?? 1, vmas: 0, countedAt: 0)
-    }
-
-    /// Lines of /proc/PID/maps; the page for vsyscalls is no VMA of the process.
-    private static func count(_ pid: UInt32) -> Int? {
-        guard let bytes = ProcFile.bytes("/proc/\(pid)/maps") else { return nil }
-        let gate = Array("[vsyscall]\n".utf8)
-        return bytes.count { $0 == 10 } - (bytes.suffix(gate.count).elementsEqual(gate) ? 1 : 0)
     }
 }

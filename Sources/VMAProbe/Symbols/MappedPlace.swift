@@ -51,17 +51,23 @@ struct MappedPlace {
 
     /// The frame's text, with less where less could be found. It holds neither ";" nor a line's end.
     ///
-    /// - Parameter isAnother: another file has taken the place of the one that was mapped.
-    func text(_ answer: NameAnswer?, isAnother: Bool = false) -> String {
-        let text = Self.printable(plainText(answer) + (isAnother ? " (another file now)" : ""))
+    /// - Parameter opening: what became of opening the file.
+    func text(_ answer: NameAnswer?, _ opening: Opening = .opened) -> String {
+        let mark =
+            switch opening {
+            case .another: " (another file now)"
+            case .changed: " (overwritten since)"
+            case .opened, .missing: ""
+            }
+        let text = Self.printable(plainText(answer) + mark)
         return text == CallPath.unseenFrame ? "?" : text
     }
 
     /// The same with functions that were inlined there before it, the innermost first.
     ///
     /// - Parameter wantsLines: with `at file:line` behind each, where that is known.
-    func texts(_ answer: NameAnswer?, isAnother: Bool = false, wantsLines: Bool) -> [String] {
-        guard let answer, !isAnother, isOfFile else { return [text(answer, isAnother: isAnother)] }
+    func texts(_ answer: NameAnswer?, wantsLines: Bool) -> [String] {
+        guard let answer, isOfFile else { return [text(answer)] }
         func with(_ line: String?, _ text: String) -> String {
             guard wantsLines, let line else { return text }
             return text + " at " + Self.printable(line)

@@ -3,7 +3,7 @@ import Glibc
 import VMACore
 
 /// Where code lies in processes that are not followed, by /proc/PID/maps. What was read of one that is gone is kept
-/// for a while: its last call may still be asked about.
+/// for a while: its last call may still be asked about. Nothing here waits: a process can delay its reader.
 final class ProcessMaps {
     struct Code {
         var vma: VMA
@@ -32,6 +32,12 @@ final class ProcessMaps {
     /// Nanoseconds: a process of many VMAs is not read for each of its stacks.
     private static let patience: UInt64 = 1_000_000_000
 
+    /// Nil: nothing is read.
+    private let reader: ProcReader?
+    private var underWay: UInt32?
+
+    init(reads: Bool = true) { reader = reads ? ProcReader() : nil }
+
     func path(_ file: FileID) -> String? { numbered[file]?.path }
     func identity(_ file: FileID) -> FileIdentity? { numbered[file]?.identity }
 
@@ -42,37 +48,43 @@ final class ProcessMaps {
     /// When it was read what the process maps, by the day's clock.
     func readAt(_ tgid: UInt32) -> (seconds: Int64, nanoseconds: Int64)? { known[tgid]?.day }
 
-    /// Reads what the process maps now, unless that was done just now.
-    func refresh(_ tgid: UInt32) {
+    /// Can be read when something has come; -1 if nothing is being read.
+    var socket: Int32 { reader?.socket ?? -1 }
+
+    /// Has it read what the process maps now, unless that was done just now. Returns false while it is being read, or
+    /// another process is; when it can't be read, nothing is known, or what was known before.
+    func refresh(_ tgid: UInt32) -> Bool {
+        advance()
+        if let old = known[tgid], vms_monotonic_ns() < old.readAt + Self.patience { return true }
+        guard let reader else { return true }
+        guard underWay == nil else { return false }
+        guard reader.ask(.code, tgid) else {
+            note(tgid, [])
+            return true
+        }
+        underWay = tgid
+        return false
+    }
+
+    private func advance() {
+        guard let tgid = underWay, let reader, case .done(let answer) = reader.advance(vms_monotonic_ns()) else { return }
+        underWay = nil
+        if case .code(let code)? = answer { note(tgid, code) } else { note(tgid, []) }
+    }
+
+    private func note(_ tgid: UInt32, _ code: [CodeMapping]) {
         let now = vms_monotonic_ns()
-        if let old = known[tgid], now < old.readAt + Self.patience { return }
-        guard let bytes = ProcFile.bytes("/proc/\(tgid)/maps"), !bytes.isEmpty else { return }
+        // It has ended, or can't be read: what was known of it still helps.
+        if code.isEmpty, known[tgid] != nil {
+            known[tgid]!.readAt = now
+            return
+        }
         if known.count >= Self.processLimit { known = [:] }
         if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        known[tgid] = Known(
-            code: Self.executable(bytes).compactMap { code(String(decoding: $0, as: UTF8.self)) }, readAt: now,
-            day: FileRequest.now)
+        known[tgid] = Known(code: code.map(self.code), readAt: now, day: FileRequest.now)
     }
 
-    /// Lines of what can be executed, which are few among many.
-    private static func executable(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
-        var lines: [ArraySlice<UInt8>] = []
-        var start = 0
-        while start < bytes.count {
-            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-            // `7f00-7f10 r-xp 00001000 08:01 123   /usr/lib/x.so`
-            if let space = bytes[start ..< end].firstIndex(of: UInt8(ascii: " ")), space + 3 < end,
-                bytes[space + 3] == UInt8(ascii: "x")
-            {
-                lines.append(bytes[start ..< end])
-            }
-            start = end + 1
-        }
-        return lines
-    }
-
-    private func code(_ text: String) -> Code? {
-        guard let line = MapsLine(text) else { return nil }
+    private func code(_ line: CodeMapping) -> Code {
         var id = FileID(0)
         if line.identity.inode != 0 {
             let file = File(identity: line.identity, path: line.path)

@@ -17,8 +17,8 @@ final class StackCopies {
         var vma: (MMID, UInt32, UInt64) -> VMA?
         /// All of its VMAs are known.
         var isSure: (MMID) -> Bool
-        /// Looks at the process anew, before one of its stacks is unwound.
-        var refresh: (UInt32) -> Void
+        /// Looks at the process anew, before one of its stacks is unwound. Returns false while that is under way.
+        var refresh: (UInt32) -> Bool
         var path: (FileID) -> String?
         var identity: (FileID) -> FileIdentity?
     }
@@ -71,6 +71,8 @@ final class StackCopies {
         deinit { words.withUnsafeMutableBytes { vms_clear($0.baseAddress, $0.count) } }
     }
     private var asked: Asked?
+    /// A copy that waits until it is known what its process maps.
+    private var waiting: (piece: CopyPiece, copy: Copy, since: UInt64)?
 
     /// What the last copy has taught, without the name of its stack.
     private var lesson: (path: UInt64, inputs: [(PathTree.Input, UInt64)])?
@@ -202,14 +204,20 @@ final class StackCopies {
     // MARK: one copy
 
     private func begin(_ piece: CopyPiece, _ copy: Copy) {
-        let now = vms_monotonic_ns()
-        processes?.refresh(piece.tgid)
-        let words = copy.bytes.withUnsafeBytes { bytes in
-            (0 ..< bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
-        }
         var piece = piece
         // Valid as long as the record is.
         piece.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+        waiting = (piece, copy, vms_monotonic_ns())
+        proceed()
+    }
+
+    /// Asks for the stack, if it is known what the process maps.
+    private func proceed() {
+        guard let (piece, copy, now) = waiting, processes?.refresh(piece.tgid) ?? true else { return }
+        waiting = nil
+        let words = copy.bytes.withUnsafeBytes { bytes in
+            (0 ..< bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
+        }
         let begun = Asked(piece, copy.pieces, words, isSure: processes?.isSure(piece.mm) ?? false, since: now)
         var request = UnwindRequest(registers: piece.registers, pieces: copy.pieces)
         request.chain = copy.chain.prefix(UnwindRequest.chainLimit).map { $0 }
@@ -259,8 +267,15 @@ final class StackCopies {
     ///
     /// - Parameter isHurried: nothing is waited for.
     func result(isHurried: Bool) -> (key: UInt64, known: StackID, addresses: [UInt64])? {
-        guard let task = asked else { return nil }
+        proceed()
         let now = vms_monotonic_ns()
+        if let (piece, _, since) = waiting {
+            guard isHurried || now > since + SymbolLimits.unwindTime || now >= service.deadline else { return nil }
+            waiting = nil
+            lesson = nil
+            return (piece.key, piece.known, [CallPath.unseen])
+        }
+        guard let task = asked else { return nil }
         var progress = service.advance(now)
         if isHurried, case .pending = progress { progress = service.giveUp() }
         guard case .done(let reply) = progress else { return nil }

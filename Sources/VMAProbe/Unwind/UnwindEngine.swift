@@ -7,7 +7,7 @@ import VMAUnwind
 final class UnwindEngine {
     private enum Content {
         /// The file has not been read yet.
-        case fd(Int32)
+        case fd(Int32, FileIdentity.Content?)
         /// Nil: it is no ELF file.
         case file(UnwindFile?)
     }
@@ -15,11 +15,16 @@ final class UnwindEngine {
     private var contents: [UInt32: (content: Content, used: UInt64)] = [:]
     private var clock: UInt64 = 0
 
+    /// Files that were found changed while a stack was unwound.
+    private var changed: Set<UInt32> = []
+
     /// Takes over `fd`.
-    func add(_ key: UInt32, _ fd: Int32) {
+    ///
+    /// - Parameter content: what the file has to hold.
+    func add(_ key: UInt32, _ fd: Int32, _ content: FileIdentity.Content? = nil) {
         remove(key)
         clock += 1
-        contents[key] = (.fd(fd), clock)
+        contents[key] = (.fd(fd, content), clock)
         shrink()
     }
 
@@ -43,6 +48,13 @@ final class UnwindEngine {
                     bytes: UnsafeRawBufferPointer(rebasing: bytes[start ..< start + piece.count]))
             }
             return Unwinder.unwind(registers, stacks: stacks, chain: request.chain) { place(of: $0, request.mappings) }
+        }
+        // Who opens them anew finds out.
+        guard changed.isEmpty else {
+            reply.lacking = changed.sorted()
+            for key in changed { remove(key) }
+            changed = []
+            return reply
         }
         reply.ending = unwound.ending
         reply.frames = unwound.frames
@@ -68,17 +80,21 @@ final class UnwindEngine {
         guard let known = contents[key] else { return nil }
         switch known.content {
         case .file(let file):
-            contents[key]!.used = clock
+            if known.used != clock {
+                contents[key]!.used = clock
+                if file?.isChanged == true { changed.insert(key) }
+            }
             return file
-        case .fd(let fd):
-            let file = UnwindFile(owning: fd)
+        case .fd(let fd, let content):
+            let file = UnwindFile(owning: fd, content)
+            if file?.isChanged == true { changed.insert(key) }
             contents[key] = (.file(file), clock)
             return file
         }
     }
 
     private func remove(_ key: UInt32) {
-        if case .fd(let fd)? = contents.removeValue(forKey: key)?.content { close(fd) }
+        if case .fd(let fd, _)? = contents.removeValue(forKey: key)?.content { close(fd) }
     }
 
     /// Lets go of what was not used for longest.

@@ -5,13 +5,19 @@ import VMAUnwind
 final class UnwindFile {
     private let image: UnwindImage
     private let bytes: FileBytes
+    private let content: FileIdentity.Content?
 
     /// Takes over `fd`. Nil if it is no ELF file of this machine.
-    init?(owning fd: Int32) {
+    ///
+    /// - Parameter content: what the file has to hold.
+    init?(owning fd: Int32, _ content: FileIdentity.Content? = nil) {
         let bytes = FileBytes(OpenFile(fd))
         guard let image = UnwindImage(bytes) else { return nil }
-        (self.image, self.bytes) = (image, bytes)
+        (self.image, self.bytes, self.content) = (image, bytes, content)
     }
+
+    /// Whether the file has been written to: it is read in parts, when they are needed.
+    var isChanged: Bool { content != nil && bytes.content != content }
 
     var table: UnwindTable { image.table }
 
@@ -22,12 +28,14 @@ final class UnwindFile {
     func address(ofOffset offset: UInt64) -> UInt64? { image.address(ofOffset: offset) }
 }
 
-/// Read by pread(2): if somebody truncates a mapped file, whoever reads it dies.
-private final class OpenFile {
+/// A descriptor, closed with it. Files are read by pread(2): if somebody truncates a mapped one, whoever reads it dies.
+final class OpenFile {
     let fd: Int32
 
     init(_ fd: Int32) { self.fd = fd }
     deinit { close(fd) }
+
+    var content: FileIdentity.Content? { FileIdentity.Content(fd) }
 
     var size: Int {
         var status = stat()
@@ -47,6 +55,8 @@ private final class FileBytes: ByteSource {
     init(_ file: OpenFile) { (self.file, count) = (file, file.size) }
 
     var footprint: Int { blocks.count * (Self.block + 64) }
+
+    var content: FileIdentity.Content? { file.content }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         var done = 0

@@ -119,7 +119,7 @@ final class UnwindService {
 
     /// Asks for a stack of the process `tgid`. The one before has to be done.
     func ask(_ request: UnwindRequest, _ tgid: UInt32, _ now: UInt64) {
-        if pair == nil, restarts.take(now) { pair = HelperPair(reader: SymbolHelper.unwinder) }
+        if pair == nil, restarts.take(now, ended: unended) { pair = HelperPair(reader: SymbolHelper.unwinder) }
         current = Current(id: nextID, request: request, tgid: tgid, since: now)
         nextID &+= 1
     }
@@ -248,6 +248,12 @@ final class UnwindService {
         restart()
     }
 
+    /// Helpers that were killed and have not ended.
+    private var unended: Int {
+        ended.removeAll { vms_has_ended($0) }
+        return ended.count
+    }
+
     private func restart() {
         stop()
         hasBroken = false
@@ -256,14 +262,16 @@ final class UnwindService {
         current?.isSent = false
         for key in files.keys where files[key]!.state != .failed { files[key]!.state = .idle }
         losses.restarts += 1
-        if restarts.take(vms_monotonic_ns()) { pair = HelperPair(reader: SymbolHelper.unwinder) }
+        if restarts.take(vms_monotonic_ns(), ended: unended) { pair = HelperPair(reader: SymbolHelper.unwinder) }
     }
 
     /// Forgets all files, where there are too many: an observation of the whole system goes on for months.
     private func startOver() {
-        restart()
+        stop()
+        (hasBroken, busySince, opening) = (false, nil, [])
         (files, keys) = ([:], [:])
         generation += 1
+        pair = HelperPair(reader: SymbolHelper.unwinder)
     }
 
     private func stop() {

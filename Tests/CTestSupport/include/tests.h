@@ -9,4 +9,7 @@
 int tests_spawn(pid_t *pid, char *const words[], char *const environment[], const char *directory,
 		const int streams[3]);
 
+// Starts a process that waits for a signal and has this id, or any id for 0. Returns the id, or -errno.
+pid_t tests_fork_as(pid_t id);
+
 #endif

@@ -56,7 +56,7 @@ struct FileOpener {
 
     /// Calls `body` with the path of a process's folder in /proc: the same process's for as long as that takes, whoever
     /// may get its id next. Nil if there is no such process.
-    private static func withFolder<T>(_ pid: Int32, _ body: (String) -> T?) -> T? {
+    static func withFolder<T>(_ pid: Int32, _ body: (String) -> T?) -> T? {
         let folder = vms_open_place("/proc/\(pid)")
         guard folder >= 0 else { return nil }
         defer { close(folder) }
@@ -74,8 +74,12 @@ struct FileOpener {
         func check(_ fd: Int32, at name: String, isLink: Bool = false) -> Int32? {
             guard fd >= 0 else { return nil }
             // A link of map_files is the mapping itself, if the kernel has not told what that is.
-            if request.identity.map({ isSame(fd, $0) }) ?? isLink { return fd }
-            found = .another
+            if request.identity.map({ isSame(fd, $0) }) ?? isLink {
+                guard isChanged(fd, request) else { return fd }
+                found = .changed
+            } else if found != .changed {
+                found = .another
+            }
             close(fd)
             return nil
         }
@@ -94,7 +98,7 @@ struct FileOpener {
             defer { if root >= 0 { close(root) } }
             if root >= 0, let fd = check(vms_open_below(root, request.path, true), at: request.path) {
                 // The process has gone. A number that became free may be another file's by now.
-                if !isChanged(fd, since: request.toldAt) { return (.opened, fd) }
+                if let status = status(fd), !isLater(status.st_ctim, request.toldAt) { return (.opened, fd) }
                 found = .another
                 close(fd)
             }
@@ -102,10 +106,23 @@ struct FileOpener {
         return (found, nil)
     }
 
-    private static func isChanged(_ fd: Int32, since time: (seconds: Int64, nanoseconds: Int64)) -> Bool {
+    private static func status(_ fd: Int32) -> stat? {
         var status = stat()
-        guard fstat(fd, &status) == 0 else { return true }
-        return (Int64(status.st_ctim.tv_sec), Int64(status.st_ctim.tv_nsec)) > time
+        return fstat(fd, &status) == 0 ? status : nil
+    }
+
+    private static func isLater(_ time: timespec, _ other: (seconds: Int64, nanoseconds: Int64)) -> Bool {
+        (Int64(time.tv_sec), Int64(time.tv_nsec)) > other
+    }
+
+    /// Whether the file was written to since the kernel told of it. What has it mapped sees the new content, but not what
+    /// its stacks were made of before.
+    ///
+    /// A build id would say no more: the mapped pages are those of the file as it is now.
+    private static func isChanged(_ fd: Int32, _ request: FileRequest) -> Bool {
+        guard let status = status(fd) else { return true }
+        if let content = request.identity?.content { return content != FileIdentity.Content(status) }
+        return request.identity != nil && request.toldAt.seconds > 0 && isLater(status.st_mtim, request.toldAt)
     }
 
     private static func isSame(_ fd: Int32, _ identity: FileIdentity) -> Bool {

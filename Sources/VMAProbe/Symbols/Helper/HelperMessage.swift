@@ -1,28 +1,5 @@
 import Glibc
 
-/// Which file it is, whatever it is called: the device of its file system, and its inode's number.
-public struct FileIdentity: Hashable, Sendable {
-    /// Major number × 2³² + minor number.
-    public var device: UInt64
-    public var inode: UInt64
-    /// Tells apart the files that have had that number one after the other. The kernel says it of what is mapped;
-    /// stat(2) does not.
-    public var generation: UInt32
-
-    public init(device: UInt64, inode: UInt64, generation: UInt32 = 0) {
-        (self.device, self.inode, self.generation) = (device, inode, generation)
-    }
-
-    /// - Parameter kernelDevice: a `dev_t` as the kernel has it within: twenty bits are the minor number.
-    public init(kernelDevice: UInt32, inode: UInt64, generation: UInt32 = 0) {
-        self.init(
-            device: UInt64(kernelDevice >> 20) << 32 | UInt64(kernelDevice & 0xfffff), inode: inode, generation: generation)
-    }
-
-    /// Whether it has the same number now.
-    func hasNumber(of other: FileIdentity) -> Bool { (device, inode) == (other.device, other.inode) }
-}
-
 /// A file that has to do with a process, to be opened for its symbols.
 struct FileRequest: Hashable, Sendable {
     enum Kind: UInt8, Sendable {
@@ -69,6 +46,8 @@ enum Opening: UInt8, Sendable {
     case missing
     /// There is a file, but not the one that was mapped.
     case another
+    /// It is the file that was mapped, and was written to since.
+    case changed
 }
 
 /// A further file that the reader wants beside the file itself.
@@ -134,8 +113,8 @@ enum HelperMessage: Equatable, Sendable {
     case open(key: UInt32, FileRequest)
     /// Opener to observer. What was opened has been sent to the reader before.
     case opened(key: UInt32, Opening)
-    /// Opener to reader, with a descriptor.
-    case file(key: UInt32, FileRequest.Kind)
+    /// Opener to reader, with a descriptor, and what the file holds.
+    case file(key: UInt32, FileRequest.Kind, FileIdentity.Content)
     /// Reader to opener: the file that belongs to this one, in one of its places.
     case more(key: UInt32, MoreFile, place: UInt8)
     /// Opener to reader, with a descriptor if there is one.
@@ -161,21 +140,28 @@ enum HelperMessage: Equatable, Sendable {
                 let pid = reader.number(Int32.self),
                 let path = reader.text(), let start = reader.number(UInt64.self), let end = reader.number(UInt64.self),
                 let known = reader.number(UInt8.self), let device = reader.number(UInt64.self),
-                let inode = reader.number(UInt64.self), let seconds = reader.number(Int64.self),
+                let inode = reader.number(UInt64.self), let size = reader.number(UInt64.self),
+                let modified = reader.number(UInt64.self), let seconds = reader.number(Int64.self),
                 let nanoseconds = reader.number(Int64.self)
             else { return nil }
             self = .open(
                 key: key,
                 FileRequest(
                     kind: kind, pid: pid, path: path, start: start, end: end,
-                    identity: known == 1 ? FileIdentity(device: device, inode: inode) : nil,
+                    identity: known == 0
+                        ? nil
+                        : FileIdentity(
+                            device: device, inode: inode,
+                            content: known == 1 ? nil : FileIdentity.Content(size: size, modified: modified)),
                     toldAt: (seconds, nanoseconds)))
         case 2:
             guard let key, let opening = reader.number(UInt8.self).flatMap(Opening.init) else { return nil }
             self = .opened(key: key, opening)
         case 3:
-            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init) else { return nil }
-            self = .file(key: key, kind)
+            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
+                let size = reader.number(UInt64.self), let modified = reader.number(UInt64.self)
+            else { return nil }
+            self = .file(key: key, kind, FileIdentity.Content(size: size, modified: modified))
         case 4:
             guard let key, let what = reader.number(UInt8.self), let place = reader.number(UInt8.self),
                 let bytes = reader.bytes()
@@ -243,17 +229,21 @@ enum HelperMessage: Equatable, Sendable {
             writer.bytes(file.path.utf8.prefix(4096))
             writer.number(file.start)
             writer.number(file.end)
-            writer.number(UInt8(file.identity == nil ? 0 : 1))
+            writer.number(UInt8(file.identity == nil ? 0 : file.identity?.content == nil ? 1 : 2))
             writer.number(file.identity?.device ?? 0)
             writer.number(file.identity?.inode ?? 0)
+            writer.number(file.identity?.content?.size ?? 0)
+            writer.number(file.identity?.content?.modified ?? 0)
             writer.number(file.toldAt.seconds)
             writer.number(file.toldAt.nanoseconds)
         case .opened(let key, let opening):
             begin(2, key)
             writer.number(opening.rawValue)
-        case .file(let key, let kind):
+        case .file(let key, let kind, let content):
             begin(3, key)
             writer.number(kind.rawValue)
+            writer.number(content.size)
+            writer.number(content.modified)
         case .more(let key, let what, let place):
             begin(4, key)
             let (number, content): (UInt8, [UInt8]) =

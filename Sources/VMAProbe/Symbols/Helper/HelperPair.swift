@@ -32,6 +32,19 @@ struct HelperPair {
         }
     }
 
+    /// One helper by itself, not confined: it confines itself. Its descriptor 3 is the observer's other end.
+    static func single(_ role: String) -> Helper? {
+        var ends = [Int32](repeating: -1, count: 2)
+        guard vms_socketpair(&ends) == 0 else { return nil }
+        let pid = vms_spawn_helper(role, ends[1], ends[1], false)
+        close(ends[1])
+        guard pid > 0 else {
+            close(ends[0])
+            return nil
+        }
+        return (pid, ends[0])
+    }
+
     /// Ends both. Returns the ids of those that were not seen to end yet: `vms_has_ended` will tell.
     func end() -> [Int32] {
         for helper in [opener, reader] {

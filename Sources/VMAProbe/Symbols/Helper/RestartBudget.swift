@@ -6,7 +6,11 @@ struct RestartBudget {
     private var reducedAt: UInt64 = 0
 
     /// Whether helpers may be started now, which counts then.
-    mutating func take(_ now: UInt64) -> Bool {
+    ///
+    /// - Parameter ended: helpers that were killed and have not ended: a file system that does not answer can keep them,
+    ///   and their memory.
+    mutating func take(_ now: UInt64, ended: Int) -> Bool {
+        guard ended < SymbolLimits.unended else { return false }
         if spent == 0 { reducedAt = now }
         let back = Int((now - min(now, reducedAt)) / SymbolLimits.restartPause)
         if back > 0 {

@@ -5,9 +5,10 @@ import VMACore
 final class SymbolEngine {
     private enum Content {
         /// The file has not been read yet.
-        case mapped(Int32)
+        case mapped(Int32, FileIdentity.Content?)
         case perfMap(PerfMap)
-        case symbols(SymbolFile)
+        /// And the file itself, to see whether it has been written to.
+        case symbols(SymbolFile, OpenFile?, FileIdentity.Content?)
     }
 
     /// Opens what belongs to a file, in one of its places.
@@ -28,10 +29,12 @@ final class SymbolEngine {
     }
 
     /// Takes over `fd`.
-    func add(_ key: UInt32, _ kind: FileRequest.Kind, _ fd: Int32) {
+    ///
+    /// - Parameter content: what a mapped file has to hold.
+    func add(_ key: UInt32, _ kind: FileRequest.Kind, _ fd: Int32, _ content: FileIdentity.Content? = nil) {
         remove(key)
         switch kind {
-        case .mapped: contents[key] = .mapped(fd)
+        case .mapped: contents[key] = .mapped(fd, content)
         case .perfMap:
             let map = PerfMap(pause: perfMapPause) { [opener] in opener(key, .again, 0) }
             map.read(fd, room: SymbolLimits.perfMaps - perfMapBytes)
@@ -53,28 +56,38 @@ final class SymbolEngine {
                 let address = place.isCaller ? place.address &- 1 : place.address
                 return NameAnswer(address: place.address, isProgram: false, name: map.name(of: address, room: room).map(Self.cut))
             }
-        case .symbols(let file): return places.map { Self.answer($0, file, isPlain: depth == .plain) }
-        case .mapped(let fd):
+        case .symbols(let file, let open, let content):
+            if let open, let content, open.content != content {
+                remove(key)
+                return nil
+            }
+            return places.map { Self.answer($0, file, isPlain: depth == .plain) }
+        case .mapped(let fd, let content):
             contents[key] = nil
+            let again = fcntl(fd, F_DUPFD_CLOEXEC, 0)
+            var open = again >= 0 ? OpenFile(again) : nil
             var file = SymbolFile()
             if let elf = ElfFile(owning: fd) {
                 file = SymbolFile(elf, wantsDebug: depth == .all) { [opener] what, place in opener(key, what, place) }
             }
+            // It was written to meanwhile, and who opens it anew will find that out.
+            if let content, open?.content != content { return nil }
+            if contents.count >= SymbolLimits.openFiles { open = nil }
             if footprint + file.footprint > SymbolLimits.footprint {
                 contents = contents.filter { if case .symbols = $0.value { false } else { true } }
                 footprint = 0
             }
             footprint += file.footprint
-            contents[key] = .symbols(file)
+            contents[key] = .symbols(file, open, content)
             return places.map { Self.answer($0, file, isPlain: depth == .plain) }
         }
     }
 
     private func remove(_ key: UInt32) {
         switch contents.removeValue(forKey: key) {
-        case .mapped(let fd): close(fd)
+        case .mapped(let fd, _): close(fd)
         case .perfMap(let map): perfMapBytes -= map.footprint
-        case .symbols(let file): footprint -= file.footprint
+        case .symbols(let file, _, _): footprint -= file.footprint
         case nil: break
         }
     }

@@ -8,6 +8,7 @@ public enum SymbolHelper {
     static let opener = "--debug-symbol-opener"
     static let reader = "--debug-symbol-reader"
     static let unwinder = "--debug-unwinder"
+    static let procReader = "--debug-proc-reader"
 
     /// Does not return if this process is one of them.
     public static func runIfAsked(_ arguments: [String]) {
@@ -15,6 +16,9 @@ public enum SymbolHelper {
         case opener: runOpener()
         case reader: runReader()
         case unwinder: runUnwinder()
+        case procReader:
+            guard isSocket(3) else { _exit(64) }
+            ProcReader.run()
         default: return
         }
     }
@@ -64,7 +68,9 @@ public enum SymbolHelper {
             if ready & 1 != 0, case (.open(let key, let request), _)? = receive(3) {
                 let (result, fd) = files.open(key, request)
                 if let fd {
-                    send(4, .file(key: key, request.kind), fd: fd)
+                    if let content = request.identity?.content ?? FileIdentity.Content(fd) {
+                        send(4, .file(key: key, request.kind, content), fd: fd)
+                    }
                     close(fd)
                 }
                 send(3, .opened(key: key, result))
@@ -78,7 +84,8 @@ public enum SymbolHelper {
         // What is set up at its first use is used once while it may be.
         _ = Demangler.text("_ZN1a1bEv") + Demangler.text("$s1a1bV") + "\([1: 2].hashValue)"
         vms_guard_demangling()
-        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, 64) == 0 else { _exit(64) }
+        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.openFiles) + 64) == 0
+        else { _exit(64) }
         var engine: SymbolEngine!
         engine = SymbolEngine { key, what, place in
             send(4, .more(key: key, what, place: UInt8(place)))
@@ -100,7 +107,7 @@ public enum SymbolHelper {
 
     private static func add(_ message: HelperMessage, _ fd: Int32?, to engine: SymbolEngine) {
         guard let fd else { return }
-        if case .file(let key, let kind) = message { engine.add(key, kind, fd) } else { close(fd) }
+        if case .file(let key, let kind, let content) = message { engine.add(key, kind, fd, content) } else { close(fd) }
     }
 
     // MARK: the unwinder: 3 is the observer, 4 its opener
@@ -112,7 +119,8 @@ public enum SymbolHelper {
         let engine = UnwindEngine()
         func takeFiles() {
             while let (message, fd) = receive(4, waits: false) {
-                if let fd { if case .file(let key, .mapped) = message { engine.add(key, fd) } else { close(fd) } }
+                guard let fd else { continue }
+                if case .file(let key, .mapped, let content) = message { engine.add(key, fd, content) } else { close(fd) }
             }
         }
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: UnwindMessage.limit, alignment: 16)

@@ -55,6 +55,8 @@ enum SymbolLimits {
     /// Bytes that the reader keeps of files; of perf maps.
     static let footprint = 384 << 20
     static let perfMaps = 96 << 20
+    /// Files that the reader keeps open, to see whether they are written to.
+    static let openFiles = 512
     /// Bytes that the unwinder keeps of tables; files, each of which is an open descriptor.
     static let unwindFootprint = 256 << 20
     static let unwindFiles = 512
@@ -69,6 +71,9 @@ enum SymbolLimits {
     /// Times that the helpers are started anew at once; one more in each `restartPause`.
     static let restarts = 24
 
+    /// Helpers that were killed and do not end, of one kind, before no others are started.
+    static let unended = 8
+
     // MARK: time, in nanoseconds
 
     /// For an opening, and for what the reader is asked; the first time it has to read a file, too.
@@ -79,6 +84,8 @@ enum SymbolLimits {
     static let unwindTime: UInt64 = 2_000_000_000
     static let unwindOpeningTime: UInt64 = 100_000_000
     static let unwinderTime: UInt64 = 4_000_000_000
+    /// For one question about a process that it can delay (`ProcReader`).
+    static let procTime: UInt64 = 1_000_000_000
     static let restartPause: UInt64 = 60_000_000_000
     /// Between two looks at a perf map that may have grown.
     static let perfMapPause: UInt64 = 50_000_000

@@ -12,10 +12,8 @@ struct SymbolPlace: Hashable {
 final class SymbolService {
     enum Answer {
         case name(NameAnswer)
-        /// There is none to be had.
-        case none
-        /// Another file has taken the place of the one that was mapped.
-        case another
+        /// There is none to be had, and what became of opening the file.
+        case none(Opening)
     }
 
     private enum FileState {
@@ -50,6 +48,7 @@ final class SymbolService {
     struct Losses: Equatable {
         var late = 0
         var another = 0
+        var changed = 0
         var beyondBounds = 0
         var broken = false
     }
@@ -118,14 +117,14 @@ final class SymbolService {
     /// The answer, if it is known; else it is asked for, and `advance` will tell.
     func answer(_ place: SymbolPlace) -> Answer? {
         if let known = answers[place] { return known }
-        guard let file = files[place.key] else { return Answer.none }
-        if case .failed(let why) = file.state { return why == .another ? .another : Answer.none }
-        guard offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none }
-        if pair == nil, restarts.take(vms_monotonic_ns()) { start() }
-        guard pair != nil else { return Answer.none }
+        guard let file = files[place.key] else { return Answer.none(.missing) }
+        if case .failed(let why) = file.state { return Answer.none(why) }
+        guard offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none(.missing) }
+        if pair == nil, restarts.take(vms_monotonic_ns(), ended: unended) { start() }
+        guard pair != nil else { return Answer.none(.missing) }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
             losses.beyondBounds += 1
-            return Answer.none
+            return Answer.none(.missing)
         }
         if asked.insert(place).inserted {
             files[place.key]!.wanted.append(place.request)
@@ -159,9 +158,9 @@ final class SymbolService {
     /// Nothing more is waited for.
     func giveUp() -> [(SymbolPlace, Answer)] {
         var found: [(SymbolPlace, Answer)] = []
-        for inquiry in inquiries { settle(inquiry.key, inquiry.places, .none, &found) }
+        for inquiry in inquiries { settle(inquiry.key, inquiry.places, .none(.missing), &found) }
         for key in active {
-            settle(key, files[key]?.wanted ?? [], .none, &found)
+            settle(key, files[key]?.wanted ?? [], .none(.missing), &found)
             files[key]?.wanted = []
         }
         losses.late += found.count
@@ -182,9 +181,14 @@ final class SymbolService {
     private func fail(_ key: UInt32, _ why: Opening, _ found: inout [(SymbolPlace, Answer)]) {
         guard let file = files[key] else { return }
         if why == .another { losses.another += 1 }
+        if why == .changed {
+            losses.changed += 1
+            // Those asked for earlier are of what the file was.
+            answers = answers.filter { $0.key.key != key }
+        }
         let asked = inquiries.filter { $0.key == key }.flatMap(\.places)
         inquiries.removeAll { $0.key == key }
-        settle(key, file.wanted + asked, why == .another ? .another : .none, &found)
+        settle(key, file.wanted + asked, .none(why), &found)
         files[key]?.wanted = []
         files[key]?.state = .failed(why)
         active.remove(key)
@@ -262,7 +266,7 @@ final class SymbolService {
     /// The reader had no room for the file any more.
     private func again(_ inquiry: Inquiry, _ found: inout [(SymbolPlace, Answer)]) {
         guard var file = files[inquiry.key], file.reopened < 4 else {
-            settle(inquiry.key, inquiry.places, .none, &found)
+            settle(inquiry.key, inquiry.places, .none(.missing), &found)
             return
         }
         file.reopened += 1
@@ -331,8 +335,14 @@ final class SymbolService {
             default: break
             }
         }
-        guard restarts.take(now) else { return giveUpAll(&found) }
+        guard restarts.take(now, ended: unended) else { return giveUpAll(&found) }
         start()
+    }
+
+    /// Helpers that were killed and have not ended.
+    private var unended: Int {
+        ended.removeAll { vms_has_ended($0) }
+        return ended.count
     }
 
     private func start() {

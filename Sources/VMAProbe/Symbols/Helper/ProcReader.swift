@@ -1,0 +1,157 @@
+import CSystem
+import Glibc
+
+/// Reads of /proc that an observed process can delay for as long as it likes: for /proc/PID/maps and cmdline the
+/// kernel waits for the process's mmap_lock, and a process can hold that while its own file system does not answer. So a
+/// process of its own reads them, and is ended if it does not answer in time.
+///
+/// Since 6.17 (with CONFIG_PER_VMA_LOCK) maps are read without mmap_lock, but for a VMA that is just being changed.
+final class ProcReader {
+    private struct Asked {
+        var id: UInt32
+        var pid: UInt32
+        var since: UInt64
+        var code: [CodeMapping] = []
+    }
+
+    enum Answer {
+        case code([CodeMapping])
+        case count(Int?)
+        case arguments([UInt8])
+    }
+
+    private var helper: HelperPair.Helper?
+    private var asked: Asked?
+    private var nextID: UInt32 = 1
+    private var restarts = RestartBudget()
+    private var ended: [Int32] = []
+    /// Processes that have not let themselves be read in time, and since when: they are left alone for a while.
+    private var silent: [UInt32: UInt64] = [:]
+    private static let silentLimit = 4096
+    private static let silence: UInt64 = 600_000_000_000
+
+    deinit { stop() }
+
+    /// Whether nothing is under way.
+    var isIdle: Bool { asked == nil }
+
+    /// Can be read when an answer has come; -1 if nothing is asked.
+    var socket: Int32 { asked == nil ? -1 : helper?.socket ?? -1 }
+
+    /// Asks about a process, if nothing else is under way. Returns false if there will be no answer.
+    func ask(_ question: ProcQuestion, _ pid: UInt32) -> Bool {
+        guard asked == nil else { return false }
+        let now = vms_monotonic_ns()
+        if let since = silent[pid], now < since + Self.silence { return false }
+        if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
+        guard let helper else { return false }
+        let bytes = ProcMessage.ask(id: nextID, question, pid: pid).bytes
+        guard vms_send(helper.socket, bytes, bytes.count, -1, false) == 0 else {
+            stop()
+            return false
+        }
+        asked = Asked(id: nextID, pid: pid, since: now)
+        nextID &+= 1
+        return true
+    }
+
+    enum Progress {
+        case pending
+        /// Nil: the process can't be read, or not in time.
+        case done(Answer?)
+    }
+
+    /// Takes the answer, and gives up what takes too long.
+    func advance(_ now: UInt64) -> Progress {
+        if !ended.isEmpty { ended.removeAll { vms_has_ended($0) } }
+        while let socket = helper?.socket, asked != nil {
+            switch HelperPair.receive(socket, limit: ProcMessage.limit) {
+            case .nothing:
+                guard now > asked!.since + SymbolLimits.procTime else { return .pending }
+                return fail()
+            case .end: return fail()
+            case .message(let bytes):
+                switch ProcMessage(bytes) {
+                case .code(let id, let part, let hasMore)? where id == asked!.id:
+                    asked!.code += part
+                    guard !hasMore, asked!.code.count <= ProcMessage.codeLimit else { continue }
+                    return done(.code(asked!.code))
+                case .count(let id, let count)? where id == asked!.id: return done(.count(count.map { Int($0) }))
+                case .arguments(let id, let text)? where id == asked!.id: return done(.arguments(text))
+                default: return fail()
+                }
+            }
+        }
+        return .done(nil)
+    }
+
+    /// Asks and waits, for at most so many nanoseconds.
+    func answer(_ question: ProcQuestion, _ pid: UInt32, within time: UInt64 = SymbolLimits.procTime) -> Answer? {
+        guard ask(question, pid) else { return nil }
+        let end = vms_monotonic_ns() + time
+        while true {
+            if case .done(let answer) = advance(vms_monotonic_ns()) { return answer }
+            let now = vms_monotonic_ns()
+            guard now < end else {
+                _ = fail()
+                return nil
+            }
+            _ = vms_wait(socket, -1, Int32(max(1, (end - now) / 1_000_000)))
+        }
+    }
+
+    private func done(_ answer: Answer) -> Progress {
+        asked = nil
+        return .done(answer)
+    }
+
+    private func fail() -> Progress {
+        if silent.count >= Self.silentLimit { silent = [:] }
+        if let pid = asked?.pid { silent[pid] = vms_monotonic_ns() }
+        asked = nil
+        stop()
+        return .done(nil)
+    }
+
+    private func stop() {
+        guard let helper else { return }
+        vms_end_helper(helper.pid)
+        close(helper.socket)
+        if !vms_has_ended(helper.pid) { ended.append(helper.pid) }
+        self.helper = nil
+    }
+}
+
+extension ProcReader {
+    /// The process itself: answers one question after the other.
+    static func run() -> Never {
+        guard vms_confine_opener() == 0 else { _exit(64) }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        while true {
+            var fd: Int32 = -1
+            let got = vms_receive(3, &bytes, bytes.count, &fd, true)
+            if fd >= 0 { close(fd) }
+            guard got > 0, case .ask(let id, let question, let pid)? = ProcMessage(Array(bytes[..<got])) else {
+                _exit(got == 0 ? 0 : 70)
+            }
+            for answer in answers(id, question, pid) {
+                let bytes = answer.bytes
+                if vms_send(3, bytes, bytes.count, -1, true) != 0 { _exit(0) }
+            }
+        }
+    }
+
+    private static func answers(_ id: UInt32, _ question: ProcQuestion, _ pid: UInt32) -> [ProcMessage] {
+        switch question {
+        case .code: return ProcMessage.parts(id, CodeMapping.all(ProcFile.bytes("/proc/\(pid)/maps") ?? []))
+        case .count:
+            guard let bytes = ProcFile.bytes("/proc/\(pid)/maps") else { return [.count(id: id, nil)] }
+            // The page for vsyscalls is no VMA of the process.
+            let gate = Array("[vsyscall]\n".utf8)
+            let lines = bytes.count { $0 == 10 } - (bytes.suffix(gate.count).elementsEqual(gate) ? 1 : 0)
+            return [.count(id: id, UInt32(clamping: lines))]
+        case .arguments:
+            return [.arguments(id: id, Array((ProcFile.bytes("/proc/\(pid)/cmdline", limit: 1 << 12) ?? []).prefix(1 << 14)))]
+        }
+    }
+}
