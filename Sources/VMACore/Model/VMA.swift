@@ -126,7 +126,7 @@ public struct VMA: Hashable, Sendable {
         var part = self
         part.range = range.intersection(cut)
         part.pgoff = pgoff(at: part.range.start)
-        part.anonPgoff = anonPgoff &+ (part.pgoff &- pgoff)
+        if hasOwnAnonPgoff { part.anonPgoff = anonPgoff &+ (part.pgoff &- pgoff) }
         return part
     }
 
