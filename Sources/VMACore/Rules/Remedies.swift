@@ -152,6 +152,11 @@ public enum Remedies {
             "Start fewer isolates and workers: V8 maps its pages apart.",
             "Each page of a heap is aligned to its size, by mapping more and unmapping the ends."),
         Remedy(
+            "gaps-shrink", nil, operations: [.mremap],
+            "Map blocks in the size they keep: what mremap cuts off or moves leaves a gap.",
+            "Blocks of the right size lie side by side, and merge. Read into one buffer that is used again, and copy. "
+                + "MADV_DONTNEED gives the rest back without a gap."),
+        Remedy(
             "gaps-unmap", nil, operations: [.munmap],
             "Map larger pieces, and unmap them whole: what lies between gaps is a VMA.",
             "Alignment by mapping too much and unmapping the ends leaves a gap beside each piece: take aligned pieces from one "
@@ -163,6 +168,10 @@ public enum Remedies {
     ]
 
     private static let files: [Remedy] = [
+        Remedy(
+            "aio-contexts", .special, operations: [.aio],
+            "Share contexts of asynchronous I/O: io_setup maps a ring for each of them.",
+            "One context serves many queues and files. Call io_destroy for those that are not used any more."),
         Remedy(
             "device-buffers", .special,
             "Map fewer and larger buffers: mappings of a device never merge.",
