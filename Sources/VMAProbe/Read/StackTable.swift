@@ -268,7 +268,7 @@ public final class StackTable {
             }
             if let last = frames.last, Self.outermost.contains(last.prefix { $0 != " " }) { break }
         }
-        body(.frames(stack.mm, stack.stack, frames.map(Self.withoutConvention)))
+        body(.frames(stack.mm, stack.stack, frames.map { FunctionName.asWritten(Self.withoutConvention($0)) }))
     }
 
     /// `runtime.madvise`, whatever its calling convention (`runtime.madvise.abi0`).
