@@ -82,7 +82,7 @@ enum SymbolLimits {
     /// For one stack to be unwound, the time for which its files are waited for included; how long these are waited
     /// for; and when an unwinder that does not answer is ended.
     static let unwindTime: UInt64 = 2_000_000_000
-    static let unwindOpeningTime: UInt64 = 100_000_000
+    static let unwindOpeningTime: UInt64 = 1_000_000_000
     static let unwinderTime: UInt64 = 4_000_000_000
     /// For one question about a process that it can delay (`ProcReader`).
     static let procTime: UInt64 = 1_000_000_000
