@@ -20,7 +20,9 @@ struct FramePointerChain {
             }
             guard let next = stacks.lazy.compactMap({ $0.value(at: pointer) }).first else { return }
             // Callers' frames lie higher, unless the chain goes on on another stack.
-            if next <= pointer, stacks.contains(where: { $0.value(at: next) != nil }) { return }
+            if next <= pointer, stacks.contains(where: { $0.value(at: next) != nil && $0.value(at: pointer) != nil }) {
+                return
+            }
             pointer = next
         }
     }

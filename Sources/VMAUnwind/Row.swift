@@ -30,11 +30,15 @@ struct UnwindRow {
     var rules: [(register: UInt8, rule: RegisterRule)] = []
     var returnRule: RegisterRule?
     var isSignalFrame = false
+    /// The function keeps its caller's frame pointer below its return address, and points rbp there, though these rules
+    /// find both by rsp: a function of Go that has a frame.
+    var keepsFramePointer = false
 
     /// Whether the function keeps the frame pointer of its caller where rbp points to, and returns to the
     /// address beside it: the frame-pointer chain is right here.
     var followsFramePointer: Bool {
-        cfa == .register(UInt8(Registers.Number.rbp), 16) && returnRule == .offset(-8)
-            && rules.contains { $0.register == Registers.Number.rbp && $0.rule == .offset(-16) }
+        keepsFramePointer
+            || cfa == .register(UInt8(Registers.Number.rbp), 16) && returnRule == .offset(-8)
+                && rules.contains { $0.register == Registers.Number.rbp && $0.rule == .offset(-16) }
     }
 }

@@ -96,7 +96,25 @@ public final class UnwindTable {
         return entry
     }
 
+    /// Of Go's functions that go on on the thread's stack, the one that holds an address of the image, or jumps there.
+    func switchingFunction(at address: UInt64) -> String? { go?.switchingFunction(at: address) }
+
+    /// Whether an address of the image is in Go's scheduler.
+    func isGoScheduler(at address: UInt64) -> Bool { go?.isScheduler(at: address) ?? false }
+
+    /// From where to where the function of Go lies that holds an address of the image.
+    func goFunction(at address: UInt64) -> Range<UInt64>? { go?.range(at: address) }
+
     // MARK: code
+
+    /// What the call before an address of the image calls, if the instruction says so itself.
+    func callTarget(before address: UInt64) -> UInt64? {
+        guard address >= 5, let section = code.first(where: { $0.contains(address - 5) }) else { return nil }
+        let bytes = section.bytes(at: Int(address - 5 - section.address), count: 5)
+        guard bytes.count == 5, bytes[0] == 0xe8 else { return nil }
+        let distance = bytes[1...].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return address &+ UInt64(bitPattern: Int64(Int32(bitPattern: distance)))
+    }
 
     /// Whether the instruction before an address of the image can be a call; nil if its bytes are not at hand.
     func hasCall(before address: UInt64) -> Bool? {

@@ -27,6 +27,8 @@ private struct Walk {
     private var isGuessed = false
     /// Whether the last step was one by frame pointer.
     private var followedPointer = false
+    /// The walk has gone on on another stack than the one that begins at the thread's rsp.
+    private var hasChangedStacks = false
     /// Of the stack, the first address that was wanted and not copied.
     private var missing: UInt64?
     private(set) var result = Unwound()
@@ -59,7 +61,9 @@ private struct Walk {
             let next: Step
             if let row {
                 next = step(row, lookup)
-            } else if place?.table?.isGo ?? false, let step = changeStacks(lookup) {
+            } else if let place, let table = place.table, table.isGo,
+                let step = changeStacks(table.switchingFunction(at: frame.lookup &- place.bias), lookup)
+            {
                 next = step
             } else {
                 next = followFramePointer(place, lookup)
@@ -128,9 +132,31 @@ private struct Walk {
     private mutating func end(_ ending: Unwound.Ending) { result.ending = ending }
 
     /// One step out of a function of Go that has changed from a goroutine's stack to the thread's, and left the frame
-    /// pointer as it was: only the kernel's frame-pointer chain reaches the goroutine. Nil if that is not at hand.
-    private mutating func changeStacks(_ lookup: (UInt64) -> CodePlace?) -> Step? {
-        guard let pointer = registers[Registers.Number.rbp], pointer != 0, !isOnStack(pointer) else { return nil }
+    /// pointer as it was: a copy of the goroutine's stack tells the function that changed, and the kernel's
+    /// frame-pointer chain those behind it. Nil if neither is at hand.
+    ///
+    /// - Parameter name: of the function; nil if it is one of C, which Go's linker leaves without tables.
+    private mutating func changeStacks(_ name: String?, _ lookup: (UInt64) -> CodePlace?) -> Step? {
+        if name == "runtime.morestack", hasScheduled(lookup) { return .end(.complete) }
+        if let stack = registers[Registers.Number.rsp], let step = leaveC(name, stack, lookup) { return step }
+        guard let pointer = registers[Registers.Number.rbp], pointer != 0 else { return nil }
+        let caller = withoutActuallyEscaping(lookup) {
+            GoroutineSearch(stacks: stacks, lookup: $0).caller(
+                of: name ?? "runtime.asmcgocall", pointer: pointer, steps: &steps)
+        }
+        if let caller {
+            use(Unwound.unnamedInput)
+            // Functions of C may lie between.
+            if name == nil || !caller.isOnly { isGuessed = true }
+            registers = Registers()
+            registers[Registers.Number.rip] = caller.address
+            registers[Registers.Number.rsp] = caller.stack
+            registers[Registers.Number.rbp] = pointer
+            sources = InlineArray(repeating: Unwound.noInput)
+            (kind, followedPointer, hasChangedStacks) = (.caller, false, true)
+            return .frame
+        }
+        guard stacks.first?.value(at: pointer) == nil else { return nil }
         guard pointers.returns(behind: pointer) != nil else {
             result.wantsChain = true
             return nil
@@ -144,7 +170,31 @@ private struct Walk {
         return step
     }
 
-    private func isOnStack(_ address: UInt64) -> Bool { stacks.contains { $0.value(at: address) != nil } }
+    /// Whether Go's scheduler is among the frames. A goroutine that was preempted where its stack would have grown, and may
+    /// run elsewhere by now, has not called what the scheduler does.
+    private func hasScheduled(_ lookup: (UInt64) -> CodePlace?) -> Bool {
+        result.frames.contains { frame in
+            lookup(frame.lookup).map { $0.table?.isGoScheduler(at: frame.lookup &- $0.bias) ?? false } ?? false
+        }
+    }
+
+    /// One step out of a function of C without tables, or out of the one that calls such on the same stack.
+    private mutating func leaveC(_ name: String?, _ stack: UInt64, _ lookup: (UInt64) -> CodePlace?) -> Step? {
+        guard name == nil || name == "runtime.asmcgocall", let address = result.frames.last?.lookup else { return nil }
+        let caller = withoutActuallyEscaping(lookup) {
+            let search = GoroutineSearch(stacks: stacks, lookup: $0)
+            return name == nil
+                ? search.callerOfC(address, stack: stack, steps: &steps) : search.callerOfCgoCall(stack: stack)
+        }
+        guard let caller else { return nil }
+        use(source(at: caller.stack &- 8))
+        registers = Registers()
+        registers[Registers.Number.rip] = caller.address
+        registers[Registers.Number.rsp] = caller.stack
+        sources = InlineArray(repeating: Unwound.noInput)
+        (kind, followedPointer) = (.caller, false)
+        return .frame
+    }
 
     // MARK: by call-frame information
 
@@ -267,7 +317,7 @@ private struct Walk {
     private static let largestStack: UInt64 = 1 << 30
 
     private var cut: Unwound.Ending {
-        guard let missing, let first = stacks.first, missing >= first.base,
+        guard let missing, !hasChangedStacks, let first = stacks.first, missing >= first.base,
             missing - first.base < Self.largestStack
         else { return .cut(wanted: nil) }
         return .cut(wanted: Int(missing - first.base) + 8)
@@ -364,11 +414,12 @@ private struct Walk {
             if address == 0 { return .end(.complete) }
             guard let place = lookup(address &- 1) else { return .end(cut) }
             let hasCall = place.table?.hasCall(before: address &- place.bias)
-            if hasCall == false { return .end(cut) }
             let frame = Unwound.Frame(address: address, kind: .caller, isGuessed: isGuessed)
-            result.frames.append(frame)
             let row = place.table?.row(at: frame.lookup &- place.bias, steps: &steps)
             guard steps > 0 else { return .end(.limit) }
+            // A goroutine is made to return to where it ends, which nothing has called.
+            if hasCall == false, row?.returnRule != .undefined { return .end(cut) }
+            result.frames.append(frame)
             if let row {
                 if row.returnRule == .undefined { return .end(.complete) }
                 if !row.followsFramePointer { isGuessed = true }

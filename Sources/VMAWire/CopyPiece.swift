@@ -18,6 +18,8 @@ public struct CopyPiece {
     public var hasRest: Bool
     /// Bytes from sp to the first of these.
     public var offset: Int
+    /// The address of the bytes, if they are of another stack than the one at sp; else 0.
+    public var other: UInt64
     /// The bytes are no piece of the stack, but the addresses that the kernel found by frame pointers.
     public var isChain: Bool { offset == Int(VME_COPY_CHAIN) }
     /// The id of the path's stack; 0 if it is unknown.
@@ -46,7 +48,8 @@ extension WireDecoder {
             mm: interners.mms.id(header.mm), tgid: header.tgid, key: field(\.key), path: field(\.path),
             space: field(\.space),
             registers: InlineArray { record.loadUnaligned(fromByteOffset: first + 8 * $0, as: UInt64.self) },
-            asked: Int(field(\.asked)), hasRest: field(\.rest) != 0, offset: Int(field(\.offset)), known: field(\.known),
+            asked: Int(field(\.asked)), hasRest: field(\.rest) != 0, offset: Int(field(\.offset)), other: field(\.other),
+            known: field(\.known),
             hasMore: field(\.more) != 0,
             bytes: UnsafeRawBufferPointer(rebasing: record[head ..< head + count]))
     }

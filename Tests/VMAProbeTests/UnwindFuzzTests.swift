@@ -81,7 +81,8 @@ extension ParserFuzzTests {
     @Test func unwindMessages() {
         var request = UnwindRequest()
         request.pieces = [.init(offset: 0, count: 64), .init(offset: 128, count: 192)]
-        request.bytes = [UInt8](repeating: 7, count: 256)
+        request.other = .init(address: 0xc000_0000, count: 64)
+        request.bytes = [UInt8](repeating: 7, count: 320)
         request.chain = [1, 2, 3]
         request.mappings = [
             .init(start: 0x1000, end: 0x2000, fileOffset: 0, key: 1), .init(start: 0x3000, end: 0x4000, fileOffset: 9, key: 0),

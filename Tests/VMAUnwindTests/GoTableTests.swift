@@ -28,6 +28,31 @@ struct GoTableTests {
         return bytes + names + values + index + body
     }
 
+    /// Functions from 0x1000 on, 0x100 bytes each, whose frames are there from their ninth byte on; of those of C, with a
+    /// negative one, nothing is known.
+    static func bytes(functions: [(name: String, frame: Int)]) -> [UInt8] {
+        var (names, values, body, index): ([UInt8], [UInt8], [UInt8], [UInt8]) = ([0], [0], [], [])
+        for (number, function) in functions.enumerated() {
+            let start = UInt64(number) * 0x100
+            index += Frames.little(start, 4) + Frames.little(UInt64((functions.count * 2 + 1) * 4 + body.count), 4)
+            body += Frames.little(start, 4) + Frames.little(UInt64(names.count), 4) + Frames.little(0, 8)
+            body += Frames.little(function.frame < 0 ? 0 : UInt64(values.count), 4)
+            body += [UInt8](repeating: 0, count: 20)
+            names += Array(function.name.utf8) + [0]
+            // From -1 to 0, and from there to the frame; 0 ends.
+            guard function.frame >= 0 else { continue }
+            values += function.frame == 0 ? [2] + Frames.uleb(0x100) : [2, 8, UInt8(2 * function.frame)] + Frames.uleb(0xf8)
+            values.append(0)
+        }
+        index += Frames.little(UInt64(functions.count) * 0x100, 4)
+        let header = 72
+        let valuesAt = UInt64(header + names.count)
+        var bytes = Frames.little(0xffff_fff1, 4) + [0, 0, 1, 8] + Frames.little(UInt64(functions.count), 8)
+        bytes += Frames.little(0, 8) + Frames.little(0x1000, 8) + Frames.little(UInt64(header), 8) + Frames.little(0, 16)
+        bytes += Frames.little(valuesAt, 8) + Frames.little(valuesAt + UInt64(values.count), 8)
+        return bytes + names + values + index + body
+    }
+
     static func table(_ bytes: [UInt8]) -> GoTable? { GoTable(Section(address: 0, bytes: bytes), text: nil) }
 
     @Test("names functions, and leads from a leaf without a frame to where a goroutine began")

@@ -104,7 +104,8 @@ struct OracleTests {
         .enabled(if: ProcessInfo.processInfo.environment["VMASCOPE_STACKS"] != nil))
     func recorded() {
         let paths = (ProcessInfo.processInfo.environment["VMASCOPE_STACKS"] ?? "").split(separator: ":")
-        print("| program | stacks | equal | differences |\n|---|---:|---:|---|")
+        print("| program | stacks | equal | cut, and marked so | the reference ends first | different | of these marked |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
         for path in paths {
             let stops = RecordedStop.all(String(path))
             let files = RecordedFiles()
@@ -115,8 +116,12 @@ struct OracleTests {
                 counts[verdict, default: 0] += 1
                 if verdict != .equal { print(RecordedFiles.text(ours, stop)) }
             }
-            let others = counts.filter { $0.key != .equal }.map { "\($0.key.rawValue) \($0.value)" }.sorted()
-            print("| \(path) | \(stops.count) | \(counts[.equal] ?? 0) | \(others.joined(separator: ", ")) |")
+            func count(_ verdicts: Verdict...) -> Int { verdicts.reduce(0) { $0 + counts[$1, default: 0] } }
+            let row = [
+                stops.count, count(.equal), count(.shorterMarked), count(.longer),
+                count(.differs, .differsMarked, .shorterUnmarked), count(.differsMarked),
+            ]
+            print("| \(path) | \(row.map(String.init).joined(separator: " | ")) |")
         }
     }
 }

@@ -53,6 +53,9 @@ struct RecordedStop {
     var mappings: [Mapping] = []
     var chain: [UInt64] = []
     var stack: [UInt8] = []
+    /// A part of another stack, to which frame pointers lead, and its address.
+    var other: [UInt8] = []
+    var otherBase: UInt64 = 0
     /// Why the reference ended; empty if it came to an end.
     var failure = ""
     var frames: [Frame] = []
@@ -81,6 +84,8 @@ struct RecordedStop {
             }
             stop.chain = (0 ..< number()).map { _ in number() }
             stop.stack = data(number())
+            stop.otherBase = number()
+            stop.other = data(number())
             stop.failure = text()
             stop.frames = (0 ..< number()).map { _ in Frame(address: number(), isExact: number() != 0, name: text()) }
             stops.append(stop)
@@ -120,9 +125,11 @@ final class RecordedFiles {
 
     private func unwind(_ stop: RecordedStop, chain: [UInt64]) -> Unwound {
         stop.stack.withUnsafeBytes { bytes in
-            Unwinder.unwind(
-                stop.registers, stacks: [StackCopy(base: stop.registers[Registers.Number.rsp] ?? 0, bytes: bytes)], chain: chain
-            ) { place($0, in: stop) }
+            stop.other.withUnsafeBytes { other in
+                var stacks = [StackCopy(base: stop.registers[Registers.Number.rsp] ?? 0, bytes: bytes)]
+                if !chain.isEmpty, !other.isEmpty { stacks.append(StackCopy(base: stop.otherBase, bytes: other)) }
+                return Unwinder.unwind(stop.registers, stacks: stacks, chain: chain) { place($0, in: stop) }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ import VMAWire
 /// Copies of stacks, and what the stack of a record is called.
 @Suite("A copy of a stack")
 struct WireCopyTests {
-    static func copy(_ key: UInt64, count: Int, says: UInt32? = nil) -> [UInt8] {
+    static func copy(_ key: UInt64, count: Int, says: UInt32? = nil, other: UInt64 = 0) -> [UInt8] {
         var copy = vme_copy()
         copy.h.kind = UInt16(VME_COPY.rawValue)
         copy.h.mm = 0xffff_8880_0000_1000
@@ -14,6 +14,7 @@ struct WireCopyTests {
         copy.key = key
         copy.registers.1 = 0x7fff_0000
         copy.asked = 4096
+        copy.other = other
         copy.count = says ?? UInt32(count)
         copy.more = 1
         let bytes = withUnsafeBytes(of: copy) { Array($0) }
@@ -33,7 +34,9 @@ struct WireCopyTests {
         Self.copy(1, count: 40).withUnsafeBytes { record in
             let piece = decoder.copyPiece(record)
             #expect(piece?.bytes.count == 40 && piece?.stackPointer == 0x7fff_0000 && piece?.hasMore == true)
+            #expect(piece?.other == 0)
         }
+        Self.copy(1, count: 40, other: 0xc000_0000).withUnsafeBytes { #expect(decoder.copyPiece($0)?.other == 0xc000_0000) }
         for (count, says) in [(40, UInt32(41)), (0, .max), (8, 4097)] {
             Self.copy(1, count: count, says: says).withUnsafeBytes { #expect(decoder.copyPiece($0) == nil) }
         }

@@ -183,6 +183,7 @@ struct path_search {
 	u64 far;          // pages from sp to its second part
 	u32 far_bytes;    // of that, still to come
 	u32 reserved;
+	u64 other;  // another stack, to which frame pointers lead
 	u64 window[VME_PATH_WINDOW];
 };
 

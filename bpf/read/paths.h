@@ -15,7 +15,11 @@
 #define PATH_PROBES 4
 #define COPY_WHOLE 65536  // of a stack that is no deeper, all is copied
 #define COPY_MOST 262144
-#define COPY_FAR 16384  // of a second part, behind a frame that is larger than all that is copied
+#define COPY_FAR 16384    // of a second part, behind a frame that is larger than all that is copied
+#define COPY_BELOW 2048   // of another stack, before what a frame pointer leads to
+#define COPY_OTHER 12288  // of that, all together
+#define COPY_FRAME (1 << 16)  // of frames of that, the largest
+#define COPY_LINKS 32         // frame pointers that are followed to it
 #define COPY_PIECES 70  // COPY_MOST and COPY_FAR by pages, the first of which is begun anywhere
 
 struct {
@@ -125,13 +129,83 @@ __noinline int copy_piece(void)
 	return !s->path.left;
 }
 
+// Where the chain of frame pointers leaves the part of the stack that is copied, as Go's does where it calls on the
+// stack of a thread; 0 if it does not. A frame pointer leads there from the stack, and from there to another one further
+// on: most programs use rbp for anything.
+__noinline u64 other_stack(void)
+{
+	struct scratch *s = scratch();
+	u64 at, next, sp, i;
+
+	if (!s)
+		return 0;
+	sp = s->path.registers[VME_SP];
+	at = s->path.registers[VME_BP];
+	ROLLED
+	for (i = 0; i < COPY_LINKS; i++) {
+		if (!at || at & 7)
+			return 0;
+		if (bpf_probe_read_user(&next, sizeof(next), (void *)at))
+			return 0;
+		if (at - sp >= s->copy.asked)
+			return i && (!next || next - at < COPY_FRAME) ? at : 0;
+		if (next - sp < s->copy.asked && next <= at)
+			return 0;
+		at = next;
+	}
+	return 0;
+}
+
+// Sends what is there of a page of another stack. Returns 1 after the last one.
+__noinline int copy_other(void)
+{
+	struct scratch *s = scratch();
+	struct vme_copy *c;
+	u64 last, size;
+	u32 part;
+
+	if (!s)
+		return 1;
+	c = &s->copy;
+	part = PAGE_SIZE - (c->other & (PAGE_SIZE - 1));
+	if (part > s->path.left)
+		part = s->path.left;
+	s->path.left -= part;
+	last = part - 1;
+	asm volatile("" : "+r"(last));
+	size = part;
+	if (part &&
+	    !bpf_probe_read_user(c->bytes, (last & (VME_COPY_BYTES - 1)) + 1, (void *)c->other)) {
+		c->count = size;
+		c->more = 1;
+		begin(&c->h, VME_COPY, s->path.mm, (u32)(bpf_get_current_pid_tgid() >> 32));
+		asm volatile("" : "+r"(size));
+		if (!emit(c, sizeof(*c) - VME_COPY_BYTES + (size & (2 * VME_COPY_BYTES - 1))))
+			return 1;
+	}
+	c->other += part;
+	return !s->path.left;
+}
+
 // The last piece of a copy: the return addresses that the kernel finds by frame pointers, which lead to other stacks,
-// too.
+// too. Before it comes a part of the first of those: the function that has changed stacks is in no chain.
 static __always_inline void send_chain(void *ctx, struct scratch *s)
 {
 	struct vme_copy *c = &s->copy;
 	long bytes;
+	int i;
 
+	c->other = s->path.other;
+	if (c->other > COPY_BELOW) {
+		c->other -= COPY_BELOW;
+		c->offset = 0;
+		s->path.left = COPY_OTHER;
+		ROLLED
+		for (i = 0; i < COPY_OTHER / PAGE_SIZE + 1; i++)
+			if (copy_other())
+				break;
+	}
+	c->other = 0;
 	bytes = bpf_get_stack(ctx, c->bytes, VME_CHAIN_MAX * sizeof(u64), BPF_F_USER_STACK);
 	if (bytes < 0)
 		bytes = 0;
@@ -210,7 +284,11 @@ __noinline u64 copy_stack(u64 mm)
 	s->copy.asked = end;
 	s->path.left = end;
 	s->path.mm = mm;
+	s->path.other = other_stack();
+	if (s->path.other)
+		s->path.wants_chain = 1;
 	s->copy.offset = 0;
+	s->copy.other = 0;
 	for (i = 0; i < VME_REGISTERS; i++)
 		s->copy.registers[i] = s->path.registers[i];
 	ROLLED

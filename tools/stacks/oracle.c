@@ -1,6 +1,8 @@
 // Stops a command and its children at the system calls that change VMAs, and writes down what a sampler would
 // have at hand there (registers, executable mappings, the top of the stack, the frame-pointer chain) and beside
-// it the whole call stack as libdw of elfutils finds it, which reads the memory of the process itself.
+// it the whole call stack as libdw of elfutils finds it, which reads the memory of the process itself. Where code
+// changes stacks, or was made by QEMU, libdw is told where to go on: by what Go's runtime keeps of a goroutine (type
+// gobuf), and by the frame that QEMU gives all of its generated code (tcg_target_qemu_prologue).
 //
 //   oracle FILE STOPS BYTES COMMAND [ARGUMENT…]
 //
@@ -68,12 +70,17 @@ static struct process {
 	Dwfl *dwfl;
 } processes[MOST_PROCESSES];
 
+enum { RBX = 3, RBP = 6, RSP = 7, R12 = 12, R13, R14, R15, RIP, REGISTERS };  // their DWARF numbers
+
 static struct {
 	uint64_t address;
 	bool is_exact;
+	uint64_t stack;  // rsp; 0 if libdw does not know it
 } frames[MOST_FRAMES];
 static size_t frame_count;
 static const char *failure;
+// Where the next walk begins.
+static Dwarf_Word start[REGISTERS];
 
 static int on_frame(Dwfl_Frame *state, void *context)
 {
@@ -84,6 +91,8 @@ static int on_frame(Dwfl_Frame *state, void *context)
 		return DWARF_CB_ABORT;
 	if (frame_count == MOST_FRAMES)
 		return DWARF_CB_ABORT;
+	Dwarf_Word stack;
+	frames[frame_count].stack = dwfl_frame_reg(state, RSP, &stack) == 0 ? stack : 0;
 	frames[frame_count].address = pc;
 	frames[frame_count++].is_exact = exact;
 	return DWARF_CB_OK;
@@ -127,7 +136,215 @@ static Dwfl *dwfl_of(pid_t tgid)
 	return dwfl;
 }
 
-static bool ask(pid_t tgid, pid_t tid)
+static pid_t next_thread(Dwfl *dwfl, void *context, void **of_thread)
+{
+	pid_t before = *of_thread ? 0 : dwfl_pid(dwfl);
+	*of_thread = context;
+	return before;
+}
+
+static bool this_thread(Dwfl *dwfl, pid_t tid, void *context, void **of_thread)
+{
+	(void)dwfl, (void)tid;
+	*of_thread = context;
+	return true;
+}
+
+static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *to, void *context)
+{
+	(void)context;
+	return read_memory(dwfl_pid(dwfl), address, to, sizeof *to) == sizeof *to;
+}
+
+static bool start_registers(Dwfl_Thread *thread, void *context)
+{
+	(void)context;
+	return dwfl_thread_state_registers(thread, 0, REGISTERS, start);
+}
+
+static const Dwfl_Thread_Callbacks thread_callbacks = { .next_thread = next_thread,
+							.get_thread = this_thread,
+							.memory_read = read_word,
+							.set_initial_registers = start_registers };
+
+// Adds the frames from `start` on.
+static void walk(Dwfl *dwfl, pid_t tid)
+{
+	failure = "";
+	if (dwfl_getthread_frames(dwfl, tid, on_frame, NULL) != 0)
+		failure = dwfl_errmsg(-1);
+}
+
+// The first frame is where a call returns to: its rules are those of the call.
+static void walk_from_call(Dwfl *dwfl, pid_t tid)
+{
+	size_t first = frame_count;
+	start[RIP]--;
+	walk(dwfl, tid);
+	if (frame_count > first) {
+		frames[first].address++;
+		frames[first].is_exact = false;
+	}
+}
+
+static const char *name_of(Dwfl *dwfl, size_t index)
+{
+	uint64_t address = frames[index].address - !frames[index].is_exact;
+	Dwfl_Module *module = dwfl_addrmodule(dwfl, address);
+	GElf_Off offset;
+	GElf_Sym symbol;
+	const char *name =
+		module ? dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL)
+		       : NULL;
+	return name ? name : "";
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static uint64_t word_at(pid_t pid, uint64_t address)
+{
+	uint64_t word;
+	return read_memory(pid, address, &word, sizeof word) == sizeof word ? word : 0;
+}
+
+// Go on the thread's stack (g0): sets `start` to the goroutine that has changed to it. Offsets are those of Go 1.18 to
+// 1.22, and checked by what points back.
+static bool find_goroutine(pid_t pid, uint64_t thread_pointer, bool in_morestack)
+{
+	uint64_t g0 = word_at(pid, thread_pointer - 8), m = word_at(pid, g0 + 48);
+	uint64_t g = word_at(pid, m + 192), sched = g + 56;
+	if (!g || g == g0 || word_at(pid, m) != g0 || word_at(pid, g + 48) != m)
+		return false;
+	uint64_t stack = word_at(pid, sched);
+	memset(start, 0, sizeof start);
+	start[RBP] = word_at(pid, sched + 48);
+	// gosave_systemstack_switch keeps the stack pointer at the return address, and morestack that and the one above it.
+	start[RIP] = in_morestack ? word_at(pid, sched + 8) : word_at(pid, stack);
+	start[RSP] = in_morestack ? stack : stack + 8;
+	return start[RIP] != 0;
+}
+
+// Code that QEMU has made, in a frame of always the same size: six saved registers, room for arguments and for
+// temporary values.
+static bool leave_generated(pid_t pid, uint64_t stack)
+{
+	enum { SAVED = 7 * 8, FRAME = (SAVED + 128 + 128 * 8 + 15) & ~15 };
+	static const int order[] = { RBP, RBX, R12, R13, R14, R15 };
+	memset(start, 0, sizeof start);
+	start[RSP] = stack + FRAME;
+	start[RIP] = word_at(pid, start[RSP] - 8);
+	for (int i = 0; i < 6; i++)
+		start[order[i]] = word_at(pid, start[RSP] - 16 - 8 * i);
+	return start[RIP] != 0;
+}
+
+// Whether the frame's file has call-frame information for it.
+static bool has_rules(Dwfl *dwfl, size_t index)
+{
+	uint64_t address = frames[index].address - !frames[index].is_exact;
+	Dwfl_Module *module = dwfl_addrmodule(dwfl, address);
+	Dwarf_Addr bias;
+	Dwarf_CFI *all[2] = { dwfl_module_eh_cfi(module, &bias), NULL };
+	for (int i = 0; i < 2; i++) {
+		Dwarf_Frame *frame = NULL;
+		if (i)
+			all[i] = dwfl_module_dwarf_cfi(module, &bias);
+		if (all[i] && dwarf_cfi_addrframe(all[i], address - bias, &frame) == 0) {
+			free(frame);
+			return true;
+		}
+	}
+	return false;
+}
+
+// Whether the frame's file is a Go program, whose linker leaves functions of C without tables.
+static bool is_of_go(Dwfl *dwfl, size_t index)
+{
+	Dwfl_Module *module =
+		dwfl_addrmodule(dwfl, frames[index].address - !frames[index].is_exact);
+	Dwarf_Addr bias;
+	Elf *elf = module ? dwfl_module_getelf(module, &bias) : NULL;
+	size_t names;
+	if (!elf || elf_getshdrstrndx(elf, &names) != 0)
+		return false;
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));) {
+		GElf_Shdr header;
+		const char *name = gelf_getshdr(section, &header)
+					   ? elf_strptr(elf, names, header.sh_name)
+					   : NULL;
+		if (name && strcmp(name, ".gopclntab") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_qemu;
+
+static bool is_of_file(pid_t pid, uint64_t address)
+{
+	char path[64], line[8192];
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	FILE *maps = fopen(path, "r");
+	bool is = true;
+	while (maps && fgets(line, sizeof line, maps)) {
+		unsigned long first, end;
+		if (sscanf(line, "%lx-%lx", &first, &end) == 2 && address >= first && address < end)
+			is = strchr(line, '/') || strchr(line, '[');
+	}
+	if (maps)
+		fclose(maps);
+	return is;
+}
+
+static void go_on(Dwfl *dwfl, pid_t tgid, pid_t tid, uint64_t thread_pointer)
+{
+	bool scheduled = false;
+	for (size_t i = 0; i < frame_count; i++) {
+		const char *name = name_of(dwfl, i);
+		// It forgets who called it.
+		if (begins(name, "runtime.mcall")) {
+			frame_count = i + 1;
+			failure = "";
+			return;
+		}
+		bool in_morestack = begins(name, "runtime.morestack");
+		if (begins(name, "runtime.schedule"))
+			scheduled = true;
+		// The goroutine that was preempted there has not called the scheduler.
+		if (in_morestack && scheduled) {
+			frame_count = i + 1;
+			failure = "";
+			return;
+		}
+		if (in_morestack || begins(name, "runtime.systemstack") ||
+		    begins(name, "runtime.asmcgocall")) {
+			frame_count = i + 1;
+			if (find_goroutine(tgid, thread_pointer, in_morestack)) {
+				walk_from_call(dwfl, tid);
+			} else {
+				failure = "no goroutine";
+			}
+			return;
+		}
+		// Libdw goes on by rbp, whatever that is.
+		if (i + 1 < frame_count && is_of_go(dwfl, i) && !has_rules(dwfl, i)) {
+			frame_count = i + 1;
+			failure = "a function without tables";
+			return;
+		}
+		if (is_qemu && i > 0 && frames[i].stack && !is_of_file(tgid, frames[i].address)) {
+			frame_count = i + 1;
+			if (leave_generated(tgid, frames[i].stack))
+				walk_from_call(dwfl, tid);
+			return;
+		}
+	}
+}
+
+static bool ask(pid_t tgid, pid_t tid, const struct user_regs_struct *registers)
 {
 	frame_count = 0;
 	failure = "";
@@ -138,9 +355,16 @@ static bool ask(pid_t tgid, pid_t tid)
 	if (dwfl_linux_proc_report(dwfl, tgid) != 0 || dwfl_report_end(dwfl, NULL, NULL) != 0)
 		return false;
 	if (!dwfl_pid(dwfl) || dwfl_pid(dwfl) == -1)
-		dwfl_linux_proc_attach(dwfl, tgid, true);
-	if (dwfl_getthread_frames(dwfl, tid, on_frame, NULL) != 0)
-		failure = dwfl_errmsg(-1);
+		dwfl_attach_state(dwfl, NULL, tgid, &thread_callbacks, &processes);
+	const Dwarf_Word all[REGISTERS] = { registers->rax, registers->rdx, registers->rcx,
+					    registers->rbx, registers->rsi, registers->rdi,
+					    registers->rbp, registers->rsp, registers->r8,
+					    registers->r9,  registers->r10, registers->r11,
+					    registers->r12, registers->r13, registers->r14,
+					    registers->r15, registers->rip };
+	memcpy(start, all, sizeof start);
+	walk(dwfl, tid);
+	go_on(dwfl, tgid, tid, registers->fs_base);
 	return frame_count > 0;
 }
 
@@ -159,6 +383,29 @@ static size_t chain(pid_t pid, const struct user_regs_struct *registers, uint64_
 		pointer = frame[0];
 	}
 	return count;
+}
+
+// The part of another stack to which frame pointers lead, as bpf/read/paths.h copies it.
+static void put_other(pid_t pid, const struct user_regs_struct *registers, size_t size)
+{
+	enum { BELOW = 2048, ALL = 12288, LINKS = 32 };
+	uint64_t at = registers->rbp, sp = registers->rsp;
+	static char bytes[ALL];
+	size_t count = 0;
+	for (int i = 0; i < LINKS && at > BELOW && at % 8 == 0; i++) {
+		if (at - sp >= size) {
+			at -= BELOW;
+			count = read_memory(pid, at, bytes, ALL) / 8 * 8;
+			break;
+		}
+		uint64_t next = word_at(pid, at);
+		if (next - sp < size && next <= at)
+			break;
+		at = next;
+	}
+	put_number(at);
+	put_number(count);
+	put(bytes, count);
 }
 
 static void put_mappings(pid_t pid)
@@ -233,7 +480,7 @@ static void stop(pid_t tid)
 	    !changes_vmas((long)registers.orig_rax))
 		return;
 	pid_t tgid = group_of(tid);
-	if (!ask(tgid, tid) || !is_new(tgid))
+	if (!ask(tgid, tid, &registers) || !is_new(tgid))
 		return;
 	stops_left--;
 	put_number(0x706f7473);  // "stop"
@@ -253,19 +500,13 @@ static void stop(pid_t tid)
 	size_t size = read_memory(tgid, registers.rsp, copy, copy_size);
 	put_number(size);
 	put(copy, size);
+	put_other(tgid, &registers, size);
 	put_text(failure ? failure : "");
 	put_number(frame_count);
 	for (size_t i = 0; i < frame_count; i++) {
-		uint64_t address = frames[i].address - !frames[i].is_exact;
-		Dwfl_Module *module = dwfl_addrmodule(dwfl_of(tgid), address);
-		GElf_Off offset;
-		GElf_Sym symbol;
-		const char *name = module ? dwfl_module_addrinfo(module, address, &offset, &symbol,
-								 NULL, NULL, NULL)
-					  : NULL;
 		put_number(frames[i].address);
 		put_number(frames[i].is_exact);
-		put_text(name ? name : "");
+		put_text(name_of(dwfl_of(tgid), i));
 	}
 }
 
@@ -277,6 +518,7 @@ int main(int argc, char **argv)
 	out = fopen(argv[1], "w");
 	stops_left = atol(argv[2]);
 	copy_size = (size_t)atol(argv[3]);
+	is_qemu = strstr(argv[4], "qemu") != NULL;
 	copy = malloc(copy_size);
 	if (!out || !copy)
 		return perror(argv[1]), 74;

@@ -85,7 +85,8 @@ struct vme_path {
 	vme_u8 words[VME_PATH_WORDS];  // from `from`
 };
 
-#define VME_WANT_CHAIN 0x80000000U  // copies are followed by the frame-pointer chain
+// Copies are followed by a part of the stack to which frame pointers lead, and the frame-pointer chain.
+#define VME_WANT_CHAIN 0x80000000U
 
 // Where a node may be, and in the places after it.
 static inline vme_u32 vme_path_place(vme_u64 key)

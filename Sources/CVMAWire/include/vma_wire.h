@@ -272,6 +272,7 @@ struct vme_copy {
 	vme_u32 count;  // bytes of this piece
 	vme_u32 more;   // another piece follows
 	vme_u32 known;  // what the path is called, where known ones are copied, too, to see whether that is so
+	vme_u64 other;  // where the bytes are, if they are of another stack, to which a frame pointer leads; else 0
 	vme_u8 bytes[VME_COPY_BYTES];
 };
 
@@ -341,7 +342,7 @@ _Static_assert(sizeof(struct vme_life) == 64, "wire");
 _Static_assert(sizeof(struct vme_file) == 88 + VME_PATH_MAX, "wire");
 _Static_assert(sizeof(struct vme_tally) == 40 + sizeof(struct vme_counts), "wire");
 _Static_assert(sizeof(struct vme_calls) == 48 + VME_CALLS_MAX * 8, "wire");
-_Static_assert(sizeof(struct vme_copy) == 144 + VME_COPY_BYTES, "wire");
+_Static_assert(sizeof(struct vme_copy) == 152 + VME_COPY_BYTES, "wire");
 _Static_assert(sizeof(struct vme_name) == 40 + VME_NAME_MAX, "wire");
 
 #endif

@@ -90,6 +90,7 @@ final class StackCopies {
     private final class Copy {
         var bytes: [UInt8]
         var pieces: [UnwindRequest.Piece] = []
+        var other = UnwindRequest.Other()
         var chain: [UInt64] = []
 
         init(capacity: Int) {
@@ -106,6 +107,14 @@ final class StackCopies {
                 }
                 return
             }
+            if piece.other != 0 {
+                // A page that was not there ends it, or it begins behind that.
+                if other.count == 0 { other.address = piece.other }
+                guard piece.other == other.address &+ UInt64(other.count), piece.bytes.count % 8 == 0 else { return }
+                other.count += piece.bytes.count
+                bytes.append(contentsOf: piece.bytes)
+                return
+            }
             bytes.append(contentsOf: piece.bytes)
             if let last = pieces.last, last.end == piece.offset {
                 pieces[pieces.count - 1].count += piece.bytes.count
@@ -115,6 +124,12 @@ final class StackCopies {
         }
 
         var end: Int { pieces.last?.end ?? 0 }
+
+        func hasRoom(_ piece: CopyPiece) -> Bool {
+            guard bytes.count + piece.bytes.count <= UnwindRequest.byteLimit else { return false }
+            if piece.other != 0 { return other.count + piece.bytes.count <= UnwindRequest.otherLimit }
+            return other.count == 0 && end <= piece.offset && pieces.count < UnwindRequest.pieceLimit
+        }
     }
 
     /// - Parameter memory: of the map `paths`.
@@ -132,16 +147,12 @@ final class StackCopies {
 
     /// Has a copy unwound when all of its pieces have come.
     func take(_ piece: CopyPiece) -> Taken {
-        if piece.offset == 0 {
+        if piece.offset == 0, piece.other == 0 {
             // Drop copies whose rest was lost.
             if partial.count >= Self.mostPartial { partial = [:] }
-            partial[piece.key] = Copy(capacity: piece.hasMore ? Self.mostBytes : piece.bytes.count)
+            partial[piece.key] = Copy(capacity: piece.hasMore ? UnwindRequest.byteLimit : piece.bytes.count)
         }
-        guard let copy = partial[piece.key],
-            piece.isChain
-                || copy.end <= piece.offset && copy.bytes.count + piece.bytes.count <= UnwindRequest.byteLimit
-                    && copy.pieces.count < UnwindRequest.pieceLimit
-        else {
+        guard let copy = partial[piece.key], piece.isChain || copy.hasRoom(piece) else {
             partial[piece.key] = nil
             return .nothing
         }
@@ -220,6 +231,7 @@ final class StackCopies {
         }
         let begun = Asked(piece, copy.pieces, words, isSure: processes?.isSure(piece.mm) ?? false, since: now)
         var request = UnwindRequest(registers: piece.registers, pieces: copy.pieces)
+        request.other = copy.other
         request.chain = copy.chain.prefix(UnwindRequest.chainLimit).map { $0 }
         begun.hasChain = !copy.chain.isEmpty
         request.mappings = mappings(piece, begun.words, request.chain, now)

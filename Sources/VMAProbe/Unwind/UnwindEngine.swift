@@ -41,11 +41,17 @@ final class UnwindEngine {
             r12: register(VME_R12), r13: register(VME_R13), r14: register(VME_R14), r15: register(VME_R15))
         let unwound = request.bytes.withUnsafeBytes { bytes in
             var start = 0
-            let stacks = request.pieces.map { piece in
+            var stacks = request.pieces.map { piece in
                 defer { start += piece.count }
                 return StackCopy(
                     base: register(VME_SP) &+ UInt64(piece.offset),
                     bytes: UnsafeRawBufferPointer(rebasing: bytes[start ..< start + piece.count]))
+            }
+            if request.other.count > 0 {
+                stacks.append(
+                    StackCopy(
+                        base: request.other.address,
+                        bytes: UnsafeRawBufferPointer(rebasing: bytes[start ..< start + request.other.count])))
             }
             return Unwinder.unwind(registers, stacks: stacks, chain: request.chain) { place(of: $0, request.mappings) }
         }

@@ -19,23 +19,30 @@ struct UnwindRequest: Equatable {
         var end: Int { offset + count }
     }
     var pieces: [Piece] = []
+    /// A part of another stack: where it is, and bytes of it, which is a multiple of 8.
+    struct Other: Equatable {
+        var address: UInt64 = 0
+        var count = 0
+    }
+    var other = Other()
     /// Executable ones, in the order of their addresses.
     var mappings: [Mapping] = []
     /// What the kernel found by frame pointers; may be empty.
     var chain: [UInt64] = []
-    /// The bytes of the parts, one behind the other.
+    /// The bytes of the parts, one behind the other, and of the other stack.
     var bytes: [UInt8] = []
 
     static let mappingLimit = 512
-    /// Bytes from the stack pointer on, and those and of a part behind them.
+    /// Bytes from the stack pointer on, of another stack, and those and of a part behind the first.
     static let nearLimit = 1 << 18
-    static let byteLimit = nearLimit + 1 << 14
+    static let otherLimit = 1 << 14
+    static let byteLimit = nearLimit + 1 << 14 + otherLimit
     static let pieceLimit = 64
     static let chainLimit = 128
 
     static func == (one: UnwindRequest, other: UnwindRequest) -> Bool {
         one.registers.indices.allSatisfy { one.registers[$0] == other.registers[$0] } && one.pieces == other.pieces
-            && one.mappings == other.mappings && one.chain == other.chain && one.bytes == other.bytes
+            && one.other == other.other && one.mappings == other.mappings && one.chain == other.chain && one.bytes == other.bytes
     }
 }
 
@@ -113,6 +120,8 @@ extension UnwindRequest {
             writer.number(UInt32(piece.offset))
             writer.number(UInt32(piece.count))
         }
+        writer.number(other.address)
+        writer.number(UInt32(other.count))
         writer.number(UInt16(mappings.count))
         for mapping in mappings {
             writer.number(mapping.start)
@@ -140,6 +149,11 @@ extension UnwindRequest {
             pieces.append(Piece(offset: Int(offset), count: Int(size)))
             sum += Int(size)
         }
+        guard let address = reader.number(UInt64.self), let otherCount = reader.number(UInt32.self),
+            otherCount <= Self.otherLimit, address <= .max - UInt64(otherCount)
+        else { return nil }
+        other = Other(address: address, count: Int(otherCount))
+        sum += Int(otherCount)
         guard let mappingCount = reader.number(UInt16.self), mappingCount <= Self.mappingLimit else { return nil }
         for _ in 0 ..< mappingCount {
             guard let start = reader.number(UInt64.self), let end = reader.number(UInt64.self), start < end,

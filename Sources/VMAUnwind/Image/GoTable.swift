@@ -85,16 +85,35 @@ public final class GoTable {
     ]
     /// They call on the stack of the thread what was called on that of a goroutine.
     private static let switching: Set<String> = ["runtime.systemstack", "runtime.asmcgocall", "runtime.morestack"]
+    /// They jump to one of those.
+    private static let jumping = ["runtime.morestack_noctxt": "runtime.morestack"]
+
+    /// The name of the function at an address without the mark of its calling convention.
+    private func plainName(at address: UInt64) -> String? {
+        function(at: address).map { $0.name.hasSuffix(".abi0") ? String($0.name.dropLast(5)) : $0.name }
+    }
+
+    /// Of the functions that go on on the thread's stack, the one that holds an address of the image, or jumps there.
+    func switchingFunction(at address: UInt64) -> String? {
+        guard let name = plainName(at: address) else { return nil }
+        return Self.switching.contains(name) ? name : Self.jumping[name]
+    }
+
+    /// Whether an address of the image is in the scheduler, which looks for another goroutine than the one that was
+    /// interrupted.
+    func isScheduler(at address: UInt64) -> Bool { plainName(at: address) == "runtime.schedule" }
 
     /// The rules at an address of the image; nil if there are none, or if the function changes to another stack.
     func row(at address: UInt64, steps: inout Int) -> UnwindRow? {
-        guard let function = function(at: address) else { return nil }
-        let name = function.name.hasSuffix(".abi0") ? String(function.name.dropLast(5)) : function.name
+        guard let function = function(at: address), let name = plainName(at: address) else { return nil }
         if Self.outermost.contains(name) { return UnwindRow(returnRule: .undefined) }
         guard !Self.switching.contains(name), let distance = distance(function, address, &steps) else { return nil }
         var row = UnwindRow(cfa: .register(UInt8(Registers.Number.rsp), Int64(distance) + 8), returnRule: .offset(-8))
         // A function with a frame keeps the frame pointer at its top.
-        if distance >= 8 { row.rules = [(UInt8(Registers.Number.rbp), .offset(-16))] }
+        if distance >= 8 {
+            row.rules = [(UInt8(Registers.Number.rbp), .offset(-16))]
+            row.keepsFramePointer = true
+        }
         return row
     }
 
