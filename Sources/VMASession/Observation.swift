@@ -56,7 +56,8 @@ package final class Observation {
         // Before anything is opened that they have no business with.
         stacks = StackTable(
             StackTable.Options(
-                wantsNames: options.wantsStacks, wantsLines: options.wantsLines, checksCode: !options.copiesStacks))
+                wantsNames: options.wantsStacks, wantsLines: options.wantsLines, checksCode: !options.copiesStacks),
+            fetching: options.fetchesDebugFiles && options.wantsStacks ? try Self.fetcher() : nil)
         kernel = Kernel()
         var choices = Probe.Options(
             followsChildren: followsChildren, wantsStacks: options.wantsStacks, copiesStacks: options.copiesStacks,
@@ -82,6 +83,29 @@ package final class Observation {
         observer = Findings.observer(header, for: options.output.format)
         probe.unwind(with: observer)
         recorder?.begin(header)
+    }
+
+    private static func fetcher() throws -> DebugFetcher {
+        do {
+            return try DebugFetcher()
+        } catch {
+            let (why, status): (String, Int32) =
+                switch error {
+                case .noServers:
+                    (
+                        "DEBUGINFOD_URLS is not set: set it to the address of your distribution's server (sudo keeps it with --preserve-env=DEBUGINFOD_URLS)",
+                        64
+                    )
+                case .noProgram:
+                    (
+                        "there is no debuginfod-find: install debuginfod (Debian, Ubuntu) or elfutils-debuginfod-client (Fedora, RHEL)",
+                        66
+                    )
+                case .noPlace:
+                    ("no directory can be made in /var/cache for what is fetched: \(String(cString: strerror(errno)))", 74)
+                }
+            throw Failure(message: "--debuginfod: \(why)", status: status)
+        }
     }
 
     /// Hooks where they load, else tracepoints; the choice is printed.
@@ -215,9 +239,17 @@ package final class Observation {
         let start = vms_monotonic_ns()
         var end = start + StackTable.finalTime
         if wasStopped { end = start + StackTable.finalTimeAfterSignal }
+        // Who has asked servers for debug files waits for these after a first signal, too.
+        var fetchEnd = start + StackTable.fetchTime
         stacks.finish(
             {
-                if stopSignal() != nil { end = min(end, vms_monotonic_ns() + StackTable.finalTimeAfterSignal) }
+                let now = vms_monotonic_ns()
+                if stopSignal() != nil {
+                    end = min(end, now + StackTable.finalTimeAfterSignal)
+                    fetchEnd = now
+                } else if stacks.isFetching, now < fetchEnd {
+                    end = max(end, now + StackTable.finalTime)
+                }
                 return end
             }, feed)
         stacks.warnings.forEach { Console.warn("warning: \($0)") }

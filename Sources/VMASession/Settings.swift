@@ -39,18 +39,20 @@ package struct ObservationSettings {
     package var copiesStacks = true
     /// Frames say at which line of which file they are, where that is known.
     package var wantsLines = false
+    /// Whether servers are asked for debug files that are not here.
+    package var fetchesDebugFiles = false
     /// The path of a recording.
     package var record: String?
     package var output: OutputSettings
 
     package init(
         duration: Double? = nil, source: SourceChoice = .auto, wantsStacks: Bool = true,
-        copiesStacks: Bool = true, wantsLines: Bool = false, record: String? = nil,
-        output: OutputSettings = OutputSettings()
+        copiesStacks: Bool = true, wantsLines: Bool = false, fetchesDebugFiles: Bool = false,
+        record: String? = nil, output: OutputSettings = OutputSettings()
     ) {
         (self.duration, self.source, self.wantsStacks) = (duration, source, wantsStacks)
         (self.copiesStacks, self.record, self.output) = (copiesStacks, record, output)
-        self.wantsLines = wantsLines
+        (self.wantsLines, self.fetchesDebugFiles) = (wantsLines, fetchesDebugFiles)
     }
 }
 

@@ -134,6 +134,9 @@ struct ObservationOptions: ParsableArguments {
     @Flag(help: "Say at which line of which file each frame is, where debug information tells.")
     var lines = false
 
+    @Flag(help: "Fetch debug files that are not here from the servers that DEBUGINFOD_URLS names, by debuginfod-find.")
+    var debuginfod = false
+
     @Option(
         help: .init("Record all events in this file, for `vmascope report`.", valueName: "file"),
         completion: .file(extensions: ["vmt"]))
@@ -144,6 +147,6 @@ struct ObservationOptions: ParsableArguments {
     var settings: ObservationSettings {
         ObservationSettings(
             duration: duration, source: source, wantsStacks: !noStacks, copiesStacks: !noCopies, wantsLines: lines,
-            record: record, output: output.settings)
+            fetchesDebugFiles: debuginfod, record: record, output: output.settings)
     }
 }

@@ -65,14 +65,17 @@ public final class StackTable {
 
     /// Nanoseconds for which `finish` is best given, in general and where a signal has ended an observation.
     public static let (finalTime, finalTimeAfterSignal) = (SymbolLimits.finalTime, SymbolLimits.finalTimeAfterSignal)
+    /// Nanoseconds for which `finish` is best given while it fetches debug files.
+    public static let fetchTime = SymbolLimits.fetchTime
     /// Addresses are kept of so many stacks.
     private static let stackLimit = 60_000
     /// Stacks that may wait for names, before others get none.
     private static let pendingLimit = 5000
 
-    public init(_ options: Options = Options()) {
+    /// - Parameter fetching: asks servers for the debug files that are not here.
+    public init(_ options: Options = Options(), fetching: DebugFetcher? = nil) {
         self.options = options
-        if options.wantsNames { service = SymbolService() }
+        if options.wantsNames { service = SymbolService(fetching: fetching) }
     }
 
     public func note(_ event: Event) {
@@ -127,6 +130,9 @@ public final class StackTable {
     /// Can be read when an answer has come.
     var sockets: [Int32] { service?.sockets ?? [] }
 
+    /// Whether servers are being asked for debug files.
+    public var isFetching: Bool { service?.fetcher?.isBusy ?? false }
+
     /// Waits for what was asked for, until a time (CLOCK_MONOTONIC nanoseconds) that `deadline` tells anew
     /// before each wait. What has not come by then has no names.
     public func finish(_ deadline: () -> UInt64, _ body: (Event) -> Void) {
@@ -145,7 +151,8 @@ public final class StackTable {
         nameless.filter { $0.value >= 10 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(3).map { command, count in
             let how =
                 switch command {
-                case let name where name.hasPrefix("java"): "'jcmd PID Compiler.perfmap' has it written (JDK 17 and later)"
+                case let name where name.hasPrefix("java"):
+                    "'jcmd PID Compiler.perfmap' has it written (JDK 17 and later), and -XX:+PreserveFramePointer makes stacks whole"
                 case let name where name.hasPrefix("node"): "node writes it with --perf-basic-prof"
                 case let name where name.hasPrefix("python"): "Python writes it with -X perf (3.12 and later)"
                 default: "some runtimes write it if they are told to"
@@ -157,7 +164,12 @@ public final class StackTable {
     }
 
     /// One line for each reason for which names are missing, for people.
-    public var warnings: [String] { reasons + hints }
+    public var warnings: [String] { reasons + fetched + hints }
+
+    private var fetched: [String] {
+        guard let counts = service?.fetcher?.counts, counts.missing > 0 else { return [] }
+        return ["debuginfod: \(counts.fetched) debug files have come, \(counts.missing) were not to be had"]
+    }
 
     private var reasons: [String] {
         guard let losses = service?.losses else { return [] }

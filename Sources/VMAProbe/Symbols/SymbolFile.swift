@@ -37,18 +37,23 @@ final class SymbolFile {
     /// Opens a debug file in one of its places.
     typealias Opener = (MoreFile, _ place: Int) -> Int32?
 
-    /// - Parameter wantsDebug: reads debug information, too.
-    init(_ elf: consuming ElfFile, wantsDebug: Bool = true, openDebug: Opener) {
+    /// - Parameters:
+    ///   - wantsDebug: reads debug information, too.
+    ///   - lacks: gets the build id if no debug file with it is to be had.
+    init(_ elf: consuming ElfFile, wantsDebug: Bool = true, lacks: ([UInt8]) -> Void = { _ in }, openDebug: Opener) {
         isProgram = elf.isProgram()
         segments = elf.segments()
         var symbols = elf.symbols(exported: false)
         var more = SymbolTable()
         var shift: UInt64 = 0
         var sections = wantsDebug ? elf.debugSections() : DebugSections()
-        if symbols.isEmpty || wantsDebug && sections.info == nil, let debug = Self.debugFile(of: elf, openDebug) {
+        let wantsFile = symbols.isEmpty || wantsDebug && sections.info == nil
+        if wantsFile, let debug = Self.debugFile(of: elf, openDebug) {
             if let ours = segments.first, let theirs = debug.segments().first { shift = theirs.address &- ours.address }
             if wantsDebug, shift == 0 || symbols.isEmpty { sections = debug.debugSections() }
             if symbols.isEmpty { symbols = debug.symbols(exported: false) } else { shift = 0 }
+        } else if wantsFile {
+            lacks(elf.buildID())
         }
         if symbols.isEmpty {
             shift = 0

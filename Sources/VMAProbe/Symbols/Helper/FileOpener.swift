@@ -31,6 +31,7 @@ struct FileOpener {
     func more(_ key: UInt32, _ what: MoreFile, place: Int) -> Int32? {
         guard let request = requests[key], place < what.places else { return nil }
         if what == .again { return Self.perfMap(request.pid) }
+        if case .buildID = what, place == what.places - 1 { return request.fetched.flatMap(Self.fetched) }
         let paths = Self.paths(what, beside: request.path)
         guard place / 2 < paths.count else { return nil }
         // First as the process sees it, which may live in a container.
@@ -190,6 +191,14 @@ struct FileOpener {
         if fstat(fd, &status) == 0, status.st_uid == 0, status.st_mode & 0o004 != 0 { return fd }
         close(fd)
         return nil
+    }
+
+    /// Opens what was fetched from a server with the rights of the user for whom it was.
+    private static func fetched(_ file: FetchedFile) -> Int32? {
+        let root = vms_open_place("/")
+        guard root >= 0 else { return nil }
+        defer { close(root) }
+        return with(Rights(uid: file.uid, gid: file.gid, groups: [])) { vms_open_below(root, file.path, true) }
     }
 
     /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below

@@ -20,6 +20,8 @@ struct FileRequest: Hashable, Sendable {
     var identity: FileIdentity?
     /// Seconds and nanoseconds of the day's clock when the kernel said so.
     var toldAt: (seconds: Int64, nanoseconds: Int64) = (0, 0)
+    /// Its debug file, if that was fetched from a server.
+    var fetched: FetchedFile?
 
     /// The day's clock, as in `toldAt`.
     static var now: (seconds: Int64, nanoseconds: Int64) {
@@ -37,6 +39,13 @@ struct FileRequest: Hashable, Sendable {
         hasher.combine(path)
         hasher.combine(identity)
     }
+}
+
+/// A file that was fetched from a server, as the host sees it, and the user for whom.
+struct FetchedFile: Equatable, Sendable {
+    var path: String
+    var uid: UInt32
+    var gid: UInt32
 }
 
 /// The result of opening a file.
@@ -62,7 +71,7 @@ enum MoreFile: Equatable, Sendable {
     /// The number of places where it can be.
     var places: Int {
         switch self {
-        case .buildID: 2
+        case .buildID: 3
         case .link: 6
         case .again: 1
         }
@@ -123,6 +132,8 @@ enum HelperMessage: Equatable, Sendable {
     case lookUp(id: UInt32, key: UInt32, NameDepth, [NameRequest])
     /// Reader to observer, nil if it does not have the file any more.
     case names(id: UInt32, [NameAnswer]?)
+    /// Reader to observer, before the first names: no debug file with the file's build id is here.
+    case lacks(key: UInt32, buildID: [UInt8])
 
     static let version: UInt8 = 1
     /// Bytes of the longest.
@@ -142,7 +153,8 @@ enum HelperMessage: Equatable, Sendable {
                 let known = reader.number(UInt8.self), let device = reader.number(UInt64.self),
                 let inode = reader.number(UInt64.self), let size = reader.number(UInt64.self),
                 let modified = reader.number(UInt64.self), let seconds = reader.number(Int64.self),
-                let nanoseconds = reader.number(Int64.self)
+                let nanoseconds = reader.number(Int64.self), let fetched = reader.text(), let uid = reader.number(UInt32.self),
+                let gid = reader.number(UInt32.self)
             else { return nil }
             self = .open(
                 key: key,
@@ -153,7 +165,8 @@ enum HelperMessage: Equatable, Sendable {
                         : FileIdentity(
                             device: device, inode: inode,
                             content: known == 1 ? nil : FileIdentity.Content(size: size, modified: modified)),
-                    toldAt: (seconds, nanoseconds)))
+                    toldAt: (seconds, nanoseconds),
+                    fetched: fetched.isEmpty ? nil : FetchedFile(path: fetched, uid: uid, gid: gid)))
         case 2:
             guard let key, let opening = reader.number(UInt8.self).flatMap(Opening.init) else { return nil }
             self = .opened(key: key, opening)
@@ -209,6 +222,9 @@ enum HelperMessage: Equatable, Sendable {
                 answers.append(answer)
             }
             self = .names(id: id, answers)
+        case 8:
+            guard let key, let id = reader.bytes() else { return nil }
+            self = .lacks(key: key, buildID: id)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }
@@ -236,6 +252,9 @@ enum HelperMessage: Equatable, Sendable {
             writer.number(file.identity?.content?.modified ?? 0)
             writer.number(file.toldAt.seconds)
             writer.number(file.toldAt.nanoseconds)
+            writer.bytes((file.fetched?.path ?? "").utf8.prefix(4096))
+            writer.number(file.fetched?.uid ?? 0)
+            writer.number(file.fetched?.gid ?? 0)
         case .opened(let key, let opening):
             begin(2, key)
             writer.number(opening.rawValue)
@@ -255,6 +274,9 @@ enum HelperMessage: Equatable, Sendable {
             writer.number(number)
             writer.number(place)
             writer.bytes(content.prefix(256))
+        case .lacks(let key, let id):
+            begin(8, key)
+            writer.bytes(id.prefix(256))
         case .moreFile(let found): begin(5, found ? 1 : 0)
         case .lookUp(let id, let key, let depth, let places):
             begin(6, id)

@@ -16,15 +16,22 @@ final class SymbolEngine {
 
     private var contents: [UInt32: Content] = [:]
     private let opener: Opener
+    private let lacks: (_ key: UInt32, _ buildID: [UInt8]) -> Void
     /// Bytes of all files that have been read, and of perf maps.
     private var footprint = 0
     private var perfMapBytes = 0
 
     private let perfMapPause: UInt64
 
-    /// - Parameter perfMapPause: nanoseconds between two looks at one that may have grown.
-    init(perfMapPause: UInt64 = SymbolLimits.perfMapPause, _ opener: @escaping Opener) {
+    /// - Parameters:
+    ///   - perfMapPause: nanoseconds between two looks at one that may have grown.
+    ///   - lacks: gets the build id of a file whose debug file is not here.
+    init(
+        perfMapPause: UInt64 = SymbolLimits.perfMapPause,
+        lacks: @escaping (_ key: UInt32, _ buildID: [UInt8]) -> Void = { _, _ in }, _ opener: @escaping Opener
+    ) {
         self.opener = opener
+        self.lacks = lacks
         self.perfMapPause = perfMapPause
     }
 
@@ -68,7 +75,9 @@ final class SymbolEngine {
             var open = again >= 0 ? OpenFile(again) : nil
             var file = SymbolFile()
             if let elf = ElfFile(owning: fd) {
-                file = SymbolFile(elf, wantsDebug: depth == .all) { [opener] what, place in opener(key, what, place) }
+                file = SymbolFile(elf, wantsDebug: depth == .all, lacks: { [lacks] in lacks(key, $0) }) { [opener] what, place in
+                    opener(key, what, place)
+                }
             }
             // It was written to meanwhile, and who opens it anew will find that out.
             if let content, open?.content != content { return nil }

@@ -87,7 +87,7 @@ public enum SymbolHelper {
         guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.openFiles) + 64) == 0
         else { _exit(64) }
         var engine: SymbolEngine!
-        engine = SymbolEngine { key, what, place in
+        engine = SymbolEngine(lacks: { send(3, .lacks(key: $0, buildID: $1)) }) { key, what, place in
             send(4, .more(key: key, what, place: UInt8(place)))
             while true {
                 let (message, fd) = receive(4)!

@@ -73,6 +73,9 @@ enum SymbolLimits {
 
     /// Helpers that were killed and do not end, of one kind, before no others are started.
     static let unended = 8
+    /// Debug files that servers are asked for, in all and at once.
+    static let fetches = 64
+    static let fetchesAtOnce = 4
 
     // MARK: time, in nanoseconds
 
@@ -89,6 +92,8 @@ enum SymbolLimits {
     static let restartPause: UInt64 = 60_000_000_000
     /// Between two looks at a perf map that may have grown.
     static let perfMapPause: UInt64 = 50_000_000
+    /// For one debug file to come from a server, and for all that are waited for when an observation ends.
+    static let fetchTime: UInt64 = 60_000_000_000
     /// For the names that are missing when an observation ends.
     static let finalTime: UInt64 = 5_000_000_000
     static let finalTimeAfterSignal: UInt64 = 400_000_000

@@ -20,6 +20,8 @@ final class SymbolService {
         case idle
         case opening(since: UInt64)
         case open
+        /// A server is asked for its debug file.
+        case fetching
         case failed(Opening)
     }
 
@@ -35,6 +37,9 @@ final class SymbolService {
         var wantsDebug = true
         /// Times that the reader had let go of it, and of openings on behalf of other processes.
         var reopened = 0
+        /// Of a file whose debug file is not here, and whether a server has been asked for it.
+        var buildID: [UInt8]?
+        var wasFetched = false
     }
 
     private struct Inquiry {
@@ -79,7 +84,13 @@ final class SymbolService {
     private static let window = 8
     private static let inquiryWindow = 32
 
-    init() { pair = HelperPair(reader: SymbolHelper.reader) }
+    /// Asks servers for debug files; nil if nobody wants that.
+    private(set) var fetcher: DebugFetcher?
+
+    init(fetching: DebugFetcher? = nil) {
+        pair = HelperPair(reader: SymbolHelper.reader)
+        fetcher = fetching
+    }
 
     deinit { stop() }
 
@@ -149,6 +160,7 @@ final class SymbolService {
     func advance(_ now: UInt64) -> [(SymbolPlace, Answer)] {
         var found: [(SymbolPlace, Answer)] = []
         guard !isIdle else { return found }
+        takeFetched(now)
         receive(now, &found)
         watch(now, &found)
         send(now, &found)
@@ -158,6 +170,7 @@ final class SymbolService {
     /// Nothing more is waited for.
     func giveUp() -> [(SymbolPlace, Answer)] {
         var found: [(SymbolPlace, Answer)] = []
+        fetcher?.stop()
         for inquiry in inquiries { settle(inquiry.key, inquiry.places, .none(.missing), &found) }
         for key in active {
             settle(key, files[key]?.wanted ?? [], .none(.missing), &found)
@@ -211,7 +224,7 @@ final class SymbolService {
             }
             switch file.state {
             case .failed(let why): fail(key, why, &found)
-            case .opening: continue
+            case .opening, .fetching: continue
             case .idle:
                 guard busy < Self.window else { continue }
                 let bytes = HelperMessage.open(key: key, file.request).bytes
@@ -240,14 +253,17 @@ final class SymbolService {
             guard case .opening? = files[key]?.state else { continue }
             if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
         }
-        while let socket = pair?.reader.socket, case .names(let id, let names)? = message(socket) {
+        while let socket = pair?.reader.socket, let message = message(socket) {
             heard.reader = now
+            if case .lacks(let key, let id) = message, fetcher != nil { files[key]?.buildID = id }
+            guard case .names(let id, let names) = message else { continue }
             guard let at = inquiries.firstIndex(where: { $0.id == id }) else { continue }
             let inquiry = inquiries.remove(at: at)
             guard let names, names.count == inquiry.places.count else {
                 again(inquiry, &found)
                 continue
             }
+            if fetch(inquiry) { continue }
             let isPerfMap = files[inquiry.key]?.request.kind == .perfMap
             for (place, name) in zip(inquiry.places, names) {
                 let place = SymbolPlace(key: inquiry.key, request: place)
@@ -260,6 +276,33 @@ final class SymbolService {
                     nameBytes += name.name?.utf8.count ?? 0
                 }
             }
+        }
+    }
+
+    // MARK: debug files from servers
+
+    /// Whether names are put off until a server has been asked for the debug file.
+    private func fetch(_ inquiry: Inquiry) -> Bool {
+        guard let fetcher, let file = files[inquiry.key], let id = file.buildID, !file.wasFetched else { return false }
+        if case .fetching = file.state {
+        } else {
+            guard fetcher.ask(inquiry.key, id) else {
+                files[inquiry.key]!.wasFetched = true
+                return false
+            }
+            files[inquiry.key]!.state = .fetching
+        }
+        files[inquiry.key]!.wanted += inquiry.places
+        active.insert(inquiry.key)
+        return true
+    }
+
+    private func takeFetched(_ now: UInt64) {
+        for (key, file) in fetcher?.advance(now) ?? [] where files[key] != nil {
+            files[key]!.wasFetched = true
+            files[key]!.request.fetched = file
+            // The reader reads it once more, with what has come.
+            if case .fetching = files[key]!.state { files[key]!.state = .idle }
         }
     }
 
