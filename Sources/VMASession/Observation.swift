@@ -63,6 +63,7 @@ package final class Observation {
             followsChildren: followsChildren, wantsStacks: options.wantsStacks, copiesStacks: options.copiesStacks,
             ringBytes: Tuning.ringBytes)
         choices.checksPaths = Tuning.checksPaths
+        choices.countsAllPages = options.output.asksWhatIf
         probe = try Self.open(options.source, kernel, choices)
         if probe.source == .hooks, let problem = kernel.symbolsProblem {
             Console.warn("warning: \(problem) (--source tracepoints does without)")

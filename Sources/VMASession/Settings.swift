@@ -19,13 +19,16 @@ package struct OutputSettings {
     package var failOn: Condition?
     /// The proposal whose answers a report for people gives: an index in `Proposals.table`.
     package var whatIf = Proposals.rfc
+    /// It was asked for by name, so that it may cost more to know what it would have to update.
+    package var asksWhatIf = false
 
     package init(
         format: String = "text", path: String? = nil, mode: UInt32? = nil, weight: Weight? = nil, failOn: Condition? = nil,
-        whatIf: Int = Proposals.rfc
+        whatIf: Int? = nil
     ) {
         (self.format, self.path, self.mode, self.weight, self.failOn) = (format, path, mode, weight, failOn)
-        self.whatIf = whatIf
+        self.whatIf = whatIf ?? Proposals.rfc
+        asksWhatIf = whatIf != nil
     }
 }
 

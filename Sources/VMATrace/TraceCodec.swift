@@ -95,6 +95,15 @@ struct TraceCodec<Stream: ByteStream> {
         result = Int64(bitPattern: bits)
     }
 
+    mutating func counted(_ from: inout Origin, _ count: inout PageCount) {
+        let whose = origin(&from)
+        range(&count.range, of: whose)
+        stream.number(&count.present)
+        stream.number(&count.zero)
+        stream.number(&count.swapped)
+        stream.flag(&count.isPartial)
+    }
+
     mutating func life(_ life: inout Life) {
         _ = origin(&life.origin)
         stream.number32(&life.parent)

@@ -6,7 +6,7 @@ enum TraceKind: UInt8 {
     case lost = 16, settled, adopted, snapshot, compared, frames, released, pages
     /// The same as `frames`, which versions 1 and 2 have: those were found by frame pointers alone.
     case callPath = 24
-    case refusal = 32, answer, aged
+    case refusal = 32, answer, aged, counted
 }
 
 extension TraceCodec where Stream == ByteWriter {
@@ -51,6 +51,9 @@ extension TraceCodec where Stream == ByteWriter {
         case .answer(var origin, var result):
             kind(.answer)
             answer(&origin, &result)
+        case .counted(var origin, var count):
+            kind(.counted)
+            counted(&origin, &count)
         case .lost(var count):
             kind(.lost)
             stream.number(&count)
@@ -147,6 +150,10 @@ extension TraceCodec where Stream == ByteReader {
             var (origin, result) = (nobody, Int64(0))
             answer(&origin, &result)
             return .answer(origin, result)
+        case .counted:
+            var (origin, count) = (nobody, PageCount(.empty, present: 0))
+            counted(&origin, &count)
+            return .counted(origin, count)
         case .lost:
             var count: UInt64 = 0
             stream.number(&count)

@@ -79,6 +79,13 @@ public struct WireDecoder {
         case VME_CALLS: return try stack(record)
         case VME_REFUSAL: return .refusal(try refusal(record, origin))
         case VME_ANSWER: return .answer(origin, try load(record, vme_answer.self, kind: kind).result)
+        case VME_COUNTED:
+            let counted = try load(record, vme_counted.self, kind: kind)
+            return .counted(
+                origin,
+                PageCount(
+                    AddressRange(counted.start, counted.end), present: UInt64(counted.present), zero: UInt64(counted.zero),
+                    swapped: UInt64(counted.swapped), isPartial: counted.partial != 0))
         default: throw .unknownKind(kind)
         }
     }

@@ -90,7 +90,7 @@ struct OutputOptions: ParsableArguments {
 
     @Option(
         help:
-            "The proposal whose rules decide what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html).",
+            "The proposal whose rules decide what would have merged: \(Proposals.table.map(\.slug).joined(separator: ", ")) (text, html). Also counts the present pages of what is larger than 128 MiB.",
         completion: .list(Proposals.table.map(\.slug)), transform: Parse.proposal)
     var whatIf: Int?
 
@@ -111,7 +111,7 @@ struct OutputOptions: ParsableArguments {
 
     var settings: OutputSettings {
         OutputSettings(
-            format: name, path: output, mode: outputMode, weight: weight, failOn: failOn, whatIf: whatIf ?? Proposals.rfc)
+            format: name, path: output, mode: outputMode, weight: weight, failOn: failOn, whatIf: whatIf)
     }
 }
 

@@ -90,6 +90,7 @@ struct Guest: Sendable {
         try FlowTests.compile(programs.path("misses"))
         try FuzzTests.compile(programs.path("random"))
         try CaseGuestTests.compile(into: programs)
+        try PresentTests.compile(programs.path("present"))
         return programs
     }
 
@@ -162,7 +163,8 @@ struct Guest: Sendable {
     private static func rest(_ machine: Machine) -> String {
         "\n"
             + [
-                everythingElse, RefusedProbeTests.script, CaseGuestTests.script, OrdinaryUser.script(machine.kernel),
+                everythingElse, RefusedProbeTests.script, CaseGuestTests.script, PresentTests.script,
+                OrdinaryUser.script(machine.kernel),
                 IndependentCount.script,
             ].joined(
                 separator: "\n")

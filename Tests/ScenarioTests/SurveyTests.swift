@@ -41,7 +41,7 @@ struct SurveyTests {
         #expect((whatIf["shared"] ?? 0 > 0) == row.refuses)
         #expect(whatIf["unknown"] == 0)
         let cells = folder.text("results").split(separator: "\t")
-        #expect(cells.first == Substring(row.name) && cells.count == 23)
+        #expect(cells.first == Substring(row.name) && cells.count == 25)
     }
 
     @Test("each line names its packages, its seconds and its load, once")

@@ -11,7 +11,7 @@ struct EventSource {
 
     init(_ seed: UInt64) { dice = SplitMix64(state: seed) }
 
-    static let kinds = 19
+    static let kinds = 20
 
     mutating func events(_ count: Int) -> [Event] { (0 ..< count).map { _ in event(dice.below(Self.kinds)) } }
 
@@ -53,6 +53,11 @@ struct EventSource {
             let mapped = PageUse.Mapped.allCases
             return .pages(mm(), (0 ..< dice.below(5)).map { _ in PageUse(range(), mapped[dice.below(3)]) })
         case 17: return .aged(mm(), now())
+        case 18:
+            return .counted(
+                origin(),
+                PageCount(
+                    range(), present: UInt64(id()), zero: UInt64(id()), swapped: UInt64(id()), isPartial: dice.chance(2)))
         default: return .released
         }
     }

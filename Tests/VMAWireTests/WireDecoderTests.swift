@@ -102,11 +102,17 @@ func nameRecord(_ text: [UInt8]) -> [UInt8] {
 
 let commitRecord = bytes(vme_commit(h: header(VME_COMMIT), start: 0x1000, end: 0x3000))
 
+func countedRecord(partial: UInt32 = 0) -> [UInt8] {
+    bytes(
+        vme_counted(
+            h: header(VME_COUNTED), start: 0x1000, end: 0x9000, present: 3, zero: 1, swapped: 2, partial: partial))
+}
+
 /// One of each kind.
 let everyRecord: [[UInt8]] = [
     rowsRecord([row(0x1000, 0x2000), row(0x2000, 0x4000)]), sectionRecord(), attemptRecord(), commitRecord,
     lifeRecord(VME_FORK), lifeRecord(VME_EXEC), lifeRecord(VME_EXIT), fileRecord(), nameRecord(Array("arena".utf8)),
-    stackRecord(key: 9, [1, 2, 3]),
+    stackRecord(key: 9, [1, 2, 3]), countedRecord(),
 ]
 
 extension WireDecoder {
@@ -264,6 +270,19 @@ struct WireRecordTests {
         let full = [UInt8](repeating: 0x61, count: Int(VME_NAME_MAX))
         guard case .name(1, let text) = try decoder.decode(nameRecord(full)) else { throw Unexpected() }
         #expect(text.count == Int(VME_NAME_MAX))
+    }
+
+    @Test("counted pages of a range, all or at least so many")
+    func counted() throws {
+        var decoder = WireDecoder()
+        for partial in [0, 1] as [UInt32] {
+            guard case .counted(let from, let count) = try decoder.decode(countedRecord(partial: partial))
+            else { throw Unexpected() }
+            #expect(from == origin)
+            let expected = PageCount(
+                AddressRange(0x1000, 0x9000), present: 3, zero: 1, swapped: 2, isPartial: partial != 0)
+            #expect(count == expected)
+        }
     }
 
     @Test("never shows a pointer of the kernel", arguments: everyRecord.indices)

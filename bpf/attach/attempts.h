@@ -75,6 +75,41 @@ static __always_inline struct vme_row *propose(u64 mm, u64 start, u64 end)
 	return &s->attempt.proposed;
 }
 
+// Wants the pages counted that a patch would have to update if it let the attempt succeed: what is moved, what is
+// changed in place if it was touched, or else the neighbours.
+static __always_inline void want_attempt(struct scratch *s, struct vme_attempt *a, u64 origin)
+{
+	struct vme_row *p = &a->proposed;
+	u64 end = origin + (p->end - p->start);
+	bool prev = a->flags & VME_HAS_PREV && kept_apart(&a->prev, p);
+	bool next = a->flags & VME_HAS_NEXT && kept_apart(p, &a->next);
+
+	if (a->nr == NR_mremap) {
+		u64 old_end = PAGE_UP(a->args[0] + a->args[1]);
+
+		if (!(a->flags & VME_HAS_MIDDLE) || a->middle.file || !a->middle.anon_vma)
+			return;
+		// It grows in place, by what has no page yet.
+		if (a->middle.end == p->start && !(a->args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+			return;
+		end = end < a->middle.end ? end : a->middle.end;
+		want(s, origin, end < old_end ? end : old_end);
+	} else if (p->anon_vma) {
+		if (prev || next)
+			want(s, p->start, p->end);
+	} else {
+		// A range that fits both joins one of two that differ.
+		if (a->flags & VME_HAS_PREV && a->flags & VME_HAS_NEXT && a->prev.end == p->start &&
+		    a->next.start == p->end && !p->file && !a->prev.file && !a->next.file &&
+		    differ_in_anon_vma(&a->prev, &a->next))
+			next = true;
+		if (prev)
+			want(s, a->prev.start, a->prev.end);
+		if (next)
+			want(s, a->next.start, a->next.end);
+	}
+}
+
 // Sends the attempt that `propose` began, with the neighbours as they stand.
 static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 {
@@ -112,6 +147,8 @@ static __always_inline void tell_attempt(struct pt_regs *ctx, u64 mm, u32 site)
 	if (a->nr == NR_mremap && a->flags & VME_HAS_MIDDLE)
 		a->middle.traits |=
 			pages_of_source(mm, origin, a->proposed.end - a->proposed.start);
+	want_attempt(s, a, origin);
+	tell_wanted(mm, a->h.tgid);
 	begin(&a->h, VME_ATTEMPT, mm, a->h.tgid);
 	emit(a, sizeof(*a));
 }

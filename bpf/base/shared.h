@@ -194,7 +194,25 @@ struct page_walk {
 	u64 moved, moved_end;  // the part of it that is moved
 	u32 found;             // enum vme_traits
 	u32 looks_for_ksm;
-	u64 entries[512];
+	u32 present, zero, swapped;  // as in struct vme_counted
+	u32 tables;                  // that were read
+	u64 table, entry;            // where the walk is, and what was read last
+	u64 others;                  // bits of what was read and is not present
+	u64 pmd;  // the last table whose entries may be huge pages, and the 1 GiB that it spans
+	u64 pmd_of;
+	u64 entries[512 + 8];  // some zeros behind those that were read
+};
+
+#define WANTED_MAX 8
+
+// Ranges whose pages are to be counted (read/wanted.h).
+struct wanted {
+	u32 looks;  // rows that are read are to be compared with the one before: enum wanted_looks
+	u32 count;
+	u64 lo, hi;  // what was changed
+	u64 start[WANTED_MAX], end[WANTED_MAX];
+	u64 has_left;
+	struct vme_row left;  // the row before
 };
 
 // What functions work on is in here, too: before 5.12 one that is verified by itself can take
@@ -214,6 +232,8 @@ struct scratch {
 	struct page_walk pages;
 	u64 source;  // the address of what an mremap moves, where rows are to have what is known of its pages
 	u32 source_traits;  // that
+	struct wanted wanted;
+	struct vme_counted counted;
 	u8 vma[VMA_BYTES];
 	u8 anon_vma[ANON_VMA_BYTES];
 	struct vme_file file;  // not last: the verifier lets a path component end 255 bytes beyond

@@ -168,7 +168,7 @@ __noinline int pages_step(void)
 	table = table_of(&s->pages, m, m->levels, &shift);
 	if (!table) {
 		s->pages.at = (s->pages.at | ((1ULL << (shift & 63)) - 1)) + 1;
-	} else if (bpf_probe_read_kernel(s->pages.entries, sizeof(s->pages.entries),
+	} else if (bpf_probe_read_kernel(s->pages.entries, TABLE_ENTRIES * sizeof(u64),
 					 (void *)table)) {
 		s->pages.found |= VME_PAGES_UNSEEN;
 		return 1;

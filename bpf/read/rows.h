@@ -204,6 +204,8 @@ __noinline int next_row(void)
 		row->traits |= s->source_traits;
 	s->span.edges += (row->start >= s->span.from && row->start <= s->span.to) ||
 			 (row->end >= s->span.from && row->end <= s->span.to);
+	if (s->wanted.looks)
+		want_beside(s, row);
 	s->rows.count++;
 	if (p->lo < s->rows.lo)
 		s->rows.lo = p->lo;
@@ -285,6 +287,7 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.truncated = 0;
 	s->span.first = 1;
 	s->span.sent = 0;
+	s->wanted.has_left = 0;
 	look_at(s, mm);
 	ROLLED
 	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)

@@ -54,6 +54,9 @@ static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_i
 	c->flags = current_mm() == mm ? 0 : VME_FOREIGN;
 	read_syscall(&c->nr, c->args, &c->flags);
 	expected_range(mm, c);
+	o->asked_lo = c->lo;
+	o->asked_hi = c->hi;
+	o->counted = 0;
 	refusals_begin(mm, o);
 	if (!config.read_before)
 		return;
@@ -66,17 +69,61 @@ static __always_inline void section_begin(u64 mm, struct vme_owner *o, u32 one_i
 		s->source = 0;
 }
 
+// Whether the section's attempts are concluded from its rows, so that its pages are counted here. (Hooks count when an
+// attempt is made.)
+static __always_inline bool counts_pages(struct vme_section *c)
+{
+	return config.read_before && !config.everyone && !(c->flags & (VME_FOREIGN | VME_COMPAT));
+}
+
+// What the section has changed is in between VMAs whose boundaries may be missed merges.
+static __always_inline void look_for_wanted(struct scratch *s, struct vme_owner *o)
+{
+	struct vme_section *c = &o->section;
+	bool is_new = c->nr == NR_mmap || c->nr == NR_brk || c->nr == NR_shmat;
+
+	s->wanted.looks = c->nr == NR_mremap ? LOOKS_NOT : is_new ? LOOKS_NEW : LOOKS_CHANGED;
+	s->wanted.lo = o->asked_lo;
+	s->wanted.hi = o->asked_hi;
+	if (is_new && o->asked_lo >= o->asked_hi) {
+		s->wanted.lo = c->lo2;
+		s->wanted.hi = c->hi2;
+	}
+}
+
+// A store that does not reach over what mremap was told to move: the copy, or what lies in its place.
+static __always_inline void count_moved(u64 mm, struct vme_owner *o, u64 lo, u64 hi)
+{
+	struct vme_section *c = &o->section;
+	u64 from = PAGE_DOWN(c->args[0]),
+	    length = c->args[1] < c->args[2] ? c->args[1] : c->args[2];
+	bool moves = c->args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP) || c->args[2] > c->args[1];
+
+	if (o->counted || !moves || (lo <= from && hi > from))
+		return;
+	o->counted = 1;
+	want_source(mm, from, from + PAGE_UP(length));
+	tell_wanted(mm, o->tgid);
+}
+
 // Records the section's changes, with the lock still held. Returns whether there was anything to
 // record.
 static __always_inline bool emit_section(void *ctx, u64 mm, struct vme_owner *o)
 {
 	struct vme_section *c = &o->section;
 	bool has_changes = c->lo < c->hi || c->lo2 < c->hi2;
+	struct scratch *s = scratch();
 
 	if (has_changes) {
+		if (s && counts_pages(c))
+			look_for_wanted(s, o);
 		// Within one VMA no boundary is left that a caller would be charged with.
 		if (read_section(mm, o, VME_AFTER) && !c->stack)
 			c->stack = user_stack(ctx, mm);
+		if (s && counts_pages(c)) {
+			s->wanted.looks = LOOKS_NOT;
+			tell_wanted(mm, o->tgid);
+		}
 		begin(&c->h, VME_SECTION, mm, o->tgid);
 		emit(c, sizeof(*c));
 	}
@@ -119,6 +166,8 @@ static __always_inline void note_write(u64 mm, struct vme_owner *o, u64 lo, u64 
 	struct scratch *s = scratch();
 
 	c->writes++;
+	if (c->nr == NR_mremap && counts_pages(c))
+		count_moved(mm, o, lo, hi);
 	if (c->lo < c->hi && lo <= c->hi && hi >= c->lo) {
 		c->lo = lo < c->lo ? lo : c->lo;
 		c->hi = hi > c->hi ? hi : c->hi;

@@ -20,8 +20,9 @@ struct vme_owner {
 	vme_s32 map_count;
 	vme_u32 refused;  // calls in `refused_time`
 	vme_u64 refused_time;
-	vme_u32 refused_more;  // of these, those that were not recorded
-	vme_u32 reserved;
+	vme_u32 refused_more;        // of these, those that were not recorded
+	vme_u32 counted;             // the pages that the section moves were counted
+	vme_u64 asked_lo, asked_hi;  // what its arguments name, without its stores
 };
 
 // How many calls that changed nothing an address space may record in each period of 2^27 ns (134
@@ -103,6 +104,7 @@ struct vme_config {
 	vme_u8 late_pgoff;   // __vma_adjust() stores before it has set the offset
 	vme_u32 copy_bytes;  // how much of an unknown path's stack is copied; 0: frame pointers only
 	vme_u32 reader_cpu;  // in place of a processor's number in what readers tell; 0 where nothing preempts them
+	vme_u32 count_tables;  // how many page tables are read at most to count a range's present pages
 	vme_u8 check_paths;               // copy the stack of a known path, too
 	vme_u8 hold_cpu;                  // programs may be preempted here, and can prevent it
 	vme_u8 outcome_by_rows;           // khugepaged_enter_vma() is not hooked

@@ -42,7 +42,8 @@ enum vme_kind {
 	VME_COPY = 12,    // struct vme_copy: a piece of a user stack, to be unwound
 	VME_REFUSAL =
 		32,  // struct vme_refusal: a call that would have changed VMAs, and changed nothing
-	VME_ANSWER = 33,  // struct vme_answer: what the kernel answered to the thread's last one
+	VME_ANSWER = 33,   // struct vme_answer: what the kernel answered to the thread's last one
+	VME_COUNTED = 34,  // struct vme_counted: how many pages of a range are present
 };
 
 // Every record begins so. `seq` counts the records of one CPU and is taken before space in
@@ -330,6 +331,19 @@ struct vme_answer {
 	vme_u32 reserved;
 };
 
+// Pages of a range of anonymous memory that is moved, or that a merge with a neighbour would have changed, by the
+// page tables. Pages that are neither of these were never touched, or given back.
+struct vme_counted {
+	struct vme_header h;
+	vme_u64 start;
+	vme_u64 end;
+	vme_u32 present;  // with a frame of their own
+	vme_u32 zero;     // read, and never written: the page of zeros
+	vme_u32 swapped;
+	vme_u32 partial;  // not all of the range was looked at: each number is a lower bound
+};
+
+_Static_assert(sizeof(struct vme_counted) == 64, "wire");
 _Static_assert(sizeof(struct vme_refusal) == 176, "wire");
 _Static_assert(sizeof(struct vme_answer) == 48, "wire");
 _Static_assert(sizeof(struct vme_header) == 32, "wire");

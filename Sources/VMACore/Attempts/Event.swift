@@ -29,6 +29,8 @@ public enum Event: Sendable {
     indirect case refusal(Refusal)
     /// The kernel's answer to the thread's last such call: what the syscall returned, or -errno.
     case answer(Origin, Int64)
+    /// How many pages of a range were present, which an attempt of the open write section is about.
+    case counted(Origin, PageCount)
 
     // From the edge.
     /// Records that never arrived: everything known may be stale.
@@ -57,7 +59,7 @@ public enum Event: Sendable {
         case .rows(let rows): rows.origin.time
         case .section(let section): section.origin.time
         case .attempt(let attempt): attempt.origin.time
-        case .commit(let origin, _), .answer(let origin, _): origin.time
+        case .commit(let origin, _), .answer(let origin, _), .counted(let origin, _): origin.time
         case .refusal(let refusal): refusal.origin.time
         case .fork(let life), .exec(let life), .exit(let life): life.origin.time
         case .snapshot(_, _, let time): time
@@ -77,7 +79,8 @@ public enum Event: Sendable {
     /// Whether the event comes from a record of a BPF program.
     var isRecord: Bool {
         switch self {
-        case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack, .refusal, .answer: true
+        case .rows, .section, .attempt, .commit, .fork, .exec, .exit, .file, .name, .stack, .refusal, .answer, .counted:
+            true
         case .lost, .settled, .adopted, .aged, .snapshot, .compared, .pages, .frames, .released: false
         }
     }

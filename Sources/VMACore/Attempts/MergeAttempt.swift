@@ -56,6 +56,8 @@ public struct MergeAttempt: Sendable {
     public var considersNext: Bool
     /// What the kernel did.
     public var outcome: Outcome
+    /// The pages that were counted in the same write section.
+    public var counts: [PageCount] = []
 
     public init(
         origin: Origin, operation: Operation, stack: StackID, proposed: VMA, replacesVMA: Bool = false,

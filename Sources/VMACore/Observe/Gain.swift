@@ -4,46 +4,33 @@ public struct Gain: Sendable, Equatable {
     public struct Saved: Sendable, Equatable {
         /// Missed sides that the proposal would have merged.
         public var sides = 0
-        /// Pages of the ranges that it would have absorbed, each of which it may have to update.
-        public var pages: UInt64 = 0
         /// The missed sides among them of processes with more than half of the VMAs that they may have.
         public var nearLimit = 0
-        /// Absorbed ranges by size: place n counts ranges of 2^n pages and more, up to twice that.
-        public private(set) var sizes: [Int] = []
+        /// The ranges that it would have absorbed.
+        public var absorbed = RangeSizes()
+        /// The ranges whose pages it would have had to update: those that are moved and get another page offset,
+        /// whether or not anything merges there, and those that are absorbed and get another anon_vma.
+        public var updated = RangeSizes()
 
         public init() {}
 
-        mutating func add(pages count: UInt64) {
-            pages &+= count
-            let place = count < 2 ? 0 : UInt64.bitWidth - 1 - count.leadingZeroBitCount
-            while sizes.count <= place { sizes.append(0) }
-            sizes[place] += 1
-        }
-
         mutating func add(_ other: Saved) {
             sides += other.sides
-            pages &+= other.pages
             nearLimit += other.nearLimit
-            while sizes.count < other.sizes.count { sizes.append(0) }
-            for (place, count) in other.sizes.enumerated() { sizes[place] += count }
+            absorbed.add(other.absorbed)
+            updated.add(other.updated)
         }
 
-        /// A size in pages that this share of the ranges does not exceed; nil if there is no range.
-        ///
-        /// - Parameter share: 0 to 1.
-        public func size(at share: Double) -> UInt64? {
-            let all = sizes.reduce(0, +)
-            var seen = 0
-            for (place, count) in sizes.enumerated() where count > 0 {
-                seen += count
-                if Double(seen) >= share * Double(all) { return (2 << UInt64(place)) - 1 }
-            }
-            return nil
+        /// Present pages to update for each VMA saved; nil if none is saved, or if not all were counted.
+        public var pagesPerSide: Double? {
+            updated.unknown > 0 || sides == 0 ? nil : Double(updated.present) / Double(sides)
         }
     }
 
-    /// In the order of `Proposals.table`; empty while there is no missed merge.
+    /// In the order of `Proposals.table`; empty while there is no missed merge, and no move.
     private var all: [Saved] = []
+    /// All ranges of touched anonymous memory that mremap moved, whatever a proposal makes of it.
+    public private(set) var moved = RangeSizes()
     /// Sides that the first proposal refuses, or for which its answer is unknown, by the reason.
     public private(set) var refused: [WhatIfAnswer.Reason: Int] = [:]
 
@@ -55,25 +42,61 @@ public struct Gain: Sendable, Equatable {
     /// - Parameter isNearLimit: the process had more than half of the VMAs that it may have.
     mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict, isNearLimit: Bool) {
         let sides = verdict.sides.filter { $0.missed && !$0.answers.isEmpty }
-        guard !sides.isEmpty else { return }
+        let source = attempt.movedSource
+        guard !sides.isEmpty || source != nil else { return }
         if all.isEmpty { all = Array(repeating: Saved(), count: Proposals.table.count) }
         for side in sides where side.whatIf != .recoverable { refused[side.answers.reason, default: 0] += 1 }
+        if let source { moved.add(source, attempt.count(of: source)) }
         for place in all.indices {
             let saved = sides.filter { $0.answers[place] == .recoverable }
             all[place].sides += saved.count
             if isNearLimit { all[place].nearLimit += saved.count }
+            let updatesPages = Proposals.table[place].updatesPages
             // One range is moved or changed, and absorbed once; where it has no page it is the neighbour.
-            if attempt.proposed.anonVMA != 0, !saved.isEmpty {
-                all[place].add(pages: attempt.proposed.range.pages)
+            if attempt.proposed.anonVMA != 0 {
+                let range = attempt.occupied
+                let counted = attempt.count(of: range)
+                if !saved.isEmpty { all[place].absorbed.add(attempt.proposed.range, counted) }
+                if verdict.rewrites(place) || updatesPages && saved.contains(where: { $0.blockers.contains(.anonVMA) }) {
+                    all[place].updated.add(range, counted)
+                }
             } else {
-                for side in saved { all[place].add(pages: side.neighbour.range.pages) }
+                for side in saved {
+                    let range = side.neighbour.range
+                    all[place].absorbed.add(range, attempt.count(of: range))
+                    guard updatesPages, side.blockers.contains(.anonVMA) else { continue }
+                    all[place].updated.add(range, attempt.count(of: range))
+                }
             }
         }
     }
 
     mutating func add(_ other: Gain) {
         refused.merge(other.refused, uniquingKeysWith: +)
+        moved.add(other.moved)
         if all.isEmpty { return all = other.all }
         for place in other.all.indices { all[place].add(other.all[place]) }
+    }
+}
+
+extension MergeAttempt {
+    /// Where the pages of the proposed range are when the attempt is made: at the source, if it is a copy.
+    fileprivate var occupied: AddressRange {
+        guard isCopy, let source, source.range.contains(movedFrom) else { return proposed.range }
+        // It can be less than that: what becomes longer can be a part of its VMA.
+        if let counted = counts.last(where: { $0.range.start == movedFrom }) { return counted.range }
+        let length = min(proposed.end &- proposed.start, source.end - movedFrom)
+        return AddressRange(movedFrom, movedFrom + length)
+    }
+
+    /// What is moved, if it is touched anonymous memory.
+    fileprivate var movedSource: AddressRange? {
+        isCopy && proposed.isAnonymous && proposed.anonVMA != 0 ? occupied : nil
+    }
+
+    fileprivate func count(of range: AddressRange) -> PageCount? {
+        // What mremap adds in place has no page yet.
+        if operation == .mremap, !isCopy, range == proposed.range { return PageCount(range, present: 0) }
+        return counts.last { $0.range == range }
     }
 }

@@ -17,6 +17,8 @@ public final class Image {
     var whatIf = WhatIfState()
     /// The proposals' answers to attempts of the open section, by address of the boundary.
     var tried: [(boundary: UInt64, answers: WhatIfAnswers)] = []
+    /// The pages that were counted in the open section.
+    var counts: [PageCount] = []
     /// The address spaces that this one descends from by fork, its parent last.
     var ancestors: [MMID] = []
     static let ancestorLimit = 16

@@ -119,6 +119,11 @@ public struct Tally: Sendable, Equatable {
         }
     }
 
+    /// Adds the pages of a move that is no attempt.
+    mutating func addMove(_ attempt: MergeAttempt, _ verdict: Verdict) {
+        gain.add(attempt, verdict, isNearLimit: false)
+    }
+
     /// Adds the counts of another address space.
     public mutating func add(_ other: Tally) {
         attempts += other.attempts

@@ -53,6 +53,7 @@ public final class Observer {
     private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
     private var hooks: HookAttempts
     private static let disagreementLimit = 20
+    private static let countLimit = 20_000
     /// Limits in bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's name: only
     /// recordings can have longer ones.
     private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
@@ -114,6 +115,9 @@ public final class Observer {
         case .answer(let origin, let result):
             refusals.answer(origin, result)
             noteMoments()
+        case .counted(let origin, let count):
+            // A section can't have more: only a damaged recording does.
+            if let image = image(origin.mm), image.counts.count < Self.countLimit { image.counts.append(count) }
         case .lost(let count): lose(count)
         case .settled: settle()
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
@@ -180,6 +184,7 @@ public final class Observer {
             image.open = OpenSections()
             image.whatIf = WhatIfState()
             image.tried = []
+            image.counts = []
         }
         waiting = []
         // Nor does a comparison count that may have been made without what is missing.
@@ -302,9 +307,7 @@ public final class Observer {
                 let considered = SectionAttempts(
                     model: judge.model, section: section, before: before, after: open.after.uniqued()
                 ).considered
-                for attempt in considered {
-                    if attempt.hasNeighbour { note(attempt, before) } else { _ = judge(attempt, image, before: before) }
-                }
+                for attempt in considered { note(attempt, before) }
             }
         }
         charge(section, image)
@@ -414,12 +417,18 @@ public final class Observer {
     }
 
     private func note(_ attempt: MergeAttempt, _ before: [VMA] = []) {
-        let verdict = judge(attempt, image(attempt.origin.mm), before: before)
+        var attempt = attempt
+        let image = image(attempt.origin.mm)
+        let verdict = judge(attempt, image, before: before)
+        if !isHooked, !attempt.hasNeighbour, !attempt.isCopy { return }
+        attempt.counts = image?.counts ?? []
         if waits { waiting.append((attempt, verdict)) } else { count(attempt, verdict) }
     }
 
     private func count(_ attempt: MergeAttempt, _ verdict: Verdict) {
         guard let image = population.owner(attempt.origin.mm) else { return }
+        // Concluded from rows, a move without a neighbour is no attempt; but its pages are moved.
+        if !isHooked, !attempt.hasNeighbour { return image.tally.addMove(attempt, verdict) }
         checked += 1
         if verdict.agreed {
             agreed += 1

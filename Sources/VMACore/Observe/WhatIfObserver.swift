@@ -27,6 +27,7 @@ extension Observer {
     /// layouts take over all changes that no attempt has made.
     func settleWhatIf(_ section: Section, _ image: Image) {
         grow(section, image)
+        image.counts.removeAll(keepingCapacity: image.counts.count < 64)
         for (boundary, answers) in image.tried {
             image.layout.charge(at: boundary, to: Causes.tried(image.layout.cause(at: boundary), answers))
         }

@@ -35,6 +35,11 @@ public struct Verdict: Sendable {
     public var predicted: MergeAttempt.Outcome
     /// The kernel did what was predicted.
     public var agreed: Bool
+    /// A bit for each proposal that would have rewritten the page offset of the memory that is moved.
+    var rewritten: UInt8 = 0
+
+    /// Whether the proposal with this index in `Proposals.table` would have rewritten the page offset.
+    func rewrites(_ proposal: Int) -> Bool { rewritten >> UInt8(proposal) & 1 != 0 }
 }
 
 /// Makes verdicts of attempts, by the rules of one kernel.
@@ -60,7 +65,8 @@ public struct Judge: Sendable {
         var sides: [SideVerdict] = []
         if let prev { sides.append(verdict(attempt, .prev, prev, answers.prev, merged: attempt.outcome.prev)) }
         if let next { sides.append(verdict(attempt, .next, next, answers.next, merged: attempt.outcome.next)) }
-        return Verdict(sides: sides, predicted: predicted, agreed: predicted == attempt.outcome)
+        return Verdict(
+            sides: sides, predicted: predicted, agreed: predicted == attempt.outcome, rewritten: answers.rewrites)
     }
 
     /// The blockers of the two sides; nil where there is no side.

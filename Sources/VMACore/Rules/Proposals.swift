@@ -21,6 +21,9 @@ public struct Proposal: Sendable {
     var ignoresPgoff = false
     /// anon_vmas do not matter at all.
     var ignoresAnonVMA = false
+    /// Whether it is known which pages have to be updated when VMAs merge: where nothing is said of how the anon_vma is
+    /// no limit any more, it is not.
+    public var updatesPages: Bool { !ignoresAnonVMA }
     /// A move that merges as today stays what it is. Another one gets a new page offset, and the anon_vma of a
     /// neighbour that it continues then, before it tries once more.
     var relocates = false

@@ -108,8 +108,11 @@ struct WhatIfLayout {
 
     // MARK: attempts
 
-    /// Decides both sides by the proposal's rules, and changes the layout accordingly.
-    mutating func apply(_ attempt: WhatIfAttempt, _ model: KernelModel) -> (prev: WhatIfAnswer?, next: WhatIfAnswer?) {
+    /// Decides both sides by the proposal's rules, and changes the layout accordingly. `rewrites`: what is moved gets a
+    /// new page offset, and so its pages have to be updated.
+    mutating func apply(
+        _ attempt: WhatIfAttempt, _ model: KernelModel
+    ) -> (prev: WhatIfAnswer?, next: WhatIfAnswer?, rewrites: Bool) {
         for vma in [attempt.proposed, attempt.prev, attempt.next] { note(vma) }
         if case .copy(let source, _) = attempt.kind { note(source) }
         var refusal: WhatIfAnswer?
@@ -131,11 +134,12 @@ struct WhatIfLayout {
             let both = proposal.joinsDifferent(right.ownership)
             if both != .joins { next = WhatIfAnswer(both.whatIf, both.reason == .scope ? .scope : .next) }
         }
-        guard layout != nil else { return (prev, next) }
+        let rewrites = attempt.movesFaulted && refusal == nil && !proposal.ignoresPgoff
+        guard layout != nil else { return (prev, next, rewrites) }
         if prev == .joins, let left { range = join(left, range, keeping: left) }
         if next == .joins, let right { range = join(range, right, keeping: prev == .joins ? range : right) }
         layout?.overwrite(range.vma.range, with: [range.vma])
-        return (prev, next)
+        return (prev, next, rewrites)
     }
 
     /// The range with the page offset and the anon_vma that it has in this layout. `refusal`: why it keeps its offset

@@ -7,29 +7,37 @@ struct WhatIfState {
 
     /// The answers of each proposal to the sides of an attempt; empty for a side that anything but page offsets and
     /// anon_vmas keeps apart.
+    struct Answers {
+        var prev = WhatIfAnswers()
+        var next = WhatIfAnswers()
+        /// A bit for each proposal that rewrites the page offset of what is moved.
+        var rewrites: UInt8 = 0
+    }
+
     mutating func answers(
         _ attempt: MergeAttempt, apart: (prev: Blockers?, next: Blockers?), _ model: KernelModel, _ layout: () -> Layout?
-    ) -> (prev: WhatIfAnswers, next: WhatIfAnswers) {
+    ) -> Answers {
         let isHeadline = apart.prev?.isHeadline == true || apart.next?.isHeadline == true
         guard isHeadline || hasBegun || attempt.isCopy && attempt.proposed.anonVMA != 0 else {
-            return (WhatIfAnswers(), WhatIfAnswers())
+            return Answers()
         }
         return answers(WhatIfAttempt(attempt, apart: apart), isHeadline: isHeadline, model, layout)
     }
 
     mutating func answers(
         _ attempt: WhatIfAttempt, isHeadline: Bool, _ model: KernelModel, _ layout: () -> Layout?
-    ) -> (prev: WhatIfAnswers, next: WhatIfAnswers) {
-        var (prev, next) = (WhatIfAnswers(), WhatIfAnswers())
+    ) -> Answers {
+        var answers = Answers()
         if !hasBegun, isHeadline || attempt.movesFaulted, let layout = layout() { begin(layout) }
         var rules = hasBegun ? [] : Proposals.table.indices.map { WhatIfLayout($0) }
-        guard isHeadline || hasBegun else { return (prev, next) }
+        guard isHeadline || hasBegun || attempt.movesFaulted else { return answers }
         for place in Proposals.table.indices {
             let found = hasBegun ? layouts[place].apply(attempt, model) : rules[place].apply(attempt, model)
-            if let answer = found.prev { prev.set(place, answer) }
-            if let answer = found.next { next.set(place, answer) }
+            if let answer = found.prev { answers.prev.set(place, answer) }
+            if let answer = found.next { answers.next.set(place, answer) }
+            if found.rewrites { answers.rewrites |= 1 << UInt8(place) }
         }
-        return (prev, next)
+        return answers
     }
 
     private mutating func begin(_ layout: Layout) { layouts = Proposals.table.indices.map { WhatIfLayout($0, layout) } }

@@ -62,6 +62,9 @@ public final class Probe {
         public var wantsStacks = true
         /// Stacks are unwound from copies; else by frame pointers.
         public var copiesStacks = true
+        /// Counts the present pages of ranges of any size; else of what is large no more than costs a tenth of a
+        /// millisecond.
+        public var countsAllPages = false
         /// Copies stacks of known paths, too, to see whether they are the same.
         public var checksPaths = false
         /// Size of the ring buffer, a power of two of at least a page; nil for the default.
@@ -102,6 +105,7 @@ public final class Probe {
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         let copies = options.wantsStacks && options.copiesStacks
+        if options.countsAllPages { configuration.count_tables = .max }
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
@@ -121,6 +125,7 @@ public final class Probe {
         configuration.read_before = plan.source == .tracepoints ? 1 : 0
         configuration.late_pgoff = kernel.hasFunction("__vma_adjust") ? 1 : 0
         configuration.outcome_by_rows = plan.readsOutcomes ? 1 : 0
+        configuration.count_tables = 64
         return configuration
     }
 

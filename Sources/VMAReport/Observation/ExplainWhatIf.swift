@@ -9,7 +9,9 @@ extension Explain {
                 + "them, when it happens: recoverable, if the proposal would have merged; shared, if it would refuse, as a rule because "
                 + "another process shares the memory; unknown, if the facts it depends on could not be seen. "
                 + "A boundary keeps the answer of its "
-                + "last attempt; one that nobody has tried is judged as if it were tried now.", 88
+                + "last attempt; one that nobody has tried is judged as if it were tried now. What a proposal would have to update "
+                + "are the pages that are present in what it moves or absorbs: they are counted in the page tables at the call.",
+            88
         ).map { $0 + "\n" }.joined()
         return text + Proposals.table.map { "\n" + proposal($0) }.joined()
     }

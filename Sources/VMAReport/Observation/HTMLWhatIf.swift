@@ -20,7 +20,10 @@ struct HTMLWhatIf {
             "<b>\(chosen.slug)</b>, \(chosen.title); \(count(.shared)) not even so, and \(count(.unknown)) are unknown.</p>\n"
         html += bars("Missed merges that it would have made", figures.misses) { figures.flow[$0].sides }
         html += bars("VMAs that stand, and would not with it", max(figures.boundaries, 1)) { figures.stock[$0] }
-        html += sizes(figures.flow[proposal])
+        let flow = figures.flow[proposal]
+        html += sizes("Ranges that \(chosen.slug) would have absorbed", flow.absorbed)
+        if flow.absorbed.ranges > 0 { html += "<p>\(chosen.slug): \(WhatIfFigures.price(flow, chosen)).</p>\n" }
+        html += sizes("Touched anonymous memory that was moved", figures.moved)
         let refused = figures.refused.map { "\($0.count.grouped) \(WhatIfFigures.words($0.reason))" }
         if !refused.isEmpty { html += "<p>rfc2022 refuses: \(HTML.escaped(refused.joined(separator: "; "))).</p>\n" }
         return html
@@ -44,26 +47,38 @@ struct HTMLWhatIf {
         return svg + "</svg></figure>\n"
     }
 
-    private func sizes(_ saved: Gain.Saved) -> String {
-        let all = saved.sizes.reduce(0, +)
-        guard all > 0, let most = saved.sizes.max() else { return "" }
-        let title =
-            "Absorbed ranges by size, \(saved.pages.grouped) pages in all: "
-            + "\(WhatIfFigures.thousandths(saved.sides, saved.pages)) VMAs saved a page"
-        let (height, step) = (120, Self.width / max(saved.sizes.count, 12))
+    /// Ranges by their pages, and, as a second bar in each class, by the pages that are present in them.
+    private func sizes(_ title: String, _ sizes: RangeSizes) -> String {
+        guard sizes.ranges > 0 else { return "" }
+        // The class of none at all comes first: no range is so small, but its present pages may be.
+        let all = [0] + sizes.sizes
+        let present = sizes.presentSizes
+        let classes = max(all.count, present.count, 12)
+        let most = max(all.max() ?? 0, present.max() ?? 0, 1)
+        let title = HTML.escaped(
+            "\(title) by size, \(WhatIfFigures.pages(sizes)) in all; behind each bar that of the present pages")
+        let (height, step) = (120, Self.width / classes)
         var svg =
             "<figure><figcaption>\(title)</figcaption><svg viewBox=\"0 0 \(Self.width) \(height + 24)\" role=img aria-label=\"\(title)\">"
-        for (power, count) in saved.sizes.enumerated() {
-            let bar = count == 0 ? 0 : max(1, (height - 20) * count / most)
-            let pages = 1 << UInt64(power)
+        func bar(_ count: Int, _ place: Int, _ half: Int, _ what: String) {
+            guard count > 0 else { return }
+            let (bar, width) = (max(1, (height - 20) * count / most), (step - 4) / 2)
+            let left = place * step + 2 + half * width
+            let least = place == 0 ? "no page" : "\(Self.least(place).grouped) pages and more"
             svg +=
-                "<rect class=fill x=\(power * step + 2) y=\(height - bar) width=\(step - 4) height=\(bar)><title>\(pages.grouped) pages and more: \(count.grouped)</title></rect>"
-            if count > 0 {
-                svg += "<text x=\(power * step + step / 2) y=\(height - bar - 4) text-anchor=middle>\(count.grouped)</text>"
-            }
+                "<rect class=fill x=\(left) y=\(height - bar) width=\(width) height=\(bar) opacity=\(half == 0 ? "1" : "0.5")><title>\(least) \(what): \(count.of("range"))</title></rect>"
+            svg += "<text x=\(left + width / 2) y=\(height - bar - 4) text-anchor=middle>\(count.grouped)</text>"
+        }
+        for place in 0 ..< max(all.count, present.count) {
+            bar(place < all.count ? all[place] : 0, place, 0, "in all")
+            bar(place < present.count ? present[place] : 0, place, 1, "present")
+            let least = Self.least(place)
             svg +=
-                "<text x=\(power * step + step / 2) y=\(height + 16) text-anchor=middle>\(pages < 1024 ? "\(pages)" : "\(pages / 1024)k")</text>"
+                "<text x=\(place * step + step / 2) y=\(height + 16) text-anchor=middle>\(least < 1024 ? "\(least)" : "\(least / 1024)k")</text>"
         }
         return svg + "</svg></figure>\n"
     }
+
+    /// The least number of pages of a class.
+    private static func least(_ place: Int) -> UInt64 { place == 0 ? 0 : 1 << UInt64(place - 1) }
 }

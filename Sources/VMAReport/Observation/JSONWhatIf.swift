@@ -38,25 +38,56 @@ extension JSONWriter {
         object("gain") { json in
             json.field("misses", figures.misses)
             json.field("boundaries", figures.boundaries)
+            json.object("moved") { json in
+                json.field("ranges", figures.moved.ranges)
+                json.field("pages", figures.moved.pages)
+                json.present(figures.moved)
+                json.sizes(figures.moved)
+            }
             json.object("by_proposal") { json in
                 for (place, proposal) in Proposals.table.enumerated() {
                     let flow = figures.flow[place]
                     json.object(proposal.slug) { json in
                         json.field("merges", flow.sides)
                         json.field("vmas", figures.stock[place])
-                        json.field("pages", flow.pages)
+                        json.field("pages", flow.absorbed.pages)
+                        json.present(flow.absorbed)
                         json.field("merges_near_limit", flow.nearLimit)
                         json.field("vmas_near_limit", figures.stockNearLimit[place])
-                        json.object("sizes") { json in
-                            for (power, count) in flow.sizes.enumerated() where count > 0 {
-                                json.field("\(1 << UInt64(power))", count)
-                            }
+                        json.sizes(flow.absorbed)
+                        guard proposal.updatesPages else { return json.field("updated", String?.none) }
+                        json.object("updated") { json in
+                            json.field("ranges", flow.updated.ranges)
+                            json.field("pages", flow.updated.pages)
+                            json.present(flow.updated)
+                            json.field("pages_per_merge", thousandths: flow.pagesPerSide)
                         }
                     }
                 }
             }
             json.object("refused") { json in
                 for (reason, count) in figures.refused { json.field(reason.slug ?? "unexplained", count) }
+            }
+        }
+    }
+
+    /// The pages of ranges that are present; null where no range was counted.
+    private mutating func present(_ sizes: RangeSizes) {
+        func known(_ pages: UInt64) -> UInt64? { sizes.ranges > 0 && sizes.unknown == sizes.ranges ? nil : pages }
+        field("pages_present", known(sizes.present))
+        field("pages_zero", known(sizes.zero))
+        field("pages_swapped", known(sizes.swapped))
+        field("ranges_unknown", sizes.unknown)
+    }
+
+    /// Ranges by their pages, and by those that are present: a key is the least number of its class.
+    private mutating func sizes(_ sizes: RangeSizes) {
+        object("sizes") { json in
+            for (place, count) in sizes.sizes.enumerated() where count > 0 { json.field("\(1 << UInt64(place))", count) }
+        }
+        object("sizes_present") { json in
+            for (place, count) in sizes.presentSizes.enumerated() where count > 0 {
+                json.field(place == 0 ? "0" : "\(UInt64(1) << UInt64(place - 1))", count)
             }
         }
     }

@@ -22,11 +22,11 @@ struct TextWhatIf {
         line("merges", "of \(figures.misses.of("side")) missed by pgoff or anon_vma alone: " + each { figures.flow[$0].sides })
         line("VMAs", "of the \(figures.vmas.grouped) that stand: " + each { figures.stock[$0] })
         let flow = figures.flow[proposal]
-        if let median = flow.size(at: 0.5), let most = flow.size(at: 0.9) {
+        if let median = flow.absorbed.size(at: 0.5), let most = flow.absorbed.size(at: 0.9) {
             line(
                 "absorbed",
-                "\(slug): \(flow.pages.grouped) pages in ranges of at most \(median.grouped) pages (half of them), "
-                    + "\(most.grouped) (nine of ten); \(WhatIfFigures.thousandths(flow.sides, flow.pages)) VMAs saved a page"
+                "\(slug): \(WhatIfFigures.pages(flow.absorbed)) in ranges of at most \(median.grouped) pages (half of them), "
+                    + "\(most.grouped) (nine of ten); \(WhatIfFigures.price(flow, Proposals.table[proposal]))"
             )
         } else {
             line("absorbed", "\(slug): nothing")

@@ -9,6 +9,8 @@ struct WhatIfFigures {
     var vmas = 0
     /// The gain of each proposal, in the order of `Proposals.table`.
     var flow: [Gain.Saved]
+    /// All touched anonymous memory that was moved.
+    var moved: RangeSizes
     var stock: [Int]
     var stockNearLimit: [Int]
     /// Why the series refuses misses, the most frequent reason first.
@@ -26,6 +28,7 @@ struct WhatIfFigures {
         let all = Proposals.table.indices
         misses = tally.missedBy.reduce(0) { $0 + ($1.key.isHeadline ? $1.value : 0) }
         flow = all.map { tally.gain[$0] }
+        moved = tally.gain.moved
         refused = tally.gain.refused.map { ($0.key, $0.value) }.sorted {
             ($1.count, $0.reason.rawValue) < ($0.count, $1.reason.rawValue)
         }
@@ -43,12 +46,32 @@ struct WhatIfFigures {
         }
     }
 
-    /// `0.250`
-    static func thousandths(_ count: Int, _ pages: UInt64) -> String {
-        guard pages > 0 else { return "no" }
-        let all = min(999_999_999, UInt64(count) * 1000 / pages)
-        let rest = all % 1000
-        return "\((all / 1000).grouped)." + (rest < 10 ? "00" : rest < 100 ? "0" : "") + "\(rest)"
+    /// `1,000 pages (600 present, 3 swapped out)`
+    static func pages(_ sizes: RangeSizes) -> String {
+        let all = sizes.pages.of("page")
+        if sizes.ranges > 0, sizes.unknown == sizes.ranges { return all + " (how many are present is unknown)" }
+        var found = ["\(sizes.present.grouped) present"]
+        if sizes.zero > 0 { found.append("\(sizes.zero.grouped) never written") }
+        if sizes.swapped > 0 { found.append("\(sizes.swapped.grouped) swapped out") }
+        if sizes.unknown > 0 { found.append("\(sizes.unknown.of("range")) unknown") }
+        return all + " (\(found.joined(separator: ", ")))"
+    }
+
+    /// The pages that have to be updated, for each VMA that this saves, in words.
+    static func price(_ saved: Gain.Saved, _ proposal: Proposal) -> String {
+        if !proposal.updatesPages { return "it does not say which pages it would update" }
+        if saved.updated.unknown > 0 { return "how many present pages it would update is unknown" }
+        if saved.updated.present == 0 { return "it would update no page" }
+        let pages = saved.updated.present
+        let all = pages.of("present page") + " to update"
+        return saved.sides == 0 ? all : all + ", \(tenths(pages, saved.sides)) for each VMA saved"
+    }
+
+    /// `12.3`
+    private static func tenths(_ pages: UInt64, _ count: Int) -> String {
+        let (whole, rest) = pages.quotientAndRemainder(dividingBy: UInt64(count))
+        let tenth = rest.multipliedReportingOverflow(by: 10)
+        return "\(whole.grouped).\(tenth.overflow ? 0 : tenth.partialValue / UInt64(count))"
     }
 
     static func words(_ reason: WhatIfAnswer.Reason) -> String {

@@ -156,16 +156,50 @@ enum ReportSchema {
         .since("0.2.0", "refused", .orNull(.count("Calls that the kernel refused."))),
     ]
 
+    /// The pages of ranges that are present, all but the first two keys of it.
+    private static let present: [JSONSchema.Member] = [
+        .since("0.2.0", "pages_present", .orNull(.count("Pages with a frame of their own, of the ranges that were counted."))),
+        .since("0.2.0", "pages_zero", .orNull(.count("Pages that were read, and never written."))),
+        .since("0.2.0", "pages_swapped", .orNull(.count("Pages that are swapped out."))),
+        .since("0.2.0", "ranges_unknown", .count("Ranges whose pages were not counted.")),
+    ]
+
+    private static let sizes: [JSONSchema.Member] = [
+        .of("sizes", .map(.count(), "Ranges by size: a key is the least number of pages of its class.")),
+        .since(
+            "0.2.0", "sizes_present",
+            .map(.count(), "Ranges by their present pages: a key is the least number of its class, 0 for none.")),
+    ]
+
     private static let gain = JSONSchema.object([
         .of("misses", .count()), .of("boundaries", .count()),
+        .since(
+            "0.2.0", "moved",
+            .object(
+                [.of("ranges", .count("Ranges of touched anonymous memory that mremap moved.")), .of("pages", .count())] + present
+                    + sizes)),
         .of(
             "by_proposal",
             .map(
-                .object([
-                    .of("merges", .count()), .of("vmas", .integer()), .of("pages", .count()), .of("merges_near_limit", .count()),
-                    .of("vmas_near_limit", .integer()),
-                    .of("sizes", .map(.count(), "Absorbed ranges by size: a key is the least number of pages of its class.")),
-                ]))),
+                .object(
+                    [
+                        .of("merges", .count()), .of("vmas", .integer()), .of("pages", .count()),
+                        .of("merges_near_limit", .count()),
+                        .of("vmas_near_limit", .integer()),
+                        .since(
+                            "0.2.0", "updated",
+                            .orNull(
+                                .object(
+                                    [
+                                        .of("ranges", .count("Ranges whose pages would have to be updated.")),
+                                        .of("pages", .count()),
+                                    ]
+                                        + present + [
+                                            .of(
+                                                "pages_per_merge", .orNull(.number("Present pages to update for each VMA saved."))
+                                            )
+                                        ]))),
+                    ] + present + sizes))),
         .of("refused", .map(.count())),
     ])
 
