@@ -311,7 +311,8 @@ package final class Observation {
         do {
             guard image.tgid > 0, let found = try probe.snapshot(Int32(image.tgid)), found.mm == image.mm else { return nil }
             return (found.vmas, found.isQuiet)
-        } catch ProbeError.notFound {
+        } catch ProbeError.notFound, ProbeError.failed {
+            // It has gone, or does not let itself be read now.
             return nil
         }
     }

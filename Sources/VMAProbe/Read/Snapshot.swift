@@ -28,6 +28,14 @@ struct SnapshotReader {
     static func isQuiet(_ progress: Set<UInt64>) -> Bool { progress.count <= 1 && !progress.contains(.max) }
 
     let loader: BPFLoader
+    /// The kernel's iterator waits for a process that holds its mmap_lock for writing, and no signal but SIGKILL ends
+    /// that: who does not let itself be read is not iterated.
+    private let gate: ProcReader
+
+    init(loader: BPFLoader) {
+        self.loader = loader
+        gate = ProcReader()
+    }
 
     /// Not by walking, which comes through the ring (`walk`). Throws `.notFound` if there is no task with this id.
     ///
@@ -38,6 +46,9 @@ struct SnapshotReader {
         if let (_, fd) = loader.program(Way.Snapshot.kfunc.program) { return try run(fd, pid, patience, &interners) }
         guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else {
             throw .failed("no snapshot program is loaded")
+        }
+        guard gate.isReadable(UInt32(pid)) else {
+            throw .failed("process \(pid) does not release its mmap_lock: its VMAs can't be read")
         }
         for _ in 0 ..< Self.execs {
             if let result = try iterate(program, pid, &interners) { return result }

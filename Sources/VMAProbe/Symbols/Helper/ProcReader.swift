@@ -11,6 +11,7 @@ final class ProcReader {
         var id: UInt32
         var pid: UInt32
         var since: UInt64
+        var time: UInt64
         var code: [CodeMapping] = []
     }
 
@@ -21,6 +22,7 @@ final class ProcReader {
     }
 
     private var helper: HelperPair.Helper?
+    private var hasStarted = false
     private var asked: Asked?
     private var nextID: UInt32 = 1
     private var restarts = RestartBudget()
@@ -28,7 +30,9 @@ final class ProcReader {
     /// Processes that have not let themselves be read in time, and since when: they are left alone for a while.
     private var silent: [UInt32: UInt64] = [:]
     private static let silentLimit = 4096
-    private static let silence: UInt64 = 600_000_000_000
+    private static let silence: UInt64 = 60_000_000_000
+    /// A helper that is running, or wants to, on a busy machine, has this many times as long.
+    private static let busyTimes: UInt64 = 10
 
     deinit { stop() }
 
@@ -39,18 +43,21 @@ final class ProcReader {
     var socket: Int32 { asked == nil ? -1 : helper?.socket ?? -1 }
 
     /// Asks about a process, if nothing else is under way. Returns false if there will be no answer.
-    func ask(_ question: ProcQuestion, _ pid: UInt32) -> Bool {
+    ///
+    /// - Parameter time: nanoseconds after which it is given up.
+    func ask(_ question: ProcQuestion, _ pid: UInt32, within time: UInt64 = SymbolLimits.procTime) -> Bool {
         guard asked == nil else { return false }
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
         if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
         guard let helper else { return false }
+        hasStarted = true
         let bytes = ProcMessage.ask(id: nextID, question, pid: pid).bytes
         guard vms_send(helper.socket, bytes, bytes.count, -1, false) == 0 else {
             stop()
             return false
         }
-        asked = Asked(id: nextID, pid: pid, since: now)
+        asked = Asked(id: nextID, pid: pid, since: now, time: time)
         nextID &+= 1
         return true
     }
@@ -67,7 +74,8 @@ final class ProcReader {
         while let socket = helper?.socket, asked != nil {
             switch HelperPair.receive(socket, limit: ProcMessage.limit) {
             case .nothing:
-                guard now > asked!.since + SymbolLimits.procTime else { return .pending }
+                let limit = asked!.time * (isRunning ? Self.busyTimes : 1)
+                guard now > asked!.since + limit else { return .pending }
                 return fail()
             case .end: return fail()
             case .message(let bytes):
@@ -85,19 +93,27 @@ final class ProcReader {
         return .done(nil)
     }
 
-    /// Asks and waits, for at most so many nanoseconds.
+    /// Asks and waits.
     func answer(_ question: ProcQuestion, _ pid: UInt32, within time: UInt64 = SymbolLimits.procTime) -> Answer? {
-        guard ask(question, pid) else { return nil }
-        let end = vms_monotonic_ns() + time
+        guard ask(question, pid, within: time) else { return nil }
         while true {
             if case .done(let answer) = advance(vms_monotonic_ns()) { return answer }
-            let now = vms_monotonic_ns()
-            guard now < end else {
-                _ = fail()
-                return nil
-            }
-            _ = vms_wait(socket, -1, Int32(max(1, (end - now) / 1_000_000)))
+            _ = vms_wait(socket, -1, 20)
         }
+    }
+
+    /// Whether the process lets others read its memory now, and so does not hold its mmap_lock for writing. Where nothing
+    /// can be found out, because no helper can be started, it is taken to do so.
+    func isReadable(_ pid: UInt32) -> Bool {
+        answer(.arguments, pid, within: SymbolLimits.lockTime) != nil || !hasStarted
+    }
+
+    /// Whether the helper does not wait for anything, by its state: then it is only slow.
+    private var isRunning: Bool {
+        guard let pid = helper?.pid, let stat = ProcFile.text("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else {
+            return false
+        }
+        return stat[end...].dropFirst(2).first == "R"
     }
 
     private func done(_ answer: Answer) -> Progress {

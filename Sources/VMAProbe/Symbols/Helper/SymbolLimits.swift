@@ -89,6 +89,8 @@ enum SymbolLimits {
     static let unwinderTime: UInt64 = 4_000_000_000
     /// For one question about a process that it can delay (`ProcReader`).
     static let procTime: UInt64 = 1_000_000_000
+    /// For a process to let its memory be read, before the kernel's iterator reads its VMAs.
+    static let lockTime: UInt64 = 300_000_000
     static let restartPause: UInt64 = 60_000_000_000
     /// Between two looks at a perf map that may have grown.
     static let perfMapPause: UInt64 = 50_000_000
