@@ -9,7 +9,9 @@ public struct Timeline: Sendable {
     public struct Slice: Sendable {
         /// CLOCK_MONOTONIC nanoseconds, as all times here.
         public var start: UInt64
+        /// When the lock was released.
         public var end: UInt64
+        /// The address space that was changed.
         public var mm: MMID
         /// The id of the thread that had the lock.
         public var thread: UInt32
@@ -19,6 +21,7 @@ public struct Timeline: Sendable {
 
     /// A missed side, or a refused call.
     public struct Instant: Sendable {
+        /// CLOCK_MONOTONIC nanoseconds.
         public var time: UInt64
         /// In `kinds`.
         public var kind: UInt32
@@ -59,7 +62,9 @@ public struct Timeline: Sendable {
 
     /// What stood between the VMAs of one address space.
     public struct Stock: Sendable {
+        /// CLOCK_MONOTONIC nanoseconds.
         public var time: UInt64
+        /// The address space.
         public var mm: MMID
         /// The number of VMAs.
         public var vmas: Int
