@@ -12,17 +12,30 @@ struct SectionAttempts {
 
     var attempts: [MergeAttempt] { considered.filter(\.hasNeighbour) }
 
-    /// Attempts without a neighbour included: a move decides about later attempts.
-    var considered: [MergeAttempt] {
-        switch section.syscall.operation {
-        case .mmap: mapped(.mmap)
-        case .brk: mapped(.brk)
-        case .mremap: moved()
-        case .mprotect, .pkeyMprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd, .mseal: changed()
-        case .shmat: mapped(.shmat)
+    private enum Way { case mapping, move, change }
+
+    /// How the kernel tries to merge what this operation makes or changes; nil if it does not.
+    private static func way(of operation: Operation) -> Way? {
+        switch operation {
+        case .mmap, .brk, .shmat: .mapping
+        case .mremap: .move
+        case .mprotect, .pkeyMprotect, .madvise, .mlock, .mbind, .prctl, .userfaultfd, .mseal: .change
         case .munmap, .shmdt, .fork, .exec, .stack, .remapFilePages, .processMadvise, .ioctl, .ioUring, .aio, .archPrctl,
             .mapShadowStack, .other:
-            []
+            nil
+        }
+    }
+
+    /// Whether there can be attempts: a section without need not be made ready for it.
+    static func areMade(by operation: Operation) -> Bool { way(of: operation) != nil }
+
+    /// Attempts without a neighbour included: a move decides about later attempts.
+    var considered: [MergeAttempt] {
+        switch Self.way(of: section.syscall.operation) {
+        case .mapping: mapped(section.syscall.operation)
+        case .move: moved()
+        case .change: changed()
+        case nil: []
         }
     }
 

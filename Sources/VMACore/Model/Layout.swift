@@ -42,7 +42,7 @@ public struct Layout: Sendable {
         tree!.overwrite(cover, with: vmas)
         if let gap = gaps.first {
             tree!.restore(gap)
-            for gap in gaps.others { tree!.restore(gap) }
+            for gap in gaps.others ?? [] { tree!.restore(gap) }
         }
         if tree!.count == 0 {
             tree = nil

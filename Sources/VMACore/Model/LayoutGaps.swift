@@ -7,10 +7,11 @@ struct CausedGap {
 /// The gaps that a change moves. Mostly there is one at most, and an array would be allocated at every change.
 struct MovedGaps {
     private(set) var first: CausedGap?
-    private(set) var others: [CausedGap] = []
+    /// Nil for none.
+    private(set) var others: [CausedGap]?
 
     mutating func append(_ gap: CausedGap) {
-        if first == nil { first = gap } else { others.append(gap) }
+        if first == nil { first = gap } else { others = (others ?? []) + [gap] }
     }
 }
 

@@ -302,7 +302,9 @@ public final class Observer {
         image.open.end(of: section.origin.tid) { open in
             if isHooked {
                 note(hooks.end(section.origin, after: open.after))
-            } else if open.hasBegun, !section.incomplete, section.syscall.isNative {
+            } else if open.hasBegun, !section.incomplete, section.syscall.isNative,
+                SectionAttempts.areMade(by: section.syscall.operation)
+            {
                 let before = open.before.uniqued()
                 let considered = SectionAttempts(
                     model: judge.model, section: section, before: before, after: open.after.uniqued()

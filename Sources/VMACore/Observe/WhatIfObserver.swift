@@ -26,8 +26,9 @@ extension Observer {
     /// To be called at the end of a section: its boundaries keep the answers of their attempts, and the proposals'
     /// layouts take over all changes that no attempt has made.
     func settleWhatIf(_ section: Section, _ image: Image) {
-        grow(section, image)
-        image.counts.removeAll(keepingCapacity: image.counts.count < 64)
+        if section.syscall.operation == .mremap { grow(section, image) }
+        if !image.counts.isEmpty { image.counts.removeAll(keepingCapacity: image.counts.count < 64) }
+        guard !image.tried.isEmpty || image.whatIf.hasBegun else { return }
         for (boundary, answers) in image.tried {
             image.layout.charge(at: boundary, to: Causes.tried(image.layout.cause(at: boundary), answers))
         }
@@ -40,7 +41,7 @@ extension Observer {
     /// that.
     private func grow(_ section: Section, _ image: Image) {
         let syscall = section.syscall
-        guard image.isComplete, syscall.isNative, syscall.operation == .mremap, !syscall.movesAway,
+        guard image.isComplete, syscall.isNative, !syscall.movesAway,
             syscall.argument(2) > syscall.argument(1)
         else { return }
         let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
