@@ -100,6 +100,44 @@ struct StackTests {
         return ((report.missed + report.standing).filter { $0.op == "mprotect" }, outcome)
     }
 
+    @Test("are not those of a path's first call, where its files were opened too late for that")
+    func lateFiles() throws {
+        let folder = try TemporaryFolder()
+        let text = """
+            #include <sys/mman.h>
+            #include <unistd.h>
+            static __attribute__((noinline)) void change(char *page, int i) {
+                mprotect(page, 4096, i & 1 ? PROT_READ : PROT_NONE); __asm__ volatile("" ::: "memory");
+            }
+            int main(void) {
+                char *p = mmap(0, 40000 * 4096L, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                for (int n = 0; n < 6000; n++, usleep(1000)) change(p + (4 * n + 1) * 4096L, n);
+            }
+            """
+        try text.write(toFile: folder.path("program.c"), atomically: true, encoding: .utf8)
+        try Shell.must("cc", "-O2", "-fomit-frame-pointer", "-o", folder.path("program"), folder.path("program.c"))
+        // What opens files is stopped before the program starts, until its first stacks have been waited for.
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"),
+            [
+                "-C", folder.url.path, "timeout", "-s", "KILL", "90", "bash", "-c",
+                """
+                "$VMASCOPE" run --json --output report -- sh -c 'touch started; exec ./program' & o=$!
+                stopped=
+                until [ -e started ]; do
+                    for p in $(cat /proc/$o/task/*/children 2>/dev/null); do
+                        grep -qa debug-symbol-opener /proc/$p/cmdline && kill -STOP $p && stopped="$stopped $p"
+                    done
+                done
+                sleep 1.5; kill -CONT $stopped; wait $o
+                """,
+            ], environment: ["VMASCOPE": Repository.vmascope.path])
+        try #require(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+        let found = try JSONDecoder().decode(Found.self, from: Data(folder.text("report").utf8))
+        let rows = found.standing.filter { $0.op == "mprotect" && $0.stack.contains { $0.hasPrefix("change") } }
+        #expect(rows.filter { $0.stack_complete == true }.reduce(0) { $0 + $1.count } > 1000, "\(outcome.errors)")
+    }
+
     @Test("are whole from the first event on, where a running process is attached to")
     func attached() throws {
         let (rows, _) = try Self.script(

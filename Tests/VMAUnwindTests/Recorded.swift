@@ -88,6 +88,8 @@ struct RecordedStop {
             stop.other = data(number())
             stop.failure = text()
             stop.frames = (0 ..< number()).map { _ in Frame(address: number(), isExact: number() != 0, name: text()) }
+            // The oracle was ended while it wrote this one.
+            guard offset <= bytes.count else { break }
             stops.append(stop)
         }
         return stops

@@ -151,8 +151,7 @@ public final class StackTable {
         nameless.filter { $0.value >= 10 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(3).map { command, count in
             let how =
                 switch command {
-                case let name where name.hasPrefix("java"):
-                    "'jcmd PID Compiler.perfmap' has it written (JDK 17 and later), and -XX:+PreserveFramePointer makes stacks whole"
+                case let name where name.hasPrefix("java"): "'jcmd PID Compiler.perfmap' has it written (JDK 17 and later)"
                 case let name where name.hasPrefix("node"): "node writes it with --perf-basic-prof"
                 case let name where name.hasPrefix("python"): "Python writes it with -X perf (3.12 and later)"
                 default: "some runtimes write it if they are told to"

@@ -33,6 +33,8 @@ final class UnwindService {
         var isSent = false
         var isRepeated = false
         var isUnsendable = false
+        /// A file was not opened in time: with it there may be another result.
+        var isPartial = false
     }
 
     struct Losses: Equatable {
@@ -131,7 +133,12 @@ final class UnwindService {
         watch(now)
         guard current != nil else { return .done(nil) }
         if let reply {
-            guard !reply.lacking.isEmpty, !current!.isRepeated else { return done(reply.lacking.isEmpty ? reply : nil) }
+            guard !reply.lacking.isEmpty, !current!.isRepeated else {
+                var result = reply
+                // Nobody takes it for that of other calls on this path.
+                if current!.isPartial { result.inputs = [Unwound.unnamedInput] }
+                return done(reply.lacking.isEmpty ? result : nil)
+            }
             // They were let go of meanwhile.
             current!.isRepeated = true
             current!.isSent = false
@@ -178,6 +185,10 @@ final class UnwindService {
     private func send(_ now: UInt64) {
         guard let pair else { return }
         for index in current!.request.mappings.indices where !isOpen(current!.request.mappings[index].key) {
+            if case .failed? = files[current!.request.mappings[index].key]?.state {
+            } else if current!.request.mappings[index].key != 0 {
+                current!.isPartial = true
+            }
             current!.request.mappings[index].key = 0
         }
         var bytes = UnwindMessage.unwind(id: current!.id, current!.request).bytes
