@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,20 @@ int vms_next_signal(int fd)
 	struct signalfd_siginfo info;
 
 	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+size_t vms_wait_to_write(int fd, size_t size)
+{
+	struct pollfd polled = { fd, POLLOUT, 0 };
+	struct stat status;
+	sigset_t set;
+
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode))
+		return size;
+	while (!poll(&polled, 1, 100))
+		if (!sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM)))
+			return 0;
+	return size < PIPE_BUF ? size : PIPE_BUF;
 }
 
 void vms_restore_signals(void)

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 import VMAReport
 
@@ -28,7 +29,9 @@ package enum Console {
     private static func write(_ fd: Int32, _ bytes: UnsafeBufferPointer<UInt8>, to name: String) throws {
         var done = 0
         while done < bytes.count {
-            let wrote = Glibc.write(fd, bytes.baseAddress! + done, bytes.count - done)
+            let size = vms_wait_to_write(fd, bytes.count - done)
+            guard size > 0 else { throw Failure.output("writing \(name): nobody reads it") }
+            let wrote = Glibc.write(fd, bytes.baseAddress! + done, size)
             if wrote < 0, errno == EINTR { continue }
             guard wrote > 0 else { throw Failure.output("writing \(name): \(String(cString: strerror(errno)))") }
             done += wrote

@@ -167,6 +167,20 @@ struct HostileTests {
         #expect(refused.contains { $0["pid"] as? Int == victim }, "\(refused)")
     }
 
+    @Test("a signal ends what writes to a pipe that nobody reads")
+    func unreadPipe() throws {
+        let folder = try TemporaryFolder()
+        let script = """
+            mkfifo pipe; sleep 100 < pipe & reader=$!
+            timeout -s KILL 60 "$VMASCOPE" system --interval 0.1s --budget 100% --format ndjson > pipe & observer=$!
+            sleep 6; kill -TERM $(cat /proc/$observer/task/$observer/children); wait $observer; echo "status $?"; kill $reader
+            """
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "bash", "-c", script],
+            environment: ["VMASCOPE": Repository.vmascope.path])
+        #expect(outcome.output.contains("status 74"), "\(outcome.output)\(outcome.errors)")
+    }
+
     @Test("false stacks without bound are other stacks")
     func stacks() throws {
         let folder = try TemporaryFolder()

@@ -15,6 +15,10 @@ int vms_spawn(char *const argv[], int *pid, int gate[2]);
 // then).
 int vms_release(const int gate[2]);
 
+// Waits until so many bytes can be written without waiting, and returns how many: less than `size` to a pipe or a
+// terminal. 0 if SIGINT or SIGTERM, which are blocked, came meanwhile: whoever reads a pipe may be asleep for ever.
+size_t vms_wait_to_write(int fd, size_t size);
+
 // SIGINT, SIGTERM and SIGCHLD come through the returned descriptor from now on, or -errno. With
 // `stays`, so do SIGHUP and SIGWINCH, of which the first would end us.
 int vms_signal_fd(bool stays);
