@@ -270,6 +270,11 @@ struct AnswerTests {
         #expect(Stack.code([], of: .mprotect) == ", without a stack")
         let malloc = ["mprotect (libc.so.6)", "libc.so.6+0x9a1b3", "malloc (libc.so.6)", "slab", "worker"]
         #expect(Stack.code(malloc, of: .mprotect) == " in malloc by slab ← worker")
+        // In a static program the library's functions are the program's; one of its own may be called as one of those.
+        let linked = ["mprotect", "sysmalloc", "_int_malloc", "malloc", "slab", "worker"]
+        #expect(Stack.code(linked, of: .mprotect) == " in malloc by slab ← worker")
+        #expect(Stack.named(linked, of: .mprotect) == ["slab", "worker"])
+        #expect(Stack.code(["__brk", "sbrk", "grow_heap", "worker"], of: .brk) == " by grow_heap ← worker")
         #expect(Stack.code(["syscall (libc.so.6)", "bind_slab", "load"], of: .mbind) == " by bind_slab ← load")
         let handler = ["mprotect (libc.so.6)", "barrier_hit", "libc.so.6+0x3c050", "mutator", "main"]
         #expect(Stack.code(handler, of: .mprotect) == " by barrier_hit ← mutator")

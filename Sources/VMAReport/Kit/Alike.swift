@@ -127,10 +127,31 @@ enum Stack {
         "remap_file_pages", "set_mempolicy", "fork", "vfork", "clone", "clone3", "posix_madvise",
     ]
 
+    /// How many of the callers are functions of the C library that a static program holds itself: glibc's names, as far as
+    /// they lead to one that programs call. A program may have functions of its own with some of these names.
+    private static func linked(_ callers: [String]) -> Int {
+        let inside = callers.prefix { allocator.contains(function($0)) || entries.contains(function($0)) }
+        return inside.lastIndex { entries.contains(function($0)) }.map { $0 + 1 } ?? 0
+    }
+
+    private static let allocator: Set<String> = [
+        "sysmalloc", "sysmalloc_mmap", "sysmalloc_mmap.isra.0", "_int_malloc", "_int_memalign", "_int_realloc", "_int_free",
+        "_int_free_merge_chunk", "_int_free_maybe_consolidate", "_mid_memalign", "_mid_memalign.isra.0", "alloc_new_heap",
+        "new_heap", "grow_heap", "heap_trim", "heap_trim.isra.0", "systrim", "systrim.constprop.0", "systrim.isra.0",
+        "arena_get2", "arena_get2.part.0", "arena_get_retry", "arena_get_retry.part.0", "_int_new_arena", "tcache_init",
+        "tcache_init.part.0", "munmap_chunk", "mremap_chunk", "allocate_stack", "__default_morecore", "__glibc_morecore",
+        "__sbrk", "__brk", "brk", "malloc_hook_ini",
+    ]
+    private static let entries: Set<String> = [
+        "malloc", "calloc", "realloc", "free", "memalign", "aligned_alloc", "posix_memalign", "valloc", "__libc_malloc",
+        "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign", "__posix_memalign", "pthread_create",
+        "__pthread_create", "__pthread_create_2_1",
+    ]
+
     /// The same, without functions of the C library, where others are known.
     static func named(_ frames: [String], of operation: Operation) -> [String] {
         let callers = self.callers(frames, of: operation)
-        let own = callers.filter { !Frame($0).isLibc }
+        let own = callers.dropFirst(linked(callers)).filter { !Frame($0).isLibc }
         return (own.contains { $0 != Frame.unseen } ? own : callers).map(function)
     }
 
@@ -143,7 +164,7 @@ enum Stack {
         func short(_ function: String) -> String { Fit.middle(Fit.printable(function), width) }
         guard !frames.isEmpty else { return ", without a stack" }
         let callers = self.callers(frames, of: operation)
-        let library = callers.prefix { Frame($0).isLibc }
+        let library = callers.prefix(max(callers.prefix { Frame($0).isLibc }.count, linked(callers)))
         let rest = callers.dropFirst(library.count)
         // The library's public function, which its own have been called by.
         let entry = library.last.flatMap { Frame($0).function }.map { " in \(short($0))" } ?? ""
