@@ -41,10 +41,11 @@ public enum ProbeError: Error, Sendable {
     /// The same for a program that the kernel did not load: where the needed capabilities are present, EACCES comes
     /// from the verifier, and not from a setting of perf.
     ///
-    /// Under lockdown=confidentiality the kernel offers programs no helper that reads its memory, and the error is
-    /// EINVAL.
+    /// Under lockdown=confidentiality the kernel offers programs no helper that reads its memory, says so in one of several
+    /// ways, and the error is EINVAL.
     static func refused(_ doing: String, _ code: Int32) -> ProbeError {
-        if code == EINVAL, doing.holds("cannot use helper bpf_probe_read") {
+        let refusals = ["cannot use helper", "unknown func", "policy check failed for helper"]
+        if code == EINVAL, refusals.contains(where: { doing.holds("\($0) bpf_probe_read") }) {
             return .unsupported(
                 "\(doing): this kernel is locked down (lockdown=confidentiality): programs may not read its memory")
         }
