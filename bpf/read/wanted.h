@@ -56,12 +56,14 @@ static __always_inline void want_beside(struct scratch *s, struct vme_row *right
 		} else if (at < w->hi) {
 			if (right->anon_vma)
 				want(s, at, right->end < w->hi ? right->end : w->hi);
-			else
+			// What was changed may be untouched, and have merged with what was not.
+			if (!right->anon_vma || right->end > w->hi)
 				want(s, left->start, left->end);
-		} else if (left->anon_vma) {
-			want(s, left->start > w->lo ? left->start : w->lo, at);
 		} else {
-			want(s, right->start, right->end);
+			if (left->anon_vma)
+				want(s, left->start > w->lo ? left->start : w->lo, at);
+			if (!left->anon_vma || left->start < w->lo)
+				want(s, right->start, right->end);
 		}
 	}
 	w->left = *right;

@@ -184,6 +184,17 @@ int main(void)
 		CHECK(madvise(a, (part ? 7 : 16) * PAGE, MADV_DODUMP));
 	}
 
+	// What is not touched, between two that are touched and differ: it joins the one before it, and the other stays.
+	nth++;
+	map(place(nth, 0), 20);
+	CHECK(mprotect(place(nth, 4), 4 * PAGE, PROT_NONE));
+	a = place(nth, 8);
+	touch(place(nth, 0), 4, 1);
+	touch(a, 12, 5);
+	count(&absorbed, a, 12);
+	count(&updated, a, 12);
+	CHECK(mprotect(place(nth, 4), 4 * PAGE, RW));
+
 	// A hole between two that are alike: which of them is absorbed depends on the kernel.
 	nth++;
 	touch(map(place(nth, 0), 8), 8, 3);
