@@ -274,6 +274,7 @@ struct AnswerTests {
         let linked = ["mprotect", "sysmalloc", "_int_malloc", "malloc", "slab", "worker"]
         #expect(Stack.code(linked, of: .mprotect) == " in malloc by slab ← worker")
         #expect(Stack.named(linked, of: .mprotect) == ["slab", "worker"])
+        #expect(Stack.named(["mprotect", "sysmalloc", "_int_malloc", "__malloc", "slab"], of: .mprotect) == ["slab"])
         #expect(Stack.code(["__brk", "sbrk", "grow_heap", "worker"], of: .brk) == " by grow_heap ← worker")
         #expect(Stack.code(["syscall (libc.so.6)", "bind_slab", "load"], of: .mbind) == " by bind_slab ← load")
         let handler = ["mprotect (libc.so.6)", "barrier_hit", "libc.so.6+0x3c050", "mutator", "main"]

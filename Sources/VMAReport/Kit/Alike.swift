@@ -143,7 +143,8 @@ enum Stack {
         "__sbrk", "__brk", "brk", "malloc_hook_ini",
     ]
     private static let entries: Set<String> = [
-        "malloc", "calloc", "realloc", "free", "memalign", "aligned_alloc", "posix_memalign", "valloc", "__libc_malloc",
+        "__malloc", "__calloc", "__realloc", "__free", "__cfree", "malloc", "calloc", "realloc", "free", "memalign",
+        "aligned_alloc", "posix_memalign", "valloc", "__libc_malloc",
         "__libc_calloc", "__libc_realloc", "__libc_free", "__libc_memalign", "__posix_memalign", "pthread_create",
         "__pthread_create", "__pthread_create_2_1",
     ]
