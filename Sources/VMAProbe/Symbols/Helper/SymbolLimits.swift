@@ -84,9 +84,9 @@ enum SymbolLimits {
     static let readingTime: UInt64 = 4_000_000_000
     /// For one stack to be unwound, the time for which its files are waited for included; how long these are waited
     /// for; and when an unwinder that does not answer is ended.
-    static let unwindTime: UInt64 = 2_000_000_000
-    static let unwindOpeningTime: UInt64 = 1_000_000_000
-    static let unwinderTime: UInt64 = 4_000_000_000
+    static let unwindTime: UInt64 = 4_000_000_000
+    static let unwindOpeningTime: UInt64 = 2_000_000_000
+    static let unwinderTime: UInt64 = 6_000_000_000
     /// For one question about a process that it can delay (`ProcReader`).
     static let procTime: UInt64 = 1_000_000_000
     /// For a process to let its memory be read, before the kernel's iterator reads its VMAs.
