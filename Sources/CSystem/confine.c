@@ -131,11 +131,22 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 int vms_confine_opener(void)
 {
 	static const struct sock_filter code[] = {
-		ONLY_HERE,        COMMON,          WITHOUT(openat, 2, 3 /* O_WRONLY, O_RDWR */),
-		ALLOW(openat2),   ALLOW(readlink), ALLOW(readlinkat),
-		ALLOW(setfsuid),  ALLOW(setfsgid), ALLOW(setgroups),
-		ALLOW(getgroups), ALLOW(geteuid),  ALLOW(getegid),
-		ALLOW(capget),    ALLOW(capset),   ANSWER(SECCOMP_RET_ERRNO | EPERM),
+		ONLY_HERE,
+		COMMON,
+		WITHOUT(openat, 2, 3 /* O_WRONLY, O_RDWR */),
+		ALLOW(openat2),
+		ALLOW(readlink),
+		ALLOW(readlinkat),
+		ALLOW(fstatfs),
+		ALLOW(setfsuid),
+		ALLOW(setfsgid),
+		ALLOW(setgroups),
+		ALLOW(getgroups),
+		ALLOW(geteuid),
+		ALLOW(getegid),
+		ALLOW(capget),
+		ALLOW(capset),
+		ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 	int error = keep(1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_SETUID |
 			 1ULL << CAP_SETGID | 1ULL << CAP_CHECKPOINT_RESTORE);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,18 +138,49 @@ bool vms_has_ended(int pid)
 
 // MARK: opening
 
+// Whether files of this file system are the kernel's: to open one may do something (tracefs/free_buffer), and none
+// has symbols.
+static bool is_kernels(long type)
+{
+	static const unsigned int types[] = {
+		PROC_SUPER_MAGIC,
+		SYSFS_MAGIC,
+		DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,
+		CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC,
+		BPF_FS_MAGIC,
+		SELINUX_MAGIC,
+		SMACK_MAGIC,
+		EFIVARFS_MAGIC,
+		BINFMTFS_MAGIC,
+		PSTOREFS_MAGIC,
+		NSFS_MAGIC,
+		RDTGROUP_SUPER_MAGIC,
+		0x62656570 /* configfs */,
+		0x65735543 /* fusectl */,
+	};
+
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if ((unsigned int)type == types[i])
+			return true;
+	return false;
+}
+
 static int reopen(int place)
 {
 	char path[64];
 	struct stat status;
+	struct statfs system;
 	int fd, error = 0;
 
 	if (place < 0)
 		return -errno;
 	// A device or a pipe may do something when it is opened.
-	if (fstat(place, &status))
+	if (fstat(place, &status) || fstatfs(place, &system))
 		error = errno;
-	else if (!S_ISREG(status.st_mode))
+	else if (!S_ISREG(status.st_mode) || is_kernels(system.f_type))
 		error = EISDIR;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
 	fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -160,6 +160,8 @@ struct FileOpener {
         }
         let (users, groups) = (numbers("Uid"), numbers("Gid"))
         guard users.count == 4, groups.count == 4 else { return nil }
+        // A program that is set-user-id has rights that who started it has not.
+        guard Set(users).count == 1, Set(groups).count == 1 else { return nil }
         return Rights(uid: users[1], gid: groups[1], groups: numbers("Groups"))
     }
 
