@@ -142,7 +142,8 @@ final class RefusalWatch {
         return others
             + rows.map { row in
                 Refused(
-                    image: 0, pid: row.tgid, command: commands[row.tgid] ?? "?", operation: row.key.operation,
+                    image: 0, pid: row.tgid, command: row.tgid == 0 ? "(others)" : commands[row.tgid] ?? "?",
+                    operation: row.key.operation,
                     verdict: row.key.verdict,
                     count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
             }

@@ -46,6 +46,20 @@ struct RefusalTests {
         #expect(refusal(9, mmap) { $0.limitOfLocked = 0 }.verdict(result: -1)?.reason == .other)
     }
 
+    @Test("processes that come, are refused something and go fill no memory")
+    func manyProcesses() {
+        var ledger = RefusalLedger()
+        for number in 0 ..< UInt32(15_000) {
+            var one = refusal(9, mmap, tid: number) { $0.limitOfSpace = 4096 }
+            (one.origin.mm, one.origin.tgid) = (number + 1, number + 1)
+            ledger.note(one, nil)
+            ledger.answer(one.origin, -12)
+        }
+        let rows = ledger.rows
+        #expect(rows.count == 12_001 && rows.reduce(0) { $0 + $1.count } == 15_000)
+        #expect(rows.last?.key.mm == 0 && rows.last?.tgid == 0 && rows.last?.count == 3000)
+    }
+
     @Test("what succeeded was not refused")
     func success() {
         #expect(refusal(10, [0, 4096, 3]).verdict(result: 0) == nil)

@@ -170,9 +170,13 @@ public final class Observer {
 
     private func note(_ refusal: Refusal) {
         let image = population.image(for: refusal.origin.mm, tgid: refusal.origin.tgid)
+        var refusal = refusal
+        refusal.stack = frames.admit(refusal.stack, of: image.mm)
         refusals.note(refusal, image.isComplete && !stale.contains(image.mm) ? image.layout : nil)
         let key = UInt64(image.mm) << 32 | UInt64(refusal.stack)
-        if refusal.stack != 0, refusalStacks.insert(key).inserted { newStacks.append((image, refusal.stack)) }
+        if refusal.stack != 0, refusal.stack != FrameTable.others, refusalStacks.insert(key).inserted {
+            newStacks.append((image, refusal.stack))
+        }
     }
 
     private func lose(_ count: UInt64) {

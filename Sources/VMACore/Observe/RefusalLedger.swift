@@ -35,6 +35,8 @@ public struct RefusalLedger: Sendable {
     private var index: [Key: Int] = [:]
     private var settled: [Row] = []
     private static let rowLimit = 10_000
+    /// Rows without a stack beyond these.
+    private static let plainLimit = 2000
 
     /// One that was counted: for who keeps a timeline, and takes them.
     struct Moment: Sendable {
@@ -83,6 +85,9 @@ public struct RefusalLedger: Sendable {
         let (origin, count) = (refusal.origin, Int(max(1, refusal.count)))
         var key = Key(mm: origin.mm, operation: refusal.syscall.operation, verdict: verdict, stack: refusal.stack)
         if index[key] == nil, settled.count >= Self.rowLimit { key.stack = 0 }
+        // Processes that come, are refused something and go must not fill the memory of who watches them all.
+        let isFolded = index[key] == nil && settled.count >= Self.rowLimit + Self.plainLimit
+        if isFolded { key.mm = 0 }
         if keepsMoments {
             let (start, length) = (refusal.syscall.arguments[0], refusal.syscall.arguments[1])
             let (end, overflow) = start.addingReportingOverflow(length)
@@ -95,7 +100,8 @@ public struct RefusalLedger: Sendable {
             settled[at].last = max(settled[at].last, origin.time)
         } else {
             index[key] = settled.count
-            settled.append(Row(key: key, count: count, first: origin.time, last: origin.time, tgid: origin.tgid))
+            settled.append(
+                Row(key: key, count: count, first: origin.time, last: origin.time, tgid: isFolded ? 0 : origin.tgid))
         }
     }
 

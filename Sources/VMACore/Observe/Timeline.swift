@@ -175,7 +175,9 @@ public struct Timeline: Sendable {
 
     mutating func note(_ boundaries: Boundaries, of image: Image, at time: UInt64) {
         own(image)
-        nextStock[image.mm] = time + max(stockInterval, UInt64(image.layout.count) * Self.pausePerVMA)
+        // A damaged recording has times at the end of time.
+        let (next, overflow) = time.addingReportingOverflow(max(stockInterval, UInt64(image.layout.count) * Self.pausePerVMA))
+        nextStock[image.mm] = overflow ? .max : next
         stocks.append(
             Stock(
                 time: time, mm: image.mm, vmas: image.layout.count, gaps: boundaries.gaps, blockedBy: boundaries.blockedBy))

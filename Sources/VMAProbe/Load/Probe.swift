@@ -331,7 +331,9 @@ public final class Probe {
         // A numbered record may still be on its way, for as long as its processor does something else.
         for _ in 0 ..< 50 where decoder.isMissing(before: sequence) {
             usleep(2000)
-            while !drain(body) {}
+            // Whoever fills the ring meanwhile does not keep us here.
+            let end = vms_monotonic_ns() + 100_000_000
+            while !drain(body), vms_monotonic_ns() < end {}
         }
         let missing = decoder.missing(atEnd: sequence)
         if missing > 0 { body(.lost(missing)) }
