@@ -107,7 +107,7 @@ docs: deps
 	done
 
 # Tests that boot guests. They come after the others: emulators leave an observer little time.
-IN_GUESTS := GuestTests|RefusedProbeTests|SharingTests
+IN_GUESTS := GuestTests|RefusedProbeTests|SharingTests|PresentTests
 
 # The tests need root, for BPF, and the static executable, for guests. The benchmarks are built in the time that tests
 # wait; what is wrong there, bench/run says.
