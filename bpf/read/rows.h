@@ -5,6 +5,8 @@
 #define VMASCOPE_ROWS_H
 
 #define MAX_CHUNKS 16  // and that many times
+// And these, so that a fork of a process at the default limit of VMAs is told whole.
+#define MAX_ROUNDS 256
 
 // The values that mpol_equal() compares, as one number, of the first 64 nodes. Two different
 // policies with the same number would show as an unexplained refusal.
@@ -290,9 +292,20 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->wanted.has_left = 0;
 	look_at(s, mm);
 	ROLLED
-	for (chunk = 0; chunk < MAX_CHUNKS; chunk++)
+	for (chunk = 0; chunk < MAX_ROUNDS; chunk++) {
 		if (emit_chunks())
 			return !s->span.truncated;
+		// The rest of a snapshot is asked for again.
+		if (reason == VME_SNAPSHOT && chunk + 1 >= MAX_CHUNKS)
+			return 0;
+	}
+	// An empty record says that there is more.
+	begin(&s->rows.h, VME_ROWS, mm, tgid);
+	s->rows.reason = reason;
+	s->rows.truncated = 1;
+	s->rows.lo = s->rows.hi = s->span.lo;
+	s->rows.count = 0;
+	emit(&s->rows, sizeof(s->rows) - VME_ROWS_MAX * sizeof(struct vme_row));
 	return 0;
 }
 
