@@ -197,6 +197,8 @@ __noinline int tell_wanted(u64 mm, u32 tgid)
 	s->wanted.count = 0;
 	if (!m->direct_map || !m->levels)
 		return 0;
+	// Of all ranges of a call together: the lock is held, and the processor not given up.
+	s->pages.tables = 0;
 	ROLLED
 	for (i = 0; i < WANTED_MAX; i++) {
 		if (i >= count)
@@ -205,7 +207,6 @@ __noinline int tell_wanted(u64 mm, u32 tgid)
 		s->pages.at = s->wanted.start[i & (WANTED_MAX - 1)];
 		s->pages.end = s->wanted.end[i & (WANTED_MAX - 1)];
 		s->pages.found = s->pages.present = s->pages.zero = s->pages.swapped = 0;
-		s->pages.tables = 0;
 		s->pages.pmd = 0;
 		s->counted.start = s->pages.at;
 		s->counted.end = s->pages.end;

@@ -105,7 +105,7 @@ public final class Probe {
         configuration.follow_children = options.followsChildren ? 1 : 0
         configuration.want_stacks = options.wantsStacks ? 1 : 0
         let copies = options.wantsStacks && options.copiesStacks
-        if options.countsAllPages { configuration.count_tables = .max }
+        if options.countsAllPages { configuration.count_tables = 4096 }
         configuration.check_paths = options.checksPaths ? 1 : 0
         configuration.copy_bytes = copies ? UInt32(StackCopies.firstBytes) : 0
         (loader, ways) = try BPFLoader.load(
