@@ -256,8 +256,8 @@ int vms_become(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count)
 	setfsuid(uid);
 	if ((uid_t)setfsuid(-1) != uid)
 		return -EPERM;
-	// Root's own rights include these.
-	return uid ? set_overrides(false) : 0;
+	// Root's own files need none of these, and a process of root may have given them up.
+	return set_overrides(false);
 }
 
 int vms_be_ourselves(void)

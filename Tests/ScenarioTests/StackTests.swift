@@ -159,7 +159,7 @@ struct StackTests {
     func unwinder(_ signal: String) throws {
         let (rows, outcome) = try Self.script(
             """
-            "$VMASCOPE" run --duration 10s --json --output report -- $PROGRAM & o=$!
+            "$VMASCOPE" run --duration 25s --json --output report -- $PROGRAM & o=$!
             sleep 2
             for p in $(cat /proc/$o/task/*/children); do
                 grep -qa debug-unwinder /proc/$p/cmdline && kill -\(signal) $p
