@@ -97,6 +97,7 @@ public struct Origin: Sendable, Equatable {
     /// The thread that acted, in the first pid namespace.
     public var tid: UInt32
 
+    /// Who acted and when: `time` is in nanoseconds of CLOCK_MONOTONIC, tasks are numbered as in the first pid namespace.
     public init(time: UInt64, mm: MMID, tgid: UInt32, tid: UInt32) {
         self.time = time
         self.mm = mm
@@ -113,6 +114,7 @@ public struct Rows: Sendable {
         case before = 1, after, forked, image, audit, snapshot, grown
     }
 
+    /// When the rows were read, and in which address space.
     public var origin: Origin
     /// What the statement is about. It reaches over the two neighbours, which are read, too.
     public var range: AddressRange
@@ -123,6 +125,8 @@ public struct Rows: Sendable {
     /// The VMAs in `range`, whole, in order of address.
     public var vmas: [VMA]
 
+    /// The statement that `range` holds exactly `vmas`, which are whole and in order of address. `truncated`: what lies
+    /// beyond `range` could not be read.
     public init(_ origin: Origin, _ range: AddressRange, _ reason: Reason, truncated: Bool, _ vmas: [VMA]) {
         self.origin = origin
         self.range = range
@@ -141,6 +145,8 @@ public struct Syscall: Sendable, Equatable {
     /// False for a 32-bit task, or when the address space is another process's.
     public var isNative: Bool
 
+    /// A syscall; `number` is below 0 outside of one. `isNative` is false for a 32-bit task, whose numbers are those of its
+    /// own table, and when the address space is another process's.
     public init(number: Int32, arguments: Arguments, isNative: Bool = true) {
         self.number = number
         self.arguments = arguments
@@ -153,6 +159,7 @@ public struct Syscall: Sendable, Equatable {
         public typealias Six = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
         private var all: Six
 
+        /// Six registers as they are.
         public init(_ all: Six = (0, 0, 0, 0, 0, 0)) { self.all = all }
 
         /// Arguments beyond the sixth are left out.
@@ -161,6 +168,7 @@ public struct Syscall: Sendable, Equatable {
             for (index, argument) in arguments.prefix(6).enumerated() { self[index] = argument }
         }
 
+        /// Arguments beyond the sixth are left out.
         public init(arrayLiteral arguments: UInt64...) { self.init(arguments) }
 
         /// - Parameter index: 0 to 5.
@@ -187,6 +195,7 @@ public struct Syscall: Sendable, Equatable {
             }
         }
 
+        /// Whether all six are equal.
         public static func == (one: Arguments, other: Arguments) -> Bool { one.all == other.all }
     }
 }
@@ -213,6 +222,8 @@ public struct Section: Sendable {
     /// where all sections are recorded, and layouts are compared instead.
     public var growth: Int32
 
+    /// A section that ended at `origin.time`. `stack` is 0 if there is none, and `oneIn` where all sections are recorded;
+    /// `growth` is counted in VMAs, and only in a sample.
     public init(
         _ origin: Origin, _ syscall: Syscall, stack: StackID, ranges: Ranges, writes: UInt32,
         incomplete: Bool, oneIn: UInt32 = 0, growth: Int32 = 0
@@ -231,11 +242,14 @@ public struct Section: Sendable {
     public struct Ranges: Sendable, Equatable, RandomAccessCollection, ExpressibleByArrayLiteral {
         private var first = AddressRange.empty
         private var second = AddressRange.empty
+        /// How many ranges there are: 0 to `limit`.
         public private(set) var endIndex = 0
+        /// Always 0.
         public var startIndex: Int { 0 }
         /// How many ranges a section can have.
         public static let limit = 2
 
+        /// No range.
         public init() {}
 
         /// Ranges beyond the second are left out.
@@ -248,6 +262,9 @@ public struct Section: Sendable {
             self[endIndex - 1] = range
         }
 
+        /// The first or the second range; an empty one where there is none.
+        ///
+        /// - Parameter index: 0 or 1.
         public subscript(index: Int) -> AddressRange {
             get { index == 0 ? first : second }
             set { if index == 0 { first = newValue } else { second = newValue } }
@@ -284,6 +301,7 @@ public struct HookedAttempt: Sendable {
 
     /// When the function was entered, and by whom.
     public var origin: Origin
+    /// The syscall during which the function was entered.
     public var syscall: Syscall
     /// The call stack of the thread; 0 if there is none.
     public var stack: StackID
@@ -298,6 +316,8 @@ public struct HookedAttempt: Sendable {
     /// The VMA that is to be changed or moved, in whole or in part (the kernel's `middle`).
     public var middle: VMA?
 
+    /// An attempt as it was recorded at the function's entry. `stack` is 0 if there is none; `prev` and `next` are whole
+    /// VMAs, and nil where none touches the range, as is `middle` where none is to be changed.
     public init(
         _ origin: Origin, _ syscall: Syscall, stack: StackID, site: Site, proposed: VMA, prev: VMA?,
         next: VMA?, middle: VMA?
@@ -324,6 +344,8 @@ public struct Life: Sendable {
     /// The name of the thread (comm).
     public var command: String
 
+    /// The beginning or end of `origin.mm`. `parent` and `parentTgid` are 0 but at a fork; `command` is the name of the
+    /// thread (comm).
     public init(_ origin: Origin, parent: MMID, parentTgid: UInt32, command: String) {
         self.origin = origin
         self.parent = parent

@@ -10,7 +10,7 @@ public struct MergeAttempt: Sendable {
         /// The VMA that an mremap with MREMAP_DONTUNMAP copies.
         public var isKeptSource = false
 
-        public init(_ vma: VMA, stays: Bool = true) {
+        init(_ vma: VMA, stays: Bool = true) {
             self.vma = vma
             self.stays = stays
         }
@@ -22,11 +22,6 @@ public struct MergeAttempt: Sendable {
         public var prev: Bool
         /// The range and the VMA above are one VMA afterwards.
         public var next: Bool
-
-        public init(prev: Bool, next: Bool) {
-            self.prev = prev
-            self.next = next
-        }
 
         /// Whether at least one side was joined.
         public var merged: Bool { prev || next }
@@ -59,7 +54,7 @@ public struct MergeAttempt: Sendable {
     /// The pages that were counted in the same write section.
     public var counts: [PageCount] = []
 
-    public init(
+    init(
         origin: Origin, operation: Operation, stack: StackID, proposed: VMA, replacesVMA: Bool = false,
         isCopy: Bool = false, prev: Neighbour?, next: Neighbour?, considersNext: Bool = true,
         outcome: Outcome = Outcome(prev: false, next: false)

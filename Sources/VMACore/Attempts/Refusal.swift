@@ -26,6 +26,7 @@ public struct Refusal: Sendable {
         /// `mm->brk` after the call.
         public var brk: UInt64 = 0
 
+        /// Counts of 0, and no resource limit: what was read is set one by one.
         public init() {}
     }
 
@@ -40,6 +41,7 @@ public struct Refusal: Sendable {
     /// What the kernel compares before it refuses, as it was after the call.
     public var facts: Facts
 
+    /// A refusal that stands for `count` calls, 1 or more. `stack` is 0 if there is none; `facts` are those after the call.
     public init(_ origin: Origin, _ syscall: Syscall, stack: StackID, count: UInt32, facts: Facts) {
         self.origin = origin
         self.syscall = syscall
@@ -73,6 +75,7 @@ public struct Refusal: Sendable {
         /// True if the kernel's answer was read, false if the verdict is inferred.
         public var seen: Bool
 
+        /// A verdict; `errno` is positive, or nil where it is unknown, and `seen` says that the kernel's answer was read.
         public init(errno: Int32?, reason: Reason?, seen: Bool) {
             self.errno = errno
             self.reason = reason

@@ -6,6 +6,7 @@ public struct AddressRange: Hashable, Sendable {
     /// The address behind the last one.
     public var end: UInt64
 
+    /// From `start` up to, but without `end`, in bytes. It is empty where `end` is not above `start`.
     public init(_ start: UInt64, _ end: UInt64) {
         self.start = start
         self.end = end
@@ -17,10 +18,12 @@ public struct AddressRange: Hashable, Sendable {
     public static let empty = AddressRange(0, 0)
     static let all = AddressRange(0, .max)
 
+    /// Whether no address belongs to it.
     public var isEmpty: Bool { start >= end }
     /// The number of pages of 4096 bytes.
     public var pages: UInt64 { isEmpty ? 0 : (end - start) >> Self.pageShift }
 
+    /// Whether the address belongs to it.
     public func contains(_ address: UInt64) -> Bool { start <= address && address < end }
 
     /// An empty range overlaps nothing, wherever it lies.

@@ -43,10 +43,12 @@ public struct FlagNames: Sendable, Equatable {
     /// The flags of one VMA as the kernel has them, and the letters of `VmFlags` in /proc/PID/smaps: two letters for
     /// each flag, lowest bit first, except for the protection key, which has a line of its own.
     public struct Sample: Sendable {
+        /// `vm_flags`.
         public var flags: VMAFlags
         /// The two letters of each flag, lowest bit first.
         public var letters: [String]
 
+        /// One VMA, read both ways; `letters` has two letters for each flag, lowest bit first.
         public init(flags: VMAFlags, letters: [String]) {
             self.flags = flags
             self.letters = letters

@@ -10,6 +10,7 @@ public struct Layout: Sendable {
     /// Nil for an empty layout, which takes no memory.
     private(set) var tree: LayoutTree?
 
+    /// A layout without a VMA.
     public init() {}
 
     /// Makes a layout of VMAs in order of address, in O(n). Where VMAs overlap, later ones hold.

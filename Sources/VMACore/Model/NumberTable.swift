@@ -18,6 +18,7 @@ public struct NumberTable: Sendable {
     private var shift: UInt64 = 64
     private var used = 0
 
+    /// An empty table, which takes no memory yet.
     public init() {}
 
     /// The number of a key; 0 if it has none.

@@ -10,6 +10,7 @@ public enum Operation: String, CaseIterable, Sendable, CustomStringConvertible {
     case archPrctl = "arch_prctl"
     case mapShadowStack = "map_shadow_stack"
 
+    /// The name in JSON, in text and in metrics.
     public var description: String { rawValue }
 
     /// The index in `allCases`.

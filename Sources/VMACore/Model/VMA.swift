@@ -12,7 +12,9 @@ public typealias StackID = UInt32
 public struct VMA: Hashable, Sendable {
     /// Facts beside the flags.
     public struct Traits: OptionSet, Hashable, Sendable {
+        /// The bits, which recordings hold: their meaning does not change.
         public var rawValue: UInt16
+        /// Facts by their bits; a bit without a meaning is kept.
         public init(rawValue: UInt16) { self.rawValue = rawValue }
 
         /// `list_is_singular(&vma->anon_vma_chain)`: not inherited through a fork.
@@ -75,6 +77,8 @@ public struct VMA: Hashable, Sendable {
     /// What else the kernel compares, and what remedies are chosen by.
     public var traits: Traits
 
+    /// A VMA that is anonymous, unnamed and without a policy of its own, unless the later arguments say otherwise. Offsets
+    /// are in pages of 4096 bytes; an id of 0 means none.
     public init(
         _ range: AddressRange, pgoff: UInt64, flags: VMAFlags, anonVMA: AnonVMAID = 0,
         file: FileID = 0, policy: UInt32 = 0, uffd: UInt32 = 0, name: UInt32 = 0,

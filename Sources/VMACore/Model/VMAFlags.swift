@@ -1,6 +1,8 @@
 /// `vm_flags` as the kernel has them (include/linux/mm.h, x86-64). `FlagNames` has their names.
 public struct VMAFlags: OptionSet, Hashable, Sendable {
+    /// The bits of `vm_flags`.
     public var rawValue: UInt64
+    /// Flags by the kernel's bits; a bit that has no name here is kept.
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// VM_READ

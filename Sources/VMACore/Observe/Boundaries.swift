@@ -5,7 +5,7 @@ public struct Cause: Hashable, Sendable {
     /// The id of the stack; 0 if there is none.
     public var stack: StackID
 
-    public init(_ operation: Operation, stack: StackID) {
+    init(_ operation: Operation, stack: StackID) {
         self.operation = operation
         self.stack = stack
     }
@@ -80,6 +80,7 @@ public struct Boundaries: Sendable, Equatable {
 
     /// Boundaries, or gaps, that are alike: how many there are, and an example.
     public struct Row: Sendable, Equatable {
+        /// What the boundaries or gaps of the row have in common.
         public var kind: Kind
         /// How many boundaries or gaps are of this kind.
         public var count: Int
@@ -112,7 +113,7 @@ public struct Boundaries: Sendable, Equatable {
     public private(set) var rows: [Row] = []
     private var index: [Kind: Int] = [:]
 
-    public init() {}
+    init() {}
 
     /// Counts and judges the boundaries and gaps of a layout.
     public init(_ layout: Layout, _ judge: Judge) { self.init(layout, judge, WhatIfState()) }

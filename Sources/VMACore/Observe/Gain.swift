@@ -12,8 +12,6 @@ public struct Gain: Sendable, Equatable {
         /// whether or not anything merges there, and those that are absorbed and get another anon_vma.
         public var updated = RangeSizes()
 
-        public init() {}
-
         mutating func add(_ other: Saved) {
             sides += other.sides
             nearLimit += other.nearLimit
@@ -33,8 +31,6 @@ public struct Gain: Sendable, Equatable {
     public private(set) var moved = RangeSizes()
     /// Sides that the first proposal refuses, or for which its answer is unknown, by the reason.
     public private(set) var refused: [WhatIfAnswer.Reason: Int] = [:]
-
-    public init() {}
 
     /// The sums of the proposal with this index in `Proposals.table`.
     public subscript(proposal: Int) -> Saved { proposal < all.count ? all[proposal] : Saved() }

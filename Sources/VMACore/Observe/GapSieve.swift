@@ -8,8 +8,6 @@ public struct GapSieve {
     private var widest: Boundaries.Row?
     private static let vast: UInt64 = 1 << 40
 
-    public init() {}
-
     /// To be called for the unmapped ranges of an address space in order of address.
     ///
     /// - Returns: a gap: this one, or one that was held back until now; nil if there is none yet.

@@ -7,10 +7,6 @@ public struct History: Sendable, Equatable {
         /// The most VMAs that there were until the next point.
         public var count: Int
 
-        public init(time: UInt64, count: Int) {
-            self.time = time
-            self.count = count
-        }
     }
 
     /// In order of time.
@@ -18,8 +14,6 @@ public struct History: Sendable, Equatable {
     /// Each point stands for this many nanoseconds, or for as long as nothing changed.
     public private(set) var interval: UInt64 = 1_000_000
     static let limit = 512
-
-    public init() {}
 
     mutating func note(_ count: Int, at time: UInt64) {
         if let last = points.indices.last, points[last].time / interval >= time / interval {

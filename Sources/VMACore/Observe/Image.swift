@@ -109,8 +109,6 @@ public struct Audit: Sendable, Equatable {
     /// Comparisons in which the two differed.
     public var different: Int { checked - equal }
 
-    public init() {}
-
     static let differenceLimit = 8
 
     mutating func add(_ other: Audit) {

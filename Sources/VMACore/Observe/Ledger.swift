@@ -4,6 +4,7 @@ public struct Ledger: Sendable {
     public struct Key: Hashable, Sendable {
         /// The address space; 0 for those that are folded into one.
         public var mm: MMID
+        /// The operation during which the merges were missed.
         public var operation: Operation
         /// The side on which the neighbour lies that the range did not merge with.
         public var side: Side
@@ -33,6 +34,7 @@ public struct Ledger: Sendable {
 
     /// Misses that are alike: how many there were, and the first.
     public struct Row: Sendable {
+        /// What the misses of the row have in common.
         public var key: Key
         /// How many missed sides have this key.
         public var count: Int
@@ -47,8 +49,6 @@ public struct Ledger: Sendable {
     public private(set) var rows: [Row] = []
     /// Misses whose stack was dropped because there were too many different rows.
     public private(set) var folded = 0
-
-    public init() {}
 
     /// Counts a miss. Returns true if its key is new.
     @discardableResult
@@ -103,6 +103,7 @@ public struct Tally: Sendable, Equatable {
     /// What the proposals would have gained.
     public private(set) var gain = Gain()
 
+    /// No attempt yet.
     public init() {}
 
     mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict, isNearLimit: Bool = false) {

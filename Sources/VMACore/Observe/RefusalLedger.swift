@@ -4,6 +4,7 @@ public struct RefusalLedger: Sendable {
     public struct Key: Hashable, Sendable {
         /// The address space; 0 for those that are folded into one.
         public var mm: MMID
+        /// The operation that was refused.
         public var operation: Operation
         /// The errno and the reason.
         public var verdict: Refusal.Verdict
@@ -13,6 +14,7 @@ public struct RefusalLedger: Sendable {
 
     /// Refused calls that are alike: how many there were, and when.
     public struct Row: Sendable {
+        /// What the calls of the row have in common.
         public var key: Key
         /// How many calls were refused, those included that were too many to record each.
         public var count: Int
@@ -48,6 +50,7 @@ public struct RefusalLedger: Sendable {
     var keepsMoments = false
     private var moments: [Moment] = []
 
+    /// A ledger without a refusal.
     public init() {}
 
     mutating func takeMoments() -> [Moment] {

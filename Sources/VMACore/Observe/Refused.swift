@@ -7,6 +7,7 @@ public struct Refused: Sendable {
     public var pid: UInt32
     /// The name of the process (comm); empty if unknown.
     public var command: String
+    /// The operation that was refused.
     public var operation: Operation
     /// The errno and the reason.
     public var verdict: Refusal.Verdict
@@ -19,6 +20,8 @@ public struct Refused: Sendable {
     /// The call stack in words, innermost frame first; empty if there is none.
     public var stack: [String]
 
+    /// Refused calls that are alike. `image` is 0 and `command` empty where they are unknown; `first` and `last` are
+    /// seconds since the start of the observation; `stack` has the innermost frame first.
     public init(
         image: MMID, pid: UInt32, command: String, operation: Operation, verdict: Refusal.Verdict, count: Int, first: Double,
         last: Double, stack: [String]

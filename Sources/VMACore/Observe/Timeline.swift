@@ -52,6 +52,7 @@ public struct Timeline: Sendable {
             case .refusal(let key): key.stack
             }
         }
+        /// The operation that missed merges, or that was refused.
         public var operation: Operation {
             switch self {
             case .miss(let key): key.operation

@@ -32,6 +32,7 @@ public struct Trend: Sendable, Equatable {
         /// The most VMAs it had, of what was seen.
         public var most: Int
 
+        /// A past of `seconds`, in which the process had at most `most` VMAs.
         public init(seconds: Double, most: Int) {
             self.seconds = seconds
             self.most = most

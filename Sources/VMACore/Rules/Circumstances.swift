@@ -2,7 +2,9 @@
 public struct Circumstances: Sendable {
     /// Facts that the two VMAs show.
     public struct Marks: OptionSet, Hashable, Sendable {
+        /// A bit for each fact; no file holds them.
         public var rawValue: UInt32
+        /// Facts by their bits.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// A few inaccessible pages beside memory: a guard.

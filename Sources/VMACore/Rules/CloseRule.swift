@@ -10,6 +10,7 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
     /// The next VMA may take over one that is removed (case 8).
     public var nextTakes: Bool
 
+    /// A rule of four facts. Without the last two, a VMA with a close hook is never removed.
     public init(prevGrows: Bool, nextGrows: Bool, prevTakes: Bool = false, nextTakes: Bool = false) {
         self.prevGrows = prevGrows
         self.nextGrows = nextGrows
@@ -31,11 +32,13 @@ public struct CloseRule: RawRepresentable, Hashable, Sendable {
     ]
 
     // Not compared by the raw value, which is made by comparing.
+    /// Whether the four facts are equal.
     public static func == (one: CloseRule, other: CloseRule) -> Bool {
         one.prevGrows == other.prevGrows && one.nextGrows == other.nextGrows && one.prevTakes == other.prevTakes
             && one.nextTakes == other.nextTakes
     }
 
+    /// Hashes the four facts.
     public func hash(into hasher: inout Hasher) {
         for part in Self.parts { hasher.combine(self[keyPath: part.1]) }
     }

@@ -12,6 +12,7 @@ public enum WhatIf: String, CaseIterable, Sendable {
 
 /// The verdict on one side of an attempt.
 public struct SideVerdict: Sendable {
+    /// Which side of the range it is about.
     public var side: Side
     /// The VMA on that side.
     public var neighbour: VMA
@@ -47,6 +48,7 @@ public struct Judge: Sendable {
     /// The ways in which this kernel differs from others.
     public var model: KernelModel
 
+    /// A judge for the kernel that `model` describes.
     public init(_ model: KernelModel) { self.model = model }
 
     /// Judges an attempt by itself, without layouts under the proposals.

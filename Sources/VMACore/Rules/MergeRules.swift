@@ -1,6 +1,8 @@
 /// A set of blockers: bit n is the n-th row of `MergeRules.table`.
 public struct Blockers: OptionSet, Hashable, Sendable {
+    /// Bit n is row n of `MergeRules.table`.
     public var rawValue: UInt16
+    /// Blockers by their bits; a bit without a row names no rule.
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// Anonymous pages whose page offsets do not continue.
@@ -49,6 +51,7 @@ public struct Pair: Sendable {
     public var left: VMA
     /// The VMA that begins where `left` ends.
     public var right: VMA
+    /// Which of the two is the range that an operation proposes.
     public var proposed: Proposed
     /// The proposed range is the whole of an existing VMA, which a merge would remove.
     public var replacesVMA: Bool
@@ -57,7 +60,7 @@ public struct Pair: Sendable {
     /// What an mremap in place adds to a VMA.
     public var isExtension: Bool
 
-    public init(
+    init(
         _ left: VMA, _ right: VMA, proposed: Proposed = .neither, replacesVMA: Bool = false,
         isCopy: Bool = false, isExtension: Bool = false
     ) {

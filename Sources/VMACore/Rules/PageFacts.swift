@@ -15,6 +15,7 @@ public struct PageUse: Sendable, Equatable {
     /// How its pages are mapped.
     public var mapped: Mapped
 
+    /// How the pages of the VMA at `range` are mapped.
     public init(_ range: AddressRange, _ mapped: Mapped) {
         self.range = range
         self.mapped = mapped
@@ -35,6 +36,7 @@ public struct PageCount: Sendable, Equatable {
     /// Not all of the range could be examined, or it was too long: each number is a lower bound.
     public var isPartial: Bool
 
+    /// The pages of 4096 bytes that were counted in `range`; lower bounds if `isPartial`.
     public init(
         _ range: AddressRange, present: UInt64, zero: UInt64 = 0, swapped: UInt64 = 0, isPartial: Bool = false
     ) {
@@ -64,8 +66,6 @@ public struct RangeSizes: Sendable, Equatable {
     public private(set) var sizes: [Int] = []
     /// Ranges by their present pages: place 0 counts ranges without any, place n + 1 those of 2^n and more.
     public private(set) var presentSizes: [Int] = []
-
-    public init() {}
 
     mutating func add(_ range: AddressRange, _ counted: PageCount?) {
         let count = range.pages

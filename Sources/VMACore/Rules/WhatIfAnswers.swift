@@ -31,7 +31,7 @@ public struct WhatIfAnswer: Hashable, Sendable {
     /// Why not, or why that is unknown; `none` where it would have merged, and where two answers differ (`either`).
     public var reason: Reason
 
-    public init(_ whatIf: WhatIf, _ reason: Reason = .none) {
+    init(_ whatIf: WhatIf, _ reason: Reason = .none) {
         self.whatIf = whatIf
         self.reason = reason
     }
@@ -48,6 +48,7 @@ public struct WhatIfAnswers: Hashable, Sendable {
     public static let limit = 6
     private static let reasonShift: UInt16 = 12
 
+    /// No proposal has answered.
     public init() {}
     init(bits: UInt16) { self.bits = bits }
 
@@ -97,8 +98,6 @@ extension WhatIfAnswers {
 /// How many times each proposal gave each answer.
 public struct WhatIfCounts: Sendable, Equatable {
     private var counts: [[WhatIf: Int]] = []
-
-    public init() {}
 
     /// The counts of the proposal with this index in `Proposals.table`.
     public subscript(proposal: Int) -> [WhatIf: Int] { proposal < counts.count ? counts[proposal] : [:] }

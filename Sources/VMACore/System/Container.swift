@@ -6,7 +6,9 @@ public struct Container: Sendable, Hashable {
     public let podUID: String?
     /// Nil until the name is known.
     public var name: String?
+    /// The name of the Kubernetes pod; nil outside of a pod, and until it is known.
     public var pod: String?
+    /// The Kubernetes namespace of the pod; nil outside of a pod, and until it is known.
     public var namespace: String?
 
     /// Nil if the path is not that of a container.

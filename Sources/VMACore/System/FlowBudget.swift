@@ -70,6 +70,7 @@ public struct FlowBudget: Sendable, Equatable {
         epochTime = now
     }
 
+    /// Whether the two stand at the same credit, rates and clock: `share`, and the sums of time, are not compared.
     public static func == (one: FlowBudget, other: FlowBudget) -> Bool {
         one.credit == other.credit && one.target == other.target && one.least == other.least
             && one.isWatching == other.isWatching && one.last == other.last

@@ -13,6 +13,7 @@ public struct SectionCounts: Sendable, Equatable {
     /// Sections that were recorded.
     public var recorded: UInt64 = 0
 
+    /// Nothing counted.
     public init() {}
 
     /// The count of sections of one operation (its place in `Operation.allCases`) and change.

@@ -10,8 +10,6 @@ public struct SampledSum: Sendable, Equatable {
     /// The unbiased variance of `value`: the sum of w (w - 1) y².
     public private(set) var variance = 0.0
 
-    public init() {}
-
     /// - Parameters:
     ///   - count: what one section adds to the sum.
     ///   - weight: for how many sections this one stands, itself among them.

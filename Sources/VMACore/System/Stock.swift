@@ -30,6 +30,7 @@ public struct Stock: Sendable {
     /// How many processes were seen since the start.
     public private(set) var seenCount = 0
 
+    /// No process was seen yet.
     public init() {}
 
     /// The living processes, most VMAs first.

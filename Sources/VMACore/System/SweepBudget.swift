@@ -8,6 +8,7 @@ public struct SweepBudget<Work> {
     /// Processor time of one slice, in seconds; the last piece of work may exceed it.
     private static var sliceTime: Double { 0.003 }
 
+    /// Neither work nor credit, until `refill`.
     public init() {}
 
     /// Whether there is work, and credit for it.

@@ -8,9 +8,12 @@ public struct Flow: Sendable {
 
     /// A kind of section that is counted exactly: of one operation, and with as many, fewer or more VMAs after it.
     public struct Count: Hashable, Sendable {
+        /// The operation of the section.
         public var operation: Operation
+        /// Whether there were as many VMAs after it, fewer or more.
         public var change: Change
 
+        /// The kind of sections of this operation that changed the number of VMAs so.
         public init(_ operation: Operation, _ change: Change) {
             self.operation = operation
             self.change = change
@@ -24,6 +27,7 @@ public struct Flow: Sendable {
         /// Calls of the function that carries a merge out; nil where some merges pass no such function.
         public var merged: UInt64?
 
+        /// `count` attempts; `merged` is nil where merges are not counted.
         public init(count: UInt64, merged: UInt64?) {
             self.count = count
             self.merged = merged
@@ -49,9 +53,12 @@ public struct Flow: Sendable {
 
     /// A kind of missed sides: of one operation, and with the same blockers.
     public struct Miss: Hashable, Sendable {
+        /// The operation during which the merges were missed.
         public var operation: Operation
+        /// All rules that refuse the merges.
         public var blockers: Blockers
 
+        /// The kind of misses during this operation, by exactly these rules.
         public init(_ operation: Operation, _ blockers: Blockers) {
             self.operation = operation
             self.blockers = blockers
@@ -78,6 +85,7 @@ public struct Flow: Sendable {
         /// Estimated: missed sides that the 2022 series would have merged.
         public var recoverable: Estimate?
 
+        /// Nothing counted, and no estimate.
         public init() {}
 
         /// Counted: write sections of all operations.
@@ -130,6 +138,7 @@ public struct Flow: Sendable {
     /// Attempts on which they differ: the kernel has a rule that vmascope does not know.
     public var unexplained: Int { checked - agreed }
 
+    /// Nothing happened, and all of the time was watched.
     public init() {}
 }
 
@@ -143,6 +152,7 @@ public struct Estimate: Sendable, Equatable, CustomStringConvertible {
     /// The upper end of the interval.
     public var high: Double
 
+    /// An estimate, and the ends of its interval in the same unit.
     public init(_ value: Double, low: Double, high: Double) {
         self.value = value
         self.low = low

@@ -24,6 +24,8 @@ public struct SystemInterval: Sendable {
     /// Calls that the kernel refused since the start; nil where sections are not watched.
     public var refused: [Refused]?
 
+    /// An interval that ended at `time` (CLOCK_MONOTONIC nanoseconds) after `seconds`. The first number is 1; `processes`
+    /// has most VMAs first. A figure that is left out is unknown.
     public init(
         number: Int, time: UInt64, seconds: Double, limit: Int?, processes: [ProcessStock], flow: Flow? = nil,
         flowSinceStart: Flow? = nil, own: Own, warnings: Int = 0, warned: Set<ProcessKey> = [],
@@ -50,6 +52,7 @@ public struct ProcessKey: Hashable, Sendable {
     /// When the process started (`task->start_boottime`), in nanoseconds.
     public var started: UInt64
 
+    /// A process of the first pid namespace, which started at `started` (`task->start_boottime`, nanoseconds).
     public init(pid: UInt32, started: UInt64) {
         self.pid = pid
         self.started = started
@@ -58,6 +61,7 @@ public struct ProcessKey: Hashable, Sendable {
 
 /// The VMAs of one process, as counted from outside. Its threads share them.
 public struct ProcessStock: Sendable {
+    /// The pid, and when it started.
     public var key: ProcessKey
     /// The id of the address space; exec gives the process another one. 0 if unknown.
     public var mm: MMID
@@ -91,6 +95,8 @@ public struct ProcessStock: Sendable {
     /// The boundaries at the last sweep; nil until the process was swept.
     public var boundaries: BoundarySums?
 
+    /// A process that is counted for the first time, `countedAt` (CLOCK_MONOTONIC nanoseconds): its start and its peak are
+    /// what it has now. `namespacePID` is nil where it is the pid itself; the container follows from `cgroup`.
     public init(
         key: ProcessKey, mm: MMID = 0, command: String, namespacePID: UInt32? = nil, uid: UInt32 = 0, threads: Int = 1,
         cgroup: String? = nil, vmas: Int, countedAt: UInt64
@@ -185,6 +191,8 @@ public struct Own: Sendable {
     /// Resident memory of vmascope in bytes; nil if unknown.
     public var residentBytes: UInt64?
 
+    /// What vmascope has cost since the start, in seconds, and its shares of one processor, of which 1 is all. Nil is
+    /// unknown.
     public init(cpuSeconds: Double, bpfSeconds: Double?, share: Double, budget: Double, residentBytes: UInt64?) {
         self.cpuSeconds = cpuSeconds
         self.bpfSeconds = bpfSeconds

@@ -71,6 +71,7 @@ public struct Labels: Sendable {
     /// The names of the bits of `vm_flags`.
     public var flags: FlagNames
 
+    /// Texts by id: one that is missing is printed as unknown.
     public init(files: [FileID: String], names: [UInt32: String], flags: FlagNames = .standard) {
         self.files = files
         self.names = names

@@ -5,6 +5,7 @@ public struct Comparison: Sendable {
     private let before: Figures
     private let after: Figures
 
+    /// Compares two reports by their figures.
     public init(before: Figures, after: Figures) {
         self.before = before
         self.after = after

@@ -68,6 +68,7 @@ struct JSONReport: ReportFormat {
 
 /// `vmascope.layout.v1`.
 public struct JSONLayout {
+    /// The renderer has no settings.
     public init() {}
 
     /// Appends the document, with the newline at its end, to `text`.

@@ -66,6 +66,7 @@ public struct Report: Sendable {
         /// The kernel's merge rules in words (`KernelModel.name`).
         public var mergeRules: String
 
+        /// The machine in words: `uname -r`, `hooks` or `tracepoints`, and `KernelModel.name`.
         public init(kernel: String, source: String, mergeRules: String) {
             self.kernel = kernel
             self.source = source

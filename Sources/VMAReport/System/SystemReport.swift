@@ -15,6 +15,8 @@ public struct SystemHost: Sendable {
     /// The start in ISO 8601.
     public var started: String
 
+    /// The facts of a run. `source` is nil where merge attempts are not counted, `stock` is `iter/task` or `/proc`, and
+    /// `started` is in ISO 8601.
     public init(version: String, kernel: String, source: String?, mergeRules: String, stock: String, started: String) {
         self.version = version
         self.kernel = kernel
@@ -68,6 +70,7 @@ public struct SystemOthers: Sendable {
     /// The boundaries of those that were swept; nil if none was.
     public var boundaries: BoundarySums?
 
+    /// The sums over `processes`; no boundaries where none of them was swept.
     public init(_ processes: some Sequence<ProcessStock>) {
         for process in processes {
             count += 1
