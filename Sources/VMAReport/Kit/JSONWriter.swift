@@ -90,24 +90,6 @@ public struct JSONWriter {
 
     private var indentation: String { String(repeating: " ", count: 2 * depth) }
 
-    static func quoted(_ string: String) -> String {
-        var quoted = "\""
-        for scalar in string.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\t": quoted += "\\t"
-            case "\r": quoted += "\\r"
-            case _ where Fit.isUnseen(scalar):
-                // Kept, but in a form that can neither steer a terminal nor hide what follows.
-                for unit in String(scalar).utf16 {
-                    let digits = String(unit, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                }
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
-    }
+    /// What could steer a terminal, or hide what follows, is kept as an escape.
+    static func quoted(_ string: String) -> String { JSONText.quoted(string, escaping: Fit.isUnseen) }
 }
