@@ -9,12 +9,12 @@ struct Machine: Hashable, CustomTestStringConvertible, Sendable {
 
     var testDescription: String { kernel + (preemption.map { " preempt=\($0)" } ?? "") }
 
-    /// VMASCOPE_KERNELS names the kernels, and with VMASCOPE_PREEMPTION each is booted that way, too.
+    /// VMASCOPE_KERNELS names the kernels, and VMASCOPE_PREEMPTION the ways in which each is booted: `default full`.
     static let all: [Machine] = {
         let environment = ProcessInfo.processInfo.environment
         let kernels = (environment["VMASCOPE_KERNELS"] ?? "5.10 6.1 6.12 7.3").split(separator: " ").map(String.init)
-        let preemption: [String?] = [nil] + (environment["VMASCOPE_PREEMPTION"].map { [$0] } ?? [])
-        return kernels.flatMap { kernel in preemption.map { Machine(kernel: kernel, preemption: $0) } }
+        let preemption = (environment["VMASCOPE_PREEMPTION"] ?? "default").split(separator: " ").map(String.init)
+        return kernels.flatMap { kernel in preemption.map { Machine(kernel: kernel, preemption: $0 == "default" ? nil : $0) } }
     }()
     /// Those on which everything is run, and not only the scenarios: none where VMASCOPE_BRIEF is set.
     static let plain = ProcessInfo.processInfo.environment["VMASCOPE_BRIEF"] == nil ? all.filter { $0.preemption == nil } : []
