@@ -1,91 +1,8 @@
 // Holds its mmap_lock for writing for as long as it likes, by a file system of its own that does not answer, after calls
 // that were refused, so that an observer wants to know what it maps: locked FOLDER [SECONDS]. Root.
-#include "hostile.h"
-#include <errno.h>
-#include <linux/fuse.h>
-#include <pthread.h>
-#include <sys/mount.h>
+#include "fuse.h"
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-
-static int device;
-
-static void answer(uint64_t unique, int error, const void *bytes, size_t size)
-{
-	char buffer[8192];
-	struct fuse_out_header head = { (uint32_t)(sizeof(head) + size), error, unique };
-
-	memcpy(buffer, &head, sizeof(head));
-	memcpy(buffer + sizeof(head), bytes, size);
-	if (write(device, buffer, sizeof(head) + size) < 0)
-		warn("answering");
-}
-
-// Answers everything but that something is to be written.
-static void serve(void)
-{
-	static char request[1 << 18];
-	const struct fuse_attr folder = { .ino = 1, .mode = S_IFDIR | 0755, .nlink = 2 };
-	const struct fuse_attr file = {
-		.ino = 2, .mode = S_IFREG | 0777, .nlink = 1, .size = 8192
-	};
-
-	while (read(device, request, sizeof(request)) > 0) {
-		struct fuse_in_header *in = (void *)request;
-
-		switch (in->opcode) {
-		case FUSE_INIT: {
-			struct fuse_init_out out = {
-				.major = 7, .minor = 31, .max_write = 4096, .max_readahead = 4096
-			};
-
-			answer(in->unique, 0, &out, sizeof(out));
-			break;
-		}
-		case FUSE_LOOKUP: {
-			struct fuse_entry_out out = {
-				.nodeid = 2, .attr = file, .attr_valid = 1000, .entry_valid = 1000
-			};
-
-			answer(in->unique, 0, &out, sizeof(out));
-			break;
-		}
-		case FUSE_GETATTR: {
-			struct fuse_attr_out out = { .attr = in->nodeid == 1 ? folder : file,
-						     .attr_valid = 1000 };
-
-			answer(in->unique, 0, &out, sizeof(out));
-			break;
-		}
-		case FUSE_OPEN:
-		case FUSE_OPENDIR: {
-			struct fuse_open_out out = { .fh = 1 };
-
-			answer(in->unique, 0, &out, sizeof(out));
-			break;
-		}
-		case FUSE_READ: {
-			static const char bytes[4096];
-
-			answer(in->unique, 0, bytes, sizeof(bytes));
-			break;
-		}
-		case FUSE_WRITE:
-		case FUSE_FORGET:
-		case FUSE_BATCH_FORGET:
-		case FUSE_INTERRUPT:
-			break;
-		case FUSE_RELEASE:
-		case FUSE_FLUSH:
-			answer(in->unique, 0, NULL, 0);
-			break;
-		default:
-			answer(in->unique, -ENOSYS, NULL, 0);
-		}
-	}
-	_exit(0);
-}
 
 // More than there is memory for.
 __attribute__((noinline)) static void be_refused(void)
@@ -116,20 +33,20 @@ static void lock(const char *path)
 int main(int argc, char **argv)
 {
 	const char *folder = argc > 1 ? argv[1] : "/mnt";
-	char options[128], path[512];
+	char path[512];
 	pid_t server, victim;
 
-	device = open("/dev/fuse", O_RDWR);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
-		 device);
-	if (device < 0 || mount("hostile", folder, "fuse", MS_NOSUID | MS_NODEV, options))
-		err(77, "mounting at %s", folder);
+	fuse_file.mode = S_IFREG | 0777;
+	fuse_file.size = 8192;
+	fuse_valid = 1000;
+	fuse_mount(folder);
 	server = fork();
 	if (!server) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve();
+		fuse_serve(NULL);
+		_exit(0);
 	}
-	close(device);
+	close(fuse_device);
 	snprintf(path, sizeof(path), "%s/data", folder);
 	victim = fork();
 	if (!victim) {
