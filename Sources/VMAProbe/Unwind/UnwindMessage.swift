@@ -70,9 +70,7 @@ enum UnwindMessage: Equatable {
 
     init?(_ bytes: [UInt8]) {
         var reader = MessageReader(bytes)
-        guard reader.number(UInt8.self) == HelperMessage.version, let kind = reader.number(UInt8.self),
-            let id = reader.number(UInt32.self)
-        else { return nil }
+        guard let (kind, id) = reader.head() else { return nil }
         switch kind {
         case 16:
             guard let request = UnwindRequest(&reader) else { return nil }
@@ -87,15 +85,12 @@ enum UnwindMessage: Equatable {
 
     var bytes: [UInt8] {
         var writer = MessageWriter(capacity: capacity)
-        writer.number(HelperMessage.version)
         switch self {
         case .unwind(let id, let request):
-            writer.number(UInt8(16))
-            writer.number(id)
+            writer.head(16, id)
             request.write(&writer)
         case .unwound(let id, let reply):
-            writer.number(UInt8(17))
-            writer.number(id)
+            writer.head(17, id)
             reply.write(&writer)
         }
         return writer.all

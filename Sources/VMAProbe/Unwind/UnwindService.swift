@@ -184,11 +184,10 @@ final class UnwindService {
 
     private func send(_ now: UInt64) {
         guard let pair else { return }
-        for index in current!.request.mappings.indices where !isOpen(current!.request.mappings[index].key) {
-            if case .failed? = files[current!.request.mappings[index].key]?.state {
-            } else if current!.request.mappings[index].key != 0 {
-                current!.isPartial = true
-            }
+        for index in current!.request.mappings.indices {
+            let key = current!.request.mappings[index].key
+            guard key != 0, !isOpen(key) else { continue }
+            if files[key]?.state != .failed { current!.isPartial = true }
             current!.request.mappings[index].key = 0
         }
         var bytes = UnwindMessage.unwind(id: current!.id, current!.request).bytes

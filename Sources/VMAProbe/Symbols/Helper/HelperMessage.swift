@@ -113,8 +113,7 @@ struct NameAnswer: Equatable, Sendable {
     var inlined: [Inlined] = []
 }
 
-/// The messages between observer, opener and reader. All three are one executable, so there is one version; each
-/// message begins with it all the same, and with its kind. Numbers are little endian.
+/// The messages between observer, opener and reader.
 ///
 /// Kinds from 16 on are the unwinder's (`UnwindMessage`).
 enum HelperMessage: Equatable, Sendable {
@@ -135,7 +134,6 @@ enum HelperMessage: Equatable, Sendable {
     /// Reader to observer, before the first names: no debug file with the file's build id is here.
     case lacks(key: UInt32, buildID: [UInt8])
 
-    static let version: UInt8 = 1
     /// Bytes of the longest.
     static let limit = 192 << 10
     /// Places in one request.
@@ -143,11 +141,10 @@ enum HelperMessage: Equatable, Sendable {
 
     init?(_ bytes: [UInt8]) {
         var reader = MessageReader(bytes)
-        guard reader.number(UInt8.self) == Self.version, let kind = reader.number(UInt8.self) else { return nil }
-        let key = reader.number(UInt32.self)
+        guard let (kind, key) = reader.head() else { return nil }
         switch kind {
         case 1:
-            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
+            guard let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
                 let pid = reader.number(Int32.self),
                 let path = reader.text(), let start = reader.number(UInt64.self), let end = reader.number(UInt64.self),
                 let known = reader.number(UInt8.self), let device = reader.number(UInt64.self),
@@ -168,15 +165,15 @@ enum HelperMessage: Equatable, Sendable {
                     toldAt: (seconds, nanoseconds),
                     fetched: fetched.isEmpty ? nil : FetchedFile(path: fetched, uid: uid, gid: gid)))
         case 2:
-            guard let key, let opening = reader.number(UInt8.self).flatMap(Opening.init) else { return nil }
+            guard let opening = reader.number(UInt8.self).flatMap(Opening.init) else { return nil }
             self = .opened(key: key, opening)
         case 3:
-            guard let key, let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
+            guard let kind = reader.number(UInt8.self).flatMap(FileRequest.Kind.init),
                 let size = reader.number(UInt64.self), let modified = reader.number(UInt64.self)
             else { return nil }
             self = .file(key: key, kind, FileIdentity.Content(size: size, modified: modified))
         case 4:
-            guard let key, let what = reader.number(UInt8.self), let place = reader.number(UInt8.self),
+            guard let what = reader.number(UInt8.self), let place = reader.number(UInt8.self),
                 let bytes = reader.bytes()
             else { return nil }
             switch what {
@@ -186,10 +183,9 @@ enum HelperMessage: Equatable, Sendable {
             default: return nil
             }
         case 5:
-            guard let key else { return nil }
             self = .moreFile(found: key != 0)
         case 6:
-            guard let id = key, let key = reader.number(UInt32.self),
+            guard let file = reader.number(UInt32.self),
                 let depth = reader.number(UInt8.self).flatMap(NameDepth.init),
                 let count = reader.number(UInt16.self), count <= Self.placeLimit
             else { return nil }
@@ -198,11 +194,11 @@ enum HelperMessage: Equatable, Sendable {
                 guard let address = reader.number(UInt64.self), let caller = reader.number(UInt8.self) else { return nil }
                 places.append(NameRequest(address: address, isCaller: caller != 0))
             }
-            self = .lookUp(id: id, key: key, depth, places)
+            self = .lookUp(id: key, key: file, depth, places)
         case 7:
-            guard let id = key, let count = reader.number(UInt16.self) else { return nil }
+            guard let count = reader.number(UInt16.self) else { return nil }
             if count == .max {
-                self = .names(id: id, nil)
+                self = .names(id: key, nil)
                 break
             }
             guard count <= Self.placeLimit else { return nil }
@@ -221,9 +217,9 @@ enum HelperMessage: Equatable, Sendable {
                 }
                 answers.append(answer)
             }
-            self = .names(id: id, answers)
+            self = .names(id: key, answers)
         case 8:
-            guard let key, let id = reader.bytes() else { return nil }
+            guard let id = reader.bytes() else { return nil }
             self = .lacks(key: key, buildID: id)
         default: return nil
         }
@@ -232,14 +228,9 @@ enum HelperMessage: Equatable, Sendable {
 
     var bytes: [UInt8] {
         var writer = MessageWriter()
-        func begin(_ kind: UInt8, _ key: UInt32) {
-            writer.number(Self.version)
-            writer.number(kind)
-            writer.number(key)
-        }
         switch self {
         case .open(let key, let file):
-            begin(1, key)
+            writer.head(1, key)
             writer.number(file.kind.rawValue)
             writer.number(file.pid)
             writer.bytes(file.path.utf8.prefix(4096))
@@ -256,15 +247,15 @@ enum HelperMessage: Equatable, Sendable {
             writer.number(file.fetched?.uid ?? 0)
             writer.number(file.fetched?.gid ?? 0)
         case .opened(let key, let opening):
-            begin(2, key)
+            writer.head(2, key)
             writer.number(opening.rawValue)
         case .file(let key, let kind, let content):
-            begin(3, key)
+            writer.head(3, key)
             writer.number(kind.rawValue)
             writer.number(content.size)
             writer.number(content.modified)
         case .more(let key, let what, let place):
-            begin(4, key)
+            writer.head(4, key)
             let (number, content): (UInt8, [UInt8]) =
                 switch what {
                 case .buildID(let id): (0, id)
@@ -275,11 +266,11 @@ enum HelperMessage: Equatable, Sendable {
             writer.number(place)
             writer.bytes(content.prefix(256))
         case .lacks(let key, let id):
-            begin(8, key)
+            writer.head(8, key)
             writer.bytes(id.prefix(256))
-        case .moreFile(let found): begin(5, found ? 1 : 0)
+        case .moreFile(let found): writer.head(5, found ? 1 : 0)
         case .lookUp(let id, let key, let depth, let places):
-            begin(6, id)
+            writer.head(6, id)
             writer.number(key)
             writer.number(depth.rawValue)
             writer.number(UInt16(places.count))
@@ -288,7 +279,7 @@ enum HelperMessage: Equatable, Sendable {
                 writer.number(UInt8(place.isCaller ? 1 : 0))
             }
         case .names(let id, let answers):
-            begin(7, id)
+            writer.head(7, id)
             guard let answers else {
                 writer.number(UInt16.max)
                 break

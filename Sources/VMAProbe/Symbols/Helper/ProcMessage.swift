@@ -17,7 +17,6 @@ enum ProcMessage: Equatable, Sendable {
     case count(id: UInt32, UInt32?)
     case arguments(id: UInt32, [UInt8])
 
-    static let version: UInt8 = 1
     /// Bytes of the longest message.
     static let limit = 160 << 10
     /// Mappings, and bytes of their paths, in one message; mappings in all.
@@ -25,8 +24,7 @@ enum ProcMessage: Equatable, Sendable {
 
     init?(_ bytes: [UInt8]) {
         var reader = MessageReader(bytes)
-        guard reader.number(UInt8.self) == Self.version, let kind = reader.number(UInt8.self), let id = reader.number(UInt32.self)
-        else { return nil }
+        guard let (kind, id) = reader.head() else { return nil }
         switch kind {
         case 32:
             guard let question = reader.number(UInt8.self).flatMap(ProcQuestion.init), let pid = reader.number(UInt32.self) else {
@@ -61,18 +59,13 @@ enum ProcMessage: Equatable, Sendable {
 
     var bytes: [UInt8] {
         var writer = MessageWriter()
-        func begin(_ kind: UInt8, _ id: UInt32) {
-            writer.number(Self.version)
-            writer.number(kind)
-            writer.number(id)
-        }
         switch self {
         case .ask(let id, let question, let pid):
-            begin(32, id)
+            writer.head(32, id)
             writer.number(question.rawValue)
             writer.number(pid)
         case .code(let id, let mappings, let hasMore):
-            begin(33, id)
+            writer.head(33, id)
             writer.number(UInt8(hasMore ? 1 : 0))
             writer.number(UInt16(mappings.count))
             for mapping in mappings {
@@ -84,11 +77,11 @@ enum ProcMessage: Equatable, Sendable {
                 writer.bytes(mapping.path.utf8.prefix(CodeMapping.pathLimit))
             }
         case .count(let id, let count):
-            begin(34, id)
+            writer.head(34, id)
             writer.number(UInt8(count == nil ? 0 : 1))
             writer.number(count ?? 0)
         case .arguments(let id, let text):
-            begin(35, id)
+            writer.head(35, id)
             writer.bytes(text)
         }
         return writer.all

@@ -16,13 +16,15 @@ final class SymbolService {
         case none(Opening)
     }
 
-    private enum FileState {
+    private enum FileState: Equatable {
         case idle
         case opening(since: UInt64)
         case open
         /// A server is asked for its debug file.
         case fetching
         case failed(Opening)
+
+        var isOpening: Bool { if case .opening = self { true } else { false } }
     }
 
     private struct File {
@@ -209,12 +211,7 @@ final class SymbolService {
 
     private func send(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         guard let pair else { return giveUpAll(&found) }
-        var busy =
-            active.reduce(0) { count, key in
-                guard let file = files[key] else { return count }
-                if case .opening = file.state { return count + 1 }
-                return count
-            } + Set(inquiries.map(\.key)).count
+        var busy = active.count { files[$0]?.state.isOpening == true } + Set(inquiries.map(\.key)).count
         // In the order of their appearance.
         for key in active.sorted() {
             guard var file = files[key] else { continue }
@@ -250,7 +247,7 @@ final class SymbolService {
     private func receive(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         while let socket = pair?.opener.socket, case .opened(let key, let result)? = message(socket) {
             heard.opener = now
-            guard case .opening? = files[key]?.state else { continue }
+            guard files[key]?.state.isOpening == true else { continue }
             if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
         }
         while let socket = pair?.reader.socket, let message = message(socket) {
@@ -284,8 +281,7 @@ final class SymbolService {
     /// Whether names are put off until a server has been asked for the debug file.
     private func fetch(_ inquiry: Inquiry) -> Bool {
         guard let fetcher, let file = files[inquiry.key], let id = file.buildID, !file.wasFetched else { return false }
-        if case .fetching = file.state {
-        } else {
+        if file.state != .fetching {
             guard fetcher.ask(inquiry.key, id) else {
                 files[inquiry.key]!.wasFetched = true
                 return false
@@ -302,7 +298,7 @@ final class SymbolService {
             files[key]!.wasFetched = true
             files[key]!.request.fetched = file
             // The reader reads it once more, with what has come.
-            if case .fetching = files[key]!.state { files[key]!.state = .idle }
+            if files[key]!.state == .fetching { files[key]!.state = .idle }
         }
     }
 
@@ -339,7 +335,7 @@ final class SymbolService {
     private func watch(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         ended.removeAll { vms_has_ended($0) }
         var isLate = false
-        let opening = active.filter { if case .opening? = files[$0]?.state { true } else { false } }.sorted()
+        let opening = active.filter { files[$0]?.state.isOpening == true }.sorted()
         var blamed: UInt32?
         if let first = opening.first, case .opening(let since)? = files[first]?.state,
             now > max(since, heard.opener) + SymbolLimits.openingTime
