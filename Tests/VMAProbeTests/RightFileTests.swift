@@ -158,6 +158,24 @@ struct RestartTests {
         #expect(takes(SymbolLimits.unended - 1))
     }
 
+    @Test("a process is not blamed for a reader of /proc that has not begun")
+    func slowStart() throws {
+        let lock = SymbolLimits.lockTime
+        #expect(ProcReader.limit(lock, hasBegun: true, isRunning: false) == lock)
+        #expect(ProcReader.limit(lock, hasBegun: true, isRunning: true) == 10 * lock)
+        #expect(ProcReader.limit(lock, hasBegun: false, isRunning: false) >= 10_000_000_000)
+        // One that is asked for a long time after it was asked: the helper, which has only just been started, says nothing.
+        let (reader, now) = (ProcReader(), vms_monotonic_ns())
+        guard reader.ask(.arguments, UInt32(getpid()), within: lock) else { return }
+        if case .done(nil) = reader.advance(now + 2 * lock) { Issue.record("it is given up before it could begin") }
+        guard !reader.isIdle else { return }
+        guard case .done = reader.advance(now + 2 * SymbolLimits.procStart) else {
+            Issue.record("it is waited for without end")
+            return
+        }
+        #expect(reader.isIdle)
+    }
+
     @Test("maps are told in parts, and nonsense is not believed")
     func procMessages() {
         let mappings = (0 ..< 3000 as Range<UInt64>).map {
@@ -181,6 +199,7 @@ struct RestartTests {
         #expect(read == mappings && parts.count == 3)
         for message in [
             ProcMessage.ask(id: 1, .arguments, pid: 2), .count(id: 3, nil), .count(id: 4, 5), .arguments(id: 6, [1, 2, 3]),
+            .began(id: 7),
         ] {
             #expect(ProcMessage(message.bytes) == message)
         }

@@ -47,8 +47,13 @@ struct SnapshotReader {
         guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else {
             throw .failed("no snapshot program is loaded")
         }
-        guard gate.isReadable(UInt32(pid)) else {
-            throw .failed("process \(pid) does not release its mmap_lock: its VMAs can't be read")
+        switch gate.readability(UInt32(pid)) {
+        case .readable: break
+        case .locked: throw .failed("process \(pid) does not release its mmap_lock: its VMAs can't be read")
+        case .unknown:
+            throw .failed(
+                "the VMAs of process \(pid) can't be read: this machine is so busy that, in \(SymbolLimits.procStart / 1_000_000_000) s, "
+                    + "nothing has begun to look whether it releases its mmap_lock")
         }
         for _ in 0 ..< Self.execs {
             if let result = try iterate(program, pid, &interners) { return result }

@@ -16,6 +16,8 @@ enum ProcMessage: Equatable, Sendable {
     /// Nil if it can't be read.
     case count(id: UInt32, UInt32?)
     case arguments(id: UInt32, [UInt8])
+    /// The question is there, and /proc is read now: before all answers.
+    case began(id: UInt32)
 
     /// Bytes of the longest message.
     static let limit = 160 << 10
@@ -52,6 +54,7 @@ enum ProcMessage: Equatable, Sendable {
         case 35:
             guard let text = reader.bytes() else { return nil }
             self = .arguments(id: id, text)
+        case 36: self = .began(id: id)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }
@@ -83,6 +86,7 @@ enum ProcMessage: Equatable, Sendable {
         case .arguments(let id, let text):
             writer.head(35, id)
             writer.bytes(text)
+        case .began(let id): writer.head(36, id)
         }
         return writer.all
     }

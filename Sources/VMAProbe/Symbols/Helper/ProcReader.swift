@@ -10,8 +10,10 @@ final class ProcReader {
     private struct Asked {
         var id: UInt32
         var pid: UInt32
+        /// When it was asked, or, when /proc has begun to be read, since then.
         var since: UInt64
         var time: UInt64
+        var hasBegun = false
         var code: [CodeMapping] = []
     }
 
@@ -31,6 +33,8 @@ final class ProcReader {
     private var silent: [UInt32: UInt64] = [:]
     private static let silentLimit = 4096
     private static let silence: UInt64 = 60_000_000_000
+    /// The last question came to nothing before /proc had begun to be read, which is no process's fault.
+    private var wasSlow = false
     /// A helper that is running, or wants to, on a busy machine, has this many times as long.
     private static let busyTimes: UInt64 = 10
 
@@ -47,6 +51,7 @@ final class ProcReader {
     /// - Parameter time: nanoseconds after which it is given up.
     func ask(_ question: ProcQuestion, _ pid: UInt32, within time: UInt64 = SymbolLimits.procTime) -> Bool {
         guard asked == nil else { return false }
+        wasSlow = false
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
         if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
@@ -74,12 +79,13 @@ final class ProcReader {
         while let socket = helper?.socket, asked != nil {
             switch HelperPair.receive(socket, limit: ProcMessage.limit) {
             case .nothing:
-                let limit = asked!.time * (isRunning ? Self.busyTimes : 1)
+                let limit = Self.limit(asked!.time, hasBegun: asked!.hasBegun, isRunning: isRunning)
                 guard now > asked!.since + limit else { return .pending }
                 return fail()
             case .end: return fail()
             case .message(let bytes):
                 switch ProcMessage(bytes) {
+                case .began(let id)? where id == asked!.id: (asked!.hasBegun, asked!.since) = (true, now)
                 case .code(let id, let part, let hasMore)? where id == asked!.id:
                     asked!.code += part
                     guard !hasMore, asked!.code.count <= ProcMessage.codeLimit else { continue }
@@ -102,10 +108,27 @@ final class ProcReader {
         }
     }
 
-    /// Whether the process lets others read its memory now, and so does not hold its mmap_lock for writing. Where nothing
-    /// can be found out, because no helper can be started, it is taken to do so.
-    func isReadable(_ pid: UInt32) -> Bool {
-        answer(.arguments, pid, within: SymbolLimits.lockTime) != nil || !hasStarted
+    /// How long an answer is waited for. A helper that is only started, which may wait for a processor or for its own
+    /// pages, can't be delayed by the process that it is asked about.
+    ///
+    /// - Parameter time: nanoseconds for reading /proc.
+    static func limit(_ time: UInt64, hasBegun: Bool, isRunning: @autoclosure () -> Bool) -> UInt64 {
+        guard hasBegun else { return SymbolLimits.procStart }
+        return time * (isRunning() ? busyTimes : 1)
+    }
+
+    enum Readability {
+        case readable
+        /// It holds its mmap_lock for writing.
+        case locked
+        /// The helper did not begin in time.
+        case unknown
+    }
+
+    /// Whether the process lets others read its memory now. Where no helper can be started, it is taken to do so.
+    func readability(_ pid: UInt32) -> Readability {
+        if answer(.arguments, pid, within: SymbolLimits.lockTime) != nil || !hasStarted { return .readable }
+        return wasSlow ? .unknown : .locked
     }
 
     /// Whether the helper does not wait for anything, by its state: then it is only slow.
@@ -123,7 +146,10 @@ final class ProcReader {
 
     private func fail() -> Progress {
         if silent.count >= Self.silentLimit { silent = [:] }
-        if let pid = asked?.pid { silent[pid] = vms_monotonic_ns() }
+        if let asked {
+            wasSlow = !asked.hasBegun
+            if asked.hasBegun { silent[asked.pid] = vms_monotonic_ns() }
+        }
         asked = nil
         stop()
         return .done(nil)
@@ -150,11 +176,14 @@ extension ProcReader {
             guard got > 0, case .ask(let id, let question, let pid)? = ProcMessage(Array(bytes[..<got])) else {
                 _exit(got == 0 ? 0 : 70)
             }
-            for answer in answers(id, question, pid) {
-                let bytes = answer.bytes
-                if vms_send(3, bytes, bytes.count, -1, true) != 0 { _exit(0) }
-            }
+            send(.began(id: id))
+            for answer in answers(id, question, pid) { send(answer) }
         }
+    }
+
+    private static func send(_ message: ProcMessage) {
+        let bytes = message.bytes
+        if vms_send(3, bytes, bytes.count, -1, true) != 0 { _exit(0) }
     }
 
     private static func answers(_ id: UInt32, _ question: ProcQuestion, _ pid: UInt32) -> [ProcMessage] {

@@ -87,8 +87,9 @@ enum SymbolLimits {
     static let unwindTime: UInt64 = 4_000_000_000
     static let unwindOpeningTime: UInt64 = 2_000_000_000
     static let unwinderTime: UInt64 = 6_000_000_000
-    /// For one question about a process that it can delay (`ProcReader`).
+    /// For one question about a process that it can delay (`ProcReader`), and before that for the reader to begin.
     static let procTime: UInt64 = 1_000_000_000
+    static let procStart: UInt64 = 10_000_000_000
     /// For a process to let its memory be read, before the kernel's iterator reads its VMAs.
     static let lockTime: UInt64 = 300_000_000
     static let restartPause: UInt64 = 60_000_000_000
