@@ -319,9 +319,12 @@ package final class Observation {
 
     /// Whether the ring could be emptied: processes may fill it faster than that.
     private func settle() throws -> Bool {
-        for _ in 1 ... Self.drainRounds where try drain() {
-            try probe.countLostRecords(feed)
-            return true
+        for _ in 1 ... Self.drainRounds {
+            if try drain() {
+                try probe.countLostRecords(feed)
+                return true
+            }
+            if isTimeUp() { break }
         }
         return false
     }

@@ -8,6 +8,9 @@ package struct Replay {
     /// A bit of a recording can stand for a VMA, and so a few bytes for more memory than there is. So layouts may have
     /// so many VMAs, and one more for each so many bytes; that is looked at whenever so many have been told.
     package static let (freeVMAs, bytesPerVMA) = (4_000_000, 4)
+    /// An event of a few bytes can have all VMAs of an address space gone through. So there may be so many such steps, and
+    /// so many more for each byte: that is a hundred times what observations have.
+    package static let steps = (free: 500_000_000, perByte: 1024)
 
     package let findings: Findings
     /// Status 65: why it could not be read to its end, and is of what comes before that.
@@ -16,7 +19,10 @@ package struct Replay {
     /// - Parameter format: of the report that is to be made: some need more to be kept.
     /// - Throws: `Failure` with status 65 if there is nothing to report of, `ProbeError.notFound` if it
     ///   can't be read.
-    package init(_ file: InputFile, for format: String = "", freeVMAs: Int = freeVMAs) throws {
+    package init(
+        _ file: InputFile, for format: String = "", freeVMAs: Int = freeVMAs,
+        steps: (free: Int, perByte: Int) = steps
+    ) throws {
         var reader: TraceReader
         do {
             reader = try TraceReader(file.read)
@@ -38,6 +44,10 @@ package struct Replay {
                         throw TraceError.damaged(
                             at: file.bytesRead, "its layouts have more VMAs than a recording of this size may have")
                     }
+                }
+                if observer.effort > steps.free + file.bytesRead * steps.perByte {
+                    throw TraceError.damaged(
+                        at: file.bytesRead, "its events go through more VMAs than those of a recording of this size may")
                 }
                 // They were asked for then; the answers are events.
                 _ = observer.takeRequests()

@@ -34,4 +34,17 @@ struct OpenSectionsTests {
             #expect(end(&sections, of: 7) == [0, 0, 0])
         }
     }
+
+    @Test("hold as many rows as the kernel's side sends, and say where more came")
+    func cut() {
+        var sections = OpenSections()
+        let vmas = (0 ..< 66_000).map { VMA(pages($0 * 2, $0 * 2 + 1), pgoff: 0, flags: [.read]) }
+        let rows = Rows(Origin(time: 1, mm: 1, tgid: 1, tid: 7), pages(0, 132_000), .after, truncated: false, vmas)
+        var seen: [(Int, Bool)] = []
+        for count in [2, 3] {
+            for _ in 1 ... count { sections.take(rows) }
+            sections.end(of: 7) { seen.append(($0.after.count, $0.isCut)) }
+        }
+        #expect(seen.map(\.0) == [132_000, 132_000] && seen.map(\.1) == [false, true])
+    }
 }

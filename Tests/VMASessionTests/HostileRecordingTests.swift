@@ -17,7 +17,8 @@ struct HostileRecordingTests {
     }
 
     private func replay(
-        _ header: TraceHeader, _ events: [Event], end: UInt64 = 2_000_000_000, freeVMAs: Int = Replay.freeVMAs
+        _ header: TraceHeader, _ events: [Event], end: UInt64 = 2_000_000_000, freeVMAs: Int = Replay.freeVMAs,
+        steps: (free: Int, perByte: Int) = Replay.steps
     ) throws -> Replay {
         var writer = TraceWriter()
         var bytes = TraceWriter.start(header)
@@ -29,7 +30,7 @@ struct HostileRecordingTests {
         let path = NSTemporaryDirectory() + "hostile-\(UUID().uuidString).vmt"
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { unlink(path) }
-        return try Replay(InputFile(path), freeVMAs: freeVMAs)
+        return try Replay(InputFile(path), for: "perfetto", freeVMAs: freeVMAs, steps: steps)
     }
 
     private func render(_ replay: Replay, _ format: String) throws -> String {
@@ -95,5 +96,93 @@ struct HostileRecordingTests {
         let replay = try replay(header(), events, freeVMAs: 50_000)
         #expect(replay.damage?.message.contains("more VMAs") == true)
         #expect(replay.findings.report.processes.count < 50)
+    }
+
+    private static func vmas(_ count: UInt64, shift: UInt64 = 0, flags: VMAFlags = [.read]) -> [VMA] {
+        (0 ..< count).map {
+            VMA(
+                AddressRange($0 << 13 + shift << 12, $0 << 13 + (shift + 1) << 12), pgoff: $0, flags: flags,
+                anonVMA: UInt32($0 + 1))
+        }
+    }
+
+    private static func origin(_ mm: MMID, time: UInt64 = 1) -> Origin { Origin(time: time, mm: mm, tgid: mm, tid: mm) }
+
+    private static func section(_ mm: MMID, _ number: Int32 = 11, _ range: AddressRange? = nil, time: UInt64 = 1) -> Event {
+        .section(
+            Section(
+                origin(mm, time: time), Syscall(number: number, arguments: [0, 1 << 46, 5, 0x22]), stack: 0,
+                ranges: range.map { [$0] } ?? [], writes: 1, incomplete: false))
+    }
+
+    private static func life(_ mm: MMID, parent: MMID = 0) -> Life {
+        Life(origin(mm), parent: parent, parentTgid: 0, command: "x")
+    }
+
+    private static func attempt(_ mm: MMID, _ page: UInt64, _ site: HookedAttempt.Site, prev: VMA? = nil) -> Event {
+        let range = AddressRange(page << 12, (page + 1) << 12)
+        return .attempt(
+            HookedAttempt(
+                origin(mm), Syscall(number: 9, arguments: [0, 4096, 3, 0x22]), stack: 0, site: site,
+                proposed: VMA(range, pgoff: page, flags: [.read]), prev: prev, next: nil, middle: nil))
+    }
+
+    /// Each of them took minutes, or hours, when it was found: each event went through all that the others had left.
+    private static let long: [(name: String, isHooked: Bool, events: @Sendable () -> [Event])] = [
+        ("losses", false, { (1 ... 15_000).map { .exec(life($0)) } + (1 ... 15_000).map { _ in .lost(1) } }),
+        (
+            "misses of many processes", true,
+            {
+                let prev = VMA(AddressRange(15 << 12, 16 << 12), pgoff: 15, flags: [.read, .write])
+                return (1 ... 15_000).flatMap { [attempt($0, 16, .modify, prev: prev), section($0)] }
+            }
+        ),
+        ("children of one", true, { [.adopted(1, tgid: 1, command: "x")] + (2 ... 30_000).map { .fork(life($0, parent: 1)) } }),
+        (
+            "attempts that wait for rows", true,
+            { (1 ... 40_000).map { attempt(1, $0 * 2, .iteratedRows) } + [section(1)] }
+        ),
+        (
+            "calls that change very many VMAs", false,
+            {
+                let (old, new) = (vmas(30_000), vmas(30_000, flags: [.read, .exec]))
+                let range = AddressRange(0, old.last!.end)
+                return [
+                    .rows(Rows(origin(1), range, .before, truncated: false, old)),
+                    .rows(Rows(origin(1), range, .after, truncated: false, new)), section(1, 10, range),
+                ]
+            }
+        ),
+        (
+            "calls that map very many VMAs", false,
+            {
+                let (old, new) = (vmas(30_000), vmas(30_000, shift: 1))
+                let range = AddressRange(0, new.last!.end)
+                return [
+                    .rows(Rows(origin(1), range, .before, truncated: false, old)),
+                    .rows(Rows(origin(1), range, .after, truncated: false, new)), section(1, 9, range),
+                ]
+            }
+        ),
+    ]
+
+    @Test("ends", .timeLimit(.minutes(3)), arguments: long.indices)
+    func ends(_ index: Int) throws {
+        let (_, isHooked, events) = Self.long[index]
+        var header = header()
+        (header.isHooked, header.waits) = (isHooked, !isHooked)
+        let replay = try replay(header, events())
+        #expect(replay.damage == nil)
+        #expect(try !render(replay, "text").isEmpty)
+    }
+
+    @Test("does not have a large layout gone through by each of its events")
+    func effort() throws {
+        let layout: [Event] = [.adopted(1, tgid: 1, command: "x"), .snapshot(1, Self.vmas(5000), asOf: 1)]
+        let sections = [Event](repeating: Self.section(1, 11, AddressRange(0, 1 << 40)), count: 5000)
+        let damage = try replay(header(), layout + sections, steps: (1_000_000, 10)).damage
+        #expect(damage?.message.contains("go through more VMAs") == true && damage?.status == 65)
+        // What observations have is far from that.
+        #expect(try replay(header(), layout + sections.prefix(100), steps: (1_000_000, 10)).damage == nil)
     }
 }

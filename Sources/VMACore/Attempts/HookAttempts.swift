@@ -13,7 +13,10 @@ struct HookAttempts {
         var changesNext = false
     }
 
+    /// By thread. All but the last two wait for the rows after the section.
     private var pending: [UInt32: [Pending]] = [:]
+    /// A section can't have more that wait for its rows: only a damaged recording does.
+    private static let limit = 65_536
     private let brk: KernelModel.BrkRule
     private let mergeableLate: Bool
 
@@ -39,11 +42,13 @@ struct HookAttempts {
             attempt: attempt,
             splitsPrev: held.prev.map { $0.start < range.start && $0.start == attempt.prev?.start } ?? false,
             splitsNext: held.next.map { $0.start < range.end && $0.end == attempt.next?.end } ?? false)
-        var old = pending[tid] ?? []
+        // Taken out, so that it is changed and not copied.
+        var old = pending.removeValue(forKey: tid) ?? []
         if let last = old.last?.attempt, last.proposed.start == range.start {
             // mmap_region asks once more, by vma_merge, when a driver has changed the flags.
             if last.site == .mmapRegion, attempt.site.isVMAMerge {
-                pending[tid] = old + [new]
+                old.append(new)
+                pending[tid] = old
                 return []
             }
             // So does __mmap_region on 6.12, by what it asked with before: this one counts.
@@ -56,9 +61,13 @@ struct HookAttempts {
         if let last = old.last, last.attempt.operation == attempt.operation, last.attempt.proposed.end == range.start {
             old[old.count - 1].changesNext = true
         }
-        pending[tid] = old.filter { $0.attempt.site == .iteratedRows } + [new]
+        let last = Array(old.suffix(2))
+        old.removeLast(last.count)
+        if old.count < Self.limit { old += last.filter { $0.attempt.site == .iteratedRows } }
+        old.append(new)
+        pending[tid] = old
         // A new mapping without the end of its section has failed before it was made.
-        return old.filter { $0.attempt.site.commits }.map(resolve)
+        return last.filter { $0.attempt.site.commits }.map(resolve)
     }
 
     /// A thread enters a function that considers a merge, and the attempt can't be judged. Returns the attempts whose
@@ -96,14 +105,13 @@ struct HookAttempts {
                 var entry = entry
                 // Shared anonymous memory gets its file when it is known that nothing merges.
                 if entry.result == nil, entry.attempt.operation == .mmap, entry.attempt.proposed.file == 0,
-                    let found = after.first(where: { $0.range == range })
+                    let found = after.holding(range.start), found.range == range
                 {
                     entry.attempt.proposed.file = found.file
                 }
                 return resolve(entry)
             }
-            guard let found = after.first(where: { $0.range.contains(range.start) }), found.end >= range.end
-            else { return nil }
+            guard let found = after.holding(range.start), found.end >= range.end else { return nil }
             if entry.attempt.site == .iteratedRows {
                 var entry = entry
                 entry.result = found.range

@@ -4,8 +4,11 @@ struct OpenSection {
     var hasBegun = false
     var before: [VMA] = []
     var after: [VMA] = []
-    /// A section can't have more rows (bpf/read/rows.h): only a damaged recording does.
-    private static let limit = 20_000
+    /// There were more rows than are kept: what is concluded from the others would be a part, and look like all.
+    private(set) var isCut = false
+    /// A section can't have more rows (two ranges of `MAX_ROUNDS` in bpf/read/rows.h, and their neighbours): only a
+    /// damaged recording does.
+    static let limit = 132_000
     /// Most sections have fewer, and memory for these is kept.
     private static let room = 64
 
@@ -13,15 +16,17 @@ struct OpenSection {
     mutating func take(_ rows: Rows) {
         if rows.reason == .before {
             hasBegun = true
-            Self.append(rows.vmas, to: &before)
+            isCut = !Self.append(rows.vmas, to: &before) || isCut
         } else {
-            Self.append(rows.vmas, to: &after)
+            isCut = !Self.append(rows.vmas, to: &after) || isCut
         }
     }
 
-    private static func append(_ vmas: [VMA], to all: inout [VMA]) {
+    private static func append(_ vmas: [VMA], to all: inout [VMA]) -> Bool {
+        guard all.count + vmas.count <= limit else { return false }
         // One by one: most records have one to three.
-        for vma in vmas where all.count < limit { all.append(vma) }
+        for vma in vmas { all.append(vma) }
+        return true
     }
 
     fileprivate var count: Int { before.count + after.count }
@@ -29,7 +34,7 @@ struct OpenSection {
     fileprivate var isEmpty: Bool { !hasBegun && before.isEmpty && after.isEmpty }
 
     fileprivate mutating func removeAll() {
-        hasBegun = false
+        (hasBegun, isCut) = (false, false)
         Self.removeAll(&before)
         Self.removeAll(&after)
     }

@@ -92,6 +92,8 @@ public struct Refusal: Sendable {
     }
 
     private static let (notPermitted, again, noMemory) = (Int32(1), Int32(11), Int32(12))
+    /// VMAs of a call's range that are looked at.
+    private static let lookedAt = 1000
 
     /// The verdict by the kernel's answer; nil if the call was not refused.
     ///
@@ -199,14 +201,20 @@ public struct Refusal: Sendable {
     /// failed if the memory is not as the call asked for.
     private func hasCertainlyFailed(_ layout: Layout?) -> Bool {
         let range = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
+        // Of a range of very many, the first and the last tell: a call that changes them one by one stops at one of these.
+        func vmas(_ layout: Layout) -> [VMA] {
+            let first = layout.rows(overlapping: range).lazy.prefix(Self.lookedAt).map(\.vma)
+            guard first.count == Self.lookedAt, let last = layout.vma(containing: range.end - 1) else { return Array(first) }
+            return first + [last]
+        }
         func any(_ isLeft: (VMAFlags) -> Bool) -> Bool {
-            if let layout { return layout.vmas(overlapping: range).contains { isLeft($0.flags) } }
+            if let layout { return vmas(layout).contains { isLeft($0.flags) } }
             return facts.flagsThere.map(isLeft) ?? false
         }
         switch syscall.operation {
         // A mapping over others may have been refused at a split, or may have succeeded and reached the limit.
         case .mmap where syscall.argument(3) & 0x10 != 0 && facts.mapCount == facts.mapLimit:
-            return layout.map { $0.vmas(overlapping: range).count > 1 } ?? false
+            return layout.map { $0.rows(overlapping: range).prefix(2).map { _ in 1 }.count > 1 } ?? false
         case .mmap, .shmat, .mremap, .brk: return true
         case .munmap: return any { _ in true }
         case .mprotect, .pkeyMprotect:
@@ -217,7 +225,7 @@ public struct Refusal: Sendable {
         // MPOL_DEFAULT takes a policy away; whether another one was there before can't be seen.
         case .mbind:
             let isTakenAway = syscall.argument(2) == 0
-            return layout?.vmas(overlapping: range).contains { ($0.policy == 0) != isTakenAway } ?? false
+            return layout.map { vmas($0).contains { ($0.policy == 0) != isTakenAway } } ?? false
         case .madvise:
             guard let (set, clear) = Self.advice[syscall.argument(2)] else { return false }
             return any { !$0.isSuperset(of: set) || !$0.isDisjoint(with: clear) }

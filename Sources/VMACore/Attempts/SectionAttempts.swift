@@ -72,12 +72,11 @@ struct SectionAttempts {
             for vma in after where vma.range.overlaps(range) {
                 // Cut off what was mapped before, from both ends.
                 var rest = vma.range.intersection(range)
-                for old in before {
-                    if old.range.contains(rest.start) { rest.start = min(old.end, rest.end) }
+                for old in before[before.index(beyond: rest.start)...] {
+                    guard old.range.contains(rest.start) else { break }
+                    rest.start = min(old.end, rest.end)
                 }
-                for old in before.reversed() where !rest.isEmpty {
-                    if old.range.contains(rest.end - 1) { rest.end = max(old.start, rest.start) }
-                }
+                while !rest.isEmpty, let old = before.holding(rest.end - 1) { rest.end = max(old.start, rest.start) }
                 found = found.union(rest)
             }
         }
@@ -194,7 +193,7 @@ struct SectionAttempts {
     }
 
     func vma(_ vmas: [VMA], _ address: UInt64) -> VMA? {
-        vmas.first { $0.range.contains(address) }
+        vmas.holding(address)
     }
 }
 
@@ -248,6 +247,23 @@ extension Syscall {
 }
 
 extension [VMA] {
+    /// The index of the first VMA that ends beyond `address`. The VMAs are in order of address.
+    func index(beyond address: UInt64) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].end > address { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// The VMA that holds `address`, or nil. The VMAs are in order of address: a section can have many thousands, and
+    /// each is looked for.
+    func holding(_ address: UInt64) -> VMA? {
+        let index = index(beyond: address)
+        return index < count && self[index].start <= address ? self[index] : nil
+    }
+
     /// The VMAs in order of address, each once. Two ranges of one section may have been read with a neighbour in
     /// common.
     func uniqued() -> [VMA] {

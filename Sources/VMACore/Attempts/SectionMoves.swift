@@ -91,7 +91,10 @@ extension SectionAttempts {
         _ neighbour: MergeAttempt.Neighbour, _ side: Side, _ copied: ArraySlice<VMA>, _ piece: VMA
     ) -> MergeAttempt.Neighbour {
         var found = apart(from: piece.start, neighbour, side)
-        guard let source = copied.first(where: { found.vma.range.contains($0.start) }) else { return found }
+        // They are in order of address.
+        let first = copied.partition(from: found.vma.start)
+        guard first < copied.endIndex, found.vma.range.contains(copied[first].start) else { return found }
+        let source = copied[first]
         found.vma.flags.subtract(.lockedMask)
         if source.range == found.vma.range {
             found.vma.anonVMA = 0
@@ -126,6 +129,18 @@ extension MergeAttempt {
     fileprivate func hidesOutcome(source: VMA, result: VMA) -> Bool {
         guard source.uffd != 0, result.uffd == 0 else { return false }
         return !(outcome.prev && prev?.vma.uffd == source.uffd || outcome.next && next?.vma.uffd == source.uffd)
+    }
+}
+
+extension ArraySlice<VMA> {
+    /// The index of the first VMA that starts at `address` or above. The VMAs are in order of address.
+    fileprivate func partition(from address: UInt64) -> Int {
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].start >= address { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
 

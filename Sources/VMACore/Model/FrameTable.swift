@@ -85,6 +85,7 @@ public struct FrameTable: Sendable {
     }
 
     mutating func remove(_ mms: Set<MMID>) {
+        guard mms.contains(where: { counts[$0] != nil || bytes[$0] != nil }) else { return }
         frames = frames.filter { !mms.contains($0.key.mm) }
         allStacks = allStacks.filter { !mms.contains($0.mm) }
         for mm in mms {

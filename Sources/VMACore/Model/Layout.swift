@@ -145,11 +145,17 @@ public struct Layout: Sendable {
 
     /// Gives this cause to every boundary from the start of `range` to its end, both included, and to every gap that
     /// ends there, if they have none.
-    public mutating func charge(_ range: AddressRange, to cause: UInt32) {
+    ///
+    /// - Returns: how many boundaries and gaps were gone through.
+    @discardableResult
+    public mutating func charge(_ range: AddressRange, to cause: UInt32) -> Int {
         own(isWide: false)
+        var count = 0
         tree?.forEachSeam(from: range.start, through: range.end) { _, row, isGap in
+            count += 1
             if row.pointee.cause.cause(isGap: isGap) == 0 { row.pointee.cause = Seam(cause, isGap: isGap) }
         }
+        return count
     }
 
     /// Takes over the causes of a parent's boundaries and gaps, which the same code left.

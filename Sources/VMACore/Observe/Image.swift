@@ -22,6 +22,10 @@ public final class Image {
     /// The address spaces that this one descends from by fork, its parent last.
     var ancestors: [MMID] = []
     static let ancestorLimit = 16
+    /// It was asked for since the last loss (`Population.takeTouched`).
+    var isTouched = false
+    /// Its figures are in those of the others.
+    var isFolded = false
     /// Grows with each record of a change: an equal value before and after means that the address space was quiet.
     public internal(set) var changes = 0
     /// The attempts, merges and misses in this address space, as far as they are final.

@@ -43,11 +43,13 @@ public struct Ledger: Sendable {
     }
 
     private static let rowLimit = 50_000
+    /// Rows without a stack beyond these, and those without details beyond these.
+    private static let (plainLimit, bareLimit) = (10_000, 5000)
 
     private var index: [Key: Int] = [:]
     /// The rows in the order of their first miss.
     public private(set) var rows: [Row] = []
-    /// Misses whose stack was dropped because there were too many different rows.
+    /// Misses whose stack, or more than that, was dropped because there were too many different rows.
     public private(set) var folded = 0
 
     /// Counts a miss. Returns true if its key is new.
@@ -57,15 +59,23 @@ public struct Ledger: Sendable {
             rows[at].count += 1
             return false
         }
-        if rows.count >= Self.rowLimit, key.stack != 0 {
+        if let other = folded(key) {
             folded += 1
-            var other = key
-            other.stack = 0
             return add(other, example())
         }
         index[key] = rows.count
         rows.append(Row(key: key, count: 1, example: example()))
         return true
+    }
+
+    /// The key that a new row has for want of room: without a stack, then without the exact difference, and then that
+    /// of all address spaces together. Nil while there is room.
+    private func folded(_ key: Key) -> Key? {
+        var other = key
+        if rows.count >= Self.rowLimit { other.stack = 0 }
+        if rows.count >= Self.rowLimit + Self.plainLimit { other.detail = nil }
+        if rows.count >= Self.rowLimit + Self.plainLimit + Self.bareLimit { (other.mm, other.answers) = (0, WhatIfAnswers()) }
+        return other == key ? nil : other
     }
 
     /// Gives the rows of some address spaces other keys; those that become alike are added up.

@@ -5,7 +5,7 @@ public final class Observer {
     public let judge: Judge
     /// VMAs that a process may have (`vm.max_map_count`); nil if unknown.
     private let limit: Int?
-    private var population = Population()
+    var population = Population()
 
     /// The missed merges.
     public private(set) var ledger = Ledger()
@@ -26,6 +26,9 @@ public final class Observer {
 
     /// Events that came from records of BPF programs.
     public private(set) var received: UInt64 = 0
+    /// How many boundaries and gaps events have had gone through, beyond the VMAs that they contain. A recording of a
+    /// few bytes can ask for many.
+    public internal(set) var effort = 0
     /// Records that never arrived, as far as that is known.
     public private(set) var lost: UInt64 = 0
     /// Attempts in which the kernel did what the rules predict.
@@ -53,7 +56,8 @@ public final class Observer {
     private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
     private var hooks: HookAttempts
     private static let disagreementLimit = 20
-    private static let countLimit = 20_000
+    /// The last counts that are kept of a section: each attempt has at most eight, and looks at these.
+    private static let countLimit = 256
     /// Limits in bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's name: only
     /// recordings can have longer ones.
     private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
@@ -67,7 +71,8 @@ public final class Observer {
         self.judge = judge
         hooks = HookAttempts(judge.model)
         self.isHooked = isHooked
-        self.waits = waits
+        // The hooks tell of a loss with the next record; only a damaged recording says otherwise.
+        self.waits = waits && !isHooked
         self.limit = limit
     }
 
@@ -96,6 +101,8 @@ public final class Observer {
         case .fork(let life):
             let child = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             child.command = life.command.cut(to: Self.commandLimit)
+            // It begins once; only a damaged recording says so again.
+            if child.isComplete { break }
             if let parent = image(life.parent) {
                 child.layout.inheritCauses(of: parent.layout)
                 inherit(child, parent)
@@ -116,8 +123,9 @@ public final class Observer {
             refusals.answer(origin, result)
             noteMoments()
         case .counted(let origin, let count):
-            // A section can't have more: only a damaged recording does.
-            if let image = image(origin.mm), image.counts.count < Self.countLimit { image.counts.append(count) }
+            guard let image = image(origin.mm) else { break }
+            if image.counts.count >= 2 * Self.countLimit { image.counts.removeFirst(Self.countLimit) }
+            image.counts.append(count)
         case .lost(let count): lose(count)
         case .settled: settle()
         case .adopted(let mm, let tgid, let command): adopt(mm: mm, tgid: tgid, command: command)
@@ -181,10 +189,10 @@ public final class Observer {
 
     private func lose(_ count: UInt64) {
         lost += count
-        stale = Set(population.live.keys)
         // A section under way may have lost its beginning or its outcome: none of its attempts counts.
         hooks = HookAttempts(judge.model)
-        for image in population.live.values {
+        for image in population.takeTouched() {
+            stale.insert(image.mm)
             image.open = OpenSections()
             image.whatIf = WhatIfState()
             image.tried = []
@@ -234,14 +242,17 @@ public final class Observer {
         guard let image = image(mm), image.isComplete, !stale.contains(mm) else { return }
         let found = compare(image, vmas, in: .all)
         replaceLayout(of: image, with: vmas)
-        if !found.isEqual { image.whatIf.follow(.all, image.layout) }
+        if !found.isEqual { follow(.all, image) }
     }
 
     // MARK: layouts
 
-    private func begin(_ image: Image, at time: UInt64) {
+    /// - Parameter rows: with which it goes on to begin; nil where all of it is there.
+    private func begin(_ image: Image, at time: UInt64, with rows: Rows? = nil) {
         image.isComplete = true
-        image.layout.charge(.all, to: Causes.unknown)
+        // A record more for each VMA must not have all of them gone through each time.
+        let part = rows.flatMap { rows in rows.vmas.first.map { AddressRange($0.start, rows.vmas.last!.end) } }
+        image.layout.charge(rows?.range.union(part ?? .empty) ?? .all, to: Causes.unknown)
         image.startCount = image.layout.count
         image.peakCount = image.layout.count
         image.history.note(image.layout.count, at: time)
@@ -286,8 +297,8 @@ public final class Observer {
         }
         image.keepPeak(before: rows.range, rows.vmas)
         image.layout.overwrite(rows.range, with: rows.vmas)
-        if image.whatIf.hasBegun, rows.reason != .after { image.whatIf.follow(rows.range, image.layout) }
-        if rows.reason == .image { begin(image, at: rows.origin.time) }
+        if image.whatIf.hasBegun, rows.reason != .after { follow(rows.range, image) }
+        if rows.reason == .image { begin(image, at: rows.origin.time, with: rows) }
         if rows.truncated { stale.insert(image.mm) }
     }
 
@@ -306,7 +317,7 @@ public final class Observer {
         image.open.end(of: section.origin.tid) { open in
             if isHooked {
                 note(hooks.end(section.origin, after: open.after))
-            } else if open.hasBegun, !section.incomplete, section.syscall.isNative,
+            } else if open.hasBegun, !open.isCut, !section.incomplete, section.syscall.isNative,
                 SectionAttempts.areMade(by: section.syscall.operation)
             {
                 let before = open.before.uniqued()
@@ -332,7 +343,7 @@ public final class Observer {
         // Most sections leave no boundary, and are no reason to keep a stack.
         let stack = section.ranges.isEmpty ? section.stack : frames.admit(section.stack, of: image.mm)
         let cause = causes.id(Cause(section.syscall.isNative ? section.syscall.operation : .other, stack: stack))
-        for range in section.ranges { image.layout.charge(range, to: cause) }
+        for range in section.ranges { effort &+= image.layout.charge(range, to: cause) }
     }
 
     private func exit(_ life: Life) {

@@ -2,8 +2,16 @@
 /// others that have ended, so that memory stays bounded.
 struct Population {
     /// In the order of their appearance.
-    private(set) var images: [Image] = []
+    var images: [Image] { foldedCount == 0 ? all : all.filter { !$0.isFolded } }
+    /// With those that are folded, until they are as many as the others: each is removed once, and not all looked at for
+    /// each that ends.
+    private var all: [Image] = []
+    private var foldedCount = 0
     private(set) var live: [MMID: Image] = [:]
+    /// The address spaces that were asked for since the last loss: all others are as that left them.
+    private var touched: [Image] = []
+    /// For each address space, how many that live descend from it by fork.
+    private var descendants: [MMID: Int] = [:]
     /// The living address space that was asked for last.
     private var latest: Image?
     /// By id, ended address spaces included: an id is never given twice.
@@ -12,6 +20,8 @@ struct Population {
     private var exited: [Image] = []
     private var gone: [Image] = []
     private var resting: [Image] = []
+    /// Those that have figures of their own and no layout.
+    private var foldable: [Image] = []
     private var taken = 0
     /// The sums over address spaces that are not in `images` any more; nil while there are none.
     private(set) var others: Image?
@@ -28,8 +38,40 @@ struct Population {
         if let latest, latest.mm == mm { return latest }
         guard let image = live[mm] else { return nil }
         latest = image
+        touch(image)
         return image
     }
+
+    private mutating func touch(_ image: Image) {
+        guard !image.isTouched else { return }
+        image.isTouched = true
+        touched.append(image)
+    }
+
+    /// The living address spaces that were asked for since the last call. A recording can have a loss for each two
+    /// bytes, and must not have each of them change every address space.
+    mutating func takeTouched() -> [Image] {
+        defer { touched = [] }
+        latest = nil
+        for image in touched { image.isTouched = false }
+        return touched.filter { !$0.hasExited }
+    }
+
+    mutating func descend(_ child: Image, from ancestors: [MMID]) {
+        count(-1, child.ancestors)
+        child.ancestors = ancestors
+        count(1, ancestors)
+    }
+
+    private mutating func count(_ change: Int, _ ancestors: [MMID]) {
+        for mm in ancestors {
+            let count = descendants[mm, default: 0] + change
+            descendants[mm] = count > 0 ? count : nil
+        }
+    }
+
+    /// Whether an address space lives that descends from this one.
+    func hasDescendants(_ mm: MMID) -> Bool { descendants[mm] != nil }
 
     mutating func image(for mm: MMID, tgid: UInt32) -> Image {
         if let image = image(mm) {
@@ -38,8 +80,9 @@ struct Population {
         }
         let image = Image(mm: mm, tgid: tgid, command: "")
         live[mm] = image
+        touch(image)
         owners[mm] = image
-        images.append(image)
+        all.append(image)
         return image
     }
 
@@ -47,6 +90,7 @@ struct Population {
         guard let image = live.removeValue(forKey: mm) else { return nil }
         latest = nil
         image.hasExited = true
+        count(-1, image.ancestors)
         exited.append(image)
         return image
     }
@@ -76,6 +120,7 @@ struct Population {
         guard resting.count > Self.layoutLimit else { return }
         resting.sort { $0.count > $1.count }
         for image in resting[Self.layoutLimit...] { image.releaseLayout(judge) }
+        foldable += resting[Self.layoutLimit...]
         resting.removeSubrange(Self.layoutLimit...)
     }
 
@@ -83,20 +128,24 @@ struct Population {
     /// misses, and returns their ids.
     mutating func fold(_ judge: Judge) -> Set<MMID> {
         guard taken > 2 * Self.goneLimit else { return [] }
-        let kept = Set((exited + gone + resting).map(\.mm))
-        let folded = images.filter { $0.hasExited && !kept.contains($0.mm) }
-            .sorted { $0.tally.missed < $1.tally.missed }.prefix(Self.goneLimit)
+        foldable.sort { $0.tally.missed < $1.tally.missed }
+        let folded = Array(foldable.prefix(Self.goneLimit))
+        foldable.removeFirst(folded.count)
         let others = self.others ?? Image(mm: 0, tgid: 0, command: "")
         for image in folded {
             others.take(image, judge)
             owners[image.mm] = nil
+            image.isFolded = true
         }
         self.others = others
         othersCount += folded.count
         others.command = "(\(othersCount) others)"
         taken -= folded.count
-        let mms = Set(folded.map(\.mm))
-        images.removeAll { mms.contains($0.mm) }
-        return mms
+        foldedCount += folded.count
+        if 2 * foldedCount >= all.count {
+            all.removeAll(where: \.isFolded)
+            foldedCount = 0
+        }
+        return Set(folded.map(\.mm))
     }
 }

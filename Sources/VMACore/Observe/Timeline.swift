@@ -122,7 +122,10 @@ public struct Timeline: Sendable {
     private let kindLimit: Int
     private static let (ownerLimit, threadLimit) = (20_000, 10_000)
     /// Looking costs time for each VMA: at most a part of it that is small, by what one is taken to cost.
-    private static let pausePerVMA: UInt64 = 10_000
+    private var pausePerVMA: UInt64 = 10_000
+    /// VMAs that were looked at since the pauses were doubled, and how many may be: a recording can have any times.
+    private var looked = 0
+    private static let lookLimit = 8_000_000
 
     /// - Parameters:
     ///   - limit: how many slices are kept, and how many instants.
@@ -177,19 +180,26 @@ public struct Timeline: Sendable {
     mutating func note(_ boundaries: Boundaries, of image: Image, at time: UInt64) {
         own(image)
         // A damaged recording has times at the end of time.
-        let (next, overflow) = time.addingReportingOverflow(max(stockInterval, UInt64(image.layout.count) * Self.pausePerVMA))
+        let pause = UInt64(image.layout.count).multipliedReportingOverflow(by: pausePerVMA)
+        let (next, overflow) = time.addingReportingOverflow(max(stockInterval, pause.overflow ? .max : pause.partialValue))
         nextStock[image.mm] = overflow ? .max : next
+        looked += image.layout.count
+        if looked > Self.lookLimit {
+            looked = 0
+            pausePerVMA = min(pausePerVMA * 2, 1 << 62)
+        }
         stocks.append(
             Stock(
                 time: time, mm: image.mm, vmas: image.layout.count, gaps: boundaries.gaps, blockedBy: boundaries.blockedBy))
         guard stocks.count > stockLimit else { return }
         // Of each address space every second one.
-        stockInterval *= 2
+        stockInterval = min(stockInterval * 2, 1 << 62)
         var keeps: [MMID: Bool] = [:]
         stocks = stocks.filter { stock in
             keeps[stock.mm] = !(keeps[stock.mm] ?? false)
             return keeps[stock.mm]!
         }
-        if stocks.count > stockLimit { stocks.removeFirst(stocks.count - stockLimit) }
+        // Where each has one: so many that the next look does not do this again.
+        if stocks.count > stockLimit * 3 / 4 { stocks.removeFirst(stocks.count - stockLimit / 2) }
     }
 }

@@ -6,6 +6,8 @@ extension Observer {
     ///   the section left.
     func judge(_ attempt: MergeAttempt, _ image: Image?, before: [VMA] = []) -> Verdict {
         guard let image else { return judge.judge(attempt) }
+        let hadBegun = image.whatIf.hasBegun
+        defer { if !hadBegun, image.whatIf.hasBegun { strain(image.layout.count) } }
         let verdict = judge.judge(attempt, &image.whatIf) {
             guard image.isComplete else { return nil }
             var layout = image.layout
@@ -34,8 +36,17 @@ extension Observer {
         }
         image.tried.removeAll(keepingCapacity: image.tried.count < 64)
         guard image.whatIf.hasBegun else { return }
-        for range in section.ranges { image.whatIf.follow(range, image.layout) }
+        for range in section.ranges { follow(range, image) }
     }
+
+    /// Lets the proposals' layouts take over what the kernel's own has now.
+    func follow(_ range: AddressRange, _ image: Image) { strain(image.whatIf.follow(range, image.layout)) }
+
+    /// A VMA of a proposal's layout takes so many times as long as one that is charged.
+    private static let strain = 40
+
+    /// - Parameter vmas: how many VMAs of proposals' layouts were gone through.
+    private func strain(_ vmas: Int) { effort &+= Self.strain &* vmas }
 
     /// Judges an mremap that has grown a VMA in place up to a neighbour, where the kernel did not consider joining
     /// that.
@@ -63,8 +74,9 @@ extension Observer {
 
     /// A child begins with its parent's layouts under the proposals, and shares them.
     func inherit(_ child: Image, _ parent: Image) {
-        child.ancestors = Array((parent.ancestors + [parent.mm]).suffix(Image.ancestorLimit))
+        population.descend(child, from: Array((parent.ancestors + [parent.mm]).suffix(Image.ancestorLimit)))
         guard parent.whatIf.hasBegun else { return }
+        strain(parent.layout.count + child.layout.count)
         child.whatIf = parent.whatIf.forked(child.layout)
         parent.whatIf.hasForked()
     }
@@ -72,8 +84,7 @@ extension Observer {
     /// To be called when an address space ends: memory that only its ancestors have now is theirs alone.
     func leave(_ image: Image) {
         for ancestor in image.ancestors {
-            guard let other = self.image(ancestor), other.whatIf.hasBegun,
-                !images.contains(where: { !$0.hasExited && $0.ancestors.contains(ancestor) })
+            guard let other = self.image(ancestor), other.whatIf.hasBegun, !population.hasDescendants(ancestor)
             else { continue }
             other.whatIf.isAlone()
         }

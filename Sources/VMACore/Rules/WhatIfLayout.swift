@@ -276,11 +276,15 @@ struct WhatIfLayout {
 
     /// Takes over from the kernel's own layout what no proposal changes: which ranges are mapped, and their
     /// attributes.
-    mutating func follow(_ range: AddressRange, _ real: Layout) {
-        guard var here = layout else { return }
+    ///
+    /// - Returns: how many VMAs were gone through.
+    @discardableResult
+    mutating func follow(_ range: AddressRange, _ real: Layout) -> Int {
+        guard var here = layout else { return 0 }
         layout = nil  // or each change would copy it
         var at = range.start
-        for vma in real.vmas(overlapping: range) {
+        let vmas = real.vmas(overlapping: range)
+        for vma in vmas {
             let part = vma.range.intersection(range)
             if at < part.start { here.clear(AddressRange(at, part.start)) }
             here.follow(vma, in: part)
@@ -288,6 +292,7 @@ struct WhatIfLayout {
         }
         if at < range.end { here.clear(AddressRange(at, range.end)) }
         layout = here
+        return vmas.count
     }
 
     /// The layout of a child that has just been forked, whose own VMAs are those of `child`: it inherits what was

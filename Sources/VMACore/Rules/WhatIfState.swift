@@ -43,8 +43,10 @@ struct WhatIfState {
     private mutating func begin(_ layout: Layout) { layouts = Proposals.table.indices.map { WhatIfLayout($0, layout) } }
 
     /// To be called when a section has ended; the kernel's layout is `layout` now.
-    mutating func follow(_ range: AddressRange, _ layout: Layout) {
-        for place in layouts.indices { layouts[place].follow(range, layout) }
+    ///
+    /// - Returns: how many VMAs were gone through.
+    mutating func follow(_ range: AddressRange, _ layout: Layout) -> Int {
+        layouts.indices.reduce(0) { $0 + layouts[$1].follow(range, layout) }
     }
 
     /// Whether an mremap has grown in place into a range that is still free here: kernels that do not consider the

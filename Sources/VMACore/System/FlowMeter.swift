@@ -164,7 +164,7 @@ public struct FlowMeter {
         let (mm, operation) = (section.origin.mm, section.syscall.isNative ? section.syscall.operation : .other)
         interval.include(Int(weight) ... Int(weight))
         note(in: mm) { $0.rarest[operation] = max($0.rarest[operation] ?? 0, weight) }
-        guard open.hasBegun, !section.incomplete, section.syscall.isNative else {
+        guard open.hasBegun, !open.isCut, !section.incomplete, section.syscall.isNative else {
             interval.unjudged += 1
             return
         }

@@ -36,6 +36,9 @@ public final class Probe {
     private var waiting: [Event] = []
     /// Records left in this round: a busy target could keep us from ever returning.
     private var budget = 0
+    /// When this round ends at the latest, and nanoseconds that one may take.
+    private var roundEnd = UInt64.max
+    private static let longestRound: UInt64 = 100_000_000
     private var isDiscarding = false
     /// The last counts of address spaces that have ended (`takeTallies`).
     var tallies: [(mm: MMID, counts: SectionCounts)] = []
@@ -182,6 +185,8 @@ public final class Probe {
             let probe = Unmanaged<Probe>.fromOpaque(context!).takeUnretainedValue()
             if !probe.isDiscarding { probe.arrive(UnsafeRawBufferPointer(start: data, count: size)) }
             probe.budget -= 1
+            // A section of a hundred thousand VMAs takes as long as many thousand others.
+            if probe.budget % 64 == 0, vms_monotonic_ns() > probe.roundEnd { probe.budget = 0 }
             return probe.budget > 0 ? 0 : -EAGAIN  // ends this round
         }
         let events = try loader.map("events")
@@ -305,7 +310,10 @@ public final class Probe {
             waiting.forEach(body)
             waiting = []
             budget = Self.recordsPerRound
-            let end = vms_monotonic_ns() + Self.longestWait
+            let now = vms_monotonic_ns()
+            let end = now + Self.longestWait
+            roundEnd = now + Self.longestRound
+            defer { roundEnd = .max }
             while true {
                 isEmpty = consume() && budget > 0
                 guard isUnwinding, budget > 0, vms_monotonic_ns() < end else { break }

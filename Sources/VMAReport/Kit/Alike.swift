@@ -17,14 +17,16 @@ struct Alike<Row> {
     ) -> [Alike] {
         var groups: [Alike] = []
         var index: [Key: Int] = [:]
+        var names: [Set<String>] = []
         for row in rows {
             let (key, name) = (key(row), process(row))
             if let at = index[key] {
                 groups[at].count += count(row)
-                if !groups[at].processes.contains(name) { groups[at].processes.append(name) }
+                if names[at].insert(name).inserted { groups[at].processes.append(name) }
             } else {
                 index[key] = groups.count
                 groups.append(Alike(row: row, count: count(row), processes: [name]))
+                names.append([name])
             }
         }
         return groups.ranked(by: \.count)

@@ -80,7 +80,8 @@ struct Answer {
         var last: [UInt32: MMID] = [:]
         for process in processes { last[process.pid] = max(last[process.pid] ?? 0, process.image) }
         let choices = [processes.filter { !$0.exited }, processes.filter { $0.image == last[$0.pid] }]
-        let pool = choices.map { $0.filter { 2 * size($0) >= most(processes) } }.first { !$0.isEmpty } ?? processes
+        let largest = most(processes)
+        let pool = choices.map { $0.filter { 2 * size($0) >= largest } }.first { !$0.isEmpty } ?? processes
         let large = 9 * most(pool)
         return pool.filter { 10 * size($0) >= large }
             .reduce(nil) { best, process in

@@ -250,7 +250,8 @@ public struct Report: Sendable {
             let image = owners[row.key.mm]
             func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
             return Refused(
-                image: row.key.mm, pid: image?.tgid ?? row.tgid, command: image?.command ?? "", operation: row.key.operation,
+                image: row.key.mm, pid: image?.tgid ?? row.tgid, command: image?.command ?? Self.othersName,
+                operation: row.key.operation,
                 verdict: row.key.verdict, count: row.count, first: seconds(row.first), last: seconds(row.last),
                 stack: observer.frames[row.key.mm, row.key.stack])
         }.ranked(by: \.count)
@@ -260,7 +261,8 @@ public struct Report: Sendable {
         missed = observer.ledger.rows.map { row in
             let image = owners[row.key.mm]
             return Miss(
-                image: row.key.mm, pid: image?.tgid ?? 0, command: image?.command ?? "", operation: row.key.operation,
+                image: row.key.mm, pid: image?.tgid ?? 0, command: image?.command ?? Self.othersName,
+                operation: row.key.operation,
                 side: row.key.side, blockers: row.key.blockers, detail: row.key.detail,
                 answers: row.key.answers, count: row.count,
                 time: row.example.time > startTime ? Double(row.example.time - startTime) / 1e9 : 0,
@@ -285,6 +287,8 @@ extension Report.Standing {
 extension Report {
     /// The most bytes of each text at the head of a recording.
     private static let headerLimit = 256
+    /// The name of those whose misses, or refused calls, are in rows of all together.
+    private static let othersName = "(others)"
 
     /// The end of the observation, in nanoseconds of CLOCK_MONOTONIC.
     public var endTime: UInt64 { Self.end(startTime, seconds) }

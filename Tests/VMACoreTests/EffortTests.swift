@@ -1,0 +1,102 @@
+import TestSupport
+import Testing
+
+@testable import VMACore
+
+/// An observed process, or a recording, decides how much there is of everything.
+@Suite("The work that an event makes")
+struct EffortTests {
+    @Test("is, for a loss, in proportion to the address spaces that something has happened in since the last one")
+    func losses() {
+        let scene = Scene()
+        for mm in 1 ... 5 as ClosedRange<MMID> { scene.adopt(mm, "AB") }
+        scene.observer.apply(.lost(1))
+        #expect(scene.observer.stale == [1, 2, 3, 4, 5])
+        #expect(scene.observer.population.takeTouched().isEmpty)
+        scene.observer.apply(.snapshot(3, Drawing("AB").vmas, asOf: 9))
+        scene.observer.apply(.exit(scene.life(4)))
+        #expect(scene.observer.stale == [1, 2, 5])
+        #expect(scene.observer.population.takeTouched().map(\.mm) == [3])
+        _ = scene.observer.image(3)
+        scene.observer.apply(.lost(1))
+        #expect(scene.observer.stale == [1, 2, 3, 5] && scene.observer.lost == 2)
+    }
+
+    @Test("is counted where VMAs are gone through that the event does not contain")
+    func counted() {
+        let scene = Scene()
+        scene.adopt(1, String(repeating: "A.", count: 8))
+        let none = scene.observer.effort
+        scene.end(1, Syscall(number: 11, arguments: [0, 4096]))
+        let once = scene.observer.effort
+        #expect(once >= none + 7)
+        for _ in 1 ... 10 { scene.end(1, Syscall(number: 11, arguments: [0, 4096])) }
+        #expect(scene.observer.effort == none + 11 * (once - none))
+    }
+
+    @Test("is none for a fork that was told before: a child begins once")
+    func forks() {
+        let scene = Scene()
+        scene.adopt(1, "AB")
+        scene.rows(2, .forked, "AB")
+        scene.observer.apply(.fork(scene.life(2, parent: 1)))
+        scene.call(2, Syscall(number: 9, arguments: [0x3000, 4096, 3, 0x32]), "AB", "AB.C")
+        scene.observer.apply(.fork(scene.life(2, parent: 1)))
+        #expect(scene.observer.image(2)?.startCount == 2)
+    }
+
+    @Test("of ends does not grow with the address spaces that live: memory is an ancestor's alone when the last one has ended")
+    func descendants() {
+        let scene = Scene()
+        scene.adopt(1, "AB")
+        for mm in [2, 3] as [MMID] {
+            scene.rows(mm, .forked, "AB")
+            scene.observer.apply(.fork(scene.life(mm, parent: 1)))
+        }
+        #expect(scene.observer.population.hasDescendants(1) && !scene.observer.population.hasDescendants(2))
+        scene.observer.apply(.exit(scene.life(2)))
+        #expect(scene.observer.population.hasDescendants(1))
+        scene.observer.apply(.exit(scene.life(3)))
+        #expect(!scene.observer.population.hasDescendants(1))
+    }
+
+    @Test("finds a VMA among many as going through all of them does")
+    func search() {
+        var random = SplitMix64(state: 7)
+        var vmas: [VMA] = []
+        var page = 1
+        for _ in 0 ..< 200 {
+            let size = Int.random(in: 1 ... 4, using: &random)
+            vmas.append(VMA(pages(page, page + size), pgoff: 0, flags: [.read]))
+            page += size + Int.random(in: 0 ... 2, using: &random)
+        }
+        for address in stride(from: 0, through: UInt64(page) << 12 + 8192, by: 2048) {
+            #expect(vmas.holding(address) == vmas.first { $0.range.contains(address) })
+        }
+        #expect([VMA]().holding(5) == nil)
+    }
+
+    @Test("keeps the last counts of pages of a section, and not all")
+    func counts() {
+        let scene = Scene()
+        scene.adopt(1, "AB")
+        for page in 0 ..< 5000 {
+            scene.observer.apply(.counted(scene.origin(1), PageCount(pages(page, page + 1), present: 1)))
+        }
+        let counts = scene.observer.image(1)?.counts ?? []
+        #expect(counts.count <= 512 && counts.suffix(200).map(\.range) == (4800 ..< 5000).map { pages($0, $0 + 1) })
+    }
+
+    @Test("keeps a bounded number of rows of misses, without the stack, the exact difference, and the process")
+    func rows() {
+        var ledger = Ledger()
+        for number in 1 ... 100_000 as ClosedRange<UInt32> {
+            let key = Ledger.Key(
+                mm: number % 20_000, operation: .mmap, side: .prev, blockers: .flags, detail: "flag \(number)", stack: number)
+            let vma = VMA(pages(1, 2), pgoff: 0, flags: [])
+            ledger.add(key, Ledger.Example(time: 1, proposed: vma, prev: nil, next: nil))
+        }
+        #expect(ledger.rows.count <= 65_001 && ledger.rows.map(\.count).reduce(0, +) == 100_000)
+        #expect(ledger.rows.last.map { $0.key.mm == 0 && $0.key.detail == nil && $0.key.stack == 0 } == true)
+    }
+}
