@@ -71,15 +71,16 @@ struct PeakTests {
     }
 
     @Test(
-        "counts what an overwrite would leave",
+        "knows what an overwrite would leave",
         arguments: [
             ("AAAAAA", 2, 4, "..B...", 3), ("AAAAAA", 0, 6, "......", 0), ("A.B.C.", 0, 3, "......", 1),
-            ("AB....", 2, 4, "..CD..", 4),
+            ("AB....", 2, 4, "..CD..", 4), ("AAA...", 1, 2, ".B....", 3), ("AAA...", 1, 2, "......", 2),
+            ("AABB..", 1, 3, "......", 2), ("AABBCC", 1, 5, "......", 2), ("AABBCC", 1, 5, ".D....", 3),
         ])
     func counting(_ before: String, _ from: Int, _ to: Int, _ rows: String, _ expected: Int) {
         var layout = Layout(Drawing(before).vmas)
         let vmas = Drawing(rows).vmas
-        #expect(layout.count(after: pages(from, to), with: vmas) == expected)
+        #expect(layout.shrinks(pages(from, to), with: vmas) == (expected < layout.count))
         layout.overwrite(pages(from, to), with: vmas)
         #expect(layout.count == expected)
     }

@@ -39,8 +39,9 @@ public struct Layout: Sendable {
             return
         }
         own(isWide: vmas.contains { $0.hasOwnAnonPgoff })
-        let gaps = tree!.gapsThatMove(cover, vmas)
-        tree!.overwrite(cover, with: vmas)
+        let place = tree!.place(of: cover.start)
+        let gaps = tree!.gapsThatMove(cover, vmas, from: place)
+        tree!.overwrite(cover, with: vmas, from: place)
         if let gap = gaps.first {
             tree!.restore(gap)
             for gap in gaps.others ?? [] { tree!.restore(gap) }
@@ -78,6 +79,13 @@ public struct Layout: Sendable {
         let cover = Self.cover(range, vmas)
         guard !cover.isEmpty, let tree else { return vmas.isEmpty }
         return tree.holds(vmas, in: cover)
+    }
+
+    /// Whether `overwrite` with these arguments, in order, would leave fewer VMAs.
+    func shrinks(_ range: AddressRange, with vmas: [VMA]) -> Bool {
+        let cover = Self.cover(range, vmas)
+        guard !cover.isEmpty, let tree else { return false }
+        return tree.countToReplace(cover) > vmas.count
     }
 
     /// The VMA that holds `address`, or nil.

@@ -45,6 +45,23 @@ extension LayoutTree {
         return isAtEnd() || leaf.keys[index] >= cover.end
     }
 
+    /// How many rows fewer there would be if nothing were left in `cover`; less than zero where that splits a row.
+    func countToReplace(_ cover: AddressRange) -> Int {
+        var (leaf, _) = leaf(of: cover.start)
+        var index = leaf.rank(cover.start)
+        var count = 0
+        if let (node, before) = Self.before(leaf, index), node.row(before).pointee.end > cover.end { count -= 1 }
+        while true {
+            if index == leaf.count {
+                guard let next = leaf.next else { return count }
+                (leaf, index) = (next, 0)
+            }
+            guard leaf.keys[index] < cover.end else { return count }
+            if leaf.row(index).pointee.end <= cover.end { count += 1 }
+            index += 1
+        }
+    }
+
     private func holds(_ vma: VMA, at leaf: LayoutNode, _ index: Int) -> Bool {
         let row = leaf.row(index)
         return leaf.keys[index] == vma.start && row.pointee.end == vma.end && row.pointee.pgoff == vma.pgoff
@@ -53,12 +70,12 @@ extension LayoutTree {
             && vma.anonPgoff == (isWide ? leaf.anonPgoff(index).pointee : 0)
     }
 
-    /// Makes `cover` hold exactly `vmas`, which lie in it, sorted and not overlapping.
-    func overwrite(_ cover: AddressRange, with vmas: [VMA]) {
+    /// Makes `cover` hold exactly `vmas`, which lie in it, sorted and not overlapping. `place` is that of the cover's
+    /// start.
+    func overwrite(_ cover: AddressRange, with vmas: [VMA], from place: Place) {
         var change = LayoutChange(vmas: vmas, stop: cover.end)
         var at = cover.start
-        var (leaf, limit) = leaf(of: at)
-        var from = leaf.rank(at)
+        var (leaf, limit, from) = (place.leaf, place.limit, place.index)
         var to = leaf.rank(min(limit, cover.end), from: from)
         if let (node, index) = Self.before(leaf, from) {
             let row = node.row(index)
@@ -89,8 +106,8 @@ extension LayoutTree {
         if change.rest != nil { change.stop += 1 }
 
         func seek() {
-            (leaf, limit) = self.leaf(of: at)
-            from = leaf.rank(at)
+            let place = self.place(of: at)
+            (leaf, limit, from) = (place.leaf, place.limit, place.index)
             to = leaf.rank(min(limit, end), from: from)
         }
         while true {

@@ -17,10 +17,15 @@ struct MovedGaps {
 
 extension LayoutTree {
     /// The gaps in, before and behind `cover` that have a cause and will not end where they do now: the VMA behind
-    /// them grows towards them, loses its head, gets another one in front of it, or goes.
-    func gapsThatMove(_ cover: AddressRange, _ vmas: [VMA]) -> MovedGaps {
+    /// them grows towards them, loses its head, gets another one in front of it, or goes. `place` is that of the
+    /// cover's start.
+    func gapsThatMove(_ cover: AddressRange, _ vmas: [VMA], from place: Place) -> MovedGaps {
         var gaps = MovedGaps()
-        guard !cover.isEmpty, var (leaf, index) = first(from: cover.start) else { return gaps }
+        var (leaf, index) = (place.leaf, place.index)
+        if index == leaf.count {
+            guard let next = leaf.next else { return gaps }
+            (leaf, index) = (next, 0)
+        }
         var next = vmas.startIndex
         while leaf.keys[index] <= cover.end {
             let cause = leaf.row(index).pointee.cause.cause(isGap: true)

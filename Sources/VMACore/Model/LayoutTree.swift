@@ -15,6 +15,9 @@ final class LayoutTree: @unchecked Sendable {
     @exclusivity(unchecked) var kinds = LayoutKinds()
     /// A buffer for rows on their way into a leaf.
     let fresh: LayoutNode
+    /// The leaf that the last change began in, and the keys that belong into it: the next steps of a change are mostly
+    /// there. Only changes set it, when the tree has one owner; so reading stays safe where a tree is shared.
+    @exclusivity(unchecked) private var finger: (leaf: LayoutNode, low: UInt64, limit: UInt64)?
 
     var isWide: Bool { stride == LayoutRow.wide }
 
@@ -115,14 +118,39 @@ final class LayoutTree: @unchecked Sendable {
 
     /// The leaf that holds `key`, or would hold it, and the first key that belongs behind it.
     func leaf(of key: UInt64) -> (LayoutNode, limit: UInt64) {
+        if height == 0 { return (root, .max) }
+        if let finger, finger.low <= key, key < finger.limit { return (finger.leaf, finger.limit) }
+        let found = walk(to: key)
+        return (found.leaf, found.limit)
+    }
+
+    /// Where a change begins, or goes on.
+    struct Place {
+        /// The leaf that holds the key, or would hold it.
+        var leaf: LayoutNode
+        /// The first key that belongs behind the leaf.
+        var limit: UInt64
+        /// How many keys of the leaf are below the key.
+        var index: Int
+    }
+
+    /// The place of `key`, whose leaf is remembered for what follows: only for changes.
+    func place(of key: UInt64) -> Place {
+        if height > 0, finger.map({ $0.low <= key && key < $0.limit }) != true { finger = walk(to: key) }
+        let (leaf, limit) = if let finger { (finger.leaf, finger.limit) } else { (root, UInt64.max) }
+        return Place(leaf: leaf, limit: limit, index: leaf.rank(key))
+    }
+
+    private func walk(to key: UInt64) -> (leaf: LayoutNode, low: UInt64, limit: UInt64) {
         var node = root
-        var limit = UInt64.max
+        var (low, limit) = (UInt64.zero, UInt64.max)
         for _ in 0 ..< height {
             let index = node.index(of: key)
+            if index > 0 { low = node.keys[index] }
             if index + 1 < node.count { limit = node.keys[index + 1] }
             node = node.child(index)
         }
-        return (node, limit)
+        return (node, low, limit)
     }
 
     /// The first row that starts at or after `address`.
@@ -166,6 +194,7 @@ final class LayoutTree: @unchecked Sendable {
 
     /// Mends the nodes on the way to `key` that are full or sparse.
     func tidy(_ key: UInt64) {
+        finger = nil
         if root.count == LayoutNode.capacity {
             let above = LayoutNode(stride: LayoutNode.childStride)
             above.insert(root, key: 0, at: 0)

@@ -19,7 +19,7 @@ struct Peak: Sendable {
     ///   only half changed.
     mutating func keep(_ current: Layout, before range: AddressRange, _ vmas: [VMA], most: Int) {
         guard current.count <= most, current.count >= count + max(Self.least, count / 16) else { return }
-        guard current.count(after: range, with: vmas) < current.count else { return }
+        guard current.shrinks(range, with: vmas) else { return }
         layout = current
         count = current.count
         sums = nil
@@ -36,20 +36,5 @@ struct Peak: Sendable {
     mutating func release(_ judge: Judge) {
         sums = boundaries(judge)
         layout = Layout()
-    }
-}
-
-extension Layout {
-    /// The number of VMAs after `overwrite` with these arguments; `vmas` must be in order.
-    func count(after range: AddressRange, with vmas: [VMA]) -> Int {
-        var cover = range
-        if let first = vmas.first, let last = vmas.last { cover = range.union(AddressRange(first.start, last.end)) }
-        var removed = 0
-        var trimmed = 0
-        for (vma, _) in rows(overlapping: cover) {
-            removed += 1
-            trimmed += (vma.start < cover.start ? 1 : 0) + (vma.end > cover.end ? 1 : 0)
-        }
-        return count - removed + trimmed + vmas.count
     }
 }
