@@ -174,7 +174,8 @@ public struct WireDecoder {
             if taken < vmas.count { vmas[taken] = vma } else { vmas.append(vma) }
             taken += 1
         }
-        if taken < vmas.count { vmas.removeLast(vmas.count - taken) }
+        // For so few this costs less than `removeLast(_:)`.
+        while vmas.count > taken { vmas.removeLast() }
         return .rows(
             Rows(
                 origin, AddressRange(field(\.lo), field(\.hi)), reason, truncated: truncated, vmas))

@@ -226,6 +226,21 @@ struct LedgerTests {
         #expect(ledger.rows.last?.key.blockers == .name && ledger.rows.last?.key.stack == 0)
     }
 
+    @Test("has a bound, whatever a process makes its misses differ by")
+    func bounded() {
+        var ledger = Ledger()
+        let count = 200_000
+        for number in 0 ..< count {
+            var key = key(0)
+            key.mm = MMID(1 + number % 3000)
+            key.detail = "flag \(number)"
+            key.blockers = Blockers(rawValue: UInt16(number % 1000))
+            ledger.add(key, example(1))
+        }
+        #expect(ledger.rows.count < 70_000)
+        #expect(ledger.rows.map(\.count).reduce(0, +) == count)
+    }
+
     @Test("asks once for each new stack to be resolved")
     func newStacks() {
         let scene = Scene()

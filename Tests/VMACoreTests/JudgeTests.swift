@@ -224,7 +224,7 @@ struct VerdictTests {
 
     @Test("misses what stays and did not merge")
     func missed() {
-        var attempt = Drawing("A*B", ["*": .pgoff(+1)]).attempt(.mremap)
+        let attempt = Drawing("A*B", ["*": .pgoff(+1)]).attempt(.mremap)
         attempt.next?.stays = false
         let verdict = Judge(.v6_12).judge(attempt)
         #expect(verdict.sides.map(\.missed) == [true, false])

@@ -10,7 +10,8 @@ func attempts(
     let section = Section(
         .drawn, syscall, stack: 5, ranges: ranges ?? [pages(0, before.count)], writes: writes, incomplete: false)
     return SectionAttempts(
-        model: model, section: section, before: Drawing(before, notes).vmas, after: Drawing(after, notes).vmas
+        rules: SectionAttempts.Rules(model), section: section, before: Drawing(before, notes).vmas,
+        after: Drawing(after, notes).vmas
     ).attempts
 }
 

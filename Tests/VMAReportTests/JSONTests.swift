@@ -33,7 +33,7 @@ struct JSONTests {
         #expect(keys(report["host"]) == ["kernel", "source", "merge_rules"])
         #expect(keys(report["window"]) == ["started", "seconds"])
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
-        #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained"])
+        #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained", "unjudged"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
         #expect(
             keys(report["totals"]) == [

@@ -95,6 +95,12 @@ struct HookAttempts {
         pending[origin.tid]?.append(entry)
     }
 
+    /// Whether the rows that a section of this thread leaves are looked at.
+    func wantRows(of thread: UInt32) -> Bool { !pending.isEmpty && pending[thread] != nil }
+
+    /// Whether the outcome of an attempt of this thread is in these rows.
+    func needRows(of thread: UInt32) -> Bool { pending[thread]?.contains { !$0.attempt.site.commits } ?? false }
+
     /// A thread releases the lock; `after` is what the range it worked on holds now, in any order.
     mutating func end(_ origin: Origin, after: [VMA]) -> [MergeAttempt] {
         guard !pending.isEmpty, let list = pending.removeValue(forKey: origin.tid) else { return [] }
@@ -152,7 +158,7 @@ struct HookAttempts {
         let next =
             looksOn
             ? neighbour(hooked, .next, hooked.next, stays: !entry.splitsNext && !entry.changesNext) : nil
-        var attempt = MergeAttempt(
+        let attempt = MergeAttempt(
             origin: hooked.origin, operation: hooked.operation, stack: hooked.stack, proposed: proposed,
             replacesVMA: replaces, isCopy: isCopy, prev: prev, next: next, considersNext: considersNext,
             outcome: MergeAttempt.Outcome(

@@ -1,5 +1,7 @@
 /// One time that the kernel considered joining a range with its neighbours, and the outcome.
-public struct MergeAttempt: Sendable {
+///
+/// An object, since it has some 400 bytes and goes through several hands; only who makes one changes it.
+public final class MergeAttempt {
     /// A VMA that touches the proposed range.
     public struct Neighbour: Sendable, Equatable {
         /// The part of the VMA on this side of the range, with the attributes that it has when the attempt is made.
@@ -28,31 +30,31 @@ public struct MergeAttempt: Sendable {
     }
 
     /// When, by whom, and in which address space.
-    public var origin: Origin
+    public internal(set) var origin: Origin
     /// The syscall during which it happened, or what the kernel did outside of one.
-    public var operation: Operation
+    public internal(set) var operation: Operation
     /// The call stack of the thread; 0 if there is none.
-    public var stack: StackID
+    public internal(set) var stack: StackID
     /// The proposed range, with the flags, offset and anon_vma that it is to have.
-    public var proposed: VMA
+    public internal(set) var proposed: VMA
     /// Whether the range is the whole of an existing VMA, which a merge would remove.
-    public var replacesVMA: Bool
+    public internal(set) var replacesVMA: Bool
     /// Whether the range is a copy of a VMA elsewhere, which mremap moves.
-    public var isCopy: Bool
+    public internal(set) var isCopy: Bool
     /// The whole VMA that a copy is made from; nil if that is unknown, and for what is no copy.
-    public var source: VMA?
+    public internal(set) var source: VMA?
     /// The address in `source` at which the copied part begins.
-    public var movedFrom: UInt64 = 0
+    public internal(set) var movedFrom: UInt64 = 0
     /// The neighbour below; nil if there is none, or it is no side.
-    public var prev: Neighbour?
+    public internal(set) var prev: Neighbour?
     /// The neighbour above; nil if there is none, or it is no side.
-    public var next: Neighbour?
+    public internal(set) var next: Neighbour?
     /// False where the kernel looks only at prev, as brk does.
-    public var considersNext: Bool
+    public internal(set) var considersNext: Bool
     /// What the kernel did.
-    public var outcome: Outcome
+    public internal(set) var outcome: Outcome
     /// The pages that were counted in the same write section.
-    public var counts: [PageCount] = []
+    public internal(set) var counts: [PageCount] = []
 
     init(
         origin: Origin, operation: Operation, stack: StackID, proposed: VMA, replacesVMA: Bool = false,
@@ -72,6 +74,8 @@ public struct MergeAttempt: Sendable {
     }
 
     var hasNeighbour: Bool { prev != nil || next != nil }
+    /// Whether touched anonymous memory is moved: what becomes of its page offset decides about later attempts.
+    var movesFaulted: Bool { isCopy && proposed.isAnonymous && proposed.anonVMA != 0 }
 }
 
 /// The side of a proposed range: below it (prev), or above it (next).

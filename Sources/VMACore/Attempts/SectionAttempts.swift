@@ -4,7 +4,22 @@
 /// There is one attempt for each range that the syscall mapped anew, and one for each VMA (or part of one) that it
 /// changed, as the kernel makes one call for each.
 struct SectionAttempts {
-    let model: KernelModel
+    /// What of a kernel's model decides which attempts there are. A copy of the whole model in each section would cost
+    /// more than most of what is done there.
+    struct Rules {
+        fileprivate let addsMergeableLate: Bool
+        fileprivate let brk: KernelModel.BrkRule
+        /// `KernelModel.close.prevGrows`
+        let prevGrows: Bool
+
+        init(_ model: KernelModel) {
+            addsMergeableLate = model.addsMergeableLate
+            brk = model.brk
+            prevGrows = model.close.prevGrows
+        }
+    }
+
+    let rules: Rules
     let section: Section
     /// Sorted, without overlaps.
     let before: [VMA]
@@ -43,25 +58,26 @@ struct SectionAttempts {
 
     private func mapped(_ operation: Operation) -> [MergeAttempt] {
         let syscall = section.syscall
-        var range = newlyCovered
-        if operation == .mmap, syscall.argument(3) & Syscall.mapFixed != 0 {
-            range = .pages(at: syscall.argument(0), length: syscall.argument(1))
-            guard section.writes > 0 else { return [] }  // it failed
-        }
-        // The length is the segment's, and a segment merges with nothing.
-        if section.syscall.replacesBySegment, section.writes > 0 {
+        let range: AddressRange
+        if syscall.replacesBySegment, section.writes > 0 {
+            // The length is the segment's, and a segment merges with nothing.
             range = vma(after, syscall.argument(1) & ~0xfff)?.range ?? .empty
+        } else if operation == .mmap, syscall.argument(3) & Syscall.mapFixed != 0 {
+            guard section.writes > 0 else { return [] }  // it failed
+            range = .pages(at: syscall.argument(0), length: syscall.argument(1))
+        } else {
+            range = newlyCovered
         }
         guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
         var proposed = result.clipped(to: range)
         proposed.anonVMA = 0
         proposed.traits.subtract(.ofAnonVMA)
         (proposed.policy, proposed.uffd, proposed.name) = (0, 0, 0)
-        if model.addsMergeableLate { proposed.flags.remove(.mergeable) }
+        if rules.addsMergeableLate { proposed.flags.remove(.mergeable) }
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
         proposed.anonPgoff = range.start >> AddressRange.pageShift
-        var found = attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)
-        if operation == .brk, let prev = found.prev?.vma, model.brk.hides(prev) { found.prev = nil }
+        let found = attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)
+        if operation == .brk, let prev = found.prev?.vma, rules.brk.hides(prev) { found.prev = nil }
         return [found]
     }
 
@@ -273,10 +289,27 @@ extension [VMA] {
             return end <= vma.start
         }
         if isSo { return self }
-        var unique: [VMA] = []
-        for vma in sorted(by: { $0.start < $1.start }) where unique.last.map({ $0.end <= vma.start }) ?? true {
-            unique.append(vma)
+        var all = self
+        if count <= Self.few { all.sortFew() } else { all.sort { $0.start < $1.start } }
+        var unique = 0
+        for index in all.indices where unique == 0 || all[unique - 1].end <= all[index].start {
+            if unique != index { all[unique] = all[index] }
+            unique += 1
         }
-        return unique
+        all.removeLast(count - unique)
+        return all
+    }
+
+    /// Most sections have fewer rows, for which `sort` takes three times as long.
+    private static var few: Int { 24 }
+
+    private mutating func sortFew() {
+        for index in indices.dropFirst() {
+            var place = index
+            while place > 0, self[place].start < self[place - 1].start {
+                swapAt(place, place - 1)
+                place -= 1
+            }
+        }
     }
 }

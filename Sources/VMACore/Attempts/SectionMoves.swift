@@ -19,7 +19,7 @@ extension SectionAttempts {
             && vma(after, old.start) != nil
         // The caller of vma_to_resize lengthens a mapping that a merge would refuse for its close hook (mm/mremap.c,
         // 6.1).
-        if grewInPlace, !model.close.prevGrows, source.traits.contains(.hasClose) { return [] }
+        if grewInPlace, !rules.prevGrows, source.traits.contains(.hasClose) { return [] }
         var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
             proposed.pgoff = source.nextPgoff
@@ -28,7 +28,7 @@ extension SectionAttempts {
         } else {
             proposed.move(to: range)
         }
-        var attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
+        let attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
         attempt.isCopy = !grewInPlace
         if attempt.isCopy { (attempt.source, attempt.movedFrom) = (source, old.start) }
         return attempt.hidesOutcome(source: source, result: result) ? [] : [attempt]
@@ -53,7 +53,7 @@ extension SectionAttempts {
                 proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
                 syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
             else { return attempts }
-            var attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
+            let attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
             attempt.isCopy = true
             attempt.source = vma(before, piece.start) ?? piece
             attempt.movedFrom = piece.start

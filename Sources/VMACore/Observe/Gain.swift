@@ -37,9 +37,10 @@ public struct Gain: Sendable, Equatable {
 
     /// - Parameter isNearLimit: the process had more than half of the VMAs that it may have.
     mutating func add(_ attempt: MergeAttempt, _ verdict: Verdict, isNearLimit: Bool) {
-        let sides = verdict.sides.filter { $0.missed && !$0.answers.isEmpty }
         let source = attempt.movedSource
-        guard !sides.isEmpty || source != nil else { return }
+        func counts(_ side: SideVerdict) -> Bool { side.missed && !side.answers.isEmpty }
+        guard source != nil || verdict.sides.contains(where: counts) else { return }
+        let sides = verdict.sides.filter(counts)
         if all.isEmpty { all = Array(repeating: Saved(), count: Proposals.table.count) }
         for side in sides where side.whatIf != .recoverable { refused[side.answers.reason, default: 0] += 1 }
         if let source { moved.add(source, attempt.count(of: source)) }
@@ -87,7 +88,7 @@ extension MergeAttempt {
 
     /// What is moved, if it is touched anonymous memory.
     fileprivate var movedSource: AddressRange? {
-        isCopy && proposed.isAnonymous && proposed.anonVMA != 0 ? occupied : nil
+        movesFaulted ? occupied : nil
     }
 
     fileprivate func count(of range: AddressRange) -> PageCount? {

@@ -19,6 +19,8 @@ public final class Observer {
     public private(set) var frames = FrameTable()
     /// Kept only if it is asked for.
     public private(set) var timeline: Timeline?
+    /// Asked in every section: to compare `timeline` with nil copies it.
+    private var keepsTimeline = false
     /// The paths of mapped files, as in `/proc/PID/maps`.
     public private(set) var files: [FileID: String] = [:]
     /// The texts of names given by prctl(PR_SET_VMA).
@@ -31,6 +33,8 @@ public final class Observer {
     public internal(set) var effort = 0
     /// Records that never arrived, as far as that is known.
     public private(set) var lost: UInt64 = 0
+    /// Write sections whose attempts could not be concluded, since they had changed too many VMAs at once.
+    public private(set) var unjudged = 0
     /// Attempts in which the kernel did what the rules predict.
     public private(set) var agreed = 0
     /// Attempts for which the prediction was compared with what the kernel did.
@@ -53,11 +57,14 @@ public final class Observer {
     private let isHooked: Bool
     /// Whether attempts wait for `settle`, since a loss before them may become known later.
     private let waits: Bool
-    private var waiting: [(attempt: MergeAttempt, verdict: Verdict)] = []
+    private var waiting: [Judged] = []
     private var hooks: HookAttempts
+    private let rules: SectionAttempts.Rules
     private static let disagreementLimit = 20
     /// The last counts that are kept of a section: each attempt has at most eight, and looks at these.
     private static let countLimit = 256
+    /// Memory for so many attempts that wait is kept.
+    private static let waitingRoom = 4096
     /// Limits in bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's name: only
     /// recordings can have longer ones.
     private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
@@ -70,6 +77,7 @@ public final class Observer {
     public init(judge: Judge, isHooked: Bool, waits: Bool = false, limit: Int? = nil) {
         self.judge = judge
         hooks = HookAttempts(judge.model)
+        rules = SectionAttempts.Rules(judge.model)
         self.isHooked = isHooked
         // The hooks tell of a loss with the next record; only a damaged recording says otherwise.
         self.waits = waits && !isHooked
@@ -79,6 +87,7 @@ public final class Observer {
     /// From now on. What happens is kept with its time, within bounds.
     public func keepTimeline() {
         timeline = Timeline()
+        keepsTimeline = true
         refusals.keepsMoments = true
     }
 
@@ -169,7 +178,7 @@ public final class Observer {
     }
 
     private func noteMoments() {
-        guard timeline != nil else { return }
+        guard keepsTimeline else { return }
         for moment in refusals.takeMoments() {
             if let image = image(moment.key.mm) { timeline?.own(image) }
             timeline?.note(.refusal(moment.key), at: moment.origin.time, thread: moment.origin.tid, moment.range)
@@ -209,8 +218,8 @@ public final class Observer {
     /// Nothing was lost up to now: what has been seen is final.
     func settle() {
         unsettled = Audit()
-        for (attempt, verdict) in waiting { count(attempt, verdict) }
-        waiting = []
+        for judged in waiting { count(judged.attempt, judged.verdict) }
+        waiting.removeAll(keepingCapacity: waiting.count < Self.waitingRoom)
         population.settle()
     }
 
@@ -285,13 +294,13 @@ public final class Observer {
             image.auditedRange = image.auditedRange.union(rows.range)
             return
         case .before:
-            timeline?.begin(rows.origin)
-            image.open.take(rows)
+            if keepsTimeline { timeline?.begin(rows.origin) }
+            if !isHooked { image.open.take(rows) }
             // As a rule a section finds what the last one left, and there is nothing to do.
             if image.layout.holds(rows.vmas, in: rows.range), !rows.truncated { return }
             expect(image, rows)
         case .after:
-            image.open.take(rows)
+            if !isHooked || hooks.wantRows(of: rows.origin.tid) { image.open.take(rows) }
         case .forked, .image, .snapshot, .grown:
             break
         }
@@ -315,14 +324,15 @@ public final class Observer {
         let image = population.image(for: section.origin.mm, tgid: section.origin.tgid)
         if section.incomplete { stale.insert(image.mm) }
         image.open.end(of: section.origin.tid) { open in
+            let isPartial = section.incomplete || open.isCut
             if isHooked {
+                if isPartial, hooks.needRows(of: section.origin.tid) { unjudged += 1 }
                 note(hooks.end(section.origin, after: open.after))
-            } else if open.hasBegun, !open.isCut, !section.incomplete, section.syscall.isNative,
-                SectionAttempts.areMade(by: section.syscall.operation)
-            {
+            } else if open.hasBegun, section.syscall.isNative, SectionAttempts.areMade(by: section.syscall.operation) {
+                guard !isPartial else { return unjudged += 1 }
                 let before = open.before.uniqued()
                 let considered = SectionAttempts(
-                    model: judge.model, section: section, before: before, after: open.after.uniqued()
+                    rules: rules, section: section, before: before, after: open.after.uniqued()
                 ).considered
                 for attempt in considered { note(attempt, before) }
             }
@@ -331,7 +341,7 @@ public final class Observer {
         settleWhatIf(section, image)
         image.peakCount = max(image.peakCount, image.layout.count)
         image.history.note(image.layout.count, at: section.origin.time)
-        guard timeline != nil else { return }
+        guard keepsTimeline else { return }
         timeline?.end(section)
         if timeline?.wants(image, at: section.origin.time) == true {
             timeline?.note(image.boundaries(judge), of: image, at: section.origin.time)
@@ -359,7 +369,7 @@ public final class Observer {
         image.open = OpenSections()
         stale.remove(image.mm)
         // Whatever the time of the last look was: what is shown last is what there was last.
-        if timeline != nil { timeline?.note(image.boundaries(judge), of: image, at: life.origin.time) }
+        if keepsTimeline { timeline?.note(image.boundaries(judge), of: image, at: life.origin.time) }
         leave(image)
     }
 
@@ -420,10 +430,15 @@ public final class Observer {
 
     // MARK: attempts
 
+    private struct Judged {
+        var attempt: MergeAttempt
+        var verdict: Verdict
+    }
+
     /// A layout that was read from outside is ahead of attempts made meanwhile. Which VMAs such an attempt has split
     /// is unknown, so it is not judged.
     private func enter(_ attempt: HookedAttempt) {
-        timeline?.begin(attempt.origin)
+        if keepsTimeline { timeline?.begin(attempt.origin) }
         let image = image(attempt.origin.mm)
         if let image, attempt.origin.time < image.knownSince { return note(hooks.skip(attempt.origin)) }
         note(hooks.enter(attempt, image?.layout))
@@ -434,12 +449,15 @@ public final class Observer {
     }
 
     private func note(_ attempt: MergeAttempt, _ before: [VMA] = []) {
-        var attempt = attempt
         let image = image(attempt.origin.mm)
+        // Concluded from rows, what has no neighbour is no attempt; but it changes the proposals' layouts, if there are
+        // any, and the pages of touched memory that is moved count.
+        let counts = isHooked || attempt.hasNeighbour || attempt.movesFaulted
+        guard counts || image?.whatIf.hasBegun == true else { return }
         let verdict = judge(attempt, image, before: before)
-        if !isHooked, !attempt.hasNeighbour, !attempt.isCopy { return }
-        attempt.counts = image?.counts ?? []
-        if waits { waiting.append((attempt, verdict)) } else { count(attempt, verdict) }
+        guard counts else { return }
+        if let image, !image.counts.isEmpty { attempt.counts = image.counts }
+        if waits { waiting.append(Judged(attempt: attempt, verdict: verdict)) } else { count(attempt, verdict) }
     }
 
     private func count(_ attempt: MergeAttempt, _ verdict: Verdict) {
@@ -458,9 +476,11 @@ public final class Observer {
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
                 detail: side.detail, answers: side.answers, stack: stack)
-            timeline?.note(
-                .miss(key), at: attempt.origin.time, thread: attempt.origin.tid,
-                AddressRange(attempt.proposed.start, attempt.proposed.end))
+            if keepsTimeline {
+                timeline?.note(
+                    .miss(key), at: attempt.origin.time, thread: attempt.origin.tid,
+                    AddressRange(attempt.proposed.start, attempt.proposed.end))
+            }
             let isNew = ledger.add(
                 key,
                 Ledger.Example(

@@ -17,13 +17,10 @@ extension Observer {
         }
         for side in verdict.sides where !side.answers.isEmpty {
             let boundary = side.side == .prev ? attempt.proposed.start : attempt.proposed.end
-            if image.tried.count < Self.triedLimit { image.tried.append((boundary, side.answers)) }
+            if image.tried.count < OpenSection.limit { image.tried.append((boundary, side.answers)) }
         }
         return verdict
     }
-
-    /// A section can't have more: only a damaged recording does.
-    private static let triedLimit = 20_000
 
     /// To be called at the end of a section: its boundaries keep the answers of their attempts, and the proposals'
     /// layouts take over all changes that no attempt has made.

@@ -61,35 +61,49 @@ public struct Judge: Sendable {
     ///   - state: the layouts under the proposals, which change with the attempt.
     ///   - layout: the layout of the address space, to begin them with; nil if it is not completely known.
     func judge(_ attempt: MergeAttempt, _ state: inout WhatIfState, in layout: () -> Layout?) -> Verdict {
-        let (prev, next) = apart(attempt)
-        let predicted = MergeAttempt.Outcome(prev: prev == [], next: next == [])
-        let answers = state.answers(attempt, apart: (prev, next), model, layout)
-        var sides: [SideVerdict] = []
-        if let prev { sides.append(verdict(attempt, .prev, prev, answers.prev, merged: attempt.outcome.prev)) }
-        if let next { sides.append(verdict(attempt, .next, next, answers.next, merged: attempt.outcome.next)) }
+        let prev = pair(attempt, .prev)
+        let next = pair(attempt, .next)
+        let apart = apart(attempt, prev, next)
+        let predicted = MergeAttempt.Outcome(prev: apart.prev == [], next: apart.next == [])
+        let answers = state.answers(attempt, apart: apart, model, layout)
+        let left = prev.flatMap { pair in
+            apart.prev.map { verdict(attempt, .prev, pair, $0, answers.prev, merged: attempt.outcome.prev) }
+        }
+        let right = next.flatMap { pair in
+            apart.next.map { verdict(attempt, .next, pair, $0, answers.next, merged: attempt.outcome.next) }
+        }
+        let sides: [SideVerdict] =
+            switch (left, right) {
+            case (let left?, let right?): [left, right]
+            case (let side?, nil), (nil, let side?): [side]
+            case (nil, nil): []
+            }
         return Verdict(
             sides: sides, predicted: predicted, agreed: predicted == attempt.outcome, rewritten: answers.rewrites)
     }
 
     /// The blockers of the two sides; nil where there is no side.
-    private func apart(_ attempt: MergeAttempt) -> (prev: Blockers?, next: Blockers?) {
-        var prev = blockers(attempt, .prev, anonymousAs: nil)
-        var next = attempt.considersNext ? blockers(attempt, .next, anonymousAs: nil) : nil
-
-        if let left = neighbour(attempt, .prev)?.vma, let right = neighbour(attempt, .next)?.vma, next == [] {
-            let fitsBoth = prev == [] && left.anonVMA != 0 && right.anonVMA != 0 && left.anonVMA != right.anonVMA
-            if model.hole == .next, attempt.operation == .mmap {
-                // mmap_region asks next first, and then prev on next's behalf.
-                prev = blockers(attempt, .prev, anonymousAs: right)
-            } else if fitsBoth, model.hole == .neither {
-                (prev, next) = (.anonVMA, .anonVMA)
-            } else if fitsBoth, model.hole != .both {
-                // Either neighbour could merge, but they can't merge with each other.
-                next = .anonVMA
-            } else if prev == [], !model.close.prevTakes, right.traits.contains(.hasClose) {
-                // Joining all three would remove next; so only prev grows.
-                next = .close
-            }
+    private func apart(_ attempt: MergeAttempt, _ left: Pair?, _ right: Pair?) -> (prev: Blockers?, next: Blockers?) {
+        var prev = left.map { MergeRules.blockers($0, model) }
+        var next = attempt.considersNext ? right.map { MergeRules.blockers($0, model) } : nil
+        guard next == [], let left, let right else { return (prev, next) }
+        let fitsBoth =
+            prev == [] && left.left.anonVMA != 0 && right.right.anonVMA != 0
+            && left.left.anonVMA != right.right.anonVMA
+        if model.hole == .next, attempt.operation == .mmap {
+            // mmap_region asks next first, and then prev on next's behalf.
+            var both = left
+            both.right.anonVMA = right.right.anonVMA
+            both.right.traits = right.right.traits
+            prev = MergeRules.blockers(both, model)
+        } else if fitsBoth, model.hole == .neither {
+            (prev, next) = (.anonVMA, .anonVMA)
+        } else if fitsBoth, model.hole != .both {
+            // Either neighbour could merge, but they can't merge with each other.
+            next = .anonVMA
+        } else if prev == [], !model.close.prevTakes, right.right.traits.contains(.hasClose) {
+            // Joining all three would remove next; so only prev grows.
+            next = .close
         }
         return (prev, next)
     }
@@ -117,48 +131,38 @@ public struct Judge: Sendable {
         MergeRules.detail(blockers, Pair(left, right), model)
     }
 
-    private func pair(_ attempt: MergeAttempt, _ side: Side, _ proposed: VMA, _ neighbour: VMA) -> Pair {
+    /// The range and the neighbour on one side; nil where there is no side.
+    private func pair(_ attempt: MergeAttempt, _ side: Side) -> Pair? {
+        guard let neighbour = side == .prev ? attempt.prev : attempt.next, !hides(neighbour, attempt) else { return nil }
         var pair =
             side == .prev
-            ? Pair(neighbour, proposed, proposed: .right) : Pair(proposed, neighbour, proposed: .left)
+            ? Pair(neighbour.vma, attempt.proposed, proposed: .right)
+            : Pair(attempt.proposed, neighbour.vma, proposed: .left)
         pair.replacesVMA = attempt.replacesVMA
         pair.isCopy = attempt.isCopy
         pair.isExtension = attempt.operation == .mremap && !attempt.isCopy
         return pair
     }
 
-    private func neighbour(_ attempt: MergeAttempt, _ side: Side) -> MergeAttempt.Neighbour? {
-        let found = side == .prev ? attempt.prev : attempt.next
-        // copy_vma() with keep_source ignores the kept source as long as it could merge with it.
-        guard attempt.proposed.isAnonymous, attempt.proposed.anonVMA == 0 else { return found }
+    /// copy_vma() with keep_source ignores the kept source, or each neighbour, as long as the source could merge with
+    /// the copy.
+    private func hides(_ neighbour: MergeAttempt.Neighbour, _ attempt: MergeAttempt) -> Bool {
+        guard attempt.proposed.isAnonymous, attempt.proposed.anonVMA == 0 else { return false }
         switch model.keptSource {
-        case .merges: return found
-        case .apart: return found?.isKeptSource == true ? nil : found
-        case .alone:
-            let isBesideIt = [attempt.prev, attempt.next].contains { $0?.isKeptSource == true }
-            return isBesideIt ? nil : found
+        case .merges: return false
+        case .apart: return neighbour.isKeptSource
+        case .alone: return attempt.prev?.isKeptSource == true || attempt.next?.isKeptSource == true
         }
-    }
-
-    private func blockers(_ attempt: MergeAttempt, _ side: Side, anonymousAs other: VMA?) -> Blockers? {
-        guard let neighbour = neighbour(attempt, side) else { return nil }
-        var proposed = attempt.proposed
-        if let other {
-            proposed.anonVMA = other.anonVMA
-            proposed.traits = other.traits
-        }
-        return MergeRules.blockers(pair(attempt, side, proposed, neighbour.vma), model)
     }
 
     private func verdict(
-        _ attempt: MergeAttempt, _ side: Side, _ blockers: Blockers, _ answers: WhatIfAnswers, merged: Bool
+        _ attempt: MergeAttempt, _ side: Side, _ pair: Pair, _ blockers: Blockers, _ answers: WhatIfAnswers, merged: Bool
     ) -> SideVerdict {
-        let neighbour = neighbour(attempt, side)!
-        let pair = pair(attempt, side, attempt.proposed, neighbour.vma)
+        let stays = (side == .prev ? attempt.prev : attempt.next)?.stays == true
         return SideVerdict(
-            side: side, neighbour: neighbour.vma, blockers: blockers,
+            side: side, neighbour: side == .prev ? pair.left : pair.right, blockers: blockers,
             detail: MergeRules.detail(blockers, pair, model),
             answers: blockers.isHeadline ? answers : WhatIfAnswers(),
-            missed: !merged && neighbour.stays)
+            missed: !merged && stays)
     }
 }

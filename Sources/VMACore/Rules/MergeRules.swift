@@ -232,14 +232,17 @@ public enum MergeRules {
 
     /// All blockers of a pair.
     public static func blockers(_ pair: Pair, _ model: KernelModel) -> Blockers {
-        var found: Blockers = []
-        // By index, since copying a rule is expensive.
-        for index in table.indices where table[index].blocks(pair, model) { found.insert(table[index].blocker) }
-        return found
+        // In place and by index: to copy a rule is expensive.
+        table.withUnsafeBufferPointer { rules in
+            var found: Blockers = []
+            for index in rules.indices where rules[index].blocks(pair, model) { found.insert(rules[index].blocker) }
+            return found
+        }
     }
 
     /// The details of the given blockers, one after the other, or nil.
     public static func detail(_ blockers: Blockers, _ pair: Pair, _ model: KernelModel) -> String? {
+        guard !blockers.isEmpty else { return nil }
         var details: String?
         for index in table.indices where blockers.contains(table[index].blocker) {
             guard let detail = table[index].detail(pair, model) else { continue }

@@ -80,6 +80,7 @@ public struct FlowMeter {
     }
 
     private let judge: Judge
+    private let rules: SectionAttempts.Rules
     private let hooks: Flow.Hooks
     private var interval = Period()
     private var whole = Period()
@@ -96,6 +97,7 @@ public struct FlowMeter {
     ///   - hooks: which attempts the kernel counts.
     public init(judge: Judge, hooks: Flow.Hooks = .none) {
         self.judge = judge
+        rules = SectionAttempts.Rules(judge.model)
         self.hooks = hooks
     }
 
@@ -170,7 +172,7 @@ public struct FlowMeter {
         }
         let (before, after) = (open.before.uniqued(), open.after.uniqued())
         if let growth = sample.audit.growth(section, before: before, after: after) { compare(growth, section) }
-        let attempts = SectionAttempts(model: judge.model, section: section, before: before, after: after).attempts
+        let attempts = SectionAttempts(rules: rules, section: section, before: before, after: after).attempts
         note(in: mm) { $0.judged += 1 }
         guard !attempts.isEmpty else { return }
         var (merged, missed, recoverable) = (0, 0, 0)

@@ -160,6 +160,7 @@ struct HTMLReport: ReportFormat {
 
     private func trust(_ report: Report) -> String {
         let audit = report.audit
+        let unjudged = report.unjudged == 0 ? [] : [["sections", report.unjudgedText]]
         var html = HTML.table(
             ["", ""],
             [
@@ -174,7 +175,7 @@ struct HTMLReport: ReportFormat {
                     "equal to the kernel's in \(audit.equal.grouped) of \(audit.checked.of("comparison")), read anew "
                         + audit.resynced.of("time"),
                 ],
-            ])
+            ] + unjudged)
         let doubts = report.disagreements + audit.differences
         if !doubts.isEmpty { html += "<ul>" + doubts.map { "<li>\(HTML.escaped($0))</li>\n" }.joined() + "</ul>\n" }
         return html

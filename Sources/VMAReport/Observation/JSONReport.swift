@@ -28,6 +28,7 @@ struct JSONReport: ReportFormat {
                 json.field("checked", report.checked)
                 json.field("agreed", report.agreed)
                 json.field("unexplained", report.checked - report.agreed)
+                json.field("unjudged", report.unjudged)
             }
             json.audit(report.audit)
             json.object("totals") { json in

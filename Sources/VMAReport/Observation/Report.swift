@@ -17,6 +17,8 @@ public struct Report: Sendable {
     public var received: UInt64
     /// Records that never arrived.
     public var lost: UInt64
+    /// Write sections whose attempts could not be concluded, since they had changed too many VMAs at once.
+    public var unjudged: Int
     /// Attempts for which the prediction was compared with what the kernel did.
     public var checked: Int
     /// Attempts in which the two were equal.
@@ -211,6 +213,7 @@ public struct Report: Sendable {
         self.startTime = startTime
         self.seconds = seconds
         received = observer.received
+        unjudged = observer.unjudged
         lost = observer.lost
         checked = observer.checked
         agreed = observer.agreed

@@ -18,6 +18,10 @@ struct TextTrust {
         text += verdict(
             report.lost == 0, "\(report.received.grouped) received, \(report.lost.grouped) lost",
             "; layouts were read anew, but attempts are missing from the counts")
+        if report.unjudged > 0 {
+            text += "  sections      "
+            text += verdict(false, "", report.unjudgedText)
+        }
         if report.otherStacks > 0 {
             text += "  stacks        "
             let times = report.otherStacks.of("time", "times")
@@ -42,5 +46,12 @@ struct TextTrust {
     private func verdict(_ isGood: Bool, _ text: String, _ otherwise: String) -> String {
         let wrapped = lines(isGood ? text : text + otherwise).dropLast()
         return (isGood ? style.green(String(wrapped)) : style.red(String(wrapped))) + "\n"
+    }
+}
+
+extension Report {
+    /// Of write sections whose attempts are not known.
+    var unjudgedText: String {
+        "\(unjudged.of("write section")) changed too many VMAs at once, so the counts of attempts lack what they tried"
     }
 }

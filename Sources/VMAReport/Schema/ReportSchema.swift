@@ -69,7 +69,7 @@ enum ReportSchema {
                     [
                         .of("checked", .orNull(.count())), .of("agreed", .orNull(.count())),
                         .of("unexplained", .orNull(.count("Attempts on which the kernel did not do what the rules predict."))),
-                        .optional("unjudged", .count("system: recorded, but with a part missing.")),
+                        .optional("unjudged", .count("Write sections that were recorded with a part missing.")),
                         .optional("disagreements", .array(.string(), "system: the first twenty disagreements, in words.")),
                     ], "Attempts on which the rules' prediction was compared with the kernel's outcome.")
             ),
