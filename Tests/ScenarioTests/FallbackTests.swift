@@ -74,20 +74,41 @@ struct FallbackTests {
 
     @Test("a command is run where the kernel has no sockets between processes, and its frames are addresses")
     func sockets() throws {
-        let folder = try TemporaryFolder()
-        try Self.withoutSockets.write(toFile: folder.path("none.c"), atomically: true, encoding: .utf8)
-        try Shell.must("clang", "-O1", "-o", folder.path("none"), folder.path("none.c"))
-        let outcome = try Shell.run(
-            folder.url.appendingPathComponent("none"),
-            [Repository.vmascope.path, "run", "--source", "tracepoints", "--json", "--", "true"])
+        let outcome = try Self.run(
+            ["run", "--source", "tracepoints", "--json", "--", "true"],
+            refusing: "SYS_socketpair, AF_UNIX, EAFNOSUPPORT")
         #expect(outcome.status == 0, "\(outcome.errors)")
         let report = try ReportFile(outcome.output)
         #expect(report.doubts.isEmpty && report.totals.attempts > 0, "\(outcome.errors)")
         #expect(outcome.errors.contains("can't be kept running"), "\(outcome.errors)")
     }
 
-    /// Runs a program for which AF_UNIX does not exist.
-    private static let withoutSockets = """
+    // No process of ours that reads what others may delay can be confined there, so that none runs.
+    @Test("layouts are read on a kernel without seccomp, by each way", arguments: [""] + refusals)
+    func seccomp(_ names: String) throws {
+        let idle = try Victim(try Victims.idle.get().path("victim"))
+        try idle.wait { idle.output.contains("ready") }
+        let outcome = try Self.run(
+            ["layout", idle.pid, "--json"], refusing: "SYS_prctl, PR_SET_SECCOMP, EINVAL", without: names)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try LayoutFile(outcome.output).vmas.count > 6000)
+    }
+
+    /// Runs vmascope where a syscall with this first argument fails with this errno.
+    private static func run(_ arguments: [String], refusing call: String, without names: String = "") throws -> Outcome {
+        let folder = try TemporaryFolder()
+        let parts = call.split(separator: ", ")
+        try refuser.write(toFile: folder.path("refuser.c"), atomically: true, encoding: .utf8)
+        try Shell.must(
+            "clang", "-O1", "-DNUMBER=\(parts[0])", "-DARGUMENT=\(parts[1])", "-DANSWER=\(parts[2])", "-o",
+            folder.path("refuser"), folder.path("refuser.c"))
+        let environment = ["VMASCOPE_WITHOUT": names]
+        return try Shell.run(
+            folder.url.appendingPathComponent("refuser"),
+            ["env", "VMASCOPE_WITHOUT=\(names)", Repository.vmascope.path] + Tuning.arguments(arguments, environment))
+    }
+
+    private static let refuser = """
         #include <errno.h>
         #include <linux/filter.h>
         #include <linux/seccomp.h>
@@ -101,18 +122,17 @@ struct FallbackTests {
         {
             struct sock_filter code[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 1, 0),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 3),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NUMBER, 0, 3),
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARGUMENT, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ANSWER),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
             };
             struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
 
             if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
                 return 126;
-            execv(argv[1], argv + 1);
+            execvp(argv[1], argv + 1);
             return 127;
         }
         """

@@ -24,7 +24,6 @@ final class ProcReader {
     }
 
     private var helper: HelperPair.Helper?
-    private var hasStarted = false
     private var asked: Asked?
     private var nextID: UInt32 = 1
     private var restarts = RestartBudget()
@@ -33,8 +32,10 @@ final class ProcReader {
     private var silent: [UInt32: UInt64] = [:]
     private static let silentLimit = 4096
     private static let silence: UInt64 = 60_000_000_000
-    /// The last question came to nothing before /proc had begun to be read, which is no process's fault.
-    private var wasSlow = false
+    /// Whether a helper has ever begun to read. On a kernel without seccomp none does: they end at once.
+    private var hasBegun = false
+    /// Whether the last one that was asked had not begun in time, which is no process's fault.
+    private var isSlow = false
     /// A helper that is running, or wants to, on a busy machine, has this many times as long.
     private static let busyTimes: UInt64 = 10
 
@@ -51,12 +52,10 @@ final class ProcReader {
     /// - Parameter time: nanoseconds after which it is given up.
     func ask(_ question: ProcQuestion, _ pid: UInt32, within time: UInt64 = SymbolLimits.procTime) -> Bool {
         guard asked == nil else { return false }
-        wasSlow = false
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
         if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
         guard let helper else { return false }
-        hasStarted = true
         let bytes = ProcMessage.ask(id: nextID, question, pid: pid).bytes
         guard vms_send(helper.socket, bytes, bytes.count, -1, false) == 0 else {
             stop()
@@ -81,11 +80,14 @@ final class ProcReader {
             case .nothing:
                 let limit = Self.limit(asked!.time, hasBegun: asked!.hasBegun, isRunning: isRunning)
                 guard now > asked!.since + limit else { return .pending }
+                isSlow = !asked!.hasBegun
                 return fail()
             case .end: return fail()
             case .message(let bytes):
                 switch ProcMessage(bytes) {
-                case .began(let id)? where id == asked!.id: (asked!.hasBegun, asked!.since) = (true, now)
+                case .began(let id)? where id == asked!.id:
+                    (asked!.hasBegun, asked!.since) = (true, now)
+                    (hasBegun, isSlow) = (true, false)
                 case .code(let id, let part, let hasMore)? where id == asked!.id:
                     asked!.code += part
                     guard !hasMore, asked!.code.count <= ProcMessage.codeLimit else { continue }
@@ -125,10 +127,11 @@ final class ProcReader {
         case unknown
     }
 
-    /// Whether the process lets others read its memory now. Where no helper can be started, it is taken to do so.
+    /// Whether the process lets others read its memory now. Where there can be no helper, it is taken to do so.
     func readability(_ pid: UInt32) -> Readability {
-        if answer(.arguments, pid, within: SymbolLimits.lockTime) != nil || !hasStarted { return .readable }
-        return wasSlow ? .unknown : .locked
+        if answer(.arguments, pid, within: SymbolLimits.lockTime) != nil { return .readable }
+        if isSlow { return .unknown }
+        return hasBegun ? .locked : .readable
     }
 
     /// Whether the helper does not wait for anything, by its state: then it is only slow.
@@ -146,10 +149,7 @@ final class ProcReader {
 
     private func fail() -> Progress {
         if silent.count >= Self.silentLimit { silent = [:] }
-        if let asked {
-            wasSlow = !asked.hasBegun
-            if asked.hasBegun { silent[asked.pid] = vms_monotonic_ns() }
-        }
+        if let asked, asked.hasBegun { silent[asked.pid] = vms_monotonic_ns() }
         asked = nil
         stop()
         return .done(nil)
