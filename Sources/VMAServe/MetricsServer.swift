@@ -7,14 +7,15 @@ public final class MetricsServer {
     private final class Connection {
         let socket: Int32
         let openedAt: Double
-        var exchange = Exchange()
+        var exchange: Exchange
         var answer: [UInt8] = []
         var written = 0
         var hasAnswered = false
         var awaits = Int16(POLLIN)
 
-        init(_ socket: Int32, at time: Double) {
+        init(_ socket: Int32, at time: Double, isLocal: Bool) {
             self.socket = socket
+            exchange = Exchange(isLocal: isLocal)
             openedAt = time
         }
     }
@@ -106,7 +107,7 @@ public final class MetricsServer {
             if connections.count >= Self.connectionLimit, let oldest = connections.values.min(by: { $0.openedAt < $1.openedAt }) {
                 drop(oldest)
             }
-            let connection = Connection(socket, at: now)
+            let connection = Connection(socket, at: now, isLocal: endpoint.isLoopback)
             connections[socket] = connection
             advance(connection, at: now)
         }

@@ -66,8 +66,9 @@ final class FlowWatch {
 
     /// To be called at least every `step`; does nothing in between.
     func advance(_ now: UInt64) throws {
-        guard budget.isDue(now) else { return }
+        guard hasMore || budget.isDue(now) else { return }
         drain()
+        guard budget.isDue(now) else { return }
         let decision = budget.decide(now, cost: cost)
         if let limit = decision.limit { try probe.limit(to: limit) }
         if decision.pause { probe.pause() }
@@ -90,10 +91,18 @@ final class FlowWatch {
     /// The first can be read when `wake` is to be called, the others when names have come; -1 where nothing says so.
     var alarms: [Int32] { [probe.alarm] + refusals.sockets }
 
+    /// Whether the last `drain` has left something: in the ring, or behind a stack that is being unwound.
+    private(set) var hasMore = false
+    /// Nanoseconds that one `drain` may take. A process can fill the ring without end, and make its stacks slow to unwind;
+    /// signals, clients and intervals do not wait for it.
+    private static let longestDrain: UInt64 = 20_000_000
+
+    /// Takes in what has come, for `longestDrain` at most.
     func drain() {
         let before = probe.receivedBytes
+        let end = vms_monotonic_ns() + Self.longestDrain
         probe.countSkippedRuns { meter.feed($0) }
-        while !probe.drain(feed) {}
+        repeat { hasMore = !probe.drain(feed) } while hasMore && vms_monotonic_ns() < end
         refusals.advance()
         probe.listen(refusals.isListeningWanted(vms_monotonic_ns()))
         budget.note(received: probe.receivedBytes - before, ringBytes: Int(Self.ringBytes(sample)))
@@ -131,8 +140,14 @@ final class FlowWatch {
         self.nobodys = nobodys.subtracting(self.nobodys)
     }
 
+    /// How long the stacks of the last records are waited for at the end.
+    private static let finalStackTime: UInt64 = 2_000_000_000
+
     /// Stops counting. Records that were sent arrive, and losses at the end show.
-    func finish() throws {
+    ///
+    /// - Parameter isHurried: somebody has asked for the end by a signal or a key.
+    func finish(isHurried: Bool) throws {
+        probe.stackDeadline = vms_monotonic_ns() + (isHurried ? StackTable.finalTimeAfterSignal : Self.finalStackTime)
         try probe.finish(feed)
         refusals.finish(vms_monotonic_ns() + StackTable.finalTimeAfterSignal)
     }

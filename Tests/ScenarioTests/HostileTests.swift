@@ -181,6 +181,21 @@ struct HostileTests {
         #expect(outcome.output.contains("status 74"), "\(outcome.output)\(outcome.errors)")
     }
 
+    @Test("a signal ends an observation of the system whose stacks never cease to wait")
+    func slowMaps() throws {
+        let folder = try TemporaryFolder()
+        let script = """
+            timeout -s KILL 60 "$VMASCOPE" system --interval 1s --output report > /dev/null & observer=$!
+            "$PROGRAM" . 4 16000 100 & hostile=$!
+            sleep 12; kill -TERM $(cat /proc/$observer/task/$observer/children); wait $observer; echo "status $?"; kill $hostile
+            """
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "bash", "-c", script],
+            environment: ["VMASCOPE": Repository.vmascope.path, "PROGRAM": Self.programs.get().path("maps")])
+        #expect(outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
+        #expect(folder.text("report").contains("processes seen"))
+    }
+
     @Test("false stacks without bound are other stacks")
     func stacks() throws {
         let folder = try TemporaryFolder()

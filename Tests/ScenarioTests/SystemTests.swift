@@ -138,7 +138,7 @@ struct SystemTests {
         try Shell.must("clang", "-O1", "-o", folder.path("grower"), folder.path("grower.c"))
         let grower = try Victim(folder.path("grower"))
         let outcome = try system(
-            "--duration", "7s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower", "--budget", "50%")
+            "--duration", "12s", "--interval", "0.2s", "--format", "ndjson", "--comm", "grower", "--budget", "50%")
         let process = try #require(try SystemFile.all(outcome.output).last?.process(grower.pid))
         let rate = try #require(process.growth_per_minute)
         #expect(rate > 100)

@@ -111,6 +111,31 @@ struct ServerTests {
         #expect((status == 405) == answer.contains("Allow: GET\r\n"))
     }
 
+    @Test("on the loopback no name is answered that a stranger can give")
+    func rebinding() throws {
+        let hosts = [
+            ("127.0.0.1", 200), ("127.0.0.1:9464", 200), ("LOCALHOST:9464", 200), ("[::1]:9464", 200), ("metrics", 200),
+            ("a.localhost", 200), ("", 200), ("evil.example", 421), ("evil.example:9464", 421), ("127.0.0.1.evil.example", 421),
+            ("EVIL.example.", 421), ("localhost.evil.example", 421),
+        ]
+        for (host, status) in hosts {
+            for isLocal in [true, false] {
+                var exchange = Exchange(isLocal: isLocal)
+                let request = "GET /metrics HTTP/1.1\r\nAccept: */*\r\nhOST: \t\(host)\r\n\r\n"
+                guard case .answer(let answer) = exchange.receive(request.utf8, page: { Exchange.page("up 1\n") }) else {
+                    Issue.record("no answer")
+                    continue
+                }
+                let expected = isLocal ? status : 200
+                #expect(answer.starts(with: "HTTP/1.1 \(expected) ".utf8), "\(host) \(isLocal)")
+            }
+        }
+        let server = try Self.server()
+        let client = try Client(server)
+        client.send("GET /metrics HTTP/1.1\r\nHost: x\r\nHost: evil.example\r\n\r\n")
+        #expect(client.receive(server)?.hasPrefix("HTTP/1.1 421 ") == true)
+    }
+
     @Test("a request may come byte by byte, and nothing is answered before its end")
     func bytewise() {
         var exchange = Exchange()

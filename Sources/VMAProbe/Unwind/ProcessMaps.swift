@@ -18,6 +18,8 @@ final class ProcessMaps {
 
     private struct Known {
         var code: [Code]
+        /// Reading took so many nanoseconds.
+        var took: UInt64
         /// By the clock that does not stop, and by the day's.
         var readAt: UInt64
         var day: (seconds: Int64, nanoseconds: Int64)
@@ -29,12 +31,14 @@ final class ProcessMaps {
     /// Numbers are not given twice: others remember them.
     private var next = FileID(1)
     private static let (processLimit, fileLimit) = (64, 4096)
-    /// Nanoseconds: a process of many VMAs is not read for each of its stacks.
-    private static let patience: UInt64 = 1_000_000_000
+    /// Nanoseconds, and how many times what the last reading took: a process of many VMAs is not read for each of its
+    /// stacks.
+    private static let (patience, share): (UInt64, UInt64) = (1_000_000_000, 10)
 
     /// Nil: nothing is read.
     private let reader: ProcReader?
     private var underWay: UInt32?
+    private var askedAt: UInt64 = 0
 
     init(reads: Bool = true) { reader = reads ? ProcReader() : nil }
 
@@ -55,14 +59,16 @@ final class ProcessMaps {
     /// another process is; when it can't be read, nothing is known, or what was known before.
     func refresh(_ tgid: UInt32) -> Bool {
         advance()
-        if let old = known[tgid], vms_monotonic_ns() < old.readAt + Self.patience { return true }
+        if let old = known[tgid], vms_monotonic_ns() < old.readAt + max(Self.patience, Self.share * old.took) { return true }
         guard let reader else { return true }
         guard underWay == nil else { return false }
         guard reader.ask(.code, tgid) else {
+            askedAt = vms_monotonic_ns()
             note(tgid, [])
             return true
         }
         underWay = tgid
+        askedAt = vms_monotonic_ns()
         return false
     }
 
@@ -77,11 +83,12 @@ final class ProcessMaps {
         // It has ended, or can't be read: what was known of it still helps.
         if code.isEmpty, known[tgid] != nil {
             known[tgid]!.readAt = now
+            known[tgid]!.took = now - askedAt
             return
         }
         if known.count >= Self.processLimit { known = [:] }
         if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        known[tgid] = Known(code: code.map(self.code), readAt: now, day: FileRequest.now)
+        known[tgid] = Known(code: code.map(self.code), took: now - askedAt, readAt: now, day: FileRequest.now)
     }
 
     private func code(_ line: CodeMapping) -> Code {

@@ -77,6 +77,11 @@ final class StackCopies {
     /// What the last copy has taught, without the name of its stack.
     private var lesson: (path: UInt64, inputs: [(PathTree.Input, UInt64)])?
 
+    /// How often it took too long to learn what a process maps, and when last. A process can delay that: after a few
+    /// times its stacks are not waited for, for a while, since its pid can become another's.
+    private var lateness: [UInt32: (count: Int, at: UInt64)] = [:]
+    private static let (mostLate, latenessLimit, latenessTime) = (3, 1024, UInt64(60_000_000_000))
+
     private static let mostPartial = 64
     /// Mappings to which words of a stack may point: a program can have words for each of its own.
     private static let mostRanges = 1024
@@ -282,7 +287,9 @@ final class StackCopies {
         proceed()
         let now = vms_monotonic_ns()
         if let (piece, _, since) = waiting {
-            guard isHurried || now > since + SymbolLimits.unwindTime || now >= service.deadline else { return nil }
+            let isLate = now > since + SymbolLimits.unwindTime
+            guard isHurried || isLate || isOftenLate(piece.tgid, now) || now >= service.deadline else { return nil }
+            if isLate { noteLate(piece.tgid, now) }
             waiting = nil
             lesson = nil
             return (piece.key, piece.known, [CallPath.unseen])
@@ -296,6 +303,16 @@ final class StackCopies {
         lesson = nil
         if let reply { learn(task, reply) }
         return (task.piece.key, task.piece.known, reply.map(Self.addresses) ?? [CallPath.unseen])
+    }
+
+    private func isOftenLate(_ tgid: UInt32, _ now: UInt64) -> Bool {
+        lateness[tgid].map { $0.count >= Self.mostLate && now < $0.at + Self.latenessTime } ?? false
+    }
+
+    private func noteLate(_ tgid: UInt32, _ now: UInt64) {
+        if lateness.count >= Self.latenessLimit { lateness = [:] }
+        let old = lateness[tgid].flatMap { now < $0.at + Self.latenessTime ? $0.count : nil }
+        lateness[tgid] = ((old ?? 0) + 1, now)
     }
 
     private func learn(_ task: Asked, _ reply: UnwindReply) {
