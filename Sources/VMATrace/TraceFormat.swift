@@ -128,9 +128,16 @@ extension ByteStream {
             var byte = UInt8(truncatingIfNeeded: bit)
             self.byte(&byte)
             text(&name)
+            guard !Self.isReader || byte < 64 && Self.isFlagName(name) else { return fail("a VMA flag without a name") }
             learned[Int(byte)] = name
         }
         if Self.isReader { names = FlagNames(learned: learned) }
+    }
+
+    /// Names of flags are printed as they are, and often.
+    private static func isFlagName(_ name: String) -> Bool {
+        (1 ... 32).contains(name.utf8.count)
+            && name.utf8.allSatisfy { (65 ... 90).contains($0) || (48 ... 57).contains($0) || $0 == 95 }
     }
 
     private mutating func rule<Rule: RawRepresentable<String>>(_ rule: inout Rule) {

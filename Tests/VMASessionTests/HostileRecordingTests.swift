@@ -51,6 +51,19 @@ struct HostileRecordingTests {
         #expect(text.utf8.count < 100_000)
     }
 
+    @Test(
+        "has no names of flags but such as the kernel's",
+        arguments: ["", "VM_\u{1b}[31m", "vm_x", "VM X", String(repeating: "X", count: 33)])
+    func flags(_ name: String) throws {
+        var head = header()
+        head.model.flagNames = FlagNames(learned: [11: "VM_OTHER", 41: name])
+        #expect(throws: (any Error).self) { try replay(head, []) }
+        head.model.flagNames = FlagNames(learned: [64: "VM_OTHER"])
+        #expect(throws: (any Error).self) { try replay(head, []) }
+        head.model.flagNames = FlagNames(learned: [11: "VM_OTHER", 41: "VM_X_2"])
+        _ = try replay(head, [])
+    }
+
     @Test("is reported whatever its times are", arguments: ReportFormats.names)
     func times(_ format: String) throws {
         for times in [[UInt64.max - 5, 3, .max], [5, 4, 3], [1 << 63, 1, 1 << 62], [0, .max, 0]] {

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (int j = 0; j < mappings; j++)
-			if (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+			if (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) ==
+			    MAP_FAILED)
 				err(1, "mmap");
 		for (int depth = 0; time(NULL) < end; depth = (depth + 1) % 200) {
 			refused_below(depth);

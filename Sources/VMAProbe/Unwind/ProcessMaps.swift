@@ -45,8 +45,11 @@ final class ProcessMaps {
     func path(_ file: FileID) -> String? { numbered[file]?.path }
     func identity(_ file: FileID) -> FileIdentity? { numbered[file]?.identity }
 
+    /// By bisection: each word of a stack is looked for, and a process can have many thousand mappings.
     func code(_ tgid: UInt32, at address: UInt64) -> Code? {
-        known[tgid]?.code.first { $0.vma.range.contains(address) }
+        guard let code = known[tgid]?.code else { return nil }
+        let index = code.partitioningIndex { $0.vma.end > address }
+        return index < code.count && code[index].vma.start <= address ? code[index] : nil
     }
 
     /// When it was read what the process maps, by the day's clock.
@@ -88,7 +91,8 @@ final class ProcessMaps {
         }
         if known.count >= Self.processLimit { known = [:] }
         if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        known[tgid] = Known(code: code.map(self.code), took: now - askedAt, readAt: now, day: FileRequest.now)
+        let code = code.sorted { $0.start < $1.start }.map(self.code)
+        known[tgid] = Known(code: code, took: now - askedAt, readAt: now, day: FileRequest.now)
     }
 
     private func code(_ line: CodeMapping) -> Code {
