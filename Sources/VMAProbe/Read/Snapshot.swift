@@ -47,7 +47,7 @@ struct SnapshotReader {
         guard let (program, _) = loader.program(Way.Snapshot.iterator.program) else {
             throw .failed("no snapshot program is loaded")
         }
-        switch gate.readability(UInt32(pid)) {
+        switch gate.readability(UInt32(pid), patience: patience) {
         case .readable: break
         case .locked: throw .failed("process \(pid) does not release its mmap_lock: its VMAs can't be read")
         case .unknown:

@@ -128,8 +128,11 @@ final class ProcReader {
     }
 
     /// Whether the process lets others read its memory now. Where there can be no helper, it is taken to do so.
-    func readability(_ pid: UInt32) -> Readability {
-        if answer(.arguments, pid, within: SymbolLimits.lockTime) != nil { return .readable }
+    ///
+    /// - Parameter patience: milliseconds that it may take; at least `SymbolLimits.lockTime` is waited.
+    func readability(_ pid: UInt32, patience: Int) -> Readability {
+        let time = max(SymbolLimits.lockTime, UInt64(patience) * 1_000_000)
+        if answer(.arguments, pid, within: time) != nil { return .readable }
         if isSlow { return .unknown }
         return hasBegun ? .locked : .readable
     }
