@@ -88,7 +88,9 @@ extension ByteStream {
         // 0: unknown.
         var limit = header.mapLimit.map { UInt64($0) + 1 } ?? 0
         number(&limit)
-        header.mapLimit = limit == 0 ? nil : Int(clamping: limit - 1)
+        // `sysctl_max_map_count` is an int.
+        if limit > UInt64(Int32.max) + 1 { fail("a limit of VMAs that no kernel has") }
+        header.mapLimit = limit == 0 ? nil : Int(truncatingIfNeeded: min(limit - 1, UInt64(Int32.max)))
         flag(&header.hasStacks)
         model(&header.model)
     }

@@ -64,6 +64,30 @@ struct HostileRecordingTests {
         _ = try replay(head, [])
     }
 
+    @Test("has no limit of VMAs but such as a kernel can have", arguments: ReportFormats.names)
+    func limit(_ format: String) throws {
+        for limit in [1 << 31, 1 << 61, Int.max - 1] {
+            var head = header()
+            head.mapLimit = limit
+            #expect(throws: (any Error).self) { try replay(head, []) }
+        }
+        for limit in [0, 1, 1 << 31 - 1] {
+            var head = header()
+            head.mapLimit = limit
+            let vma = VMA(AddressRange(1 << 12, 2 << 12), pgoff: 1, flags: [.read])
+            var facts = Refusal.Facts()
+            (facts.mapCount, facts.mapLimit) = (UInt64(limit) + 1, UInt64(limit))
+            let events: [Event] = [
+                .adopted(1, tgid: 7, command: "x"), .snapshot(1, [vma], asOf: 1),
+                .refusal(
+                    Refusal(
+                        Origin(time: 2, mm: 1, tgid: 7, tid: 7), Syscall(number: 9, arguments: []), stack: 0, count: 1,
+                        facts: facts)),
+            ]
+            _ = try render(try replay(head, events), format)
+        }
+    }
+
     @Test("is reported whatever its times are", arguments: ReportFormats.names)
     func times(_ format: String) throws {
         for times in [[UInt64.max - 5, 3, .max], [5, 4, 3], [1 << 63, 1, 1 << 62], [0, .max, 0]] {
