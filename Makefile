@@ -153,13 +153,15 @@ else
 endif
 
 # What reads files of others, on bytes that are wrong (SEED=n). Half of the time goes to recordings.
+# Optimized, as the executable is, in a place of its own: ten times as many inputs in the same time, and traps of its own.
+FUZZ_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-fuzz
 fuzz-parsers: MINUTES ?= 10
 fuzz-parsers: SEED ?= $(shell date +%s)
 fuzz-parsers: deps
-	@swift build --build-tests > /dev/null
-	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((30 * $(MINUTES))) swift test --skip-build --filter TraceDamageTests/fuzz \
-		| grep -E "fuzzed|✘|error"
-	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((5 * $(MINUTES))) swift test --skip-build --no-parallel \
+	@swift build --build-tests $(FUZZ_FLAGS) > /dev/null
+	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((30 * $(MINUTES))) swift test --skip-build $(FUZZ_FLAGS) \
+		--filter TraceDamageTests/fuzz | grep -E "fuzzed|✘|error"
+	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((5 * $(MINUTES))) swift test --skip-build --no-parallel $(FUZZ_FLAGS) \
 		--filter ParserFuzz | grep -E "fuzzed|✘|error"
 
 # SMOKE=1: once, tiny, to see that they run.

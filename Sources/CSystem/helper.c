@@ -57,23 +57,26 @@ int vms_send(int socket, const void *bytes, size_t size, int fd, bool waits)
 
 ssize_t vms_receive(int socket, void *bytes, size_t size, int *fd, bool waits)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	// CMSG_SPACE would have room for a second descriptor, which nobody would close.
+	_Alignas(struct cmsghdr) char control[CMSG_LEN(sizeof(int))] = { 0 };
 	struct iovec part = { bytes, size };
 	struct msghdr message = { .msg_iov = &part,
 				  .msg_iovlen = 1,
-				  .msg_control = control,
-				  .msg_controllen = sizeof(control) };
+				  .msg_control = fd ? control : NULL,
+				  .msg_controllen = fd ? sizeof(control) : 0 };
 	struct cmsghdr *head;
 	ssize_t got;
 
-	*fd = -1;
+	if (fd)
+		*fd = -1;
 	do
 		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
 	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+	if (fd && head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+	    head->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(head), sizeof(int));
 	return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
 }
@@ -204,6 +207,13 @@ int vms_open_below(int root, const char *path, bool links)
 int vms_open_link(const char *path)
 {
 	return reopen(open(path, O_PATH | O_CLOEXEC));
+}
+
+int vms_open_link_place(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int vms_open_place(const char *path)

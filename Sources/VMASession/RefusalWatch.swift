@@ -6,29 +6,38 @@ import VMAReport
 /// The refused calls of the whole system, by process. Names and stacks are resolved when a refusal comes, since the
 /// process may soon have exited.
 final class RefusalWatch {
-    private var ledger = RefusalLedger()
+    private var pending = PendingRefusals()
+    private var refusals: SystemRefusals
     private var listening: Listening
     private let symbolizer: MapsSymbolizer
+    private let look: (UInt32) -> (command: String, user: UInt32?)
     /// Those for which there has been no room yet, of processes that live.
     private var untold: [UntoldRefusals] = []
     private var untoldSince: UInt64 = 0
     private let startTime: UInt64
-    /// Stacks in words, by the number that rows have, and since when those are asked for that are not known yet.
-    private var frames: [[String]] = [[]]
-    private var asked: [StackID: UInt64] = [:]
+    /// Stacks in words, by the number that rows have, and whose are asked for that are not known yet, since when.
+    private var frames: [StackID: [String]] = [:]
+    private var asked: [StackID: (mm: MMID, since: UInt64)] = [:]
+    /// When `takeNew` looks again, if it has left somebody out whose names may come.
+    private var nextLook: UInt64 = 0
     private var known: [Stack: StackID] = [:]
-    private var commands: [UInt32: String] = [:]
-    /// The warnings that were given.
+    private var nextStack = StackID(1)
+    /// The warnings that were given, of processes that are told apart still.
     private var warned: Set<Warning> = []
     /// Whether something came since the last `takeNew`, which goes through all rows.
     private var hasNews = false
     /// With a filter, the processes that it let through at the last count; nil: all processes pass.
     private var counted: Set<UInt32>?
-    /// With a filter, the processes that passed and were refused something: they stay when they have exited.
-    private var meant: Set<UInt32> = []
-    private static let stackLimit = 1000
-    /// Nanoseconds for which a warning waits for the names of functions.
-    private static let patience: UInt64 = 3_000_000_000
+    /// With a filter, the address spaces that passed and were refused something: they stay when they have exited.
+    private var meant: Set<MMID> = []
+    /// Stacks that are kept, before those are dropped that no row has any more.
+    private static let stackLimit = 3000
+    /// Bytes of one stack in words.
+    private static let byteLimit = 16 << 10
+    /// Nanoseconds for which a warning waits for the names of functions, and between two looks at those that wait.
+    private static let (patience, pause) = (UInt64(3_000_000_000), UInt64(500_000_000))
+    /// Processes for whose calls there has been no room that are shown one by one.
+    private static let untoldLimit = 100
 
     private struct Stack: Hashable {
         var mm: MMID
@@ -36,15 +45,26 @@ final class RefusalWatch {
     }
 
     private struct Warning: Hashable {
-        var pid: UInt32
+        var mm: MMID
         var operation: Operation
         var reason: Refusal.Reason?
     }
 
-    /// - Parameter isFiltered: only those are meant that `see` is told of.
-    init(startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer(wantsNames: false)) {
+    /// - Parameters:
+    ///   - isFiltered: only those are meant that `see` is told of.
+    ///   - lives: whether there is a process with this id.
+    ///   - look: the name of a process, and its real user; nil where it has gone.
+    init(
+        startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer(wantsNames: false),
+        lives: @escaping @Sendable (UInt32) -> Bool = { Target.lives(Int32(bitPattern: $0)) },
+        look: @escaping (UInt32) -> (command: String, user: UInt32?) = {
+            (Target.command(Int32(bitPattern: $0)), Target.user(Int32(bitPattern: $0)))
+        }
+    ) {
         self.startTime = startTime
         self.symbolizer = symbolizer
+        self.look = look
+        refusals = SystemRefusals(lives: lives)
         if isFiltered { counted = [] }
         listening = Listening(start: startTime)
     }
@@ -52,12 +72,27 @@ final class RefusalWatch {
     /// Takes the processes that a filter lets through, as they were just counted. Whether it would let through a
     /// process that began and ended between two counts is unknown.
     func see(_ processes: [ProcessStock]) {
+        tidy()
         guard counted != nil else { return }
         let pids = Set(processes.map(\.key.pid))
         counted = pids
         let known = meant.count
-        meant.formUnion(ledger.rows.lazy.map(\.tgid).filter(pids.contains))
+        for (mm, owner) in refusals.owners where pids.contains(owner.pid) { meant.insert(mm) }
         if meant.count > known { hasNews = true }
+    }
+
+    /// Drops what is kept of processes that have no rows of their own any more.
+    private func tidy() {
+        let owners = refusals.owners
+        let untold = Set(untold.map(\.mm))
+        func isKept(_ mm: MMID) -> Bool { mm == 0 || owners[mm] != nil || untold.contains(mm) }
+        warned = warned.filter { isKept($0.mm) }
+        meant = meant.filter(isKept)
+        guard frames.count > Self.stackLimit else { return }
+        let stacks = refusals.stacks.union(pending.stacks)
+        frames = frames.filter { stacks.contains($0.key) }
+        asked = asked.filter { stacks.contains($0.key) }
+        known = known.filter { stacks.contains($0.value) }
     }
 
     func feed(_ event: Event) {
@@ -65,20 +100,44 @@ final class RefusalWatch {
         case .stack: symbolizer.note(event)
         case .frames(let mm, let stack, let found):
             guard let id = known[Stack(mm: mm, stack: stack)] else { return }
-            frames[Int(id)] = found
+            var bytes = 0
+            let words = found.prefix { frame in
+                bytes += frame.utf8.count
+                return bytes <= Self.byteLimit
+            }
+            frames[id] = Array(words)
             asked[id] = nil
             hasNews = true
         case .refusal(var refusal):
             listening.note(event)
-            refusal.stack = resolve(refusal)
-            ledger.note(refusal, nil)
-            if let counted, counted.contains(refusal.origin.tgid) { meant.insert(refusal.origin.tgid) }
+            let pid = refusal.origin.tgid
+            let owner = refusals.owner(refusal.origin.mm) {
+                let found = look(pid)
+                return SystemRefusals.Owner(pid: pid, user: found.user, command: found.command)
+            }
+            refusal.stack = resolve(refusal, owner)
+            for judged in pending.note(refusal, nil) { add(judged, to: &refusals) }
+            if let counted, counted.contains(pid) { meant.insert(refusal.origin.mm) }
             hasNews = true
         case .answer(let origin, let result):
-            ledger.answer(origin, result)
+            listening.note(event)
+            if let judged = pending.answer(origin, result) { add(judged, to: &refusals) }
             hasNews = true
         default: break
         }
+    }
+
+    private func add(_ judged: PendingRefusals.Judged, to all: inout SystemRefusals) {
+        let (refusal, verdict) = judged
+        let pid = refusal.origin.tgid
+        // Its rows may have been folded since it was looked at.
+        _ = all.owner(refusal.origin.mm) {
+            let found = look(pid)
+            return SystemRefusals.Owner(pid: pid, user: found.user, command: found.command)
+        }
+        all.add(
+            refusal.origin.mm, refusal.syscall.operation, verdict, stack: refusal.stack, count: Int(max(1, refusal.count)),
+            at: refusal.origin.time)
     }
 
     /// What the kernel's side has not found room for until now; they may be told later.
@@ -96,17 +155,18 @@ final class RefusalWatch {
 
     func isListeningWanted(_ now: UInt64) -> Bool { listening.isWanted(now) }
 
-    private func resolve(_ refusal: Refusal) -> StackID {
-        let pid = refusal.origin.tgid
-        if commands[pid] == nil, commands.count < Self.stackLimit { commands[pid] = Target.command(Int32(bitPattern: pid)) }
+    private func resolve(_ refusal: Refusal, _ owner: SystemRefusals.Owner) -> StackID {
         let key = Stack(mm: refusal.origin.mm, stack: refusal.stack)
         if let id = known[key] { return id }
-        guard refusal.stack != 0, frames.count < Self.stackLimit else { return 0 }
-        let id = StackID(frames.count)
-        frames.append([])
-        asked[id] = vms_monotonic_ns()
+        guard refusal.stack != 0, refusals.hasRoom(0, of: key.mm) else { return 0 }
+        if frames.count >= 2 * Self.stackLimit { tidy() }
+        guard frames.count < 2 * Self.stackLimit else { return 0 }
+        let id = nextStack
+        nextStack &+= 1
+        frames[id] = []
+        asked[id] = (key.mm, vms_monotonic_ns())
         known[key] = id
-        symbolizer.resolve(refusal.stack, of: key.mm, tgid: pid, command: commands[pid] ?? "?") { feed($0) }
+        symbolizer.resolve(refusal.stack, of: key.mm, tgid: owner.pid, command: owner.command) { feed($0) }
         return id
     }
 
@@ -119,34 +179,70 @@ final class RefusalWatch {
     /// Three descriptors that can be read when names have come; -1 for none.
     var sockets: [Int32] { symbolizer.sockets }
 
-    /// The refused calls since the start.
-    var rows: [Refused] {
+    /// The refused calls since the start: each user's most frequent before any user's second.
+    var rows: [Refused] { all.map(\.row) }
+
+    private var all: [(mm: MMID, row: Refused)] {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
-        var rows = ledger.rows.filter { counted == nil || meant.contains($0.tgid) }
-        var others: [Refused] = []
-        for more in untold where counted == nil || meant.contains(more.tgid) {
-            // They are like the others of that process, as far as anybody knows.
-            let alike = rows.indices.filter { rows[$0].key.mm == more.mm && rows[$0].key.operation == more.operation }
-            if let most = alike.max(by: { rows[$0].count < rows[$1].count }) {
-                rows[most].count += more.count
+        var refusals = refusals
+        for judged in pending.inferred { add(judged, to: &refusals) }
+        let owners = refusals.owners
+        var found: [(mm: MMID, row: Refused)] = []
+        // Of each process and operation, the most frequent.
+        var places: [Warning: Int] = [:]
+        for row in refusals.fair {
+            let (mm, owner): (MMID, SystemRefusals.Owner)
+            switch row.key.whose {
+            case .process(let process): (mm, owner) = (process, owners[process]!)
+            case .user(let user):
+                (mm, owner) = (0, SystemRefusals.Owner(pid: 0, user: user, command: user.map { "(uid \($0))" } ?? "(gone)"))
+            case .everybody: (mm, owner) = (0, SystemRefusals.Owner(pid: 0, user: nil, command: "(others)"))
+            }
+            guard counted == nil || meant.contains(mm) else { continue }
+            let place = Warning(mm: mm, operation: row.key.operation, reason: nil)
+            if found.indices.contains(places[place] ?? -1), found[places[place]!].row.count >= row.count {
             } else {
-                others.append(
+                places[place] = found.count
+            }
+            found.append(
+                (
+                    mm,
                     Refused(
-                        image: 0, pid: more.tgid,
-                        command: more.tgid == 0 ? "(gone)" : Target.command(Int32(bitPattern: more.tgid)),
-                        operation: more.operation,
-                        verdict: Refusal.Verdict(errno: nil, reason: nil, seen: false), count: more.count,
-                        first: seconds(untoldSince), last: seconds(untoldSince), stack: []))
+                        image: 0, pid: owner.pid, command: owner.command, operation: row.key.operation, verdict: row.key.verdict,
+                        count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[row.key.stack] ?? [],
+                        user: owner.user)
+                ))
+        }
+        var others: [(mm: MMID, row: Refused)] = []
+        var rest: [Operation: Int] = [:]
+        func append(_ more: UntoldRefusals, _ command: String, _ user: UInt32?) {
+            let unknown = Refusal.Verdict(errno: nil, reason: nil, seen: false)
+            others.append(
+                (
+                    more.mm,
+                    Refused(
+                        image: 0, pid: more.tgid, command: command, operation: more.operation, verdict: unknown,
+                        count: more.count,
+                        first: seconds(untoldSince), last: seconds(untoldSince), stack: [], user: user)
+                ))
+        }
+        for more in untold where counted == nil || counted!.contains(more.tgid) || meant.contains(more.mm) {
+            // They are like the others of that process, as far as anybody knows.
+            if more.mm != 0, let most = places[Warning(mm: more.mm, operation: more.operation, reason: nil)] {
+                found[most].row.count += more.count
+            } else if more.tgid == 0 {
+                append(more, "(gone)", nil)
+            } else if others.count < Self.untoldLimit {
+                let owner = look(more.tgid)
+                append(more, owner.command, owner.user)
+            } else {
+                rest[more.operation, default: 0] += more.count
             }
         }
-        return others
-            + rows.map { row in
-                Refused(
-                    image: 0, pid: row.tgid, command: row.tgid == 0 ? "(others)" : commands[row.tgid] ?? "?",
-                    operation: row.key.operation,
-                    verdict: row.key.verdict,
-                    count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[Int(row.key.stack)])
-            }
+        for (operation, count) in rest {
+            append(UntoldRefusals(mm: 0, tgid: 0, operation: operation, count: count), "(others)", nil)
+        }
+        return found + others
     }
 
     /// The refused calls that were not reported before, a process at a time. They wait a moment for the names of
@@ -154,12 +250,16 @@ final class RefusalWatch {
     ///
     /// - Parameter now: CLOCK_MONOTONIC nanoseconds; nil: nothing is waited for.
     func takeNew(_ now: UInt64? = nil) -> [[Refused]] {
-        guard hasNews else { return [] }
-        if let now, asked.values.contains(where: { now < $0 + Self.patience }) { return [] }
+        guard hasNews, now ?? .max >= nextLook else { return [] }
         hasNews = false
-        let new = rows.filter { row in
-            warned.insert(Warning(pid: row.pid, operation: row.operation, reason: row.verdict.reason)).inserted
+        // Who has new stacks all the time keeps back nobody else's warning.
+        let waiting = Set(asked.values.lazy.filter { (now ?? .max) < $0.since + Self.patience }.map(\.mm))
+        if let now, !waiting.isEmpty { (hasNews, nextLook) = (true, now + Self.pause) }
+        // What is of no process any more is no news.
+        let new = all.filter { mm, row in
+            (mm != 0 || row.command == "(gone)") && !waiting.contains(mm)
+                && warned.insert(Warning(mm: mm, operation: row.operation, reason: row.verdict.reason)).inserted
         }
-        return Dictionary(grouping: new, by: \.pid).sorted { $0.key < $1.key }.map(\.value)
+        return Dictionary(grouping: new, by: \.mm).values.map { $0.map(\.row) }.sorted { $0[0].pid < $1[0].pid }
     }
 }

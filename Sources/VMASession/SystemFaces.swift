@@ -17,6 +17,8 @@ final class SystemFaces {
     /// Warnings that wait, since they would be written across the screen.
     private var held: [String] = []
     private static let heldLimit = 100
+    private var nearLimit = WarningRate("have come near the limit of VMAs since the last count")
+    private var refusals = WarningRate("were refused calls for the first time since the last count")
     /// The number of disagreements that have been printed.
     private var disagreementCount = 0
 
@@ -76,6 +78,7 @@ final class SystemFaces {
         }
         try screen?.show(interval)
         warn(interval.flowSinceStart)
+        for line in [nearLimit.end(), refusals.end()] { line.map(warn) }
         // The first count begins the first interval, and is none itself.
         guard let stream, interval.number > 0 else { return }
         let lines =
@@ -87,12 +90,12 @@ final class SystemFaces {
 
     /// Prints one line each time that a process comes near the limit.
     func warn(_ process: ProcessStock, _ limit: Int?) {
-        warn(text.warning(process, limit))
+        if nearLimit.allows(process.uid) { warn(text.warning(process, limit)) }
     }
 
     /// Prints one line for each process, operation and reason.
     func warn(refused rows: [Refused]) {
-        if let line = text.warning(refused: rows) { warn(line) }
+        if let line = text.warning(refused: rows), refusals.allows(rows.first?.user) { warn(line) }
     }
 
     /// Prints each disagreement once: somebody who reads metrics sees no other words.

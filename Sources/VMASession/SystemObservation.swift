@@ -110,7 +110,7 @@ package final class SystemObservation {
                 let isLast = hasEnded || now >= deadline
                 guard isLast || now >= next else { continue }
                 if isLast { try flow?.finish(isHurried: hasEnded) }
-                last = try take()
+                last = try take(isLast: isLast)
                 if isLast { break }
                 // After a suspension there is nothing to catch up with.
                 let step = UInt64(pace * 1e9)
@@ -162,7 +162,7 @@ package final class SystemObservation {
 
     // MARK: an interval
 
-    private func take() throws -> SystemInterval {
+    private func take(isLast: Bool = false) throws -> SystemInterval {
         let before = SystemProbe.cpuSeconds
         var found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain() }
         containers.name(&found)
@@ -190,7 +190,7 @@ package final class SystemObservation {
         (intervalTime, intervalUsage) = (now, cost)
         number += 1
         for process in crossed { faces.warn(process, limit) }
-        warnOfRefusals()
+        warnOfRefusals(isLast ? nil : now)
         try faces.show(interval)
         let order = stock.sweepOrder(at: now, limit: limit, flow: flows?.interval)
         // Where counting would exceed the budget, it is done less often.

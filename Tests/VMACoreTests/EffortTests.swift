@@ -99,4 +99,18 @@ struct EffortTests {
         #expect(ledger.rows.count <= 65_001 && ledger.rows.map(\.count).reduce(0, +) == 100_000)
         #expect(ledger.rows.last.map { $0.key.mm == 0 && $0.key.detail == nil && $0.key.stack == 0 } == true)
     }
+
+    @Test("asks for a bounded number of stacks of refused calls of one process")
+    func refusedStacks() {
+        let scene = Scene()
+        scene.adopt(1, "AB")
+        var wanted = 0
+        for stack in 1 ... 6000 as ClosedRange<StackID> {
+            let mmap = Syscall(number: 9, arguments: [0, 4096, 3, 0x22])
+            scene.observer.apply(.refusal(Refusal(scene.origin(1), mmap, stack: stack, count: 1, facts: Refusal.Facts())))
+            wanted += scene.observer.takeRequests().stacks.count
+        }
+        #expect(wanted <= 4000 && scene.observer.frames.othersCount >= 2000)
+        #expect(scene.observer.refusals.rows.map(\.count).reduce(0, +) == 6000)
+    }
 }

@@ -23,7 +23,7 @@ struct JSONTests {
                 "missed",
                 "standing", "standing_at_peak", "folded", "remedies", "answer",
             ])
-        #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak"])
+        #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak", "refused"])
         #expect(
             keys(report["answer"]) == [
                 "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "meanwhile", "remedy", "trust",

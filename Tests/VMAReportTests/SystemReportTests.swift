@@ -164,6 +164,25 @@ struct SystemReportTests {
         for errno in [EFAULT, EINVAL, EEXIST, nil] { #expect(warning(errno, errno == nil ? nil : .other) == nil) }
     }
 
+    @Test("of very many rows of refused calls the first are listed, most frequent first, and the others counted")
+    func refused() throws {
+        func row(_ pid: UInt32) -> Refused {
+            Refused(
+                image: 0, pid: pid, command: "x", operation: .mmap,
+                verdict: Refusal.Verdict(errno: 12, reason: .mapLimit, seen: true), count: pid == 5 ? 7 : 1, first: 1, last: 1,
+                stack: [])
+        }
+        var interval = SystemSample.interval(nil)
+        interval.refused = (1 ... 1400).map(row)
+        let object = try JSONValue(SystemJSON.interval(SystemSample.host, interval, time: "t", top: 2))
+        #expect(object["refused"]?.array?.count == 100 && object["refused_folded"]?.number == 1300)
+        #expect(object["refused"]?.array?.first?["pid"]?.number == 5 && object["total"]?["refused"]?.number == 1406)
+        #expect(object["processes"]?.array?.first?["refused"]?.number == 1)
+        interval.refused = nil
+        let none = try JSONValue(SystemJSON.interval(SystemSample.host, interval, time: "t", top: 2))
+        #expect(none["refused"] == .null && none["refused_folded"] == .null)
+    }
+
     @Test("what there was no room for is told in each face")
     func unseen() throws {
         var flow = SystemSample.flow

@@ -60,4 +60,33 @@ struct RefusalWatchTests {
         watch.feed(refusal(of: other))
         #expect(watch.rows.map(\.pid) == [one] && watch.takeNew().isEmpty)
     }
+
+    @Test("says whose calls were refused after very many processes of another user were refused some, and takes no old name")
+    func names() {
+        let watch = RefusalWatch(
+            startTime: 0, lives: { $0 == 9 }, look: { ($0 == 9 ? "payments" : "evil", $0 == 9 ? 1000 : 1001) })
+        for pid in 10_000 ... 15_000 as ClosedRange<UInt32> { watch.feed(refusal(of: pid)) }
+        _ = watch.takeNew()
+        watch.feed(refusal(of: 9))
+        #expect(watch.rows.contains { $0.pid == 9 && $0.command == "payments" } && watch.rows.count <= 1500)
+        let new = watch.takeNew()
+        #expect(new.contains { $0.map(\.command) == ["payments"] })
+        // The same process id, later, is another process.
+        let other = Origin(time: 3_000_000_000, mm: 77, tgid: 10_000, tid: 10_000)
+        var facts = Refusal.Facts()
+        (facts.mapCount, facts.mapLimit) = (65_531, 65_530)
+        watch.feed(
+            .refusal(Refusal(other, Syscall(number: 9, arguments: .init([0, 4096, 3, 0x22])), stack: 0, count: 1, facts: facts)))
+        #expect(watch.takeNew().contains { $0.map(\.pid) == [10_000] })
+    }
+
+    @Test("is printed in a bounded number of lines an interval, in which other users have their share, and counted beyond")
+    func rate() {
+        var rate = WarningRate("were refused calls")
+        let (evil, other) = ((0 ..< 1000).filter { _ in rate.allows(1001) }.count, rate.allows(1000))
+        let (line, none) = (rate.end(), rate.end())
+        #expect(evil == 4 && other && line == "996 more processes were refused calls" && none == nil)
+        let many = (0 ..< 1000).filter { rate.allows(UInt32($0)) }.count
+        #expect(many == 12)
+    }
 }

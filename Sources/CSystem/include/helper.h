@@ -13,8 +13,8 @@ int vms_socketpair(int ends[2]);
 // Sends one message, and the descriptor `fd` with it unless that is -1. Returns 0, or -errno; without
 // `waits` -EAGAIN where there is no room.
 int vms_send(int socket, const void *bytes, size_t size, int fd, bool waits);
-// Receives one message of at most `size` bytes, and a descriptor in `fd`, or -1 there. Returns its
-// length, 0 if the other end has gone, or -errno: -EAGAIN without `waits`, -EMSGSIZE for a longer one.
+// Receives one message of at most `size` bytes, and one descriptor in `fd`, or -1 there; others that
+// come along are closed, and all where `fd` is NULL: whoever sends them may be hostile. Returns its length, 0 if the other end has gone, or -errno: -EAGAIN without `waits`, -EMSGSIZE for a longer one.
 ssize_t vms_receive(int socket, void *bytes, size_t size, int *fd, bool waits);
 // Waits until one of two sockets can be read, or for `milliseconds`. Returns a bit for each (1, 2).
 int vms_wait(int first, int second, int milliseconds);
@@ -42,6 +42,8 @@ int vms_confine_opener(void);
 int vms_open_below(int root, const char *path, bool links);
 // Opens a link of /proc (map_files, exe) in the same way.
 int vms_open_link(const char *path);
+// The same as a place only (O_PATH): nothing is opened.
+int vms_open_link_place(const char *path);
 // A directory as a place only (O_PATH).
 int vms_open_place(const char *path);
 

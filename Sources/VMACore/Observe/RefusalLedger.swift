@@ -26,14 +26,7 @@ public struct RefusalLedger: Sendable {
         public var tgid: UInt32
     }
 
-    /// A refusal whose answer may still come, and its verdict if none comes.
-    private struct Pending: Sendable {
-        var refusal: Refusal
-        var inferred: Refusal.Verdict?
-    }
-
-    /// By thread: the answer to a thread's last call comes before its next call, if at all.
-    private var pending: [UInt32: Pending] = [:]
+    private var pending = PendingRefusals()
     private var index: [Key: Int] = [:]
     private var settled: [Row] = []
     private static let rowLimit = 10_000
@@ -61,7 +54,7 @@ public struct RefusalLedger: Sendable {
     /// The rows, in the order of their first call.
     public var rows: [Row] {
         var all = self
-        for thread in pending.keys.sorted() { all.infer(thread) }
+        for (refusal, verdict) in pending.inferred { all.add(refusal, verdict) }
         return all.settled
     }
 
@@ -69,19 +62,12 @@ public struct RefusalLedger: Sendable {
     ///   - refusal: a call that changed nothing, with what the kernel compares before it refuses.
     ///   - layout: of the address space, after the call; nil where it is not known.
     public mutating func note(_ refusal: Refusal, _ layout: Layout?) {
-        infer(refusal.origin.tid)
-        pending[refusal.origin.tid] = Pending(refusal: refusal, inferred: refusal.inferred(layout))
+        for (refusal, verdict) in pending.note(refusal, layout) { add(refusal, verdict) }
     }
 
     /// Takes the kernel's answer to the thread's last call.
     public mutating func answer(_ origin: Origin, _ result: Int64) {
-        guard let found = pending.removeValue(forKey: origin.tid) else { return }
-        if let verdict = found.refusal.verdict(result: result) { add(found.refusal, verdict) }
-    }
-
-    private mutating func infer(_ thread: UInt32) {
-        guard let old = pending.removeValue(forKey: thread), let verdict = old.inferred else { return }
-        add(old.refusal, verdict)
+        if let (refusal, verdict) = pending.answer(origin, result) { add(refusal, verdict) }
     }
 
     private mutating func add(_ refusal: Refusal, _ verdict: Refusal.Verdict) {

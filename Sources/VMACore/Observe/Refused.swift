@@ -5,6 +5,8 @@ public struct Refused: Sendable {
     /// The process that owns the address space, or, where that is not known any more, the one that made the first
     /// call.
     public var pid: UInt32
+    /// The real user id of the process, where it is known.
+    public var user: UInt32?
     /// The name of the process (comm); empty if unknown.
     public var command: String
     /// The operation that was refused.
@@ -24,8 +26,9 @@ public struct Refused: Sendable {
     /// seconds since the start of the observation; `stack` has the innermost frame first.
     public init(
         image: MMID, pid: UInt32, command: String, operation: Operation, verdict: Refusal.Verdict, count: Int, first: Double,
-        last: Double, stack: [String]
+        last: Double, stack: [String], user: UInt32? = nil
     ) {
+        self.user = user
         self.image = image
         self.pid = pid
         self.command = command

@@ -64,4 +64,12 @@ public enum Target {
     public static func command(_ pid: Int32) -> String {
         ProcFile.text("/proc/\(pid)/comm") ?? "?"
     }
+
+    /// The real user of a process, who started it; nil if it has gone.
+    public static func user(_ pid: Int32) -> UInt32? {
+        ProcFile.status(pid, "Uid").flatMap { UInt32($0.prefix { $0 != "\t" && $0 != " " }) }
+    }
+
+    /// Whether there is a process with this id.
+    public static func lives(_ pid: Int32) -> Bool { kill(pid, 0) == 0 || errno == EPERM }
 }

@@ -37,6 +37,8 @@ public final class DebugFetcher {
     private var waiting: [(id: String, keys: [UInt32])] = []
     private var results: [String: FetchedFile?] = [:]
     private var ended: [Int32] = []
+    /// Fetches that were ended, and may have left a part of a file.
+    private var lost: UInt32 = 0
     /// Debug files that came, and those that did not.
     private(set) var counts = (fetched: 0, missing: 0)
 
@@ -73,6 +75,7 @@ public final class DebugFetcher {
             let hasEnded = read(&task)
             tasks[id] = task
             guard hasEnded || now > task.since + settings.time else { continue }
+            if !hasEnded { lost += 1 }
             finish(id, task)
             done += task.keys.map { ($0, results[id] ?? nil) }
         }
@@ -103,14 +106,17 @@ public final class DebugFetcher {
             ended.removeAll { vms_has_ended($0) }
             if !ended.isEmpty { _ = vms_wait(-1, -1, 1) }
         }
-        if let scratch = settings.scratch { vms_remove_tree(scratch) }
+        if let scratch = settings.scratch { vms_remove_tree(scratch, settings.uid, settings.gid) }
     }
 
     private func start(_ id: String, _ keys: [UInt32], _ now: UInt64) -> Bool {
         var output: Int32 = -1
+        let earlier = results.values.compactMap { $0?.path }
         let pid = Self.withCStrings([settings.program, "debuginfo", id]) { arguments in
             Self.withCStrings(settings.environment) { environment in
-                vms_spawn_fetch(arguments, environment, settings.uid, settings.gid, &output)
+                Self.withCStrings(earlier) { earlier in
+                    vms_spawn_fetch(arguments, environment, settings.uid, settings.gid, earlier, lost, &output)
+                }
             }
         }
         guard pid > 0 else { return false }

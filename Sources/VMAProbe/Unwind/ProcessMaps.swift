@@ -1,13 +1,14 @@
 import CSystem
 import Glibc
 import VMACore
+import VMAUnwind
 
 /// Where code lies in processes that are not followed, by /proc/PID/maps. What was read of one that is gone is kept
 /// for a while: its last call may still be asked about. Nothing here waits: a process can delay its reader.
 final class ProcessMaps {
     struct Code {
         var vma: VMA
-        /// As /proc/PID/maps prints it; nil for memory.
+        /// As /proc/PID/maps prints it, shared by all mappings of a file; nil for memory.
         var path: String?
     }
 
@@ -31,6 +32,10 @@ final class ProcessMaps {
     /// Numbers are not given twice: others remember them.
     private var next = FileID(1)
     private static let (processLimit, fileLimit) = (64, 4096)
+    /// Mappings of all processes that are known, and bytes of paths of all files.
+    private static let (mappingLimit, pathLimit) = (100_000, 4 << 20)
+    private var mappingCount = 0
+    private var pathBytes = 0
     /// Nanoseconds, and how many times what the last reading took: a process of many VMAs is not read for each of its
     /// stacks.
     private static let (patience, share): (UInt64, UInt64) = (1_000_000_000, 10)
@@ -81,7 +86,7 @@ final class ProcessMaps {
         if case .code(let code)? = answer { note(tgid, code) } else { note(tgid, []) }
     }
 
-    private func note(_ tgid: UInt32, _ code: [CodeMapping]) {
+    func note(_ tgid: UInt32, _ code: [CodeMapping]) {
         let now = vms_monotonic_ns()
         // It has ended, or can't be read: what was known of it still helps.
         if code.isEmpty, known[tgid] != nil {
@@ -89,25 +94,39 @@ final class ProcessMaps {
             known[tgid]!.took = now - askedAt
             return
         }
-        if known.count >= Self.processLimit { known = [:] }
-        if files.count >= Self.fileLimit { (known, files, numbered) = ([:], [:], [:]) }
-        let code = code.sorted { $0.start < $1.start }.map(self.code)
-        known[tgid] = Known(code: code, took: now - askedAt, readAt: now, day: FileRequest.now)
+        mappingCount -= known.removeValue(forKey: tgid)?.code.count ?? 0
+        // Those that were read longest ago go first.
+        while known.count >= Self.processLimit || mappingCount + code.count > Self.mappingLimit,
+            let oldest = known.min(by: { $0.value.readAt < $1.value.readAt })
+        {
+            mappingCount -= known.removeValue(forKey: oldest.key)?.code.count ?? 0
+        }
+        if files.count >= Self.fileLimit || pathBytes >= Self.pathLimit {
+            (known, files, numbered) = ([:], [:], [:])
+            (mappingCount, pathBytes) = (0, 0)
+        }
+        mappingCount += code.count
+        let sorted = code.sorted { $0.start < $1.start }
+        known[tgid] = Known(code: sorted.map(self.code), took: now - askedAt, readAt: now, day: FileRequest.now)
     }
 
     private func code(_ line: CodeMapping) -> Code {
         var id = FileID(0)
+        var path: String? = line.path.isEmpty ? nil : line.path
         if line.identity.inode != 0 {
             let file = File(identity: line.identity, path: line.path)
             id = files[file] ?? next
             if id == next {
                 next += 1
                 (files[file], numbered[id]) = (id, file)
+                pathBytes += line.path.utf8.count
             }
+            // One text for all mappings of a file: a process can have many thousands, and a long path.
+            path = numbered[id]?.path ?? path
         }
         let vma = VMA(
             AddressRange(line.start, line.end), pgoff: line.offset >> UInt64(AddressRange.pageShift), flags: [.read, .exec],
             file: id)
-        return Code(vma: vma, path: line.path.isEmpty ? nil : line.path)
+        return Code(vma: vma, path: path)
     }
 }

@@ -39,6 +39,11 @@ private struct MissKind: Hashable {
     var answers: WhatIfAnswers
 }
 
+private struct RefusedKind: Hashable {
+    var operation: Operation
+    var verdict: Refusal.Verdict
+}
+
 private struct StandingKind: Hashable {
     var isGap: Bool
     var operation: Operation?
@@ -71,6 +76,20 @@ extension Bounded<Report.Standing> {
             var folded = row
             (folded.image, folded.pid, folded.command, folded.stack) = (0, 0, "", [])
             folded.count += sum?.count ?? 0
+            return folded
+        }
+    }
+}
+
+extension Bounded<Refused> {
+    init(_ rows: [Row]) {
+        self.init(rows) {
+            RefusedKind(operation: $0.operation, verdict: $0.verdict)
+        } fold: { row, sum in
+            var folded = row
+            (folded.image, folded.pid, folded.command, folded.stack) = (0, 0, "", [])
+            folded.count += sum?.count ?? 0
+            (folded.first, folded.last) = (min(row.first, sum?.first ?? row.first), max(row.last, sum?.last ?? row.last))
             return folded
         }
     }

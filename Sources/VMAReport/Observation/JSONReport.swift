@@ -37,7 +37,8 @@ struct JSONReport: ReportFormat {
                 json.field("other_stacks", report.otherStacks)
                 json.field("refused", report.refused.total)
             }
-            json.refused(report.refused)
+            let refused = Bounded<Refused>(report.refused)
+            json.refused(refused.rows)
             json.array("processes") { json in
                 for process in report.processes { json.object { $0.process(process) } }
             }
@@ -57,6 +58,7 @@ struct JSONReport: ReportFormat {
                 json.field("missed", missed.folded)
                 json.field("standing", standing.folded)
                 json.field("standing_at_peak", atPeak.folded)
+                json.field("refused", refused.folded)
             }
             json.object("remedies") { json in
                 for slug in remedies.keys.sorted() { json.field(slug, remedies[slug]!.advice) }

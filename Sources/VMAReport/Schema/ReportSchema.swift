@@ -45,6 +45,7 @@ enum ReportSchema {
         .of("layout_audit", .orNull(.named("audit"))),
         .of("totals", .named("tally")),
         .since("0.2.0", "refused", .orNull(.array(.named("refusal"), "Calls that the kernel refused, most frequent first."))),
+        .optional("refused_folded", .orNull(.count("system: rows of refused calls that are not listed."))),
         .of("processes", .array(.named("process"), "One row for each address space.")),
         .of("missed", .orNull(.array(.named("miss"), "Missed sides, most frequent first; null: not kept (system)."))),
         .of(
@@ -54,7 +55,7 @@ enum ReportSchema {
         .since(
             "0.2.0", "folded",
             .object(
-                ["missed", "standing", "standing_at_peak"].map { .since("0.2.0", $0, .count()) },
+                ["missed", "standing", "standing_at_peak", "refused"].map { .since("0.2.0", $0, .count()) },
                 "How many rows were merged into others.")),
         .since("0.2.0", "remedies", .map(.string(), "The advice of each remedy that a row names.")),
         .since("0.2.0", "answer", .named("answer")),

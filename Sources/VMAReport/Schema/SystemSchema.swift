@@ -102,6 +102,7 @@ enum SystemSchema {
                     .of("boundaries", .orNull(.named("boundaries"))), .since("0.2.0", "gaps", .orNull(.named("gaps"))),
                 ])),
             .since("0.2.0", "refused", .orNull(.array(.named("refusal")))),
+            .since("0.2.0", "refused_folded", .orNull(.count("Rows of refused calls that are not listed."))),
             .of("processes", .array(.object(process))), .of("others", .named("others")),
             .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
         ]),

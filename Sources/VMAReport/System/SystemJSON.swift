@@ -2,6 +2,9 @@ import VMACore
 
 /// `vmascope.system.v1`, one object an interval, and the report (docs/system.md).
 public enum SystemJSON {
+    /// Rows of refused calls in an object, of those that come first in an interval: others are counted.
+    static let refusedLimit = (interval: 100, report: 1000)
+
     /// An interval as one object on one line.
     ///
     /// - Parameters:
@@ -29,12 +32,13 @@ public enum SystemJSON {
                 json.field("refused", interval.refused?.total)
                 json.boundaries(whole.boundaries, at: interval.time)
             }
-            json.refusedOrNull(interval.refused)
+            json.refusedOrNull(interval.refused, limit: refusedLimit.interval)
+            let refused = interval.refusedByProcess
             json.array("processes") { json in
                 for process in interval.processes.prefix(top) {
                     json.object { json in
                         json.process(process, limit: interval.limit, at: interval.time)
-                        json.field("refused", interval.refused(process.pid))
+                        json.field("refused", refused.map { $0[process.pid] ?? 0 })
                         json.field("near_limit", interval.warned.contains(process.key))
                         json.sums("flow", interval.flow.map { $0.processes[process.key] ?? Flow.Sums() })
                     }
@@ -75,12 +79,13 @@ public enum SystemJSON {
                 json.totals(flow?.wholeCount(flow?.total))
                 json.field("refused", last.refused?.total)
             }
-            json.refusedOrNull(last.refused)
+            json.refusedOrNull(last.refused, limit: refusedLimit.report)
+            let refused = last.refusedByProcess
             json.array("processes") { json in
                 for process in report.processes {
                     json.object { json in
                         json.process(process, limit: last.limit, at: last.time)
-                        json.field("refused", last.refused(process.pid))
+                        json.field("refused", refused.map { $0[process.pid] ?? 0 })
                         let sums = flow?.processes[process.key]
                         json.totals(flow?.wholeCount(sums))
                         json.sums("flow", sums)
@@ -106,8 +111,14 @@ public enum SystemJSON {
 extension JSONWriter {
     fileprivate mutating func null(_ key: String) { field(key, String?.none) }
 
-    fileprivate mutating func refusedOrNull(_ rows: [Refused]?) {
-        if let rows { refused(rows) } else { null("refused") }
+    /// The first rows, which are those of all users, most calls first.
+    fileprivate mutating func refusedOrNull(_ rows: [Refused]?, limit: Int) {
+        guard let rows else {
+            null("refused")
+            return null("refused_folded")
+        }
+        refused(Array(rows.prefix(limit)).ranked(by: \.count))
+        field("refused_folded", max(0, rows.count - limit))
     }
 
     fileprivate mutating func host(_ host: SystemHost) {

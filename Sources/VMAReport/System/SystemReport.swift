@@ -87,8 +87,10 @@ extension SystemInterval {
     var whole: SystemOthers { SystemOthers(processes) }
     var sweptCount: Int { processes.count { $0.boundaries != nil } }
 
-    /// The number of refused calls of one process; nil where refusals are not seen.
-    func refused(_ pid: UInt32) -> Int? { refused?.filter { $0.pid == pid }.total }
+    /// The number of refused calls of each process that was refused any; nil where refusals are not seen.
+    var refusedByProcess: [UInt32: Int]? {
+        refused.map { rows in rows.reduce(into: [:]) { $0[$1.pid, default: 0] += $1.count } }
+    }
 }
 
 extension Flow {

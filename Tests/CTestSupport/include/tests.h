@@ -12,4 +12,7 @@ int tests_spawn(pid_t *pid, char *const words[], char *const environment[], cons
 // Starts a process that waits for a signal and has this id, or any id for 0. Returns the id, or -errno.
 pid_t tests_fork_as(pid_t id);
 
+// Sends one byte with so many copies of a descriptor (at most 8). Returns 0, or -errno.
+int tests_send_files(int socket, int fd, int count);
+
 #endif

@@ -35,7 +35,7 @@ struct FileOpener {
         let paths = Self.paths(what, beside: request.path)
         guard place / 2 < paths.count else { return nil }
         // First as the process sees it, which may live in a container.
-        return Self.named(paths[place / 2], request.pid, inOwnRoot: place % 2 == 0)
+        return Self.named(paths[place / 2], request, inOwnRoot: place % 2 == 0)
     }
 
     /// Where the debug file of the file at `path` can be.
@@ -126,7 +126,8 @@ struct FileOpener {
         return request.identity != nil && request.toldAt.seconds > 0 && isLater(status.st_mtim, request.toldAt)
     }
 
-    private static func isSame(_ fd: Int32, _ identity: FileIdentity) -> Bool {
+    /// - Parameter opened: opens the file, if `fd` is only its place.
+    private static func isSame(_ fd: Int32, _ identity: FileIdentity, orOpened opened: (() -> Int32)? = nil) -> Bool {
         var status = stat()
         guard fstat(fd, &status) == 0 else { return false }
         let device = UInt64(status.st_dev)
@@ -137,7 +138,9 @@ struct FileOpener {
             return true
         }
         // Some file systems (btrfs, overlayfs) tell stat(2) another device than they map: map it, and see.
-        guard let page = mmap(nil, 1, PROT_READ, MAP_PRIVATE, fd, 0), page != MAP_FAILED else { return false }
+        let file = opened.map { $0() } ?? fd
+        defer { if opened != nil, file >= 0 { close(file) } }
+        guard let page = mmap(nil, 1, PROT_READ, MAP_PRIVATE, file, 0), page != MAP_FAILED else { return false }
         defer { munmap(page, 1) }
         return ownMapping(UInt64(UInt(bitPattern: page)))?.hasNumber(of: identity) ?? false
     }
@@ -160,9 +163,29 @@ struct FileOpener {
         }
         let (users, groups) = (numbers("Uid"), numbers("Gid"))
         guard users.count == 4, groups.count == 4 else { return nil }
-        // A program that is set-user-id has rights that who started it has not.
-        guard Set(users).count == 1, Set(groups).count == 1 else { return nil }
+        // A program that is set-user-id has rights that who started it has not; also when it has made all its ids equal,
+        // as sudo does.
+        guard Set(users).count == 1, Set(groups).count == 1,
+            ProcFile.bytes("\(process)/auxv").flatMap(gainsRights) == false
+        else { return nil }
         return Rights(uid: users[1], gid: groups[1], groups: numbers("Groups"))
+    }
+
+    /// Whether exec has given a process rights of its program's file (AT_SECURE), by its auxiliary vector; nil if that
+    /// does not say so.
+    static func gainsRights(_ vector: [UInt8]) -> Bool? {
+        func secure<Word: FixedWidthInteger>(_ type: Word.Type) -> Bool? {
+            vector.withUnsafeBytes { bytes in
+                let size = MemoryLayout<Word>.size
+                for place in stride(from: 0, to: bytes.count - 2 * size + 1, by: 2 * size)
+                where bytes.loadUnaligned(fromByteOffset: place, as: Word.self) == 23 {
+                    return bytes.loadUnaligned(fromByteOffset: place + size, as: Word.self) != 0
+                }
+                return nil
+            }
+        }
+        // Of a 32-bit program it has words of that size.
+        return secure(UInt64.self) ?? secure(UInt32.self)
     }
 
     /// Runs `open` with the rights of a process; nil if we may not take them.
@@ -173,12 +196,30 @@ struct FileOpener {
         return fd >= 0 ? fd : nil
     }
 
-    private static func named(_ path: String, _ pid: Int32, inOwnRoot: Bool) -> Int32? {
-        let own = withFolder(pid) { process -> Int32? in
+    /// Whether a process has mapped now what it had when the request was made. exec takes all mappings away before it gives
+    /// the rights of another program: who has this mapping still has had its rights when they were read before.
+    ///
+    static func stillMaps(_ request: FileRequest, _ process: String) -> Bool {
+        guard request.end > request.start else { return false }
+        let range = String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
+        let place = vms_open_link_place("\(process)/map_files/\(range)")
+        // Without CAP_CHECKPOINT_RESTORE only the link itself can be read, which is there as long as the mapping is.
+        if place == -EPERM {
+            var path = [CChar](repeating: 0, count: 8)
+            return readlink("\(process)/map_files/\(range)", &path, path.count) > 0
+        }
+        guard place >= 0 else { return false }
+        defer { close(place) }
+        return request.identity.map { isSame(place, $0, orOpened: { vms_open_link("\(process)/map_files/\(range)") }) } ?? true
+    }
+
+    private static func named(_ path: String, _ request: FileRequest, inOwnRoot: Bool) -> Int32? {
+        let own = withFolder(request.pid) { process -> Int32? in
             let root = vms_open_place(inOwnRoot ? "\(process)/root" : "/")
             guard root >= 0 else { return nil }
             defer { close(root) }
-            guard let rights = rights(process) else { return nil }
+            // In this order: a set-user-id program may have made all its ids equal by now.
+            guard let rights = rights(process), stillMaps(request, process) else { return nil }
             return with(rights) { vms_open_below(root, path, true) }
         }
         if let own { return own }

@@ -61,15 +61,13 @@ struct HelperPair {
         case end
     }
 
-    /// What has come from a helper, of at most `limit` bytes. Never waits; a descriptor that comes along is closed.
+    /// What has come from a helper, of at most `limit` bytes. Never waits; descriptors that come along are closed.
     static func receive(_ socket: Int32, limit: Int) -> Received {
-        var fd: Int32 = -1
         var got = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, false)
+            got = vms_receive(socket, buffer.baseAddress, buffer.count, nil, false)
             count = max(got, 0)
         }
-        if fd >= 0 { close(fd) }
         if got == -Int(EAGAIN) { return .nothing }
         return got > 0 ? .message(bytes) : .end
     }

@@ -23,6 +23,8 @@ enum ProcMessage: Equatable, Sendable {
     static let limit = 160 << 10
     /// Mappings, and bytes of their paths, in one message; mappings in all.
     static let (partLimit, partBytes, codeLimit) = (1024, 96 << 10, 16_384)
+    /// Bytes of all paths of an answer: the mappings beyond are left out.
+    static let pathLimit = 4 << 20
 
     init?(_ bytes: [UInt8]) {
         var reader = MessageReader(bytes)
@@ -94,9 +96,11 @@ enum ProcMessage: Equatable, Sendable {
     /// The answer to `code` in messages that are short enough.
     static func parts(_ id: UInt32, _ mappings: [CodeMapping]) -> [ProcMessage] {
         var parts: [[CodeMapping]] = [[]]
-        var size = 0
+        var (size, all) = (0, 0)
         for mapping in mappings.prefix(codeLimit) {
             let more = min(mapping.path.utf8.count, CodeMapping.pathLimit)
+            all += more
+            if all > pathLimit { break }
             if parts[parts.count - 1].count == partLimit || size + more > partBytes {
                 parts.append([])
                 size = 0

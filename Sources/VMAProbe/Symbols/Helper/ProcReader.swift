@@ -173,9 +173,7 @@ extension ProcReader {
         guard vms_confine_opener() == 0 else { _exit(64) }
         var bytes = [UInt8](repeating: 0, count: 64)
         while true {
-            var fd: Int32 = -1
-            let got = vms_receive(3, &bytes, bytes.count, &fd, true)
-            if fd >= 0 { close(fd) }
+            let got = vms_receive(3, &bytes, bytes.count, nil, true)
             guard got > 0, case .ask(let id, let question, let pid)? = ProcMessage(Array(bytes[..<got])) else {
                 _exit(got == 0 ? 0 : 70)
             }

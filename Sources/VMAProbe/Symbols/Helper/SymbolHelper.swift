@@ -30,11 +30,16 @@ public enum SymbolHelper {
 
     /// The next message, and a descriptor that came with it. Ends the process when the other side has gone, or
     /// says what makes no sense.
-    private static func receive(_ socket: Int32, waits: Bool = true) -> (HelperMessage, fd: Int32?)? {
+    ///
+    /// - Parameter takesFiles: the other side sends descriptors.
+    private static func receive(_ socket: Int32, waits: Bool = true, takesFiles: Bool = true) -> (HelperMessage, fd: Int32?)? {
         var fd: Int32 = -1
         var got = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: HelperMessage.limit) { buffer, count in
-            got = vms_receive(socket, buffer.baseAddress, buffer.count, &fd, waits)
+            got =
+                takesFiles
+                ? vms_receive(socket, buffer.baseAddress, buffer.count, &fd, waits)
+                : vms_receive(socket, buffer.baseAddress, buffer.count, nil, waits)
             count = max(got, 0)
         }
         if got == -Int(EAGAIN) { return nil }
@@ -60,12 +65,12 @@ public enum SymbolHelper {
         var files = FileOpener()
         while true {
             let ready = vms_wait(3, 4, -1)
-            if ready & 2 != 0, case (.more(let key, let what, let place), _)? = receive(4) {
+            if ready & 2 != 0, case (.more(let key, let what, let place), _)? = receive(4, takesFiles: false) {
                 let fd = files.more(key, what, place: Int(place))
                 send(4, .moreFile(found: fd != nil), fd: fd)
                 if let fd { close(fd) }
             }
-            if ready & 1 != 0, case (.open(let key, let request), _)? = receive(3) {
+            if ready & 1 != 0, case (.open(let key, let request), _)? = receive(3, takesFiles: false) {
                 let (result, fd) = files.open(key, request)
                 if let fd {
                     if let content = request.identity?.content ?? FileIdentity.Content(fd) {
@@ -98,7 +103,8 @@ public enum SymbolHelper {
         while true {
             let ready = vms_wait(3, 4, -1)
             if ready & 2 != 0 { while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) } }
-            guard ready & 1 != 0, case (.lookUp(let id, let key, let depth, let places), _)? = receive(3) else { continue }
+            guard ready & 1 != 0, case (.lookUp(let id, let key, let depth, let places), _)? = receive(3, takesFiles: false)
+            else { continue }
             // The file was sent before the request for it.
             while let (message, fd) = receive(4, waits: false) { add(message, fd, to: engine) }
             send(3, .names(id: id, engine.names(key, places, depth)))
@@ -130,9 +136,7 @@ public enum SymbolHelper {
             guard ready & 1 != 0 else { continue }
             // Files were sent before the request that is about them.
             takeFiles()
-            var fd: Int32 = -1
-            let got = vms_receive(3, room.baseAddress, room.count, &fd, true)
-            if fd >= 0 { close(fd) }
+            let got = vms_receive(3, room.baseAddress, room.count, nil, true)
             guard got > 0 else { _exit(got == 0 ? 0 : 70) }
             var bytes = [UInt8](UnsafeRawBufferPointer(rebasing: room[..<got]))
             guard case .unwind(let id, var request)? = UnwindMessage(bytes) else { _exit(70) }
