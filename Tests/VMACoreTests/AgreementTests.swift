@@ -54,6 +54,9 @@ struct AgreementTests {
         let scene = Scene()
         scene.adopt(1, "AA..")
         scene.call(1, Syscall(number: 9, arguments: [0, 8192, 0, 0, 0, 0], isNative: false), "AA..", "AABB")
+        #expect(scene.observer.unjudged == 1)
+        scene.call(1, Syscall(number: 440, arguments: [3, 0, 1, 20, 0, 0]), "AABB", "AABB")
+        #expect(scene.observer.unjudged == 2, "process_madvise")
         #expect(scene.observer.checked == 0)
         #expect(scene.observer.image(1)?.layout.count == 2, "but its layout is")
     }

@@ -24,6 +24,21 @@ struct SystemReportTests {
         #expect(first["boundaries"]?["blocked_by"]?["pgoff"]?.number == 3999 && first["boundaries"]?["age_seconds"]?.number == 6)
     }
 
+    @Test("a process near the limit is listed whatever others have more VMAs, but no user's all")
+    func near() {
+        var processes = (1 ... 30).map { SystemSample.process($0, 60_000) } + [SystemSample.process(31, 56_000)]
+        processes[30].uid = 6
+        var interval = SystemSample.interval(nil, processes)
+        interval.warned = Set(processes.map(\.key))
+        let (listed, others) = interval.listed(3)
+        #expect(listed.map(\.key.pid) == [1, 2, 3, 4, 5, 6, 7, 8, 31])
+        #expect(others.count == 22)
+        let page = SystemMetrics.render(SystemSample.host, interval, time: 0, top: 3)
+        #expect(page.contains("vmascope_process_vmas{pid=\"31\""))
+        interval.warned = []
+        #expect(interval.listed(3).listed.count == 3)
+    }
+
     @Test("what is not known is null")
     func unknown() throws {
         let object = try object(nil)

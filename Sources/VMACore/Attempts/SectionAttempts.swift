@@ -213,6 +213,14 @@ struct SectionAttempts {
     }
 }
 
+extension Section {
+    /// Whether the process has changed its VMAs by a call whose attempts are not concluded. What others do to it is not
+    /// meant: they act for somebody else.
+    func changesUnjudged(_ image: Image) -> Bool {
+        writes > 0 && origin.tgid == image.tgid && (!syscall.isNative || syscall.operation == .processMadvise)
+    }
+}
+
 extension MergeAttempt.Neighbour {
     /// The part of a VMA that lies on one side of `range`. The part inside `range` is about to be unmapped, which
     /// splits the VMA: what remains is no side. One VMA can so remain on both sides.

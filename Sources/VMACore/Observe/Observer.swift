@@ -33,7 +33,8 @@ public final class Observer {
     public internal(set) var effort = 0
     /// Records that never arrived, as far as that is known.
     public private(set) var lost: UInt64 = 0
-    /// Write sections whose attempts could not be concluded, since they had changed too many VMAs at once.
+    /// Write sections whose attempts could not be concluded: they had changed too many VMAs at once, or were made by
+    /// calls that are not judged (of 32-bit code, and process_madvise).
     public private(set) var unjudged = 0
     /// Attempts in which the kernel did what the rules predict.
     public private(set) var agreed = 0
@@ -335,6 +336,8 @@ public final class Observer {
                     rules: rules, section: section, before: before, after: open.after.uniqued()
                 ).considered
                 for attempt in considered { note(attempt, before) }
+            } else if image.isComplete, section.changesUnjudged(image) {
+                unjudged += 1
             }
         }
         charge(section, image)

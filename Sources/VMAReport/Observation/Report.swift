@@ -17,7 +17,7 @@ public struct Report: Sendable {
     public var received: UInt64
     /// Records that never arrived.
     public var lost: UInt64
-    /// Write sections whose attempts could not be concluded, since they had changed too many VMAs at once.
+    /// Write sections whose attempts are not in the counts (`Observer.unjudged`).
     public var unjudged: Int
     /// Attempts for which the prediction was compared with what the kernel did.
     public var checked: Int
@@ -272,6 +272,25 @@ public struct Report: Sendable {
                 proposed: row.example.proposed, prev: row.example.prev, next: row.example.next,
                 stack: observer.frames[row.key.mm, row.key.stack])
         }.ranked(by: \.count)
+        var room = StackRoom()
+        for index in missed.indices { room.fit(&missed[index].stack) }
+        for index in self.standing.indices { room.fit(&self.standing[index].stack) }
+        for index in self.standingAtPeak.indices { room.fit(&self.standingAtPeak[index].stack) }
+        for index in refused.indices { room.fit(&refused[index].stack) }
+    }
+
+    /// What the rows' stacks may have together. Each row has its own, and a long one can be that of thousands of rows.
+    private struct StackRoom {
+        /// In bytes.
+        private var left = 32 << 20
+        /// Innermost frames of a stack for which there is no room.
+        private static let few = 4
+
+        mutating func fit(_ stack: inout [String]) {
+            let bytes = stack.reduce(0) { $0 + $1.utf8.count + 8 }
+            if bytes <= left { return left -= bytes }
+            if stack.count > Self.few { stack = stack.prefix(Self.few) + [CallPath.unseenFrame] }
+        }
     }
 }
 

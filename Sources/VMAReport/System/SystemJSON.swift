@@ -23,6 +23,7 @@ public enum SystemJSON {
             json.field("seconds", thousandths: interval.seconds)
             json.field("limit", interval.limit)
             let whole = interval.whole
+            let (listed, others) = interval.listed(top)
             json.object("total") { json in
                 json.field("processes", whole.count)
                 json.field("vmas", whole.vmas)
@@ -35,7 +36,7 @@ public enum SystemJSON {
             json.refusedOrNull(interval.refused, limit: refusedLimit.interval)
             let refused = interval.refusedByProcess
             json.array("processes") { json in
-                for process in interval.processes.prefix(top) {
+                for process in listed {
                     json.object { json in
                         json.process(process, limit: interval.limit, at: interval.time)
                         json.field("refused", refused.map { $0[process.pid] ?? 0 })
@@ -44,7 +45,7 @@ public enum SystemJSON {
                     }
                 }
             }
-            json.others("others", SystemOthers(interval.processes.dropFirst(top)), at: interval.time)
+            json.others("others", SystemOthers(others), at: interval.time)
             json.flow("flow", interval.flow)
             json.own(interval.own)
         }

@@ -2,7 +2,8 @@ import VMACore
 
 /// The metrics of `system` in Prometheus's text exposition format (0.0.4), which node_exporter reads from files, too.
 ///
-/// Cardinality is bounded: the processes that have most VMAs have series of their own, all others are summed in one.
+/// Cardinality is bounded: the processes that have most VMAs, and some that are near the limit, have series of their
+/// own, all others are summed in one.
 /// The table of docs/system.md has the same words; a test compares the two.
 public enum SystemMetrics {
     /// The whole page, of one interval. A figure that is not known has no sample.
@@ -30,8 +31,8 @@ public enum SystemMetrics {
     }
 
     private static func stock(_ interval: SystemInterval, _ time: Double, _ top: Int, _ page: inout Page) {
-        let listed = interval.processes.prefix(top)
-        let others = SystemOthers(interval.processes.dropFirst(top))
+        let (listed, rest) = interval.listed(top)
+        let others = SystemOthers(rest)
         let whole = interval.whole
         if let limit = interval.limit {
             page.gauge(
@@ -47,7 +48,7 @@ public enum SystemMetrics {
         page.gauge("vmascope_vmas", "VMAs of all processes that the filters let through.", Double(whole.vmas))
         page.family(
             "vmascope_process_vmas", .gauge,
-            "VMAs of a process; processes beyond the --top largest are summed, with an empty pid and comm (others)."
+            "VMAs of a process; processes beyond the --top largest that are not near the limit are summed, with an empty pid and comm (others)."
         ) {
             for process in listed { $0.add(Double(process.vmas), process.labels) }
             if others.count > 0 { $0.add(Double(others.vmas), ProcessStock.othersLabels) }

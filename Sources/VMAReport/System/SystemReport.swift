@@ -83,6 +83,27 @@ public struct SystemOthers: Sendable {
 }
 
 extension SystemInterval {
+    /// The processes near the limit that are listed although others are larger: of one user, and all together. So
+    /// nobody's large processes hide another's that is about to be refused.
+    private static let (nearOfUser, nearOfAll) = (5, 100)
+
+    /// The `top` largest processes and those that are near the limit, largest first, and all others.
+    func listed(_ top: Int) -> (listed: [ProcessStock], others: [ProcessStock]) {
+        var listed = Array(processes.prefix(top))
+        var others: [ProcessStock] = []
+        var near: [UInt32: Int] = [:]
+        for process in processes.dropFirst(top) {
+            if warned.contains(process.key), listed.count < top + Self.nearOfAll, near[process.uid, default: 0] < Self.nearOfUser
+            {
+                near[process.uid, default: 0] += 1
+                listed.append(process)
+            } else {
+                others.append(process)
+            }
+        }
+        return (listed, others)
+    }
+
     /// The sums over all processes that the filter lets through.
     var whole: SystemOthers { SystemOthers(processes) }
     var sweptCount: Int { processes.count { $0.boundaries != nil } }
