@@ -62,14 +62,24 @@ struct StackNames {
     /// The ids of addresses that have been recorded.
     private var defined: Set<StackID> = []
     private static let mostCopies = 1 << 16
+    /// Lists of addresses that have an id. Beyond that all get new ones.
+    static let mostStacks = 1 << 18
     /// The number of records whose stack was lost, or not copied to spare the ring.
     private(set) var unknown = 0
 
     /// From now on `key` stands for these addresses. Returns their id, and whether it is new.
     mutating func name(_ key: UInt64, _ addresses: [UInt64], _ interner: inout Interner) -> (StackID, isNew: Bool) {
+        bound(&interner)
         let id = interner.id(Self.hash(addresses))
         name(key, id)
         return (id, defined.insert(id).inserted)
+    }
+
+    /// A process can have any number of stacks.
+    private mutating func bound(_ interner: inout Interner) {
+        guard interner.count >= Self.mostStacks else { return }
+        interner.keep { _ in false }
+        defined = []
     }
 
     mutating func name(_ key: UInt64, _ id: StackID) {
@@ -79,7 +89,9 @@ struct StackNames {
 
     mutating func id(_ key: UInt64, _ interner: inout Interner) -> StackID {
         switch key & (VME_STACK_KNOWN | VME_STACK_COPIED) {
-        case 0: return interner.id(key)
+        case 0:
+            bound(&interner)
+            return interner.id(key)
         case VME_STACK_KNOWN: return StackID(truncatingIfNeeded: key)
         default:
             if let known = copies[key] { return known }

@@ -23,6 +23,15 @@ public struct Interner {
         return id
     }
 
+    /// How many pointers have an id.
+    var count: Int { ids.count }
+
+    /// Forgets the pointers whose ids `isKept` does not let through; no id is given twice.
+    mutating func keep(_ isKept: (UInt32) -> Bool) {
+        ids.keep(isKept)
+        last = (0, 0)
+    }
+
     /// To be called when the pointer's memory was freed: the same pointer is something else afterwards.
     public mutating func forget(_ pointer: UInt64) {
         guard ids[pointer] != 0 else { return }

@@ -21,6 +21,18 @@ public struct WireDecoder {
 
     public init() {}
 
+    /// Forgets the files that nothing names any more. One that is mapped again later is another file.
+    public mutating func keepFiles(_ isKept: (FileID) -> Bool) {
+        interners.files.keep(isKept)
+        fileNumbers = fileNumbers.filter { isKept($0.key) }
+    }
+
+    /// Drops all ids except those of address spaces and stacks.
+    public mutating func forgetAllButAddressSpaces() {
+        interners.forgetAllButAddressSpaces()
+        fileNumbers = [:]
+    }
+
     /// Records missing before this one, by the gap in the CPU's numbers.
     public mutating func missing(before record: UnsafeRawBufferPointer) -> UInt64 {
         guard record.count >= MemoryLayout<vme_header>.size else { return 0 }

@@ -113,4 +113,32 @@ struct EffortTests {
         #expect(wanted <= 4000 && scene.observer.frames.othersCount >= 2000)
         #expect(scene.observer.refusals.rows.map(\.count).reduce(0, +) == 6000)
     }
+
+    @Test("keeps the paths of files that something names, and a bounded number of others")
+    func files() {
+        let scene = Scene(waits: false)
+        scene.adopt(1, "AB")
+        func vma(_ page: Int, file: FileID) -> VMA { VMA(pages(page, page + 1), pgoff: 0, flags: [.read], file: file) }
+        scene.observer.apply(.file(1, path: "/mapped"))
+        scene.observer.apply(.file(2, path: "/at the peak"))
+        scene.observer.apply(.snapshot(1, [vma(1, file: 1)], asOf: 1))
+        for file in 3 ... 100_000 as ClosedRange<FileID> {
+            scene.observer.apply(.file(file, path: "/memfd:\(file) (deleted)"))
+            #expect(scene.observer.files.count <= 20_000)
+        }
+        #expect(scene.observer.files[1] == "/mapped" && scene.observer.files[100_000] != nil && scene.observer.files[2] == nil)
+        let kept = scene.observer.keptFiles
+        #expect(kept.round > 0 && kept.contains(1) && kept.contains(100_000) && !kept.contains(2) && kept.contains(0))
+    }
+
+    @Test("keeps more paths where more are named")
+    func manyFiles() {
+        let scene = Scene()
+        scene.adopt(1, "AB")
+        let vmas = (1 ... 30_000).map { VMA(pages($0, $0 + 1), pgoff: 0, flags: [.read], file: FileID($0)) }
+        scene.observer.apply(.snapshot(1, vmas, asOf: 1))
+        for file in 1 ... 200_000 as ClosedRange<FileID> { scene.observer.apply(.file(file, path: "/f")) }
+        #expect((1 ... 30_000 as ClosedRange<FileID>).allSatisfy { scene.observer.files[$0] != nil })
+        #expect(scene.observer.files.count <= 100_000)
+    }
 }

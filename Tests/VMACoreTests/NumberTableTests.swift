@@ -29,4 +29,14 @@ struct NumberTableTests {
         table[7] = 1
         #expect(table[7] == 1 && table[8] == 0 && table[.max] == 0)
     }
+
+    @Test("forgets those that are not kept, and their room")
+    func kept() {
+        var table = NumberTable()
+        for round in 0 ..< 20 {
+            for key in 1 ... 10_000 as ClosedRange<UInt64> { table[key + UInt64(round) * 10_000] = UInt32(key) }
+            table.keep { $0 <= 10 }
+        }
+        #expect(table.count == 200 && table[5] == 5 && table[190_010] == 10 && table[11] == 0 && table[190_011] == 0)
+    }
 }

@@ -56,6 +56,14 @@ struct OpenSections {
     /// The number of rows of all open sections.
     var count: Int { others.values.reduce(current.count) { $0 + $1.count } }
 
+    /// Calls `body` for each row of all open sections.
+    func forEach(_ body: (VMA) -> Void) {
+        for section in [current] + others.values {
+            section.before.forEach(body)
+            section.after.forEach(body)
+        }
+    }
+
     mutating func take(_ rows: Rows) {
         turn(to: rows.origin.tid)
         current.take(rows)

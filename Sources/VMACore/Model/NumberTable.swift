@@ -32,6 +32,15 @@ public struct NumberTable: Sendable {
         }
     }
 
+    /// How many keys there are, those included that were removed lately.
+    public var count: Int { used }
+
+    /// Removes the keys with numbers that `isKept` does not let through.
+    public mutating func keep(_ isKept: (UInt32) -> Bool) {
+        for place in slots.indices where slots[place].number != 0 && !isKept(slots[place].number) { slots[place].number = 0 }
+        grow()
+    }
+
     /// The place of `key`, or the free place where it belongs.
     private func place(of key: UInt64) -> Int {
         let mask = slots.count &- 1

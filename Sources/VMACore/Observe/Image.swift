@@ -66,6 +66,9 @@ public final class Image {
         peak.count > count ? (peak.count, peak.boundaries(judge)) : (count, boundaries(judge))
     }
 
+    /// The rows of boundaries and gaps of layouts that are not kept any more.
+    var keptBoundaries: [Boundaries.Row] { (last?.boundaries.rows ?? []) + peak.keptRows }
+
     /// To be called before a write section overwrites `range` with `vmas`.
     func keepPeak(before range: AddressRange, _ vmas: [VMA]) {
         if isComplete { peak.keep(layout, before: range, vmas, most: peakCount) }

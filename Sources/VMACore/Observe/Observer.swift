@@ -22,7 +22,12 @@ public final class Observer {
     /// Asked in every section: to compare `timeline` with nil copies it.
     private var keepsTimeline = false
     /// The paths of mapped files, as in `/proc/PID/maps`.
-    public private(set) var files: [FileID: String] = [:]
+    public internal(set) var files: [FileID: String] = [:]
+    /// The id of the newest file, how many files are kept before those are forgotten that nothing names, and which were
+    /// kept the last time.
+    var newestFile = FileID(0)
+    var fileLimit = Observer.fewFiles
+    public internal(set) var keptFiles = KeptFiles()
     /// The texts of names given by prctl(PR_SET_VMA).
     public private(set) var names: [UInt32: String] = [:]
 
@@ -58,7 +63,7 @@ public final class Observer {
     private let isHooked: Bool
     /// Whether attempts wait for `settle`, since a loss before them may become known later.
     private let waits: Bool
-    private var waiting: [Judged] = []
+    private(set) var waiting: [Judged] = []
     private var hooks: HookAttempts
     private let rules: SectionAttempts.Rules
     private static let disagreementLimit = 20
@@ -123,7 +128,10 @@ public final class Observer {
             let image = population.image(for: life.origin.mm, tgid: life.origin.tgid)
             image.command = life.command.cut(to: Self.commandLimit)
         case .exit(let life): exit(life)
-        case .file(let id, let path): files[id] = path.cut(to: Self.pathLimit)
+        case .file(let id, let path):
+            files[id] = path.cut(to: Self.pathLimit)
+            newestFile = max(newestFile, id)
+            if files.count > fileLimit { forgetFiles() }
         case .name(let id, let text): names[id] = text.cut(to: Self.nameLimit)
         case .stack: break
         case .refusal(let refusal):
@@ -388,6 +396,7 @@ public final class Observer {
                 key.mm = 0
                 return key
             }
+            refusalStacks = refusalStacks.filter { !folded.contains(MMID($0 >> 32)) }
             refusals.rename(folded) { key in
                 var key = key
                 (key.mm, key.stack) = (0, 0)
@@ -433,7 +442,7 @@ public final class Observer {
 
     // MARK: attempts
 
-    private struct Judged {
+    struct Judged {
         var attempt: MergeAttempt
         var verdict: Verdict
     }

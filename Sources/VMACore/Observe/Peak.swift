@@ -32,6 +32,9 @@ struct Peak: Sendable {
         return found
     }
 
+    /// The rows of its sums, if they are known.
+    var keptRows: [Boundaries.Row] { sums?.rows ?? [] }
+
     /// Drops the layout and keeps its sums.
     mutating func release(_ judge: Judge) {
         sums = boundaries(judge)

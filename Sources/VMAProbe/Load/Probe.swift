@@ -52,6 +52,10 @@ public final class Probe {
     private var isUnwinding = false
     /// Bytes of all records so far.
     public private(set) var receivedBytes = 0
+    /// Forgets files that nothing names any more, when all events have been taken. They are those that the events
+    /// told of.
+    public func keepFiles(_ isKept: (FileID) -> Bool) { decoder.keepFiles(isKept) }
+
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {
         decoder.fileNumbers[id].map { FileIdentity($0) }

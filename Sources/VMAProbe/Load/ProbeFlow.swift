@@ -130,7 +130,7 @@ extension Probe {
 
     /// Drops all ids except those of address spaces: sections are judged by themselves. Not to be called while a
     /// section is under way.
-    public func forgetNames() { decoder.interners.forgetAllButAddressSpaces() }
+    public func forgetNames() { decoder.forgetAllButAddressSpaces() }
 
     /// Time spent in vmascope's BPF programs so far, in seconds, if the kernel counts it (`RunTimeStatistics`).
     public var programSeconds: Double { Double(loader.runTime) / 1e9 }

@@ -43,6 +43,8 @@ public final class StackTable {
         public var wantsLines = false
         /// Addresses were found by frame pointers, and some may be none: a stack ends where there is no code.
         public var checksCode = false
+        /// The addresses of older stacks are forgotten where there are too many; else those of newer ones are not kept.
+        public var forgetsStacks = false
 
         public init(wantsNames: Bool = true, wantsLines: Bool = false, checksCode: Bool = false) {
             (self.wantsNames, self.wantsLines, self.checksCode) = (wantsNames, wantsLines, checksCode)
@@ -71,6 +73,11 @@ public final class StackTable {
     private static let stackLimit = 60_000
     /// Stacks that may wait for names, before others get none.
     private static let pendingLimit = 5000
+    /// Frames of all that wait: about a quarter of a kilobyte each.
+    private static let frameLimit = 100_000
+    private var pendingFrames = 0
+    /// Names of programs with frames without a name.
+    private static let namelessLimit = 1000
 
     /// - Parameter fetching: asks servers for the debug files that are not here.
     public init(_ options: Options = Options(), fetching: DebugFetcher? = nil) {
@@ -81,11 +88,19 @@ public final class StackTable {
     public func note(_ event: Event) {
         switch event {
         case .stack(let id, let found):
+            if addresses.count >= Self.stackLimit, options.forgetsStacks {
+                // Ids grow: those told first go first.
+                let middle = addresses.keys.sorted()[Self.stackLimit / 2]
+                addresses = addresses.filter { $0.key >= middle }
+            }
             if addresses.count < Self.stackLimit { addresses[id] = found }
         case .file(let id, _): toldAt[id] = FileRequest.now
         default: break
         }
     }
+
+    /// Forgets files that nothing names any more.
+    public func keepFiles(_ isKept: (FileID) -> Bool) { toldAt = toldAt.filter { isKept($0.key) } }
 
     /// Whether frames that were asked for have not been told yet.
     public var isWaiting: Bool { !pending.isEmpty }
@@ -206,7 +221,7 @@ public final class StackTable {
         var new = Pending(mm: owner.mm, stack: stack, command: owner.command, frames: [], missing: 0)
         let number = nextPending
         nextPending += 1
-        let isCrowded = pending.count >= Self.pendingLimit
+        let isCrowded = pending.count >= Self.pendingLimit || pendingFrames >= Self.frameLimit
         for (index, address) in addresses.enumerated() {
             if address == CallPath.unseen {
                 if new.frames.last?.isUnseen != true { new.frames.append(.unseen) }
@@ -239,6 +254,7 @@ public final class StackTable {
         if new.missing == 0 { return tell(new, body) }
         underWay.insert(id)
         pending[number] = new
+        pendingFrames += new.frames.count
     }
 
     private func take(_ answers: [(SymbolPlace, SymbolService.Answer)], _ body: (Event) -> Void) {
@@ -255,6 +271,7 @@ public final class StackTable {
                     continue
                 }
                 pending[number] = nil
+                pendingFrames -= stack.frames.count
                 underWay.remove(UInt64(stack.mm) << 32 | UInt64(stack.stack))
                 tell(stack, body)
             }
@@ -271,7 +288,11 @@ public final class StackTable {
     private func tell(_ stack: Pending, _ body: (Event) -> Void) {
         var frames: [String] = []
         for frame in stack.frames {
-            if frame.texts.first?.hasPrefix("anon+0x") ?? false { nameless[stack.command, default: 0] += 1 }
+            if frame.texts.first?.hasPrefix("anon+0x") ?? false,
+                nameless[stack.command] != nil || nameless.count < Self.namelessLimit
+            {
+                nameless[stack.command, default: 0] += 1
+            }
             for text in frame.texts.isEmpty ? [frame.place.text(nil)] : frame.texts {
                 // Go's function and the one that is called in its place by the other calling convention.
                 if let last = frames.last, Self.withoutConvention(last) == Self.withoutConvention(text), last != text { continue }

@@ -19,7 +19,9 @@ public final class MapsSymbolizer {
 
     /// - Parameter wantsNames: starts the processes that read /proc and find names.
     public init(wantsNames: Bool = true) {
-        table = StackTable(StackTable.Options(wantsNames: wantsNames))
+        var options = StackTable.Options(wantsNames: wantsNames)
+        options.forgetsStacks = true
+        table = StackTable(options)
         maps = ProcessMaps(reads: wantsNames)
     }
 

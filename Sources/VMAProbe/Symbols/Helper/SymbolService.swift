@@ -34,6 +34,8 @@ final class SymbolService {
         var wanted: [NameRequest] = []
         /// Its names are left as they are: to make them readable took too long, or broke the reader.
         var isPlain = false
+        /// It has taken too long itself, or broken the reader, whoever has mapped it.
+        var isBlamed = false
         /// How much of the file is to be read.
         var depth: NameDepth { isPlain ? .plain : wantsDebug ? .all : .names }
         var wantsDebug = true
@@ -85,6 +87,8 @@ final class SymbolService {
     /// Files that are being opened or read at once.
     private static let window = 8
     private static let inquiryWindow = 32
+    /// Processes whose offences are counted: their ids come again.
+    private static let offenderLimit = 1000
 
     /// Asks servers for debug files; nil if nobody wants that.
     private(set) var fetcher: DebugFetcher?
@@ -103,6 +107,11 @@ final class SymbolService {
     /// - Parameter wantsDebug: its debug information, too.
     func key(_ request: FileRequest, wantsDebug: Bool) -> UInt32? {
         if request.kind == .mapped, let identity = request.identity, let key = shared[identity] {
+            if let file = files[key], !file.isBlamed, isOffender(file.request.pid), !isOffender(request.pid) {
+                // Whose other files were slow takes no names away from a process that has mapped this one, too.
+                files[key]!.request = request
+                if case .failed(.missing) = file.state { files[key]!.state = .idle }
+            }
             if case .failed(let why)? = files[key]?.state, why == .missing, files[key]!.request.pid != request.pid,
                 files[key]!.reopened < 4
             {
@@ -127,12 +136,14 @@ final class SymbolService {
         return key
     }
 
+    private func isOffender(_ pid: Int32) -> Bool { offences[pid, default: 0] >= SymbolLimits.offences }
+
     /// The answer, if it is known; else it is asked for, and `advance` will tell.
     func answer(_ place: SymbolPlace) -> Answer? {
         if let known = answers[place] { return known }
         guard let file = files[place.key] else { return Answer.none(.missing) }
         if case .failed(let why) = file.state { return Answer.none(why) }
-        guard offences[file.request.pid, default: 0] < SymbolLimits.offences else { return Answer.none(.missing) }
+        guard !isOffender(file.request.pid) else { return Answer.none(.missing) }
         if pair == nil, restarts.take(vms_monotonic_ns(), ended: unended) { start() }
         guard pair != nil else { return Answer.none(.missing) }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
@@ -215,7 +226,7 @@ final class SymbolService {
         // In the order of their appearance.
         for key in active.sorted() {
             guard var file = files[key] else { continue }
-            if offences[file.request.pid, default: 0] >= SymbolLimits.offences {
+            if isOffender(file.request.pid) {
                 fail(key, .missing, &found)
                 continue
             }
@@ -356,7 +367,11 @@ final class SymbolService {
         }
         guard isLate || hasBroken else { return }
         losses.late += 1
-        if let blamed, let pid = files[blamed]?.request.pid { offences[pid, default: 0] += 1 }
+        if let blamed, let pid = files[blamed]?.request.pid {
+            if offences.count >= Self.offenderLimit { offences = [:] }
+            offences[pid, default: 0] += 1
+            files[blamed]!.isBlamed = true
+        }
         restart(now, &found)
     }
 
