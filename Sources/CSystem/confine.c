@@ -2,6 +2,7 @@
 #include "helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -36,18 +37,23 @@
 	IS(SYS_##name, 0, 4), LOAD(args[argument]),               \
 		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1), \
 		ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW)
+// Memory of this process alone, which can't be executed.
+#define PRIVATE_MMAP                                                                              \
+	IS(SYS_mmap, 0, 6), LOAD(args[2]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 2, 0), \
+		LOAD(args[3]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SHARED, 0, 1),            \
+		ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW)
 #define ONLY_HERE                                                                            \
 	LOAD(arch), IS(AUDIT_ARCH_X86_64, 1, 0), ANSWER(SECCOMP_RET_KILL_PROCESS), LOAD(nr), \
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),                       \
 		ANSWER(SECCOMP_RET_ERRNO | EPERM)
 // Memory that can't be executed; messages; descriptors that are open already.
-#define COMMON                                                                                \
-	ALLOW(read), ALLOW(pread64), ALLOW(write), ALLOW(close), ALLOW(lseek), ALLOW(fstat),  \
-		ALLOW(newfstatat), ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), \
-		ALLOW(munmap), ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(futex),       \
-		ALLOW(clock_gettime), ALLOW(getrandom), ALLOW(getpid), ALLOW(gettid),         \
-		ALLOW(rt_sigprocmask), ALLOW(rt_sigaction), ALLOW(rt_sigreturn), ALLOW(exit), \
-		ALLOW(exit_group), WITHOUT(mmap, 2, PROT_EXEC), WITHOUT(mprotect, 2, PROT_EXEC)
+#define COMMON                                                                                    \
+	ALLOW(read), ALLOW(pread64), ALLOW(close), ALLOW(lseek), ALLOW(fstat), ALLOW(newfstatat), \
+		ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), ALLOW(munmap),         \
+		ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(futex), ALLOW(clock_gettime),    \
+		ALLOW(getrandom), ALLOW(getpid), ALLOW(gettid), ALLOW(rt_sigprocmask),            \
+		ALLOW(rt_sigaction), ALLOW(rt_sigreturn), ALLOW(exit), ALLOW(exit_group),         \
+		WITHOUT(mprotect, 2, PROT_EXEC)
 
 static int filter(const struct sock_filter *code, unsigned short length)
 {
@@ -107,10 +113,8 @@ static int become_nobody(void)
 int vms_confine_reader(uint64_t memory, uint64_t files)
 {
 	static const struct sock_filter code[] = {
-		ONLY_HERE,
-		COMMON,
-		ALLOW(setitimer),
-		ANSWER(SECCOMP_RET_ERRNO | EPERM),
+		ONLY_HERE,    COMMON,           WITHOUT(mmap, 2, PROT_EXEC),
+		ALLOW(write), ALLOW(setitimer), ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 	int error = 0;
 
@@ -131,9 +135,13 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 int vms_confine_opener(void)
 {
 	static const struct sock_filter code[] = {
+		// It has root's files open to it, so nothing is to be had that writes: the flags of openat2 can't be seen
+		// here, but what that opened for writing can't be written to, and no page of it can be changed.
 		ONLY_HERE,
 		COMMON,
-		WITHOUT(openat, 2, 3 /* O_WRONLY, O_RDWR */),
+		WITHOUT(openat, 2,
+			O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)),
+		PRIVATE_MMAP,
 		ALLOW(openat2),
 		ALLOW(readlink),
 		ALLOW(readlinkat),

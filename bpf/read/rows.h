@@ -298,6 +298,10 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 		// The rest of a snapshot is asked for again.
 		if (reason == VME_SNAPSHOT && chunk + 1 >= MAX_CHUNKS)
 			return 0;
+		// A section of very many VMAs would fill the ring and use up the budget, so that nobody
+		// else is seen: it is counted, and not judged.
+		if (config.everyone && reason != VME_SNAPSHOT)
+			break;
 	}
 	// An empty record says that there is more.
 	begin(&s->rows.h, VME_ROWS, mm, tgid);
