@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,7 +172,21 @@ static bool is_kernels(long type)
 	return false;
 }
 
-static int reopen(int place)
+// Whether stat(2) may say another device, or inode, of files of this file system than mappings show.
+static bool hides_numbers(long type)
+{
+	static const unsigned int types[] = {
+		OVERLAYFS_SUPER_MAGIC,     BTRFS_SUPER_MAGIC,     0x00c36400 /* ceph */,
+		0xca451a4e /* bcachefs */, 0x61756673 /* aufs */,
+	};
+
+	for (unsigned int i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if ((unsigned int)type == types[i])
+			return true;
+	return false;
+}
+
+static int reopen(int place, const struct vms_numbers *expected)
 {
 	char path[64];
 	struct stat status;
@@ -185,6 +200,12 @@ static int reopen(int place)
 		error = errno;
 	else if (!S_ISREG(status.st_mode) || is_kernels(system.f_type))
 		error = EISDIR;
+	// Opening another file would already do something: break a lease, or ask whose file system it is.
+	else if (expected && !hides_numbers(system.f_type) &&
+		 (((uint64_t)major(status.st_dev) << 32 | minor(status.st_dev)) !=
+			  expected->device ||
+		  status.st_ino != expected->inode))
+		error = ESTALE;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
 	fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (!error && fd < 0)
@@ -193,7 +214,7 @@ static int reopen(int place)
 	return error ? -error : fd;
 }
 
-int vms_open_below(int root, const char *path, bool links)
+int vms_open_below(int root, const char *path, bool links, const struct vms_numbers *expected)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW * !links,
@@ -201,12 +222,12 @@ int vms_open_below(int root, const char *path, bool links)
 			RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
 	};
 
-	return reopen((int)syscall(SYS_openat2, root, path, &how, sizeof(how)));
+	return reopen((int)syscall(SYS_openat2, root, path, &how, sizeof(how)), expected);
 }
 
-int vms_open_link(const char *path)
+int vms_open_link(const char *path, const struct vms_numbers *expected)
 {
-	return reopen(open(path, O_PATH | O_CLOEXEC));
+	return reopen(open(path, O_PATH | O_CLOEXEC), expected);
 }
 
 int vms_open_link_place(const char *path)

@@ -1,6 +1,7 @@
 import CSystem
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
 import VMACore
 
@@ -110,11 +111,36 @@ struct RightsTests {
     func kernels() {
         for path in ["/proc/self/status", "/sys/kernel/mm/ksm/run", "/sys/kernel/tracing/free_buffer"]
         where access(path, F_OK) == 0 {
-            #expect(vms_open_link(path) == -EISDIR, "\(path)")
+            #expect(vms_open_link(path, nil) == -EISDIR, "\(path)")
             let root = vms_open_place("/")
-            #expect(vms_open_below(root, path, true) == -EISDIR, "\(path)")
+            #expect(vms_open_below(root, path, true, nil) == -EISDIR, "\(path)")
             close(root)
         }
+    }
+
+    // F_SETLEASE, F_GETLEASE, F_WRLCK.
+    @Test("no other file than the one that is mapped: whoever has a lease on it does not notice")
+    func leases() throws {
+        let shop = try Self.shop()
+        // There the numbers can only be compared when the file is open.
+        let kind = String(decoding: try Child.run(["stat", "-f", "-c", "%T", shop.directory], in: "/").1, as: UTF8.self)
+        guard !kind.contains("overlay"), !kind.contains("btrfs") else { return }
+        let running = try Running(try shop.build("program", "program.c", Self.program))
+        var request = try running.place("main").file(running.pid)
+        var opener = FileOpener()
+        let right = opener.open(1, request)
+        #expect(right.0 == .opened)
+        if let fd = right.fd { close(fd) }
+        let old = signal(SIGIO, SIG_IGN)
+        defer { signal(SIGIO, old) }
+        let fd = open(shop.path("secret.debug"), O_RDWR)
+        defer { close(fd) }
+        try #require(fcntl(fd, 1024, 1) == 0)
+        (request.path, request.start, request.end) = (shop.path("secret.debug"), 0, 0)
+        request.identity?.inode += 1
+        let (result, wrong) = opener.open(2, request)
+        #expect(result == .another && wrong == nil)
+        #expect(fcntl(fd, 1025, 0) == 1)
     }
 
     private static var openFiles: Int { ProcFile.entries("/proc/self/fd").count }

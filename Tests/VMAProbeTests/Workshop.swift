@@ -131,7 +131,7 @@ final class Running {
 
 enum RegularFile {
     static func open(_ path: String) -> Int32? {
-        let fd = vms_open_link(path)
+        let fd = vms_open_link(path, nil)
         return fd >= 0 ? fd : nil
     }
 }

@@ -87,6 +87,9 @@ struct RefusalWatchTests {
         let (line, none) = (rate.end(), rate.end())
         #expect(evil == 4 && other && line == "996 more processes were refused calls" && none == nil)
         let many = (0 ..< 1000).filter { rate.allows(UInt32($0)) }.count
-        #expect(many == 12)
+        #expect(many == 16)
+        _ = rate.end()
+        let namespaces = (100_000 ..< 101_000).filter { rate.allows(UInt32($0)) }.count
+        #expect(namespaces == 4)
     }
 }

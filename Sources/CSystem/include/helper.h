@@ -36,12 +36,20 @@ int vms_confine_reader(uint64_t memory, uint64_t files);
 // The opener: all but what opening files of other processes takes.
 int vms_confine_opener(void);
 
+// Which file it is: major number × 2^32 + minor number, and the inode's.
+struct vms_numbers {
+	uint64_t device;
+	uint64_t inode;
+};
+
 // Opens below the directory `root`, which no link and no `..` leaves (openat2(2): RESOLVE_IN_ROOT,
 // RESOLVE_NO_MAGICLINKS). `links`: symbolic links within are followed. Regular files only, read only.
-// Returns a descriptor, or -errno; -EISDIR for what is not a regular file.
-int vms_open_below(int root, const char *path, bool links);
+// Returns a descriptor, or -errno; -EISDIR for what is not a regular file, -ESTALE for another file than the
+// `expected` one, which is not opened. NULL: any is opened. On some file systems (overlayfs, btrfs) the
+// numbers can only be compared afterwards, and the caller has to.
+int vms_open_below(int root, const char *path, bool links, const struct vms_numbers *expected);
 // Opens a link of /proc (map_files, exe) in the same way.
-int vms_open_link(const char *path);
+int vms_open_link(const char *path, const struct vms_numbers *expected);
 // The same as a place only (O_PATH): nothing is opened.
 int vms_open_link_place(const char *path);
 // A directory as a place only (O_PATH).

@@ -72,7 +72,10 @@ struct FileOpener {
 
     private static func mapped(_ request: FileRequest, _ process: String) -> (Opening, Int32?) {
         var found = Opening.missing
-        func check(_ fd: Int32, at name: String, isLink: Bool = false) -> Int32? {
+        func below(_ root: Int32) -> Int32 { expecting(request) { vms_open_below(root, request.path, true, $0) } }
+        func link(_ name: String) -> Int32 { expecting(request) { vms_open_link("\(process)/\(name)", $0) } }
+        func check(_ fd: Int32, isLink: Bool = false) -> Int32? {
+            if fd == -ESTALE, found != .changed { found = .another }
             guard fd >= 0 else { return nil }
             // A link of map_files is the mapping itself, if the kernel has not told what that is.
             if request.identity.map({ isSame(fd, $0) }) ?? isLink {
@@ -86,18 +89,18 @@ struct FileOpener {
         }
         if request.identity != nil, case let root = vms_open_place("\(process)/root"), root >= 0 {
             defer { close(root) }
-            if let fd = check(vms_open_below(root, request.path, true), at: request.path) { return (.opened, fd) }
+            if let fd = check(below(root)) { return (.opened, fd) }
         }
         // The process may have replaced or removed it: what it has mapped is still there.
         if request.end > request.start {
             let range = String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
-            if let fd = check(vms_open_link("\(process)/map_files/\(range)"), at: range, isLink: true) { return (.opened, fd) }
+            if let fd = check(link("map_files/\(range)"), isLink: true) { return (.opened, fd) }
         }
         if request.identity != nil {
-            if let fd = check(vms_open_link("\(process)/exe"), at: "exe") { return (.opened, fd) }
+            if let fd = check(link("exe")) { return (.opened, fd) }
             let root = vms_open_place("/")
             defer { if root >= 0 { close(root) } }
-            if root >= 0, let fd = check(vms_open_below(root, request.path, true), at: request.path) {
+            if root >= 0, let fd = check(below(root)) {
                 // The process has gone. A number that became free may be another file's by now.
                 if let status = status(fd), !isLater(status.st_ctim, request.toldAt) { return (.opened, fd) }
                 found = .another
@@ -105,6 +108,13 @@ struct FileOpener {
             }
         }
         return (found, nil)
+    }
+
+    /// Calls `open` with the numbers of the file that was mapped, if they are known.
+    private static func expecting(_ request: FileRequest, _ open: (UnsafePointer<vms_numbers>?) -> Int32) -> Int32 {
+        guard let identity = request.identity else { return open(nil) }
+        var numbers = vms_numbers(device: identity.device, inode: identity.inode)
+        return open(&numbers)
     }
 
     private static func status(_ fd: Int32) -> stat? {
@@ -210,7 +220,8 @@ struct FileOpener {
         }
         guard place >= 0 else { return false }
         defer { close(place) }
-        return request.identity.map { isSame(place, $0, orOpened: { vms_open_link("\(process)/map_files/\(range)") }) } ?? true
+        return request.identity.map { isSame(place, $0, orOpened: { vms_open_link("\(process)/map_files/\(range)", nil) }) }
+            ?? true
     }
 
     private static func named(_ path: String, _ request: FileRequest, inOwnRoot: Bool) -> Int32? {
@@ -220,7 +231,7 @@ struct FileOpener {
             defer { close(root) }
             // In this order: a set-user-id program may have made all its ids equal by now.
             guard let rights = rights(process), stillMaps(request, process) else { return nil }
-            return with(rights) { vms_open_below(root, path, true) }
+            return with(rights) { vms_open_below(root, path, true, nil) }
         }
         if let own { return own }
         guard !inOwnRoot else { return nil }
@@ -228,7 +239,7 @@ struct FileOpener {
         guard root >= 0 else { return nil }
         defer { close(root) }
         // The process has gone, or we may not take its place: what everybody can read, if it is root's.
-        let fd = vms_open_below(root, path, true)
+        let fd = vms_open_below(root, path, true, nil)
         guard fd >= 0 else { return nil }
         var status = stat()
         if fstat(fd, &status) == 0, status.st_uid == 0, status.st_mode & 0o004 != 0 { return fd }
@@ -241,7 +252,7 @@ struct FileOpener {
         let root = vms_open_place("/")
         guard root >= 0 else { return nil }
         defer { close(root) }
-        return with(Rights(uid: file.uid, gid: file.gid, groups: [])) { vms_open_below(root, file.path, true) }
+        return with(Rights(uid: file.uid, gid: file.gid, groups: [])) { vms_open_below(root, file.path, true, nil) }
     }
 
     /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below
@@ -255,7 +266,7 @@ struct FileOpener {
         defer { close(root) }
         // The process knows its id in its own namespace, the last of the list.
         let own = ProcFile.status(process, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
-        guard let fd = with(rights, { vms_open_below(root, "/tmp/perf-\(own).map", false) }) else { return nil }
+        guard let fd = with(rights, { vms_open_below(root, "/tmp/perf-\(own).map", false, nil) }) else { return nil }
         var status = stat()
         if fstat(fd, &status) == 0, status.st_uid == rights.uid, status.st_nlink <= 1 { return fd }
         close(fd)
