@@ -95,7 +95,7 @@ final class FlowWatch {
     private(set) var hasMore = false
     /// Nanoseconds that one `drain` may take. A process can fill the ring without end, and make its stacks slow to unwind;
     /// signals, clients and intervals do not wait for it.
-    private static let longestDrain: UInt64 = 20_000_000
+    private static let longestDrain: UInt64 = 50_000_000
 
     /// Takes in what has come, for `longestDrain` at most.
     func drain() {

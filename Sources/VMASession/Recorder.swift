@@ -14,6 +14,11 @@ final class Recorder {
     /// Why the recording ended before the observation did, in words; nil if it did not.
     private(set) var failure: String?
 
+    /// From this size on the recording leaves so much of the file system free, in percent: an observed process decides
+    /// how long a recording becomes.
+    private static let (freeFrom, freePercent): (off_t, UInt64) = (16 << 20, 5)
+    private var checkedAt: off_t = 0
+
     private static let blockBytes = 256 << 10
     private static let blockTime: UInt64 = 1_000_000_000
 
@@ -72,6 +77,10 @@ final class Recorder {
 
     private func write(_ bytes: [UInt8]) {
         guard fd >= 0, !bytes.isEmpty else { return }
+        if size >= checkedAt + Self.freeFrom {
+            checkedAt = size
+            guard hasRoom else { return fail("less than \(Self.freePercent)% of the file system is free") }
+        }
         var done = 0
         while done < bytes.count {
             let wrote = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress! + done, $0.count - done) }
@@ -80,6 +89,12 @@ final class Recorder {
             done += wrote
         }
         size += off_t(bytes.count)
+    }
+
+    private var hasRoom: Bool {
+        var system = statvfs()
+        guard fstatvfs(fd, &system) == 0, system.f_blocks > 0 else { return true }
+        return UInt64(system.f_bavail) >= UInt64(system.f_blocks) / 100 * Self.freePercent
     }
 
     /// The file ends with its last whole block; the observation goes on.

@@ -93,8 +93,6 @@ package final class SystemObservation {
     /// How long to wait between slices of sweeps, and while a connection may time out.
     private static let sliceInterval: UInt64 = 50_000_000
     private static let idleInterval: UInt64 = 1_000_000_000
-    /// The same while there is more in the ring.
-    private static let moreInterval: UInt64 = 1_000_000
 
     package func run() throws {
         startTime = vms_monotonic_ns()
@@ -128,7 +126,7 @@ package final class SystemObservation {
     private func wait(until time: UInt64) throws -> Bool {
         let now = vms_monotonic_ns()
         var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
-        if let flow { slice = min(slice, flow.hasMore ? Self.moreInterval : flow.step) }
+        if let flow { slice = min(slice, flow.hasMore ? 0 : flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
         // A negative descriptor is passed over.
         let own = ([signals] + (flow?.alarms ?? [-1, -1, -1, -1])).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }

@@ -58,6 +58,13 @@ struct AnswerTests {
         #expect(Answer.nearest(report.processes)?.pid == 7)
         report.processes[1].now = 31_000
         #expect(Answer.nearest(report.processes)?.pid == 100)
+        // Nor is it the sum of many that are gone.
+        var others = forked
+        (others.image, others.pid, others.now, others.peak) = (0, 0, 1_000_000, 1_000_000)
+        report.processes.append(others)
+        #expect(Answer.nearest(report.processes)?.pid == 100)
+        #expect(Answer.ranked(report.processes).last?.image == 0)
+        #expect(Answer.nearest([others])?.image == 0)
     }
 
     /// A process whose VMAs are `vmas`, with a boundary at the end of each of the first `count` that a call

@@ -96,6 +96,8 @@ struct HostileTests {
         arguments: [
             ("plain", "plain"), ("ü≠😀日本", "ü≠😀日本"), ("\u{1b}[1m", "\\x1b[1m"), ("\u{9b}\u{7f}\t", "\\x9b\\x7f\\x09"),
             ("a\u{202e}b\u{200d}", "a\\u{202e}b\\u{200d}"), ("\u{2028}", "\\u{2028}"),
+            ("sshd\u{3164}\u{fe0f}", "sshd\\u{3164}\\u{fe0f}"), ("e\u{301}\u{323}", "e\u{301}\u{323}"),
+            ("a" + String(repeating: "\u{301}", count: 6) + "b", "a\u{301}\u{301}\u{301}\u{301}\\u{301}\\u{301}b"),
         ])
     func printable(_ text: String, _ shown: String) { #expect(Fit.printable(text) == shown) }
 

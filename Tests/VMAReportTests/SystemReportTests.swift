@@ -39,6 +39,15 @@ struct SystemReportTests {
         #expect(interval.listed(3).listed.count == 3)
     }
 
+    @Test("processes that share an address space are one, the first")
+    func shared() {
+        var processes = [SystemSample.process(9, 100), SystemSample.process(8, 100), SystemSample.process(7, 50)]
+        (processes[0].mm, processes[1].mm) = (3, 3)
+        #expect(processes.oneForEachSpace().map(\.pid) == [8, 7])
+        for index in processes.indices { processes[index].mm = 0 }
+        #expect(processes.oneForEachSpace().count == 3)
+    }
+
     @Test("what is not known is null")
     func unknown() throws {
         let object = try object(nil)

@@ -201,3 +201,18 @@ public struct Own: Sendable {
         self.residentBytes = residentBytes
     }
 }
+
+extension [ProcessStock] {
+    /// Of processes that share an address space (clone(2) with CLONE_VM, and vfork for a moment) the one that began
+    /// first: its VMAs count once. Those whose address space is not known (0) all stay.
+    public func oneForEachSpace() -> [ProcessStock] {
+        var first: [MMID: ProcessKey] = [:]
+        for process in self where process.mm != 0 {
+            let known = first[process.mm]
+            if known.map({ (process.key.started, process.key.pid) < ($0.started, $0.pid) }) ?? true {
+                first[process.mm] = process.key
+            }
+        }
+        return filter { $0.mm == 0 || first[$0.mm] == $0.key }
+    }
+}

@@ -59,7 +59,7 @@ public final class SystemProbe {
                 cgroup: cgroups.path(task.cgroup, of: key), vmas: Int(task.map_count), countedAt: now)
         }
         cgroups.keep(Set(tasks.map(\.task.cgroup)), Set(processes.map(\.key)))
-        return processes
+        return processes.oneForEachSpace()
     }
 
     /// The boundaries and gaps of a process; nil if it has exited, or does not release its mmap_lock.

@@ -5,12 +5,19 @@ public enum Fit {
 
     /// Names come from others: a process chooses its comm, its files, its symbols. Characters that a terminal or a
     /// browser obeys and nobody sees (control characters, changes of direction, invisible marks, other line ends) are
-    /// spelt out.
+    /// spelt out, and so are marks over one another, of which one character can have thousands.
     public static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isUnseen) else { return text }
+        var marks = 0
+        func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+            if isUnseen(scalar) { return true }
+            marks = isMark(scalar) ? marks + 1 : 0
+            return marks > mostMarks
+        }
+        guard text.unicodeScalars.contains(where: isHidden) else { return text }
         var shown = ""
+        marks = 0
         for scalar in text.unicodeScalars {
-            if isUnseen(scalar) {
+            if isHidden(scalar) {
                 let digits = String(scalar.value, radix: 16)
                 shown += scalar.value < 0x100 ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
             } else {
@@ -24,6 +31,17 @@ public enum Fit {
         if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7f }
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800  // an empty Braille pattern
+        }
+    }
+
+    /// The most marks that one letter of a language needs.
+    private static let mostMarks = 4
+
+    private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+        guard !scalar.isASCII else { return false }
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .enclosingMark: return true
         default: return false
         }
     }

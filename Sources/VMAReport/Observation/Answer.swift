@@ -74,6 +74,9 @@ struct Answer {
     /// process that has called exec, if one that has not has as many. Of those that are about as large, as forks
     /// of one another are, it is the one that did most.
     static func nearest(_ processes: [Report.Process]) -> Report.Process? {
+        // The sums over many that have ended are not one process's.
+        let single = processes.filter { $0.image != 0 }
+        if single.count < processes.count, !single.isEmpty { return nearest(single) }
         let soon = processes.filter { ($0.secondsToLimit ?? .infinity) < horizon }
         if let first = soon.min(by: { $0.secondsToLimit! < $1.secondsToLimit! }) { return first }
         func size(_ process: Report.Process) -> Int { max(process.now, process.peak) }
@@ -96,7 +99,7 @@ struct Answer {
         let first = nearest(processes)
         func rank(_ process: Report.Process) -> (Int, Int) {
             if let first, process.image == first.image { return (2, process.peak) }
-            return (process.exited ? 0 : 1, process.peak)
+            return (process.image == 0 ? -1 : process.exited ? 0 : 1, process.peak)
         }
         return processes.sorted { rank($0) > rank($1) }
     }
