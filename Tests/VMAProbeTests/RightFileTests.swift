@@ -150,6 +150,27 @@ struct RestartTests {
         #expect(!takes())
     }
 
+    @Test("also after any number that processes have delayed, which have ended")
+    func delayed() {
+        var budget = RestartBudget()
+        for _ in 0 ..< 10 * SymbolLimits.restarts {
+            let takes = budget.take(1, ended: 0)
+            #expect(takes)
+            budget.giveBack()
+        }
+    }
+
+    @Test("and a file is asked for in the name of each process once, whatever others have led to")
+    func askers() {
+        var askers = FileAskers()
+        askers.note(1)
+        #expect(!askers.allows(1) && askers.allows(2))
+        for pid in 2 ... 100 as ClosedRange<Int32> { askers.note(pid) }
+        #expect(askers.allows(101) && !askers.allows(50))
+        for pid in 101 ... 1000 as ClosedRange<Int32> { askers.note(pid) }
+        #expect(!askers.allows(2000))
+    }
+
     @Test("not while many that were killed have not ended")
     func unended() {
         var budget = RestartBudget()

@@ -21,8 +21,7 @@ final class UnwindService {
     private struct File {
         var request: FileRequest
         var state = FileState.idle
-        /// Times that another process has been taken that may lead to it.
-        var tries = 0
+        var askers = FileAskers()
     }
 
     private struct Current {
@@ -81,11 +80,9 @@ final class UnwindService {
     func key(_ request: @autoclosure () -> FileRequest, _ identity: FileIdentity?, _ now: UInt64) -> UInt32 {
         guard let identity else { return 0 }
         if let key = keys[identity] {
-            if files[key]!.state == .failed, files[key]!.tries < 4, case let other = request(),
-                other.pid != files[key]!.request.pid
-            {
+            if files[key]!.state == .failed, case let other = request(), files[key]!.askers.allows(other.pid) {
                 files[key]!.request = other
-                files[key]!.tries += 1
+                files[key]!.askers.note(other.pid)
                 files[key]!.state = .idle
             }
             if files[key]!.state == .idle { open(key, now) }
@@ -96,6 +93,7 @@ final class UnwindService {
         let key = nextKey
         nextKey += 1
         files[key] = File(request: request())
+        files[key]!.askers.note(files[key]!.request.pid)
         keys[identity] = key
         open(key, now)
         return key

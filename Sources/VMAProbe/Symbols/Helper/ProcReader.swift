@@ -28,6 +28,8 @@ final class ProcReader {
     private var nextID: UInt32 = 1
     private var restarts = RestartBudget()
     private var ended: [Int32] = []
+    /// Those among them that were ended since a process had delayed them.
+    private var delayed: Set<Int32> = []
     /// Processes that have not let themselves be read in time, and since when: they are left alone for a while.
     private var silent: [UInt32: UInt64] = [:]
     private static let silentLimit = 4096
@@ -54,6 +56,7 @@ final class ProcReader {
         guard asked == nil else { return false }
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
+        reap()
         if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
         guard let helper else { return false }
         let bytes = ProcMessage.ask(id: nextID, question, pid: pid).bytes
@@ -74,7 +77,7 @@ final class ProcReader {
 
     /// Takes the answer, and gives up what takes too long.
     func advance(_ now: UInt64) -> Progress {
-        if !ended.isEmpty { ended.removeAll { vms_has_ended($0) } }
+        reap()
         while let socket = helper?.socket, asked != nil {
             switch HelperPair.receive(socket, limit: ProcMessage.limit) {
             case .nothing:
@@ -162,8 +165,18 @@ final class ProcReader {
         guard let helper else { return }
         vms_end_helper(helper.pid)
         close(helper.socket)
-        if !vms_has_ended(helper.pid) { ended.append(helper.pid) }
+        ended.append(helper.pid)
+        reap()
         self.helper = nil
+    }
+
+    private func reap() {
+        guard !ended.isEmpty else { return }
+        ended.removeAll { pid in
+            guard vms_has_ended(pid) else { return false }
+            if delayed.remove(pid) != nil { restarts.giveBack() }
+            return true
+        }
     }
 }
 

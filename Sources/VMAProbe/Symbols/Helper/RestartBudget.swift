@@ -5,6 +5,10 @@ struct RestartBudget {
     /// When the number of those that are spent was last reduced, CLOCK_MONOTONIC nanoseconds.
     private var reducedAt: UInt64 = 0
 
+    /// One that was ended since a process delayed it, and has ended, does not count: else who delays many would leave none
+    /// for others.
+    mutating func giveBack() { spent = max(0, spent - 1) }
+
     /// Whether helpers may be started now, which counts then.
     ///
     /// - Parameter ended: helpers that were killed and have not ended: a file system that does not answer can keep them,

@@ -39,8 +39,9 @@ final class SymbolService {
         /// How much of the file is to be read.
         var depth: NameDepth { isPlain ? .plain : wantsDebug ? .all : .names }
         var wantsDebug = true
-        /// Times that the reader had let go of it, and of openings on behalf of other processes.
+        /// Times that the reader had let go of it.
         var reopened = 0
+        var askers = FileAskers()
         /// Of a file whose debug file is not here, and whether a server has been asked for it.
         var buildID: [UInt8]?
         var wasFetched = false
@@ -112,12 +113,10 @@ final class SymbolService {
                 files[key]!.request = request
                 if case .failed(.missing) = file.state { files[key]!.state = .idle }
             }
-            if case .failed(let why)? = files[key]?.state, why == .missing, files[key]!.request.pid != request.pid,
-                files[key]!.reopened < 4
-            {
-                // Another process may still lead to it.
+            if let file = files[key], case .failed = file.state, !file.isBlamed, file.askers.allows(request.pid) {
+                // Another process may still lead to it: that one did not is its own failure, and not the file's.
                 files[key]!.request = request
-                files[key]!.reopened += 1
+                files[key]!.askers.note(request.pid)
                 files[key]!.state = .idle
             }
             return key
@@ -131,6 +130,7 @@ final class SymbolService {
         let key = nextKey
         nextKey += 1
         files[key] = File(request: request, wantsDebug: wantsDebug)
+        files[key]!.askers.note(request.pid)
         keys[request] = key
         if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
         return key
