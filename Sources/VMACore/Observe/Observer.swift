@@ -23,10 +23,10 @@ public final class Observer {
     private var keepsTimeline = false
     /// The paths of mapped files, as in `/proc/PID/maps`.
     public internal(set) var files: [FileID: String] = [:]
-    /// The id of the newest file, how many files are kept before those are forgotten that nothing names, and which were
-    /// kept the last time.
+    /// The id of the newest file, and how many files are kept before those are forgotten that nothing names.
     var newestFile = FileID(0)
     var fileLimit = Observer.fewFiles
+    /// The files that something still names: what a reader of `files` may forget.
     public internal(set) var keptFiles = KeptFiles()
     /// The texts of names given by prctl(PR_SET_VMA).
     public private(set) var names: [UInt32: String] = [:]

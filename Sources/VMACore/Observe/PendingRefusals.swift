@@ -14,6 +14,7 @@ public struct PendingRefusals: Sendable {
     /// Answers come at once. What waits beside so many others has none: threads may come and go.
     private static let limit = 512
 
+    /// No refusal waits for its answer.
     public init() {}
 
     /// - Parameters:

@@ -16,7 +16,9 @@ public struct SystemRefusals: Sendable {
 
     /// What the refused calls of one row have in common.
     public struct Key: Hashable, Sendable {
+        /// Of whom the calls are.
         public var whose: Whose
+        /// The operation that was refused.
         public var operation: Operation
         /// The errno and the reason.
         public var verdict: Refusal.Verdict
@@ -26,6 +28,7 @@ public struct SystemRefusals: Sendable {
 
     /// Refused calls that are alike: how many there were, and when.
     public struct Row: Sendable {
+        /// What the calls of the row have in common.
         public var key: Key
         /// How many calls were refused.
         public var count: Int
@@ -37,6 +40,7 @@ public struct SystemRefusals: Sendable {
 
     /// A process that was refused calls.
     public struct Owner: Sendable {
+        /// The process id (thread group) in the first pid namespace.
         public var pid: UInt32
         /// The real user id; nil if it is not known.
         public var user: UInt32?
@@ -47,6 +51,7 @@ public struct SystemRefusals: Sendable {
         /// Its rows that have a stack.
         fileprivate var stacks: Set<StackID> = []
 
+        /// A process that has no row yet; `user` is nil if it is not known.
         public init(pid: UInt32, user: UInt32?, command: String) {
             self.pid = pid
             self.user = user
