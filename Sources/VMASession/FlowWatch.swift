@@ -97,10 +97,14 @@ final class FlowWatch {
     /// signals, clients and intervals do not wait for it.
     private static let longestDrain: UInt64 = 50_000_000
 
-    /// Takes in what has come, for `longestDrain` at most.
-    func drain() {
+    /// The same before processes are listed: the records of address spaces that have ended should have come by then,
+    /// since their ids are given anew.
+    private static let longestDrainOfInterval: UInt64 = 400_000_000
+
+    /// Takes in what has come, for `longestDrain` at most, or for longer at the end of an interval.
+    func drain(endsInterval: Bool = false) {
         let before = probe.receivedBytes
-        let end = vms_monotonic_ns() + Self.longestDrain
+        let end = vms_monotonic_ns() + (endsInterval ? Self.longestDrainOfInterval : Self.longestDrain)
         probe.countSkippedRuns { meter.feed($0) }
         repeat { hasMore = !probe.drain(feed) } while hasMore && vms_monotonic_ns() < end
         refusals.advance()
@@ -118,7 +122,7 @@ final class FlowWatch {
     func endInterval(_ processes: [ProcessStock], of all: [ProcessStock], _ now: UInt64) throws -> (
         interval: Flow, sinceStart: Flow
     ) {
-        drain()
+        drain(endsInterval: true)
         budget.account(now, cost: cost)
         let counts = try probe.counts()
         meter.count(counts)
