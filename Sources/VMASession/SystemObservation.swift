@@ -162,7 +162,9 @@ package final class SystemObservation {
 
     private func take(isLast: Bool = false) throws -> SystemInterval {
         let before = SystemProbe.cpuSeconds
-        var found = try system.processes(within: options.budget * Self.countShare * options.interval) { flow?.drain(endsInterval: true) }
+        var found = try system.processes(within: options.budget * Self.countShare * options.interval) {
+            flow?.drain(endsInterval: true)
+        }
         containers.name(&found)
         let filter = options.filter
         let limit = Kernel.mapLimit  // somebody may raise it
