@@ -161,8 +161,11 @@ struct StackTests {
             """
             "$VMASCOPE" run --duration 25s --json --output report -- $PROGRAM & o=$!
             sleep 2
-            for p in $(cat /proc/$o/task/*/children); do
-                grep -qa debug-unwinder /proc/$p/cmdline && kill -\(signal) $p
+            for i in $(seq 60); do
+                for p in $(cat /proc/$o/task/*/children); do
+                    grep -qa debug-unwinder /proc/$p/cmdline && kill -\(signal) $p && break 2
+                done
+                sleep 0.1
             done
             wait $o
             """)

@@ -115,9 +115,10 @@ struct SystemTests {
         let lines = outcome.errors.split(separator: "\n").filter { $0.contains("[\(victim.pid)]") }
         #expect(lines.count == 1 && lines[0].hasPrefix("vmascope: warning: victim[\(victim.pid)] has "), "\(outcome.errors)")
         let last = try #require(try SystemFile.all(outcome.output).last)
+        // Other tests' victims come and go meanwhile.
         #expect(
             last.process(victim.pid)?.near_limit == true && last.total.near_limit > 0
-                && last.total.warnings == last.total.near_limit)
+                && last.total.warnings >= last.total.near_limit)
         #expect(try system("--duration", "1s", "--warn-at", "100%", "--comm", "victim", "--json").errors.isEmpty)
     }
 
