@@ -111,10 +111,7 @@ final class RefusalWatch {
         case .refusal(var refusal):
             listening.note(event)
             let pid = refusal.origin.tgid
-            let owner = refusals.owner(refusal.origin.mm) {
-                let found = look(pid)
-                return SystemRefusals.Owner(pid: pid, user: found.user, command: found.command)
-            }
+            let owner = owner(of: refusal, in: &refusals)
             refusal.stack = resolve(refusal, owner)
             for judged in pending.note(refusal, nil) { add(judged, to: &refusals) }
             if let counted, counted.contains(pid) { meant.insert(refusal.origin.mm) }
@@ -127,14 +124,18 @@ final class RefusalWatch {
         }
     }
 
-    private func add(_ judged: PendingRefusals.Judged, to all: inout SystemRefusals) {
-        let (refusal, verdict) = judged
+    private func owner(of refusal: Refusal, in all: inout SystemRefusals) -> SystemRefusals.Owner {
         let pid = refusal.origin.tgid
-        // Its rows may have been folded since it was looked at.
-        _ = all.owner(refusal.origin.mm) {
+        return all.owner(refusal.origin.mm) {
             let found = look(pid)
             return SystemRefusals.Owner(pid: pid, user: found.user, command: found.command)
         }
+    }
+
+    private func add(_ judged: PendingRefusals.Judged, to all: inout SystemRefusals) {
+        let (refusal, verdict) = judged
+        // Its rows may have been folded since it was looked at.
+        _ = owner(of: refusal, in: &all)
         all.add(
             refusal.origin.mm, refusal.syscall.operation, verdict, stack: refusal.stack, count: Int(max(1, refusal.count)),
             at: refusal.origin.time)
@@ -200,10 +201,7 @@ final class RefusalWatch {
             }
             guard counted == nil || meant.contains(mm) else { continue }
             let place = Warning(mm: mm, operation: row.key.operation, reason: nil)
-            if found.indices.contains(places[place] ?? -1), found[places[place]!].row.count >= row.count {
-            } else {
-                places[place] = found.count
-            }
+            if places[place].map({ found[$0].row.count < row.count }) ?? true { places[place] = found.count }
             found.append(
                 (
                     mm,

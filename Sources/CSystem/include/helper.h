@@ -14,7 +14,8 @@ int vms_socketpair(int ends[2]);
 // `waits` -EAGAIN where there is no room.
 int vms_send(int socket, const void *bytes, size_t size, int fd, bool waits);
 // Receives one message of at most `size` bytes, and one descriptor in `fd`, or -1 there; others that
-// come along are closed, and all where `fd` is NULL: whoever sends them may be hostile. Returns its length, 0 if the other end has gone, or -errno: -EAGAIN without `waits`, -EMSGSIZE for a longer one.
+// come along are closed, and all where `fd` is NULL: whoever sends them may be hostile. Returns its
+// length, 0 if the other end has gone, or -errno: -EAGAIN without `waits`, -EMSGSIZE for a longer one.
 ssize_t vms_receive(int socket, void *bytes, size_t size, int *fd, bool waits);
 // Waits until one of two sockets can be read, or for `milliseconds`. Returns a bit for each (1, 2).
 int vms_wait(int first, int second, int milliseconds);

@@ -88,10 +88,7 @@ struct SectionAttempts {
             for vma in after where vma.range.overlaps(range) {
                 // Cut off what was mapped before, from both ends.
                 var rest = vma.range.intersection(range)
-                for old in before[before.index(beyond: rest.start)...] {
-                    guard old.range.contains(rest.start) else { break }
-                    rest.start = min(old.end, rest.end)
-                }
+                while !rest.isEmpty, let old = before.holding(rest.start) { rest.start = min(old.end, rest.end) }
                 while !rest.isEmpty, let old = before.holding(rest.end - 1) { rest.end = max(old.start, rest.start) }
                 found = found.union(rest)
             }
@@ -271,20 +268,10 @@ extension Syscall {
 }
 
 extension [VMA] {
-    /// The index of the first VMA that ends beyond `address`. The VMAs are in order of address.
-    func index(beyond address: UInt64) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle].end > address { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-
     /// The VMA that holds `address`, or nil. The VMAs are in order of address: a section can have many thousands, and
     /// each is looked for.
     func holding(_ address: UInt64) -> VMA? {
-        let index = index(beyond: address)
+        let index = partitioningIndex { $0.end > address }
         return index < count && self[index].start <= address ? self[index] : nil
     }
 

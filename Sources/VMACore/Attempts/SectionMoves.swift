@@ -92,7 +92,7 @@ extension SectionAttempts {
     ) -> MergeAttempt.Neighbour {
         var found = apart(from: piece.start, neighbour, side)
         // They are in order of address.
-        let first = copied.partition(from: found.vma.start)
+        let first = copied.partitioningIndex { $0.start >= found.vma.start }
         guard first < copied.endIndex, found.vma.range.contains(copied[first].start) else { return found }
         let source = copied[first]
         found.vma.flags.subtract(.lockedMask)
@@ -129,18 +129,6 @@ extension MergeAttempt {
     fileprivate func hidesOutcome(source: VMA, result: VMA) -> Bool {
         guard source.uffd != 0, result.uffd == 0 else { return false }
         return !(outcome.prev && prev?.vma.uffd == source.uffd || outcome.next && next?.vma.uffd == source.uffd)
-    }
-}
-
-extension ArraySlice<VMA> {
-    /// The index of the first VMA that starts at `address` or above. The VMAs are in order of address.
-    fileprivate func partition(from address: UInt64) -> Int {
-        var (low, high) = (startIndex, endIndex)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle].start >= address { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }
 

@@ -6,7 +6,6 @@ public struct History: Sendable, Equatable {
         public var time: UInt64
         /// The most VMAs that there were until the next point.
         public var count: Int
-
     }
 
     /// In order of time.

@@ -70,13 +70,12 @@ final class ProcessMaps {
         if let old = known[tgid], vms_monotonic_ns() < old.readAt + max(Self.patience, Self.share * old.took) { return true }
         guard let reader else { return true }
         guard underWay == nil else { return false }
+        askedAt = vms_monotonic_ns()
         guard reader.ask(.code, tgid) else {
-            askedAt = vms_monotonic_ns()
             note(tgid, [])
             return true
         }
         underWay = tgid
-        askedAt = vms_monotonic_ns()
         return false
     }
 

@@ -93,8 +93,7 @@ struct FileOpener {
         }
         // The process may have replaced or removed it: what it has mapped is still there.
         if request.end > request.start {
-            let range = String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
-            if let fd = check(link("map_files/\(range)"), isLink: true) { return (.opened, fd) }
+            if let fd = check(link(mapFile(request)), isLink: true) { return (.opened, fd) }
         }
         if request.identity != nil {
             if let fd = check(link("exe")) { return (.opened, fd) }
@@ -108,6 +107,11 @@ struct FileOpener {
             }
         }
         return (found, nil)
+    }
+
+    /// The kernel's link to what a process has mapped, below its folder in /proc.
+    private static func mapFile(_ request: FileRequest) -> String {
+        "map_files/" + String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
     }
 
     /// Calls `open` with the numbers of the file that was mapped, if they are known.
@@ -208,20 +212,18 @@ struct FileOpener {
 
     /// Whether a process has mapped now what it had when the request was made. exec takes all mappings away before it gives
     /// the rights of another program: who has this mapping still has had its rights when they were read before.
-    ///
     static func stillMaps(_ request: FileRequest, _ process: String) -> Bool {
         guard request.end > request.start else { return false }
-        let range = String(request.start, radix: 16) + "-" + String(request.end, radix: 16)
-        let place = vms_open_link_place("\(process)/map_files/\(range)")
+        let link = "\(process)/\(mapFile(request))"
+        let place = vms_open_link_place(link)
         // Without CAP_CHECKPOINT_RESTORE only the link itself can be read, which is there as long as the mapping is.
         if place == -EPERM {
             var path = [CChar](repeating: 0, count: 8)
-            return readlink("\(process)/map_files/\(range)", &path, path.count) > 0
+            return readlink(link, &path, path.count) > 0
         }
         guard place >= 0 else { return false }
         defer { close(place) }
-        return request.identity.map { isSame(place, $0, orOpened: { vms_open_link("\(process)/map_files/\(range)", nil) }) }
-            ?? true
+        return request.identity.map { isSame(place, $0, orOpened: { vms_open_link(link, nil) }) } ?? true
     }
 
     private static func named(_ path: String, _ request: FileRequest, inOwnRoot: Bool) -> Int32? {
