@@ -25,7 +25,11 @@ struct SectionAttempts {
     let before: [VMA]
     let after: [VMA]
 
-    var attempts: [MergeAttempt] { considered.filter(\.hasNeighbour) }
+    var attempts: [MergeAttempt] {
+        var all: [MergeAttempt] = []
+        forEach(withLone: { false }) { if $0.hasNeighbour { all.append($0) } }
+        return all
+    }
 
     private enum Way { case mapping, move, change }
 
@@ -44,31 +48,38 @@ struct SectionAttempts {
     /// Whether there can be attempts: a section without need not be made ready for it.
     static func areMade(by operation: Operation) -> Bool { way(of: operation) != nil }
 
-    /// Attempts without a neighbour included: a move decides about later attempts.
-    var considered: [MergeAttempt] {
+    /// Calls `body` with each attempt, in the order in which the kernel makes them.
+    ///
+    /// - Parameter withLone: whether what has no neighbour is wanted, too. It is asked before each attempt, since the
+    ///   one before may have changed the answer. A move without a neighbour is always wanted: it decides about later
+    ///   attempts.
+    func forEach(withLone: () -> Bool, _ body: (MergeAttempt) -> Void) {
         switch Self.way(of: section.syscall.operation) {
-        case .mapping: mapped(section.syscall.operation)
-        case .move: moved()
-        case .change: changed()
-        case nil: []
+        case .mapping: if let attempt = mapped(section.syscall.operation, withLone) { body(attempt) }
+        case .move: moved(body)
+        case .change: changed(withLone, body)
+        case nil: break
         }
     }
 
     // MARK: new mappings
 
-    private func mapped(_ operation: Operation) -> [MergeAttempt] {
+    private func mapped(_ operation: Operation, _ withLone: () -> Bool) -> MergeAttempt? {
         let syscall = section.syscall
         let range: AddressRange
         if syscall.replacesBySegment, section.writes > 0 {
             // The length is the segment's, and a segment merges with nothing.
             range = vma(after, syscall.argument(1) & ~0xfff)?.range ?? .empty
         } else if operation == .mmap, syscall.argument(3) & Syscall.mapFixed != 0 {
-            guard section.writes > 0 else { return [] }  // it failed
+            guard section.writes > 0 else { return nil }  // it failed
             range = .pages(at: syscall.argument(0), length: syscall.argument(1))
         } else {
             range = newlyCovered
         }
-        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
+        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return nil }
+        var sides = sides(of: range, considersNext: operation != .brk, vacated: .empty)
+        if operation == .brk, let prev = sides.prev?.vma, rules.brk.hides(prev) { sides.prev = nil }
+        guard sides.prev != nil || sides.next != nil || withLone() else { return nil }
         var proposed = result.clipped(to: range)
         proposed.anonVMA = 0
         proposed.traits.subtract(.ofAnonVMA)
@@ -76,9 +87,7 @@ struct SectionAttempts {
         if rules.addsMergeableLate { proposed.flags.remove(.mergeable) }
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
         proposed.anonPgoff = range.start >> AddressRange.pageShift
-        let found = attempt(operation, proposed, considersNext: operation != .brk, vacated: .empty)
-        if operation == .brk, let prev = found.prev?.vma, rules.brk.hides(prev) { found.prev = nil }
-        return [found]
+        return attempt(operation, proposed, sides, considersNext: operation != .brk)
     }
 
     /// The range that is mapped now and was not before, within the ranges of the section.
@@ -96,16 +105,24 @@ struct SectionAttempts {
         return found
     }
 
+    typealias Sides = (prev: MergeAttempt.Neighbour?, next: MergeAttempt.Neighbour?)
+
+    /// What touches a range from which a syscall is about to unmap what is there.
+    func sides(of range: AddressRange, considersNext: Bool = true, vacated: AddressRange) -> Sides {
+        (
+            neighbour(vma(before, range.start &- 1), .prev, of: range, vacated),
+            considersNext ? neighbour(vma(before, range.end), .next, of: range, vacated) : nil
+        )
+    }
+
     func attempt(
-        _ operation: Operation, _ proposed: VMA, considersNext: Bool = true, vacated: AddressRange
+        _ operation: Operation, _ proposed: VMA, _ sides: Sides, considersNext: Bool = true
     ) -> MergeAttempt {
         let range = proposed.range
         let result = vma(after, range.start)
         return MergeAttempt(
             origin: section.origin, operation: operation, stack: section.stack, proposed: proposed,
-            prev: neighbour(vma(before, range.start &- 1), .prev, of: range, vacated),
-            next: considersNext ? neighbour(vma(before, range.end), .next, of: range, vacated) : nil,
-            considersNext: considersNext,
+            prev: sides.prev, next: sides.next, considersNext: considersNext,
             outcome: MergeAttempt.Outcome(
                 prev: result.map { $0.start < range.start } ?? false,
                 next: considersNext && (result.map { $0.end > range.end } ?? false)))
@@ -126,9 +143,8 @@ struct SectionAttempts {
 
     // MARK: changes in place
 
-    private func changed() -> [MergeAttempt] {
+    private func changed(_ withLone: () -> Bool, _ body: (MergeAttempt) -> Void) {
         let target = section.syscall.changedRange(section.ranges.first ?? .empty)
-        var attempts: [MergeAttempt] = []
         /// The piece before this one as the syscall left it: with changed flags, perhaps merged.
         var previous: VMA?
         for (index, old) in before.enumerated() where old.range.overlaps(target) {
@@ -151,14 +167,16 @@ struct SectionAttempts {
             let nextChanges = following.map { $0.range.overlaps(target) && willChange($0, target) } ?? false
             let next = nextChanges ? nil : following
 
-            attempts.append(
-                MergeAttempt(
-                    origin: section.origin, operation: section.syscall.operation, stack: section.stack,
-                    proposed: proposed, replacesVMA: piece.range == old.range,
-                    prev: prev.map { MergeAttempt.Neighbour($0) }, next: next.map { MergeAttempt.Neighbour($0) },
-                    outcome: MergeAttempt.Outcome(
-                        prev: prev != nil && result.start < piece.start,
-                        next: next != nil && result.end > piece.end)))
+            if prev != nil || next != nil || withLone() {
+                body(
+                    MergeAttempt(
+                        origin: section.origin, operation: section.syscall.operation, stack: section.stack,
+                        proposed: proposed, replacesVMA: piece.range == old.range,
+                        prev: prev.map { MergeAttempt.Neighbour($0) }, next: next.map { MergeAttempt.Neighbour($0) },
+                        outcome: MergeAttempt.Outcome(
+                            prev: prev != nil && result.start < piece.start,
+                            next: next != nil && result.end > piece.end)))
+            }
 
             previous = prev.flatMap { joined(proposed, by: $0) } ?? proposed
             if [.mprotect, .pkeyMprotect].contains(section.syscall.operation), proposed.isFaultedByMprotect(from: old) {
@@ -166,7 +184,6 @@ struct SectionAttempts {
                 previous!.traits = result.traits
             }
         }
-        return attempts
     }
 
     /// A VMA after `prev` has joined it: untouched memory then has the other's anon_vma. Nil if they stayed apart.

@@ -1,17 +1,17 @@
 /// The attempts of an mremap: to lengthen a mapping in place, or to copy one VMA, or several.
 extension SectionAttempts {
-    func moved() -> [MergeAttempt] {
+    func moved(_ body: (MergeAttempt) -> Void) {
         let syscall = section.syscall
         let old = AddressRange.pages(at: syscall.argument(0), length: syscall.argument(1))
-        guard let source = vma(before, old.start) else { return [] }
+        guard let source = vma(before, old.start) else { return }
         let isFixed = syscall.argument(3) & Syscall.mremapFixed != 0
-        if isFixed, old.end > source.end { return movedTogether(old) }
+        if isFixed, old.end > source.end { return movedTogether(old, body) }
         var range = newlyCovered
         if isFixed {
             range = .pages(at: syscall.argument(4), length: syscall.argument(2))
-            guard section.writes > 0 else { return [] }
+            guard section.writes > 0 else { return }
         }
-        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return [] }
+        guard !range.isEmpty, let result = vma(after, range.start), result.end >= range.end else { return }
 
         // A copy can come to lie right behind its source, too, which is then gone or a copy itself.
         let grewInPlace =
@@ -19,7 +19,7 @@ extension SectionAttempts {
             && vma(after, old.start) != nil
         // The caller of vma_to_resize lengthens a mapping that a merge would refuse for its close hook (mm/mremap.c,
         // 6.1).
-        if grewInPlace, !rules.prevGrows, source.traits.contains(.hasClose) { return [] }
+        if grewInPlace, !rules.prevGrows, source.traits.contains(.hasClose) { return }
         var proposed = source.clipped(to: AddressRange(old.start, source.end))
         if grewInPlace {
             proposed.pgoff = source.nextPgoff
@@ -28,18 +28,18 @@ extension SectionAttempts {
         } else {
             proposed.move(to: range)
         }
-        let attempt = attempt(.mremap, proposed, vacated: grewInPlace ? .empty : syscall.vacated)
+        let sides = sides(of: range, vacated: grewInPlace ? .empty : syscall.vacated)
+        let attempt = attempt(.mremap, proposed, sides)
         attempt.isCopy = !grewInPlace
         if attempt.isCopy { (attempt.source, attempt.movedFrom) = (source, old.start) }
-        return attempt.hidesOutcome(source: source, result: result) ? [] : [attempt]
+        if !attempt.hidesOutcome(source: source, result: result) { body(attempt) }
     }
 
     /// Several VMAs that are moved at once (since 6.17): one after the other, each beside the one before.
-    private func movedTogether(_ old: AddressRange) -> [MergeAttempt] {
+    private func movedTogether(_ old: AddressRange, _ body: (MergeAttempt) -> Void) {
         let syscall = section.syscall
         let target = AddressRange.pages(at: syscall.argument(4), length: syscall.argument(2))
-        guard section.writes > 0 else { return [] }
-        var attempts: [MergeAttempt] = []
+        guard section.writes > 0 else { return }
         var previous: VMA?
         let pieces = before.filter { $0.range.overlaps(old) }.map { $0.clipped(to: old) }
         for (index, piece) in pieces.enumerated() {
@@ -52,8 +52,8 @@ extension SectionAttempts {
                 result.file == proposed.file, result.hasAttributes(of: proposed),
                 proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
                 syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
-            else { return attempts }
-            let attempt = attempt(.mremap, proposed, vacated: syscall.vacated)
+            else { return }
+            let attempt = attempt(.mremap, proposed, sides(of: proposed.range, vacated: syscall.vacated))
             attempt.isCopy = true
             attempt.source = vma(before, piece.start) ?? piece
             attempt.movedFrom = piece.start
@@ -68,10 +68,9 @@ extension SectionAttempts {
             if index + 1 < pieces.count, pieces[index + 1].start == piece.end { attempt.next = nil }
             attempt.outcome.prev = attempt.prev != nil && attempt.outcome.prev
             attempt.outcome.next = attempt.next != nil && attempt.outcome.next
-            attempts.append(attempt)
+            body(attempt)
             previous = handedOn(proposed, at: start)
         }
-        return attempts
     }
 
     /// A VMA as it is when the next copy is made. The target is freed for one copy at a time, so each copy merges for

@@ -340,10 +340,8 @@ public final class Observer {
             } else if open.hasBegun, section.syscall.isNative, SectionAttempts.areMade(by: section.syscall.operation) {
                 guard !isPartial else { return unjudged += 1 }
                 let before = open.before.uniqued()
-                let considered = SectionAttempts(
-                    rules: rules, section: section, before: before, after: open.after.uniqued()
-                ).considered
-                for attempt in considered { note(attempt, before) }
+                SectionAttempts(rules: rules, section: section, before: before, after: open.after.uniqued())
+                    .forEach(withLone: { image.whatIf.hasBegun }) { note($0, before) }
             } else if image.isComplete, section.changesUnjudged(image) {
                 unjudged += 1
             }
