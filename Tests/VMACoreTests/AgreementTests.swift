@@ -301,11 +301,25 @@ struct TallyTests {
         var one = Tally()
         one.attempts = 2
         one.missed = 1
-        one.missedBy = [.pgoff: 1]
+        one.misses.add(.pgoff)
         var other = one
-        other.missedBy = [.pgoff: 2, .name: 1]
+        other.misses.add(.pgoff)
+        other.misses.add(.name)
         one.add(other)
         #expect(one.attempts == 4 && one.missed == 2)
         #expect(one.missedBy == [.pgoff: 3, .name: 1])
+    }
+
+    @Test("counts many keys as exactly as few")
+    func counts() {
+        let keys = (0 ..< 100).map { $0 * $0 % 37 }
+        var (all, half, rest) = (Counts<Int>(), Counts<Int>(), Counts<Int>())
+        for (place, key) in keys.enumerated() {
+            all.add(key, place)
+            if place % 3 == 0 { half.add(key, place) } else { rest.add(key, place) }
+        }
+        half.add(rest)
+        let expected = Dictionary(zip(keys, keys.indices), uniquingKeysWith: +)
+        #expect(all.dictionary == expected && half == all && half != rest)
     }
 }

@@ -101,11 +101,13 @@ public struct Tally: Sendable, Equatable {
     /// Attempts in which at least one side merged.
     public var merged = 0
     /// The same, by operation.
-    public var mergedBy: [Operation: Int] = [:]
+    public var mergedBy: [Operation: Int] { merges.dictionary }
+    private var merges = Counts<Operation>()
     /// Missed sides: one attempt can miss two.
     public var missed = 0
     /// Missed sides by all their blockers; the empty set is unexplained.
-    public var missedBy: [Blockers: Int] = [:]
+    public var missedBy: [Blockers: Int] { misses.dictionary }
+    var misses = Counts<Blockers>()
     /// The proposals' answers for misses by pgoff and anon_vma alone.
     public private(set) var byProposal = WhatIfCounts()
     /// The answers of the 2022 series.
@@ -121,11 +123,11 @@ public struct Tally: Sendable, Equatable {
         attempts += 1
         if attempt.outcome.merged {
             merged += 1
-            mergedBy[attempt.operation, default: 0] += 1
+            merges.add(attempt.operation)
         }
         for side in verdict.sides where side.missed {
             missed += 1
-            missedBy[side.blockers, default: 0] += 1
+            misses.add(side.blockers)
             byProposal.add(side.answers)
         }
     }
@@ -139,9 +141,9 @@ public struct Tally: Sendable, Equatable {
     public mutating func add(_ other: Tally) {
         attempts += other.attempts
         merged += other.merged
-        mergedBy.merge(other.mergedBy, uniquingKeysWith: +)
+        merges.add(other.merges)
         missed += other.missed
-        missedBy.merge(other.missedBy, uniquingKeysWith: +)
+        misses.add(other.misses)
         byProposal.add(other.byProposal)
         gain.add(other.gain)
     }
