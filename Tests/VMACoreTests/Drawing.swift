@@ -53,6 +53,14 @@ struct Drawing {
             considersNext: considersNext, outcome: merged)
     }
 
+    /// The exact differences on the sides, where nothing merges.
+    func details(by model: KernelModel, replacesVMA: Bool = false) -> [String?] {
+        let judge = Judge(model)
+        let attempt = attempt(
+            .mmap, replacesVMA: replacesVMA, isCopy: false, considersNext: true, merged: .init(prev: false, next: false))
+        return judge.judge(attempt).sides.map { judge.detail($0, of: attempt) }
+    }
+
     func judged(
         by model: KernelModel = .v6_12, _ operation: VMACore.Operation = .mmap, replacesVMA: Bool = false,
         isCopy: Bool = false, considersNext: Bool = true,

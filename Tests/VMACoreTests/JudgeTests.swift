@@ -191,8 +191,8 @@ struct IgnoredTests {
     @Test("is a property of the kernel: VM_MAYBE_GUARD since 7.2")
     func more() {
         let drawing = Drawing("A*", ["A": .flag([.maybeGuard, .locked])])
-        #expect(drawing.judged(by: .v6_18).sides[0].detail == "bit 11 VM_LOCKED")
-        #expect(drawing.judged(by: .v7_2).sides[0].detail == "VM_LOCKED")
+        #expect(drawing.details(by: .v6_18) == ["bit 11 VM_LOCKED"])
+        #expect(drawing.details(by: .v7_2) == ["VM_LOCKED"])
         let guarded = Drawing("A*B", ["A": .flag(.maybeGuard), "B": .flag([.maybeGuard, .softDirty])])
         #expect(guarded.judged(by: .v6_18).prev == "flags" && guarded.judged(by: .v6_18).next == "flags")
         #expect(guarded.judged(by: .v7_2, merged: .both).agreed)

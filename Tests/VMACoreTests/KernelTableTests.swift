@@ -153,8 +153,7 @@ struct KernelTableTests {
     @Test("S18 and S19 name VM_ACCOUNT", arguments: ["S18", "S19"])
     func account(_ name: String) throws {
         let row = try #require(MeasuredCase.all.first { $0.name.hasPrefix(name) })
-        let verdict = Drawing("A*", row.memory(on: .v6_1)).judged(by: .v6_1)
-        #expect(verdict.sides.map(\.detail) == ["VM_ACCOUNT"])
+        #expect(Drawing("A*", row.memory(on: .v6_1)).details(by: .v6_1) == ["VM_ACCOUNT"])
     }
 
     @Test("S15 a child's heap grows by a second VMA", arguments: MeasuredKernel.allCases)

@@ -67,21 +67,21 @@ struct RuleCase: Sendable, CustomTestStringConvertible {
 struct OneRuleTests {
     @Test("refuses the neighbour before", arguments: RuleCase.all)
     func prev(_ rule: RuleCase) {
-        let verdict = Drawing("A*", ["A": rule.standing, "*": rule.refused])
-            .judged(by: rule.model, replacesVMA: rule.replacesVMA)
+        let drawing = Drawing("A*", ["A": rule.standing, "*": rule.refused])
+        let verdict = drawing.judged(by: rule.model, replacesVMA: rule.replacesVMA)
         #expect(verdict.prev == rule.slug)
         #expect(verdict.next == nil)
-        #expect(verdict.sides.first?.detail == rule.detail)
+        #expect(drawing.details(by: rule.model, replacesVMA: rule.replacesVMA) == [rule.detail])
         #expect(verdict.agreed, "predicted apart, and it is apart")
     }
 
     @Test("refuses the neighbour after", arguments: RuleCase.all)
     func next(_ rule: RuleCase) {
-        let verdict = Drawing("*B", ["B": rule.standing, "*": rule.refused])
-            .judged(by: rule.model, replacesVMA: rule.replacesVMA)
+        let drawing = Drawing("*B", ["B": rule.standing, "*": rule.refused])
+        let verdict = drawing.judged(by: rule.model, replacesVMA: rule.replacesVMA)
         #expect(verdict.prev == nil)
         #expect(verdict.next == rule.slug)
-        #expect(verdict.sides.first?.detail == rule.detailAfter ?? rule.detail)
+        #expect(drawing.details(by: rule.model, replacesVMA: rule.replacesVMA) == [rule.detailAfter ?? rule.detail])
         #expect(verdict.agreed)
     }
 
@@ -168,17 +168,17 @@ struct TableTests {
 
     @Test("joins all blockers of a side in its order, not only the kernel's first")
     func several() {
-        let verdict = Drawing(
+        let drawing = Drawing(
             "A*B",
             [
                 "A": .anon(1).named(1).flag(.dontDump).traits(.hasClose),
                 "*": .anon(2).pgoff(+3).policy(4).uffd(5),
                 "B": .file(6).flag(.io).without(.write),
-            ]
-        ).judged(by: .v6_1)
+            ])
+        let verdict = drawing.judged(by: .v6_1)
         #expect(verdict.prev == "pgoff+anon_vma+flags+policy+uffd+anon_name+close")
         #expect(verdict.next == "anon_vma+prot+file+policy+uffd+special")
-        #expect(verdict.sides.map(\.detail) == ["VM_DONTDUMP", "rw-p beside r--p; VM_IO"])
+        #expect(drawing.details(by: .v6_1) == ["VM_DONTDUMP", "rw-p beside r--p; VM_IO"])
         #expect(Blockers([.nomem, .pgoff, .close]).key == "pgoff+close+nomem")
     }
 
@@ -230,6 +230,7 @@ struct TableTests {
         let verdict = Drawing("A*B").judged(merged: .none)
         #expect(verdict.prev == "" && verdict.next == "")
         #expect(!verdict.agreed)
-        #expect(verdict.sides.allSatisfy { $0.missed && $0.whatIf == nil && $0.detail == nil })
+        #expect(verdict.sides.allSatisfy { $0.missed && $0.whatIf == nil })
+        #expect(Drawing("A*B").details(by: .v6_12) == [nil, nil])
     }
 }

@@ -74,6 +74,8 @@ public final class MergeAttempt {
     }
 
     var hasNeighbour: Bool { prev != nil || next != nil }
+    /// The neighbour on a side; nil if there is none, or it is no side.
+    subscript(side: Side) -> Neighbour? { side == .prev ? prev : next }
     /// Whether touched anonymous memory is moved: what becomes of its page offset decides about later attempts.
     var movesFaulted: Bool { isCopy && proposed.isAnonymous && proposed.anonVMA != 0 }
 }

@@ -59,7 +59,7 @@ public struct Gain: Sendable, Equatable {
                 }
             } else {
                 for side in saved {
-                    let range = side.neighbour.range
+                    guard let range = attempt[side.side]?.vma.range else { continue }
                     all[place].absorbed.add(range, attempt.count(of: range))
                     guard updatesPages, side.blockers.contains(.anonVMA) else { continue }
                     all[place].updated.add(range, attempt.count(of: range))

@@ -485,7 +485,7 @@ public final class Observer {
             let stack = frames.admit(attempt.stack, of: image.mm)
             let key = Ledger.Key(
                 mm: image.mm, operation: attempt.operation, side: side.side, blockers: side.blockers,
-                detail: side.detail, answers: side.answers, stack: stack)
+                detail: judge.detail(side, of: attempt), answers: side.answers, stack: stack)
             if keepsTimeline {
                 timeline?.note(
                     .miss(key), at: attempt.origin.time, thread: attempt.origin.tid,

@@ -14,12 +14,8 @@ public enum WhatIf: String, CaseIterable, Sendable {
 public struct SideVerdict: Sendable {
     /// Which side of the range it is about.
     public var side: Side
-    /// The VMA on that side.
-    public var neighbour: VMA
     /// All rules that refuse the merge with it; empty if the merge is predicted.
     public var blockers: Blockers
-    /// The exact difference where the blockers leave it open; else nil.
-    public var detail: String?
     /// The proposals' answers for a headline miss; empty for others.
     public var answers = WhatIfAnswers()
     /// The answer of the 2022 series; nil for others.
@@ -28,10 +24,30 @@ public struct SideVerdict: Sendable {
     public var missed: Bool
 }
 
+/// The verdicts on the sides of an attempt: prev, then next, each where it exists. As an array it would be an allocation
+/// for each attempt.
+public struct SideVerdicts: RandomAccessCollection, Sendable {
+    /// The first side; nil if there is none.
+    private var one: SideVerdict?
+    private var other: SideVerdict?
+
+    init(prev: SideVerdict?, next: SideVerdict?) {
+        one = prev ?? next
+        other = prev == nil ? nil : next
+    }
+
+    /// 0.
+    public var startIndex: Int { 0 }
+    /// The number of sides: 0, 1 or 2.
+    public var endIndex: Int { one == nil ? 0 : other == nil ? 1 : 2 }
+    /// The verdict on prev, or on next if that is the only side; with 1 the verdict on next.
+    public subscript(index: Int) -> SideVerdict { index == 0 ? one! : other! }
+}
+
 /// The verdict on an attempt: its sides, the predicted outcome, and whether the kernel did what was predicted.
 public struct Verdict: Sendable {
     /// prev, then next, each where it exists.
-    public var sides: [SideVerdict]
+    public var sides: SideVerdicts
     /// The sides that the rules say will merge.
     public var predicted: MergeAttempt.Outcome
     /// The kernel did what was predicted.
@@ -66,18 +82,9 @@ public struct Judge: Sendable {
         let apart = apart(attempt, prev, next)
         let predicted = MergeAttempt.Outcome(prev: apart.prev == [], next: apart.next == [])
         let answers = state.answers(attempt, apart: apart, model, layout)
-        let left = prev.flatMap { pair in
-            apart.prev.map { verdict(attempt, .prev, pair, $0, answers.prev, merged: attempt.outcome.prev) }
-        }
-        let right = next.flatMap { pair in
-            apart.next.map { verdict(attempt, .next, pair, $0, answers.next, merged: attempt.outcome.next) }
-        }
-        let sides: [SideVerdict] =
-            switch (left, right) {
-            case (let left?, let right?): [left, right]
-            case (let side?, nil), (nil, let side?): [side]
-            case (nil, nil): []
-            }
+        let sides = SideVerdicts(
+            prev: apart.prev.map { verdict(attempt, .prev, $0, answers.prev, merged: attempt.outcome.prev) },
+            next: apart.next.map { verdict(attempt, .next, $0, answers.next, merged: attempt.outcome.next) })
         return Verdict(
             sides: sides, predicted: predicted, agreed: predicted == attempt.outcome, rewritten: answers.rewrites)
     }
@@ -128,12 +135,20 @@ public struct Judge: Sendable {
 
     /// The exact difference in words, where the blockers between two VMAs leave it open; else nil.
     public func detail(_ blockers: Blockers, _ left: VMA, _ right: VMA) -> String? {
-        MergeRules.detail(blockers, Pair(left, right), model)
+        guard !blockers.isDisjoint(with: MergeRules.detailed) else { return nil }
+        return MergeRules.detail(blockers, Pair(left, right), model)
+    }
+
+    /// The exact difference on one side of an attempt, where the side's blockers leave it open; else nil.
+    public func detail(_ side: SideVerdict, of attempt: MergeAttempt) -> String? {
+        guard let neighbour = attempt[side.side]?.vma else { return nil }
+        return side.side == .prev
+            ? detail(side.blockers, neighbour, attempt.proposed) : detail(side.blockers, attempt.proposed, neighbour)
     }
 
     /// The range and the neighbour on one side; nil where there is no side.
     private func pair(_ attempt: MergeAttempt, _ side: Side) -> Pair? {
-        guard let neighbour = side == .prev ? attempt.prev : attempt.next, !hides(neighbour, attempt) else { return nil }
+        guard let neighbour = attempt[side], !hides(neighbour, attempt) else { return nil }
         var pair =
             side == .prev
             ? Pair(neighbour.vma, attempt.proposed, proposed: .right)
@@ -156,13 +171,11 @@ public struct Judge: Sendable {
     }
 
     private func verdict(
-        _ attempt: MergeAttempt, _ side: Side, _ pair: Pair, _ blockers: Blockers, _ answers: WhatIfAnswers, merged: Bool
+        _ attempt: MergeAttempt, _ side: Side, _ blockers: Blockers, _ answers: WhatIfAnswers, merged: Bool
     ) -> SideVerdict {
-        let stays = (side == .prev ? attempt.prev : attempt.next)?.stays == true
+        let stays = attempt[side]?.stays == true
         return SideVerdict(
-            side: side, neighbour: side == .prev ? pair.left : pair.right, blockers: blockers,
-            detail: MergeRules.detail(blockers, pair, model),
-            answers: blockers.isHeadline ? answers : WhatIfAnswers(),
+            side: side, blockers: blockers, answers: blockers.isHeadline ? answers : WhatIfAnswers(),
             missed: !merged && stays)
     }
 }

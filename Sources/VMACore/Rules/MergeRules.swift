@@ -99,8 +99,8 @@ public struct MergeRule: Sendable {
     public var remedy: String
     /// True if this rule alone forbids the merge.
     var blocks: @Sendable (Pair, KernelModel) -> Bool
-    /// The exact difference where the slug leaves it open, in few words that many misses share.
-    var detail: @Sendable (Pair, KernelModel) -> String? = { _, _ in nil }
+    /// The exact difference, in few words that many misses share; nil where the slug leaves nothing open.
+    var detail: (@Sendable (Pair, KernelModel) -> String)?
 
     /// The remedy's first sentence: what holds in general, where no row of `Remedies` fits.
     public var advice: String {
@@ -240,12 +240,15 @@ public enum MergeRules {
         }
     }
 
+    /// The blockers that leave open what differs exactly.
+    static let detailed = table.reduce(Blockers()) { $1.detail == nil ? $0 : $0.union($1.blocker) }
+
     /// The details of the given blockers, one after the other, or nil.
     public static func detail(_ blockers: Blockers, _ pair: Pair, _ model: KernelModel) -> String? {
         guard !blockers.isEmpty else { return nil }
         var details: String?
         for index in table.indices where blockers.contains(table[index].blocker) {
-            guard let detail = table[index].detail(pair, model) else { continue }
+            guard let detail = table[index].detail?(pair, model) else { continue }
             details = details.map { "\($0); \(detail)" } ?? detail
         }
         return details
