@@ -87,7 +87,7 @@ struct SectionAttempts {
         if rules.addsMergeableLate { proposed.flags.remove(.mergeable) }
         if result.isAnonymous { proposed.pgoff = range.start >> AddressRange.pageShift }
         proposed.anonPgoff = range.start >> AddressRange.pageShift
-        return attempt(operation, proposed, sides, considersNext: operation != .brk)
+        return attempt(operation, proposed, sides, considersNext: operation != .brk, result)
     }
 
     /// The range that is mapped now and was not before, within the ranges of the section.
@@ -115,17 +115,15 @@ struct SectionAttempts {
         )
     }
 
+    /// - Parameter result: the VMA that the range is in afterwards.
     func attempt(
-        _ operation: Operation, _ proposed: VMA, _ sides: Sides, considersNext: Bool = true
+        _ operation: Operation, _ proposed: VMA, _ sides: Sides, considersNext: Bool = true, _ result: VMA
     ) -> MergeAttempt {
-        let range = proposed.range
-        let result = vma(after, range.start)
-        return MergeAttempt(
+        MergeAttempt(
             origin: section.origin, operation: operation, stack: section.stack, proposed: proposed,
             prev: sides.prev, next: sides.next, considersNext: considersNext,
             outcome: MergeAttempt.Outcome(
-                prev: result.map { $0.start < range.start } ?? false,
-                next: considersNext && (result.map { $0.end > range.end } ?? false)))
+                prev: result.start < proposed.start, next: considersNext && result.end > proposed.end))
     }
 
     private func neighbour(

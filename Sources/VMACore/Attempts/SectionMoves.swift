@@ -29,7 +29,7 @@ extension SectionAttempts {
             proposed.move(to: range)
         }
         let sides = sides(of: range, vacated: grewInPlace ? .empty : syscall.vacated)
-        let attempt = attempt(.mremap, proposed, sides)
+        let attempt = attempt(.mremap, proposed, sides, result)
         attempt.isCopy = !grewInPlace
         if attempt.isCopy { (attempt.source, attempt.movedFrom) = (source, old.start) }
         if !attempt.hidesOutcome(source: source, result: result) { body(attempt) }
@@ -53,7 +53,7 @@ extension SectionAttempts {
                 proposed.anonVMA == 0 || result.anonVMA == proposed.anonVMA, result.pgoff(at: start) == proposed.pgoff,
                 syscall.keptSource != nil || vma(after, piece.start)?.hasAttributes(of: piece) != true
             else { return }
-            let attempt = attempt(.mremap, proposed, sides(of: proposed.range, vacated: syscall.vacated))
+            let attempt = attempt(.mremap, proposed, sides(of: proposed.range, vacated: syscall.vacated), result)
             attempt.isCopy = true
             attempt.source = vma(before, piece.start) ?? piece
             attempt.movedFrom = piece.start
