@@ -21,9 +21,6 @@
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE 40
 #endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 
 #define NOBODY 65534
 
@@ -42,6 +39,14 @@
 	IS(SYS_mmap, 0, 6), LOAD(args[2]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 2, 0), \
 		LOAD(args[3]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SHARED, 0, 1),            \
 		ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW)
+// What asks about a descriptor, or copies it: other commands send signals, or lock files of others.
+#define LOOKING_FCNTL                                                                     \
+	IS(SYS_fcntl, 0, 7), LOAD(args[1]), IS(F_DUPFD_CLOEXEC, 3, 0), IS(F_DUPFD, 2, 0), \
+		IS(F_GETFD, 1, 0), IS(F_GETFL, 0, 1), ANSWER(SECCOMP_RET_ALLOW),          \
+		ANSWER(SECCOMP_RET_ERRNO | EPERM)
+// Opening to read what is there.
+#define READING_OPENAT \
+	WITHOUT(openat, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 #define ONLY_HERE                                                                            \
 	LOAD(arch), IS(AUDIT_ARCH_X86_64, 1, 0), ANSWER(SECCOMP_RET_KILL_PROCESS), LOAD(nr), \
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),                       \
@@ -49,7 +54,7 @@
 // Memory that can't be executed; messages; descriptors that are open already.
 #define COMMON                                                                                    \
 	ALLOW(read), ALLOW(pread64), ALLOW(close), ALLOW(lseek), ALLOW(fstat), ALLOW(newfstatat), \
-		ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), ALLOW(fcntl), ALLOW(munmap),         \
+		ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(poll), LOOKING_FCNTL, ALLOW(munmap),        \
 		ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(futex), ALLOW(clock_gettime),    \
 		ALLOW(getrandom), ALLOW(getpid), ALLOW(gettid), ALLOW(rt_sigprocmask),            \
 		ALLOW(rt_sigaction), ALLOW(rt_sigreturn), ALLOW(exit), ALLOW(exit_group),         \
@@ -113,8 +118,11 @@ static int become_nobody(void)
 int vms_confine_reader(uint64_t memory, uint64_t files)
 {
 	static const struct sock_filter code[] = {
-		ONLY_HERE,    COMMON,           WITHOUT(mmap, 2, PROT_EXEC),
-		ALLOW(write), ALLOW(setitimer), ANSWER(SECCOMP_RET_ERRNO | EPERM),
+		ONLY_HERE,
+		COMMON,
+		PRIVATE_MMAP,
+		ALLOW(setitimer),
+		ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 	int error = 0;
 
@@ -132,32 +140,32 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 	return filter(code, sizeof(code) / sizeof(*code));
 }
 
-int vms_confine_opener(void)
+// Becomes a user of its own, and keeps those of its capabilities that are in `wanted`. Root's user has root's files,
+// which it can write to without any capability. Where vmascope itself lacks one that is `needed`, as root of a container,
+// root's user is all that leads to root's files and processes: it stays, and only the filter keeps it from writing.
+static int become_other(uint64_t wanted, uint64_t needed)
 {
-	static const struct sock_filter code[] = {
-		// It has root's files open to it, so nothing is to be had that writes: the flags of openat2 can't be seen
-		// here, but what that opened for writing can't be written to, and no page of it can be changed.
-		ONLY_HERE,
-		COMMON,
-		WITHOUT(openat, 2,
-			O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY)),
-		PRIVATE_MMAP,
-		ALLOW(openat2),
-		ALLOW(readlink),
-		ALLOW(readlinkat),
-		ALLOW(fstatfs),
-		ALLOW(setfsuid),
-		ALLOW(setfsgid),
-		ALLOW(setgroups),
-		ALLOW(getgroups),
-		ALLOW(geteuid),
-		ALLOW(getegid),
-		ALLOW(capget),
-		ALLOW(capset),
-		ANSWER(SECCOMP_RET_ERRNO | EPERM),
-	};
-	int error = keep(1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_SETUID |
-			 1ULL << CAP_SETGID | 1ULL << CAP_CHECKPOINT_RESTORE);
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[2];
+	uint64_t has;
+
+	if (syscall(SYS_capget, &head, sets))
+		return -errno;
+	has = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
+	needed |= 1ULL << CAP_SETUID | 1ULL << CAP_SETGID;
+	if ((has & needed) == needed) {
+		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+		// A user namespace may have no other user.
+		become_nobody();
+		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	}
+	return keep(wanted);
+}
+
+static int confine(uint64_t wanted, uint64_t needed, const struct sock_filter *code,
+		   unsigned short length)
+{
+	int error = become_other(wanted, needed);
 
 	if (error)
 		return error;
@@ -167,5 +175,30 @@ int vms_confine_opener(void)
 	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, 64)) ||
 	    (error = limit(RLIMIT_CPU, 600)))
 		return error;
-	return filter(code, sizeof(code) / sizeof(*code));
+	return filter(code, length);
+}
+
+int vms_confine_opener(void)
+{
+	static const struct sock_filter code[] = {
+		ONLY_HERE,       COMMON,          READING_OPENAT,
+		PRIVATE_MMAP,    ALLOW(readlink), ALLOW(readlinkat),
+		ALLOW(getxattr), ALLOW(fstatfs),  ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	};
+
+	const uint64_t needed = 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SYS_PTRACE;
+
+	return confine(needed | 1ULL << CAP_CHECKPOINT_RESTORE, needed, code,
+		       sizeof(code) / sizeof(*code));
+}
+
+int vms_confine_proc_reader(void)
+{
+	static const struct sock_filter code[] = {
+		ONLY_HERE, COMMON, READING_OPENAT, PRIVATE_MMAP, ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	};
+
+	const uint64_t needed = 1ULL << CAP_SYS_PTRACE;
+
+	return confine(needed, needed, code, sizeof(code) / sizeof(*code));
 }

@@ -34,8 +34,11 @@ bool vms_has_ended(int pid);
 // The reader: no user of its own but nobody's (where it may change it), no capability, no file, no
 // network, no new process, `memory` bytes of address space, `files` descriptors.
 int vms_confine_reader(uint64_t memory, uint64_t files);
-// The opener: all but what opening files of other processes takes.
+// The opener: all but what opening files of other processes takes. It can open none to write to, and has no
+// user's files but its own.
 int vms_confine_opener(void);
+// The reader of /proc: all but what reading what processes of others map takes.
+int vms_confine_proc_reader(void);
 
 // Which file it is: major number × 2^32 + minor number, and the inode's.
 struct vms_numbers {
@@ -43,23 +46,29 @@ struct vms_numbers {
 	uint64_t inode;
 };
 
-// Opens below the directory `root`, which no link and no `..` leaves (openat2(2): RESOLVE_IN_ROOT,
-// RESOLVE_NO_MAGICLINKS). `links`: symbolic links within are followed. Regular files only, read only.
+// With whose rights a file is opened: those of this user and these groups, without any capability.
+struct vms_rights {
+	uint32_t uid;
+	uint32_t gid;
+	const uint32_t *groups;
+	size_t count;
+};
+
+// Opens below the directory `root`, which no link and no `..` leaves, as openat2(2) does with RESOLVE_IN_ROOT and
+// RESOLVE_NO_MAGICLINKS: that has its flags where no filter of system calls sees them. `links`: symbolic links within
+// are followed. Regular files only, read only.
 // Returns a descriptor, or -errno; -EISDIR for what is not a regular file, -ESTALE for another file than the
 // `expected` one, which is not opened. NULL: any is opened. On some file systems (overlayfs, btrfs) the
 // numbers can only be compared afterwards, and the caller has to.
-int vms_open_below(int root, const char *path, bool links, const struct vms_numbers *expected);
+// -EACCES where these `rights` would not open it, by its mode and those of the directories; with an access control list
+// only those of its owner and of everybody count. NULL: our own rights.
+int vms_open_below(int root, const char *path, bool links, const struct vms_numbers *expected,
+		   const struct vms_rights *rights);
 // Opens a link of /proc (map_files, exe) in the same way.
 int vms_open_link(const char *path, const struct vms_numbers *expected);
 // The same as a place only (O_PATH): nothing is opened.
 int vms_open_link_place(const char *path);
 // A directory as a place only (O_PATH).
 int vms_open_place(const char *path);
-
-// From now on files are opened with these rights, and no others: no capability overrides them. Returns 0,
-// or -errno, where nothing must be opened.
-int vms_become(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count);
-// Takes back `vms_become`. Returns 0, or -errno: then the process must end.
-int vms_be_ourselves(void);
 
 #endif

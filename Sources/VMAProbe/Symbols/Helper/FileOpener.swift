@@ -12,6 +12,9 @@ struct FileOpener {
         var uid: UInt32
         var gid: UInt32
         var groups: [UInt32]
+
+        /// Of a user without files and groups.
+        static let everybody = Rights(uid: .max, gid: .max, groups: [])
     }
 
     private var requests: [UInt32: FileRequest] = [:]
@@ -72,7 +75,7 @@ struct FileOpener {
 
     private static func mapped(_ request: FileRequest, _ process: String) -> (Opening, Int32?) {
         var found = Opening.missing
-        func below(_ root: Int32) -> Int32 { expecting(request) { vms_open_below(root, request.path, true, $0) } }
+        func below(_ root: Int32) -> Int32 { expecting(request) { vms_open_below(root, request.path, true, $0, nil) } }
         func link(_ name: String) -> Int32 { expecting(request) { vms_open_link("\(process)/\(name)", $0) } }
         func check(_ fd: Int32, isLink: Bool = false) -> Int32? {
             if fd == -ESTALE, found != .changed { found = .another }
@@ -202,11 +205,12 @@ struct FileOpener {
         return secure(UInt64.self) ?? secure(UInt32.self)
     }
 
-    /// Runs `open` with the rights of a process; nil if we may not take them.
-    private static func with(_ rights: Rights, _ open: () -> Int32) -> Int32? {
-        let became = vms_become(rights.uid, rights.gid, rights.groups, min(rights.groups.count, 256))
-        let fd = became == 0 ? open() : became
-        guard vms_be_ourselves() == 0 else { _exit(70) }
+    /// Opens a file that these rights would open by themselves; nil if they would not.
+    private static func open(_ path: String, below root: Int32, links: Bool = true, _ rights: Rights) -> Int32? {
+        let fd = rights.groups.withUnsafeBufferPointer { groups in
+            var rights = vms_rights(uid: rights.uid, gid: rights.gid, groups: groups.baseAddress, count: groups.count)
+            return vms_open_below(root, path, links, nil, &rights)
+        }
         return fd >= 0 ? fd : nil
     }
 
@@ -233,7 +237,7 @@ struct FileOpener {
             defer { close(root) }
             // In this order: a set-user-id program may have made all its ids equal by now.
             guard let rights = rights(process), stillMaps(request, process) else { return nil }
-            return with(rights) { vms_open_below(root, path, true, nil) }
+            return open(path, below: root, rights)
         }
         if let own { return own }
         guard !inOwnRoot else { return nil }
@@ -241,10 +245,9 @@ struct FileOpener {
         guard root >= 0 else { return nil }
         defer { close(root) }
         // The process has gone, or we may not take its place: what everybody can read, if it is root's.
-        let fd = vms_open_below(root, path, true, nil)
-        guard fd >= 0 else { return nil }
+        guard let fd = open(path, below: root, .everybody) else { return nil }
         var status = stat()
-        if fstat(fd, &status) == 0, status.st_uid == 0, status.st_mode & 0o004 != 0 { return fd }
+        if fstat(fd, &status) == 0, status.st_uid == 0 { return fd }
         close(fd)
         return nil
     }
@@ -254,7 +257,7 @@ struct FileOpener {
         let root = vms_open_place("/")
         guard root >= 0 else { return nil }
         defer { close(root) }
-        return with(Rights(uid: file.uid, gid: file.gid, groups: [])) { vms_open_below(root, file.path, true, nil) }
+        return open(file.path, below: root, Rights(uid: file.uid, gid: file.gid, groups: []))
     }
 
     /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below
@@ -268,7 +271,7 @@ struct FileOpener {
         defer { close(root) }
         // The process knows its id in its own namespace, the last of the list.
         let own = ProcFile.status(process, "NSpid")?.split { $0 == "\t" || $0 == " " }.last ?? "\(pid)"
-        guard let fd = with(rights, { vms_open_below(root, "/tmp/perf-\(own).map", false, nil) }) else { return nil }
+        guard let fd = open("/tmp/perf-\(own).map", below: root, links: false, rights) else { return nil }
         var status = stat()
         if fstat(fd, &status) == 0, status.st_uid == rights.uid, status.st_nlink <= 1 { return fd }
         close(fd)

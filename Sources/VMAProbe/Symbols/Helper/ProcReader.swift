@@ -183,7 +183,7 @@ final class ProcReader {
 extension ProcReader {
     /// The process itself: answers one question after the other.
     static func run() -> Never {
-        guard vms_confine_opener() == 0 else { _exit(64) }
+        guard vms_confine_proc_reader() == 0 else { _exit(64) }
         var bytes = [UInt8](repeating: 0, count: 64)
         while true {
             let got = vms_receive(3, &bytes, bytes.count, nil, true)
