@@ -3,7 +3,7 @@ import VMACore
 import VMAProbe
 
 /// Watches the write sections of all processes within the budget: `FlowBudget` decides when fewer sections are
-/// recorded, and when counting pauses; this carries it out.
+/// recorded, who is left out, and when counting pauses; this carries it out.
 final class FlowWatch {
     private let probe: Probe
     private let statistics = RunTimeStatistics()
@@ -32,7 +32,7 @@ final class FlowWatch {
         budget = FlowBudget(share: share, now: now, cost: 0)
         budget = FlowBudget(share: share, now: now, cost: cost)
         try beginEpoch()
-        try probe.watch()
+        try probe.watch(.full)
     }
 
     /// Time in vmascope's BPF programs, in seconds; nil where the kernel does not count it.
@@ -47,13 +47,16 @@ final class FlowWatch {
     /// The assumed cost of a section, and of a recorded one, where the kernel does not let vmascope count the time in
     /// its programs (which takes CAP_SYS_ADMIN): as measured on a slow machine.
     private var assumed = 0.0
-    private static let (sectionSeconds, recordedSeconds) = (0.6e-6, 12e-6)
+    private static let (sectionSeconds, recordedSeconds, skippedSeconds) = (0.6e-6, 12e-6, 0.1e-6)
 
     private func assume() throws(ProbeError) {
         guard statistics == nil else { return }
         meter.count(try probe.counts())
+        meter.gone(try probe.countsOfGone())
         let counted = meter.counted
-        assumed = Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.recorded) * Self.recordedSeconds
+        assumed =
+            Double(counted.sections.reduce(0, &+)) * Self.sectionSeconds + Double(counted.recorded) * Self.recordedSeconds
+            + Double(counted.skipped) * Self.skippedSeconds
     }
 
     private func beginEpoch() throws(ProbeError) {
@@ -71,11 +74,17 @@ final class FlowWatch {
         guard budget.isDue(now) else { return }
         let decision = budget.decide(now, cost: cost)
         if let limit = decision.limit { try probe.limit(to: limit) }
-        if decision.pause { probe.pause() }
-        if decision.resume { meter.resume() }
+        if let allowance = decision.allowance {
+            try probe.allow(allowance == FlowBudget.noLimit ? nil : allowance)
+        }
+        // Sections that were under way when nothing was recorded any more have ended unseen.
+        if decision.level == .full { meter.resume() }
         if decision.beginsEpoch { try beginEpoch() }
-        if decision.resume { try probe.watch() }
+        if let level = decision.level { try probe.watch(level) }
     }
+
+    /// Counting takes all of the budget, and what can wait has to.
+    var isStrained: Bool { budget.isStrained }
 
     private func feed(_ event: Event) {
         meter.feed(event)
@@ -108,7 +117,8 @@ final class FlowWatch {
         probe.countSkippedRuns { meter.feed($0) }
         repeat { hasMore = !probe.drain(feed) } while hasMore && vms_monotonic_ns() < end
         refusals.advance()
-        probe.listen(refusals.isListeningWanted(vms_monotonic_ns()))
+        // Reading answers costs every process at every syscall: not where somebody's syscalls use up the budget.
+        probe.listen(refusals.isListeningWanted(vms_monotonic_ns()) && budget.affordsAnswers)
         budget.note(received: probe.receivedBytes - before, ringBytes: Int(Self.ringBytes(sample)))
         for (mm, counts) in probe.takeTallies() { meter.end(mm, counts) }
         if !meter.isUnderWay { probe.forgetNames() }
@@ -126,13 +136,14 @@ final class FlowWatch {
         budget.account(now, cost: cost)
         let counts = try probe.counts()
         meter.count(counts)
+        meter.gone(try probe.countsOfGone())
         refusals.note(untold: probe.untold, ofGone: try probe.untoldOfGone(), at: now)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         meter.unseen(try probe.unseenSections())
         defer { budget.endInterval() }
         return meter.endInterval(
-            watched: (budget.interval.time, of: budget.interval.of), since: (budget.all.time, of: budget.all.of),
+            watched: (budget.interval.part, budget.recordedInterval.part), since: (budget.all.part, budget.recordedAll.part),
             isFiltered: processes.count < all.count
         ) { keys[$0] }
     }

@@ -66,7 +66,7 @@ final class RefusalWatch {
         self.look = look
         refusals = SystemRefusals(lives: lives)
         if isFiltered { counted = [] }
-        listening = Listening(start: startTime)
+        listening = Listening(start: startTime, sharesByUser: true)
     }
 
     /// Takes the processes that a filter lets through, as they were just counted. Whether it would let through a
@@ -109,9 +109,9 @@ final class RefusalWatch {
             asked[id] = nil
             hasNews = true
         case .refusal(var refusal):
-            listening.note(event)
             let pid = refusal.origin.tgid
             let owner = owner(of: refusal, in: &refusals)
+            listening.note(event, user: owner.user)
             refusal.stack = resolve(refusal, owner)
             for judged in pending.note(refusal, nil) { add(judged, to: &refusals) }
             if let counted, counted.contains(pid) { meant.insert(refusal.origin.mm) }

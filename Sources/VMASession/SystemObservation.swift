@@ -89,6 +89,8 @@ package final class SystemObservation {
 
     /// The parts of the budget that sweeps may take at most, and that counting and recording may take.
     private static let sweepShare = 1.0 / 3
+    /// Of sweeps where somebody's sections use up the budget: that others' sections and refused calls are seen comes first.
+    private static let strainedSweepShare = 1.0 / 10
     private static let countShare = 2.0 / 3
     /// How long to wait between slices of sweeps, and while a connection may time out.
     private static let sliceInterval: UInt64 = 50_000_000
@@ -196,7 +198,8 @@ package final class SystemObservation {
         // Where counting would exceed the budget, it is done less often.
         let counting = SystemProbe.cpuSeconds - before
         pace = max(options.interval, counting / (options.budget * Self.countShare))
-        sweeps.refill(options.budget * pace * Self.sweepShare, order)
+        let share = flow?.isStrained ?? false ? Self.strainedSweepShare : Self.sweepShare
+        sweeps.refill(options.budget * pace * share, order)
         return interval
     }
 

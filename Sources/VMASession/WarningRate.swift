@@ -1,3 +1,5 @@
+import VMACore
+
 /// Decides how many warnings of one kind are printed in an interval of `system`: whoever can cause them can cause very
 /// many. The others are counted. No user takes the room of all others.
 struct WarningRate {
@@ -8,8 +10,6 @@ struct WarningRate {
 
     /// Lines of an interval, and those among them of the processes of one user.
     static let (limit, userLimit) = (16, 4)
-    /// Users from this id on count as one: ids of user namespaces, of which one user can have many thousands.
-    private static let namespaces: UInt32 = 100_000
 
     /// - Parameter what: what the processes did of which there were more, for people.
     init(_ what: String) { self.what = what }
@@ -18,7 +18,7 @@ struct WarningRate {
     ///
     /// - Parameter user: of the process that it is about; nil if it is not known.
     mutating func allows(_ user: UInt32?) -> Bool {
-        let user = user.map { min($0, Self.namespaces) }
+        let user = user.map(UserShares.user)
         guard count < Self.limit, printed[user, default: 0] < Self.userLimit else {
             leftOut += 1
             return false

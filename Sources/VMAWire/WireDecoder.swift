@@ -117,6 +117,7 @@ public struct WireDecoder {
         var found = SectionCounts()
         found.born = born
         found.recorded = counts.told
+        found.skipped = counts.skipped
         withUnsafeBytes(of: counts.sections) { bytes in
             let all = bytes.bindMemory(to: UInt64.self)
             for operation in Operation.allCases.indices {

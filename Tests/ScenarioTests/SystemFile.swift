@@ -85,6 +85,7 @@ struct SystemFile: Decodable, Sendable {
         var agreement: Agreement
         var layout_audit: ReportFile.Audit
         var watched: Double
+        var sampled: Double
         var total: Sums
     }
     struct Own: Decodable, Sendable {

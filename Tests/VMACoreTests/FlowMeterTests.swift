@@ -70,7 +70,7 @@ struct FlowMeterTests {
     }
 
     private func end(_ meter: inout FlowMeter, of gone: Set<MMID> = []) -> (interval: Flow, sinceStart: Flow) {
-        meter.endInterval(watched: (3, of: 4), since: (1, of: 1)) { mm in
+        meter.endInterval(watched: (0.75, 0.5), since: (1, 1)) { mm in
             gone.contains(mm) ? nil : ProcessKey(pid: 100 + mm, started: 5)
         }
     }
@@ -84,7 +84,7 @@ struct FlowMeterTests {
         feed(&meter, 2, "BB....", "BBBB..", oneIn: 10)
         let flow = end(&meter).interval
         #expect(flow.checked == 4 && flow.agreed == 4 && flow.unjudged == 0)
-        #expect(flow.sampleOneIn == 1 ... 10 && flow.watched == 0.75)
+        #expect(flow.sampleOneIn == 1 ... 10 && flow.watched == 0.75 && flow.sampled == 0.5)
         #expect(flow.total.attempts?.value == 22 && flow.total.merged?.value == 10)
         #expect(flow.total.missedBy.map { "\($0.key.operation) \($0.key.blockers.slugs.joined())" } == ["mmap prot"])
         #expect(flow.total.missedBy.first?.value.value == 12)
@@ -143,6 +143,39 @@ struct FlowMeterTests {
         #expect(next.interval.total.allHooked?.count ?? 0 == 0 && next.sinceStart.total.allHooked == all)
     }
 
+    @Test("has the sections that were not looked at, of a process and in all, and never fewer than before")
+    func skipped() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        func counts(_ skipped: UInt64) -> SectionCounts {
+            var counts = SectionCounts()
+            (counts.born, counts.skipped) = (10, skipped)
+            return counts
+        }
+        meter.count([(1, counts(50))])
+        let first = end(&meter)
+        #expect(first.interval.total.skipped == 50 && first.interval.total.sections == 0)
+        #expect(first.interval.processes[ProcessKey(pid: 101, started: 5)]?.skipped == 50)
+        // It is read in two parts, of which one may have been taken out of the other between the two.
+        meter.count([(1, counts(20))])
+        #expect(end(&meter).interval.total.skipped == 0)
+        meter.end(1, counts(70))
+        #expect(end(&meter).sinceStart.total.skipped == 70)
+    }
+
+    @Test("has those of processes that are gone, in the sums alone")
+    func gone() {
+        var meter = FlowMeter(judge: Judge(.v6_12))
+        var sums = SectionCounts()
+        sums[Operation.allCases.firstIndex(of: .mmap)!, Flow.Change.more.rawValue] = 7
+        meter.gone(sums)
+        #expect(end(&meter).interval.total.sections == 7)
+        sums[Operation.allCases.firstIndex(of: .mmap)!, Flow.Change.more.rawValue] = 9
+        meter.gone(sums)
+        let second = end(&meter)
+        #expect(second.interval.total.sections == 2 && second.sinceStart.total.sections == 9)
+        #expect(second.sinceStart.processes.isEmpty && meter.counted.sections.reduce(0, +) == 9)
+    }
+
     @Test("has what the kernel had no room for in the interval in which that was, though its counter wraps")
     func unseen() {
         var meter = FlowMeter(judge: Judge(.v6_12))
@@ -164,7 +197,7 @@ struct FlowMeterTests {
         feed(&meter, 2, "AA....", "AABB..", oneIn: 1)
         meter.count([(1, SectionCounts())])
         func end(_ known: Bool) -> Flow {
-            meter.endInterval(watched: (1, of: 1), since: (1, of: 1), isFiltered: true) { mm in
+            meter.endInterval(watched: (1, 1), since: (1, 1), isFiltered: true) { mm in
                 known && mm == 1 ? ProcessKey(pid: 101, started: 5) : nil
             }.sinceStart
         }

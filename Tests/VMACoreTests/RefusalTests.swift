@@ -127,4 +127,25 @@ struct RefusalTests {
         }
         #expect((90 ... 130).contains(heard), "\(heard)")
     }
+
+    @Test("hears one user's refused call whatever others' processes are refused, and no more than a tenth of the time")
+    func sharedListening() {
+        let second: UInt64 = 1_000_000_000
+        var listening = Listening(start: 0, sharesByUser: true)
+        func refuse(_ at: UInt64, _ mm: MMID, user: UInt32) {
+            var refusal = refusal(9, mmap)
+            (refusal.origin.time, refusal.origin.mm) = (at * second, mm)
+            listening.note(.refusal(refusal), user: user)
+        }
+        var (heard, heardOfVictim) = (0, 0)
+        for at in 10 ..< 1010 as Range<UInt64> {
+            // Three users, one of them with ids of user namespaces, have new processes that are refused something.
+            for user in [1001, 1002, 300_000 + UInt32(at) * 7] { refuse(at, MMID(at * 4) + (user & 3), user: user) }
+            if at % 100 == 50 { refuse(at, 9, user: 33) }
+            let isHeard = listening.isWanted(at * second)
+            if isHeard { heard += 1 }
+            if isHeard, at % 100 == 50 { heardOfVictim += 1 }
+        }
+        #expect(heardOfVictim == 10 && (60 ... 130).contains(heard), "\(heard), \(heardOfVictim)")
+    }
 }

@@ -220,6 +220,28 @@ struct SystemReportTests {
         }
     }
 
+    @Test("whose sections were not counted is told in each face, and no count is taken for whole then")
+    func skipped() throws {
+        var flow = SystemSample.flow
+        flow.total.hooked = [.mmap: Flow.Attempts(count: 9, merged: 5)]
+        #expect(!lines(flow).contains("not counted") && flow.wholeCount(flow.total) != nil)
+        flow.total.skipped = 120_012
+        flow.processes[ProcessKey(pid: 7, started: 7)]?.skipped = 120_000
+        flow.sampled = 0.25
+        #expect(flow.wholeCount(flow.total) == nil)
+        let json = try object(flow)["flow"]
+        #expect(json?["total"]?["not_counted"]?.number == 120_012 && json?["sampled"]?.number == 0.25)
+        #expect(metrics(flow).contains("vmascope_sections_skipped_total 120012\n"))
+        #expect(metrics(flow).contains("vmascope_sampled_ratio 0.25\n"))
+        let report = SystemText(colour: false).report(SystemSample.report(flow))
+        for text in [lines(flow), screen(flow, width: 400).joined(), report] {
+            #expect(
+                words(text).contains(
+                    "not counted, to keep to the budget: 120,000 sections of redis[7], 12 sections of others"))
+            #expect(words(text).contains("recorded in 25% of the time"))
+        }
+    }
+
     @Test("conditions don't take what was not counted for 0")
     func figures() throws {
         let figures = try Figures(SystemJSON.report(SystemSample.report()))

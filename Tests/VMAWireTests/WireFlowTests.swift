@@ -20,6 +20,7 @@ struct WireFlowTests {
         var tally = vme_tally()
         tally.h = header(VME_TALLY)
         tally.counts.told = 9
+        tally.counts.skipped = 6
         tally.born = 77
         withUnsafeMutableBytes(of: &tally.counts.sections) { bytes in
             // mprotect, which is the fourth operation, leaving more VMAs.
@@ -30,7 +31,7 @@ struct WireFlowTests {
         var decoder = WireDecoder()
         let id = decoder.interners.mms.id(tally.h.mm)
         let found = try #require(bytes(tally).withUnsafeBytes { decoder.tally($0) })
-        #expect(found.mm == id && found.counts.recorded == 9 && found.counts.born == 77)
+        #expect(found.mm == id && found.counts.recorded == 9 && found.counts.skipped == 6 && found.counts.born == 77)
         #expect(found.counts.sections.reduce(0, +) == 7 && found.counts[3, 2] == 7)
         #expect(found.counts.attempts == [0, 0, 0, 5] + Array(repeating: 0, count: Operation.allCases.count - 4))
         #expect(found.counts.merged.reduce(0, +) == 4 && found.counts.merged[3] == 4)

@@ -10,9 +10,12 @@ int syscall_exits(u64 *ctx)
 {
 	struct scratch *s;
 	struct awaited *a;
-	u32 tid = current_tid();
+	u32 tid = current_tid(), *place = waiter(tid);
 	u32 flags = 0;
 
+	if (!place || *place != tid)
+		return 0;
+	*place = 0;
 	a = bpf_map_lookup_elem(&awaited, &tid);
 	if (!a)
 		return 0;

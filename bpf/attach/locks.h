@@ -38,9 +38,13 @@ SEC("?tp_btf/ma_write")
 int tree_write(u64 *ctx)
 {
 	struct ma_state *mas = (void *)ctx[1];
-	u64 mm = as_number(mas->tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
-	struct vme_owner *o = writer_of(mm);
+	struct vme_owner *o;
+	u64 mm;
 
+	if (!are_stores_noted())
+		return 0;
+	mm = as_number(mas->tree) - bpf_core_field_offset(struct mm_struct, mm_mt);
+	o = writer_of(mm);
 	if (o)
 		note_write(mm, o, mas->index, mas->last + 1);
 	return 0;
@@ -67,11 +71,17 @@ int lock_released_perf(struct trace_event_raw_mmap_lock *ctx)
 SEC("?tp/maple_tree/ma_write")
 int tree_write_perf(struct trace_event_raw_ma_write *ctx)
 {
-	struct vm_area_struct *vma = ctx->val;
-	u64 lo = ctx->index, hi = ctx->last + 1,
-	    mm = vma ? as_number(FIELD(struct vm_area_struct, vma, vm_mm)) : current_mm();
-	struct vme_owner *o = writer_of(mm);
+	struct vm_area_struct *vma;
+	struct vme_owner *o;
+	u64 lo, hi, mm;
 
+	if (!are_stores_noted())
+		return 0;
+	vma = ctx->val;
+	lo = ctx->index;
+	hi = ctx->last + 1;
+	mm = vma ? as_number(FIELD(struct vm_area_struct, vma, vm_mm)) : current_mm();
+	o = writer_of(mm);
 	if (o && !((lo | hi) & (PAGE_SIZE - 1)))
 		note_write(mm, o, lo, hi);
 	return 0;

@@ -18,13 +18,22 @@ static __always_inline void acquired(void *ctx, u64 mm, bool write, bool success
 
 static __always_inline void released(void *ctx, u64 mm, bool write)
 {
-	if (!write)
+	if (!write && !(config.everyone && is_lean()))
 		return;
 	mm = as_number((void *)mm);
 	if (config.everyone)
-		flow_released(ctx, mm);
+		flow_released(ctx, mm, write);
 	else
 		observed_released(ctx, mm);
+}
+
+// Whether stores to trees matter to anybody: where all address spaces are watched, few sections are recorded, and the
+// stores of all others cost next to nothing.
+static __always_inline bool are_stores_noted(void)
+{
+	struct vme_control *control = config.everyone ? flow_control() : 0;
+
+	return !control || control->recording;
 }
 
 // The owner of `mm`, if the current thread has a section of it open that is recorded.

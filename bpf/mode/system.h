@@ -9,6 +9,11 @@
 // begins, and its record has the chance with it. The chance depends on how many sections this
 // address space has had, so that one busy process does not hide the others, and on how full the
 // ring is, so that many that begin at once lose nothing.
+//
+// An address space that has had its allowance is muted until the next epoch: nothing is looked at
+// but its pointer, and its sections are counted as such. Where even that costs too much, the
+// loader leaves attached only what ends a section ("lean"): sections are counted then by what the
+// last one left, and calls that were refused are seen still.
 #ifndef VMASCOPE_SYSTEM_H
 #define VMASCOPE_SYSTEM_H
 
@@ -40,6 +45,7 @@ static __always_inline struct vme_flow *new_flow(u64 mm)
 	__builtin_memset(s->flow.counts.attempts, 0, sizeof(s->flow.counts.attempts));
 	__builtin_memset(s->flow.counts.merged, 0, sizeof(s->flow.counts.merged));
 	s->flow.counts.told = 0;
+	s->flow.counts.skipped = 0;
 	s->flow.epoch = control->epoch;
 	s->flow.born = bpf_ktime_get_ns();
 	s->flow.owner.tgid = (u32)(bpf_get_current_pid_tgid() >> 32);
@@ -60,24 +66,81 @@ static __always_inline u32 crowd_one_in(void)
 	return 1U << (sixteenths < 10 ? sixteenths : 10);
 }
 
+static __always_inline struct vme_muted *muted_place(struct vme_control *control, u64 mm)
+{
+	return &control->muted[vme_muted_place(mm) & (VME_MUTED - 1)];
+}
+
+// Whether `mm` has had its allowance, as far as that shows without its entry. The end of an address space is seen
+// whatever it did before.
+static __always_inline bool is_muted(struct vme_control *control, u64 mm, bool ends_section)
+{
+	struct vme_muted *m;
+
+	if (!control->allowance)
+		return false;
+	m = muted_place(control, mm);
+	if (m->mm != mm || m->epoch != control->epoch ||
+	    !FIELD(struct mm_struct, mm, mm_users.counter))
+		return false;
+	if (ends_section)
+		m->skipped++;
+	return true;
+}
+
+// Mutes `mm` until the next epoch, unless another one has its place, which then is found in its entry. What the place
+// has counted goes into the entry that it is of.
+static __always_inline void mute(struct vme_control *control, u64 mm)
+{
+	struct vme_muted *m = muted_place(control, mm);
+	u32 epoch = control->epoch;
+
+	if (m->mm == mm || !m->mm || m->epoch != epoch) {
+		u32 skipped = m->skipped;
+		struct vme_flow *old = skipped ? flow_of(m->mm) : 0;
+
+		if (old)
+			__sync_fetch_and_add(&old->counts.skipped, skipped);
+		m->skipped = 0;
+		m->mm = mm;
+		m->epoch = epoch;
+	}
+}
+
+// Several readers may be here at once: the next rate is off then, and a section's weight is right all the same.
+static __always_inline void epoch_of(struct vme_control *control, struct vme_flow *f)
+{
+	if (f->epoch == control->epoch)
+		return;
+	f->base = control->target ? f->seen / control->target : 0;
+	f->seen = 0;
+	f->used = 0;
+	f->epoch = control->epoch;
+}
+
+// Takes a section, or a lock for reading, from the allowance. Returns false if there is nothing left of it: what the
+// address space was like at its last section will be out of date then. No section is open meanwhile.
+static __always_inline bool spend(struct vme_control *control, u64 mm, struct vme_flow *f, u32 cost)
+{
+	f->used += cost;
+	if (!control->allowance || f->used <= control->allowance)
+		return true;
+	f->watch = control->watch - 1;
+	f->owner.writer = 0;
+	mute(control, mm);
+	return false;
+}
+
 static __always_inline bool chance(u32 one_in)
 {
 	return one_in == 1 || bpf_get_prandom_u32() % one_in == 0;
 }
 
 // Returns the weight of this section (one in so many is recorded); 0 if it is not recorded.
-static __always_inline u32 choose_section(struct vme_flow *f)
+static __always_inline u32 choose_section(struct vme_control *control, struct vme_flow *f)
 {
-	struct vme_control *control = flow_control();
 	u32 one_in, crowd = 1;
 
-	if (!control)
-		return 0;
-	if (f->epoch != control->epoch) {
-		f->base = control->target ? f->seen / control->target : 0;
-		f->seen = 0;
-		f->epoch = control->epoch;
-	}
 	one_in = control->one_in;
 	if (!one_in) {
 		if (!control->target)
@@ -121,21 +184,40 @@ static __always_inline bool is_open(struct vme_flow *f)
 	return is_writer(&f->owner) && control && f->watch == control->watch;
 }
 
-static __always_inline void flow_opens(u64 mm, struct vme_flow *f, s32 map_count)
+static __always_inline void note_state(u64 mm, struct vme_flow *f, s32 map_count)
 {
-	struct vme_control *control = flow_control();
-	u32 one_in = choose_section(f);
-
-	f->watch = control ? control->watch : 0;
 	f->map_count = map_count;
 	f->owner.map_count = map_count;
 	f->owner.total_vm = FIELD(struct mm_struct, mm, total_vm);
-	f->owner.writer = current_tid();
+}
+
+// The recorded section of `f` is over, or its end was not seen.
+static __always_inline void recording_ends(struct vme_control *control, struct vme_flow *f)
+{
+	if (f->owner.section.one_in && f->watch == control->watch)
+		__sync_fetch_and_add(&control->recording, -1);
 	f->owner.section.one_in = 0;
+}
+
+static __always_inline void flow_opens(struct vme_control *control, u64 mm, struct vme_flow *f,
+				       s32 map_count)
+{
+	u32 one_in;
+
+	recording_ends(control, f);
+	epoch_of(control, f);
+	if (!spend(control, mm, f, VME_COST_SECTION))
+		return;
+	one_in = choose_section(control, f);
+	f->watch = control->watch;
+	note_state(mm, f, map_count);
+	f->owner.writer = current_tid();
 	// The syscall's arguments say nothing about what exec or fork builds, or another process
 	// changes.
-	if (one_in && current_mm() == mm)
+	if (one_in && current_mm() == mm) {
+		__sync_fetch_and_add(&control->recording, 1);
 		section_begin(mm, &f->owner, one_in);
+	}
 }
 
 // A section that left as many VMAs as it found, or the most that there may be. The operation comes first, so
@@ -156,7 +238,8 @@ static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o,
 		note_refusal(ctx, mm, o, true);
 }
 
-static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
+static __always_inline void flow_closes(struct vme_control *control, void *ctx, u64 mm,
+					struct vme_flow *f)
 {
 	s32 now = FIELD(struct mm_struct, mm, map_count);
 	u32 count = VME_OUTCOMES * syscall_operation() + (now == f->map_count  ? VME_SAME
@@ -173,11 +256,14 @@ static __always_inline void flow_closes(void *ctx, u64 mm, struct vme_flow *f)
 	if (now - f->map_count == 0 || now >= (s64)map_limit())
 		flow_refused(ctx, mm, &f->owner, now, count / VME_OUTCOMES);
 	if (f->owner.section.one_in) {
-		if (emit_section(ctx, mm, &f->owner))
+		// Stores were not seen since the loader began to leave only the end of sections attached.
+		if (!control->lean && emit_section(ctx, mm, &f->owner))
 			f->counts.told++;
 		section_closes(&f->owner);
+		recording_ends(control, f);
 	}
 	f->owner.writer = 0;
+	note_state(mm, f, now);
 }
 
 enum { CONSIDERED, CARRIED_OUT };
@@ -223,15 +309,51 @@ static __always_inline void flow_joins(u64 mm, u64 lo, u64 hi)
 	}
 }
 
+// What was counted of those that have ended, and whose entries the loader had not read before: of very many that begin
+// and end a record each would cost more than all the rest.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct vme_counts);
+} gone SEC(".maps");
+
+static __noinline void add_gone(struct vme_flow *f)
+{
+	struct vme_counts *sum = only(&gone);
+	u64 *counts = (void *)&f->counts;
+	u32 i;
+
+	if (!sum)
+		return;
+	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+		if (counts[i])
+			__sync_fetch_and_add((u64 *)sum + i, counts[i]);
+}
+
 static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 {
 	struct vme_control *control = flow_control();
 	struct scratch *s = scratch();
 	u32 untold = emit_leftover_refusals(mm, &f->owner);
 
-	if (control && untold)
-		__sync_fetch_and_add(&control->refused, untold);
-	if (s) {
+	if (control) {
+		struct vme_muted *m = muted_place(control, mm);
+
+		if (untold)
+			__sync_fetch_and_add(&control->refused, untold);
+		recording_ends(control, f);
+		// Whoever gets this pointer next is another one.
+		if (m->mm == mm) {
+			f->counts.skipped += m->skipped;
+			m->mm = 0;
+			m->skipped = 0;
+		}
+	}
+	// No other record speaks of this one.
+	if (control && f->born > control->counted && !f->counts.told && !f->owner.refused_time) {
+		add_gone(f);
+	} else if (s) {
 		begin(&s->tally.h, VME_TALLY, mm, f->owner.tgid);
 		s->tally.born = f->born;
 		__builtin_memcpy(s->tally.counts.sections, f->counts.sections,
@@ -242,6 +364,7 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 		__builtin_memcpy(s->tally.counts.merged, f->counts.merged,
 				 sizeof(f->counts.merged));
 		s->tally.counts.told = f->counts.told;
+		s->tally.counts.skipped = f->counts.skipped;
 		emit(&s->tally, sizeof(s->tally));
 	}
 	bpf_map_delete_elem(&flows, &mm);
@@ -249,8 +372,12 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 
 static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 {
-	struct vme_flow *f = flow_of(mm);
+	struct vme_control *control = flow_control();
+	struct vme_flow *f;
 
+	if (!control || is_muted(control, mm, false))
+		return;
+	f = flow_of(mm);
 	// exit_mmap() takes the lock of an mm that has no user any more.
 	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
 		if (f)
@@ -268,18 +395,93 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 		if (!f)
 			f = new_flow(mm);
 		if (f)
-			flow_opens(mm, f, map_count);
+			flow_opens(control, mm, f, map_count);
 	} else if (f && is_open(f)) {
-		flow_closes(ctx, mm, f);  // a writer is about to become a reader
+		flow_closes(control, ctx, mm, f);  // a writer is about to become a reader
+	} else if (f) {
+		epoch_of(control, f);
+		spend(control, mm, f, VME_COST_READ);
 	}
 }
 
-static __always_inline void flow_released(void *ctx, u64 mm)
+// Only the ends of sections are attached: what the last section left is what this one found. A writer that became a
+// reader shows by a difference; its syscall tells it from others, which have the lock for reading, too.
+static __always_inline void lean_released(struct vme_control *control, void *ctx, u64 mm,
+					  bool write)
 {
-	struct vme_flow *f = flow_of(mm);
+	struct vme_flow *f;
+	s32 now;
 
+	if (is_muted(control, mm, write))
+		return;
+	f = flow_of(mm);
+	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
+		if (f)
+			flow_ends(mm, f);
+		return;
+	}
+	now = FIELD(struct mm_struct, mm, map_count);
+	if (!write) {
+		u32 operation;
+
+		if (!f)
+			return;
+		epoch_of(control, f);
+		if (!spend(control, mm, f, VME_COST_READ) || f->watch != control->watch ||
+		    (now == f->map_count &&
+		     f->owner.total_vm == FIELD(struct mm_struct, mm, total_vm)))
+			return;
+		operation = syscall_operation();
+		if (current_mm() != mm || operation >= VME_OPERATIONS ||
+		    !config.may_downgrade[operation])
+			return;
+	} else if (!f) {
+		f = new_flow(mm);
+	}
+	if (!f)
+		return;
+	epoch_of(control, f);
+	if (!spend(control, mm, f, VME_COST_SECTION)) {
+		f->counts.skipped++;
+		return;
+	}
+	if (f->watch == control->watch) {
+		flow_closes(control, ctx, mm, f);
+		return;
+	}
+	f->counts.skipped++;
+	f->watch = control->watch;
+	f->owner.section.one_in = 0;
+	f->owner.writer = 0;
+	note_state(mm, f, now);
+}
+
+static __always_inline bool is_lean(void)
+{
+	struct vme_control *control = flow_control();
+
+	return control && control->lean;
+}
+
+static __always_inline void flow_released(void *ctx, u64 mm, bool write)
+{
+	struct vme_control *control = flow_control();
+	struct vme_flow *f;
+
+	if (!control)
+		return;
+	if (control->lean) {
+		lean_released(control, ctx, mm, write);
+		return;
+	}
+	if (is_muted(control, mm, true))
+		return;
+	f = flow_of(mm);
 	if (f && is_open(f))
-		flow_closes(ctx, mm, f);
+		flow_closes(control, ctx, mm, f);
+	else if (f && control->allowance && f->epoch == control->epoch &&
+		 f->used > control->allowance)
+		f->counts.skipped++;
 }
 
 #endif

@@ -22,6 +22,27 @@ struct {
 	__type(value, struct awaited);
 } awaited SEC(".maps");
 
+// A filter before it, by the thread's id: the end of a syscall is looked at for every process, and a look-up in
+// `awaited` takes several times as long. Of two threads in one place the later one has it.
+#define WAITERS 1024
+struct waiters {
+	u32 tid[WAITERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct waiters);
+} waiters SEC(".maps");
+
+static __always_inline u32 *waiter(u32 tid)
+{
+	struct waiters *all = only(&waiters);
+
+	return all ? &all->tid[tid & (WAITERS - 1)] : 0;
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -153,9 +174,11 @@ static __always_inline bool has_room(struct vme_owner *o)
 static __always_inline void await_answer(u64 mm, struct vme_owner *o, s32 nr)
 {
 	struct awaited a = { .time = bpf_ktime_get_ns(), .mm = mm, .tgid = o->tgid, .nr = nr };
-	u32 tid = current_tid();
+	u32 tid = current_tid(), *place = waiter(tid);
 
 	bpf_map_update_elem(&awaited, &tid, &a, BPF_ANY);
+	if (place)
+		*place = tid;
 }
 
 // Returns whether there was room for it.

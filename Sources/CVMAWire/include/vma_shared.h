@@ -45,16 +45,36 @@ static inline vme_u32 vme_sieve_key(vme_u64 mm)
 // An address space in the mode in which all are watched.
 struct vme_flow {
 	struct vme_owner owner;
-	vme_u32 watch;      // of the section that is open
-	vme_s32 map_count;  // when it began
-	vme_u32 epoch;      // of `seen` and `base`
-	vme_u32 seen;       // sections in this epoch
+	vme_u32 watch;      // of the last section that was seen: what it found or left is known
+	vme_s32 map_count;  // when it began; after it, as it left it
+	vme_u32 epoch;      // of `seen`, `base` and `used`
+	vme_u32 seen;       // sections in this epoch that might have been recorded
+	vme_u32 used;       // what it has cost in this epoch, in VME_COST_*
 	vme_u32 base;       // one_in as the last epoch's number makes it
 	vme_u64 born;
 	vme_u64 start,
 		end;  // proposed last, where the result shows a merge; empty if nothing
 	struct vme_counts counts;
 };
+
+// What a lock costs, in about a hundred nanoseconds.
+#define VME_COST_SECTION 4
+#define VME_COST_READ 1
+
+// An address space that has had its share of an epoch (`allowance`): what it does until the next one is not looked at.
+// It is found by its pointer alone, which costs next to nothing. The table has one place for each hash; who finds its
+// place taken is found by its entry in `flows`.
+#define VME_MUTED 1024
+struct vme_muted {
+	vme_u64 mm;
+	vme_u32 epoch;
+	vme_u32 skipped;  // out: write sections since then, which its entry in `flows` does not have
+};
+
+static inline vme_u32 vme_muted_place(vme_u64 mm)
+{
+	return (vme_u32)((mm * 0x9e3779b97f4a7c15ULL) >> 54);
+}
 
 // Set by the loader at any time.
 struct vme_control {
@@ -65,6 +85,11 @@ struct vme_control {
 	vme_u32 watch;  // counts the times that programs were attached: a section from before is unknown
 	vme_u32 unseen;  // out: sections of address spaces for which there was no room
 	vme_u32 refused;  // out: calls refused to address spaces that are gone, for which the ring had no room
+	vme_u32 allowance;  // what each address space may cost in an epoch, in VME_COST_*; 0: anything
+	vme_u32 lean;  // only the end of sections is attached: they are counted, and none is recorded
+	vme_u64 counted;  // when the entries of address spaces were last read; all ones while they are
+	vme_u32 recording;  // out: recorded sections that are open; stores matter to no other
+	struct vme_muted muted[VME_MUTED];
 };
 
 // How call paths are recognized (bpf/read/paths.h), written by the loader: a node says which
@@ -115,6 +140,8 @@ struct vme_config {
 	vme_u8 userfaultfd;               // the place of ioctl(2) with a request of userfaultfd
 	vme_u8 may_be_refused
 		[VME_OPERATIONS];  // by place: whether a section that changes nothing is examined
+	vme_u8 may_downgrade
+		[VME_OPERATIONS];  // by place: whether a section may end with its lock held for reading
 };
 
 // How physical memory is found (bpf/read/pages.h). In: a page of the loader's, and where the kernel has its table of

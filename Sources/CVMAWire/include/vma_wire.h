@@ -293,6 +293,7 @@ struct vme_counts {
 	vme_u64 attempts[VME_OPERATIONS];  // where the functions that consider a merge are hooked
 	vme_u64 merged[VME_OPERATIONS];    // calls of the function that carries it out
 	vme_u64 told;                      // sections that were recorded (struct vme_section)
+	vme_u64 skipped;                   // sections that are in none of these counts
 };
 
 struct vme_tally {

@@ -12,6 +12,8 @@ public struct SectionCounts: Sendable, Equatable {
     public var merged = [UInt64](repeating: 0, count: Operation.allCases.count)
     /// Sections that were recorded.
     public var recorded: UInt64 = 0
+    /// Sections that are in no other count: the address space had cost its share.
+    public var skipped: UInt64 = 0
 
     /// Nothing counted.
     public init() {}
@@ -22,7 +24,8 @@ public struct SectionCounts: Sendable, Equatable {
         set { sections[operation * Flow.Change.allCases.count + change] = newValue }
     }
 
-    mutating func add(_ other: SectionCounts, minus old: SectionCounts? = nil) {
+    /// Adds the counts of others, or what they have more than `old`.
+    public mutating func add(_ other: SectionCounts, minus old: SectionCounts? = nil) {
         func add(_ field: WritableKeyPath<SectionCounts, [UInt64]>) {
             for index in self[keyPath: field].indices {
                 self[keyPath: field][index] &+= other[keyPath: field][index] &- (old?[keyPath: field][index] ?? 0)
@@ -32,6 +35,7 @@ public struct SectionCounts: Sendable, Equatable {
         add(\.attempts)
         add(\.merged)
         recorded &+= other.recorded &- (old?.recorded ?? 0)
+        skipped &+= other.skipped &- (old?.skipped ?? 0)
     }
 }
 
@@ -50,7 +54,7 @@ public struct FlowMeter {
         var missedBy: [Flow.Miss: SampledSum] = [:]
         /// The largest weight of a recorded section, by operation.
         var rarest: [Operation: UInt32] = [:]
-        var isEmpty: Bool { counts.sections.allSatisfy { $0 == 0 } && rarest.isEmpty }
+        var isEmpty: Bool { counts.skipped == 0 && counts.sections.allSatisfy { $0 == 0 } && rarest.isEmpty }
     }
 
     /// The part of a section that has arrived, and the ranges that were read for it.
@@ -88,6 +92,8 @@ public struct FlowMeter {
     private var known: [UInt64: (counts: SectionCounts, missing: Int)] = [:]
     private var living: Set<MMID> = []
     private var open: [UInt32: OpenSample] = [:]
+    /// The argument of the last call of `gone`.
+    private var goneUntilNow = SectionCounts()
     /// The argument of the last call of `unseen`.
     private var unseenUntilNow: UInt32 = 0
     private static let disagreementLimit = 20
@@ -140,7 +146,11 @@ public struct FlowMeter {
     }
 
     private mutating func count(_ mm: MMID, _ counts: SectionCounts) {
-        let old = known.updateValue((counts, 0), forKey: counts.born)?.counts
+        let old = known[counts.born]?.counts
+        var counts = counts
+        // It is the sum of two numbers, which are read one after the other while they change.
+        counts.skipped = max(counts.skipped, old?.skipped ?? 0)
+        known[counts.born] = (counts, 0)
         guard counts != old else { return }
         counted.add(counts, minus: old)
         interval.total.counts.add(counts, minus: old)
@@ -151,6 +161,13 @@ public struct FlowMeter {
     public mutating func end(_ mm: MMID, _ counts: SectionCounts) {
         count(mm, counts)
         known[counts.born] = nil
+    }
+
+    /// Takes the sums, until now, over address spaces that have ended and of which nothing else was ever told.
+    public mutating func gone(_ sums: SectionCounts) {
+        counted.add(sums, minus: goneUntilNow)
+        interval.total.counts.add(sums, minus: goneUntilNow)
+        goneUntilNow = sums
     }
 
     /// Takes the number of sections, until now, of address spaces that the kernel's side had no room for.
@@ -227,13 +244,14 @@ public struct FlowMeter {
     /// Ends an interval.
     ///
     /// - Parameters:
-    ///   - watched: for how long sections were counted in the interval, and its length, in nanoseconds.
+    ///   - watched: for which part of the interval sections were counted, and for which part they were recorded, too.
     ///   - since: the same since the start.
     ///   - isFiltered: the sums are only those of processes that have a key.
     ///   - key: the process that an address space belongs to; nil if that is unknown, or the filter excludes it.
     /// - Returns: the flow of the interval, and the flow since the start.
     public mutating func endInterval(
-        watched: (UInt64, of: UInt64), since: (UInt64, of: UInt64), isFiltered: Bool = false, _ key: (MMID) -> ProcessKey?
+        watched: (counted: Double, recorded: Double), since: (counted: Double, recorded: Double), isFiltered: Bool = false,
+        _ key: (MMID) -> ProcessKey?
     ) -> (interval: Flow, sinceStart: Flow) {
         if isFiltered {
             interval.total = Sample()
@@ -264,7 +282,7 @@ public struct FlowMeter {
         return (flow(interval, watched, key), flow(whole, since, key))
     }
 
-    private func flow(_ period: Period, _ watched: (UInt64, of: UInt64), _ key: (MMID) -> ProcessKey?) -> Flow {
+    private func flow(_ period: Period, _ watched: (counted: Double, recorded: Double), _ key: (MMID) -> ProcessKey?) -> Flow {
         var flow = Flow()
         let isWhole = period.lost == 0 && period.unjudged == 0
         flow.total = period.total.sums(isWhole: isWhole, hooks)
@@ -272,7 +290,7 @@ public struct FlowMeter {
             if let key = key(mm) { flow.processes[key] = sample.sums(isWhole: isWhole, hooks) }
         }
         flow.sampleOneIn = period.weights ?? 1 ... 1
-        flow.watched = watched.of == 0 ? 1 : Double(watched.0) / Double(watched.of)
+        (flow.watched, flow.sampled) = watched
         (flow.received, flow.lost, flow.unjudged) = (period.received, period.lost, period.unjudged)
         flow.unseen = period.unseen
         (flow.checked, flow.agreed) = (period.checked, period.agreed)
@@ -309,7 +327,7 @@ extension FlowMeter.Sample {
                 sums.counts[Flow.Count(operation, change)] = counts[index, change.rawValue]
             }
         }
-        sums.recorded = counts.recorded
+        (sums.recorded, sums.skipped) = (counts.recorded, counts.skipped)
         sums.hooked = hooks.sums(counts)
         guard let most = rarest.values.max() else { return sums }
         sums.attempts = estimate(attempts, most)

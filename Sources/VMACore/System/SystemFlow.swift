@@ -73,6 +73,8 @@ public struct Flow: Sendable {
         public var hooked: [Operation: Attempts]?
         /// Counted: sections that were recorded.
         public var recorded: UInt64 = 0
+        /// Sections that are in no other figure: the process alone would have used up the budget.
+        public var skipped: UInt64 = 0
         /// Estimated from the recorded sections: merge attempts. Nil where no section was recorded, as are the
         /// estimates below. All processes are estimated together, since intervals do not add up.
         public var attempts: Estimate?
@@ -113,6 +115,9 @@ public struct Flow: Sendable {
     /// The part of the time in which sections were counted at all, which the budget may limit. Counts are exact for
     /// that part, and never scaled up.
     public var watched = 1.0
+    /// The part of the time in which sections were recorded, too, and attempts were counted. What is estimated is
+    /// estimated for that part.
+    public var sampled = 1.0
     /// Records of BPF programs that arrived.
     public var received: UInt64 = 0
     /// Records that were lost.

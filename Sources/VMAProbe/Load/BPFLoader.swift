@@ -7,13 +7,15 @@ import Glibc
 /// vmascope dies, since nothing is pinned.
 final class BPFLoader {
     private let object: OpaquePointer
-    private var links: [OpaquePointer] = []
+    private var links: [(program: String, link: OpaquePointer)] = []
     private var apart: [String: OpaquePointer] = [:]
     private var numbers: UnsafeRawPointer?
     private var mapped: [String: (start: UnsafeMutableRawPointer, bytes: Int)] = [:]
     private var detachedMisses: UInt64 = 0
     /// Programs that were ever attached: their skipped runs count after that, too.
     private var attached: [String] = []
+    /// Those that were ever attached apart: their time counts, and their skipped runs do not.
+    private var attachedApart: [String] = []
 
     /// Opens an embedded object with only these programs enabled, and loads it.
     ///
@@ -171,7 +173,7 @@ final class BPFLoader {
 
     deinit {
         for link in apart.values { bpf_link__destroy(link) }
-        for link in links { bpf_link__destroy(link) }
+        for (_, link) in links { bpf_link__destroy(link) }
         if let numbers { munmap(UnsafeMutableRawPointer(mutating: numbers), Self.numberings * Self.numberSize) }
         for (start, bytes) in mapped.values { munmap(start, bytes) }
         bpf_object__close(object)
@@ -200,7 +202,7 @@ final class BPFLoader {
             let code = errno
             throw AttachError(error: .bpf("attaching \(name)", code), code: code)
         }
-        links.append(link)
+        links.append((name, link))
         if counts, !self.attached.contains(name) { self.attached.append(name) }
     }
 
@@ -219,6 +221,7 @@ final class BPFLoader {
         }
         guard let link = bpf_program__attach(program) else { throw .bpf("attaching \(name)", errno) }
         apart[name] = link
+        if !attachedApart.contains(name) { attachedApart.append(name) }
     }
 
     func detachApart(_ name: String) {
@@ -227,12 +230,20 @@ final class BPFLoader {
 
     /// In reverse order: programs that were attached last open what the others end.
     func detach() {
-        detachedMisses = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
         for link in apart.values { bpf_link__destroy(link) }
         apart = [:]
-        for link in links.reversed() { bpf_link__destroy(link) }
-        links = []
+        detach(allBut: [])
     }
+
+    /// Those of the plan alone, in the same order.
+    func detach(allBut kept: Set<String>) {
+        let gone = links.filter { !kept.contains($0.program) }
+        detachedMisses = gone.reduce(detachedMisses) { $0 + Self.missedHits($1.link) }
+        for (_, link) in gone.reversed() { bpf_link__destroy(link) }
+        links.removeAll { !kept.contains($0.program) }
+    }
+
+    func isAttached(_ name: String) -> Bool { links.contains { $0.program == name } }
 
     func map(_ name: String) throws(ProbeError) -> Int32 {
         let fd = bpf_object__find_map_fd_by_name(object, name)
@@ -254,7 +265,7 @@ final class BPFLoader {
     /// Runs that the kernel skipped because the program, or the kprobe, was busy on that CPU: nothing else shows
     /// these events.
     var missedRuns: UInt64 {
-        var missed = links.reduce(detachedMisses) { $0 + Self.missedHits($1) }
+        var missed = links.reduce(detachedMisses) { $0 + Self.missedHits($1.link) }
         for name in attached {
             guard let (_, fd) = program(name) else { continue }
             var info = bpf_prog_info()
@@ -264,9 +275,9 @@ final class BPFLoader {
         return missed
     }
 
-    /// Nanoseconds in attached programs, where the kernel counts them.
+    /// Nanoseconds in programs that are or were attached, where the kernel counts them.
     var runTime: UInt64 {
-        attached.reduce(0) { sum, name in
+        (attached + attachedApart).reduce(0) { sum, name in
             guard let (_, fd) = program(name) else { return sum }
             var info = bpf_prog_info()
             var size = UInt32(MemoryLayout<bpf_prog_info>.size)

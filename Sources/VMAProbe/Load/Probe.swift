@@ -136,9 +136,13 @@ public final class Probe {
         return configuration
     }
 
-    /// All of the plan.
-    func attach() throws(ProbeError) {
-        for point in plan.points { try loader.attach(point, on: kernel) }
+    /// What of the plan is not attached yet.
+    ///
+    /// - Parameter isMeant: the points that are meant.
+    func attach(_ isMeant: (AttachPoint) -> Bool = { _ in true }) throws(ProbeError) {
+        for point in plan.points where isMeant(point) && !loader.isAttached(point.program) {
+            try loader.attach(point, on: kernel)
+        }
     }
 
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts

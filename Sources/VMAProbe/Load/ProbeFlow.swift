@@ -1,4 +1,5 @@
 import CLibbpf
+import CSystem
 import CVMAWire
 import Glibc
 import VMACore
@@ -19,6 +20,9 @@ extension Probe {
         withUnsafeMutableBytes(of: &configuration.may_be_refused) { table in
             for operation in [.mmap, .mremap, .brk, .shmat, .mlock] as [VMACore.Operation] { table[Int(place(operation))] = 1 }
         }
+        withUnsafeMutableBytes(of: &configuration.may_downgrade) { table in
+            for operation in [.munmap, .mremap, .brk] as [VMACore.Operation] { table[Int(place(operation))] = 1 }
+        }
         withUnsafeMutableBytes(of: &configuration.operations) { table in
             for number in table.indices {
                 table[number] = place(Syscall(number: Int32(number), arguments: []).operation)
@@ -30,21 +34,38 @@ extension Probe {
     /// Which merge attempts are counted.
     public var hooks: Flow.Hooks { plan.hooks }
 
-    /// Begins to count.
+    /// Counts and records from now on, or counts alone, or does neither.
     ///
     /// - Throws: `notAttached` if the kernel refuses a probe. Nothing is attached then.
-    public func watch() throws(ProbeError) {
-        try control { $0.pointee.watch &+= 1 }
+    public func watch(_ level: FlowBudget.Level) throws(ProbeError) {
+        let isAttached = plan.points.contains { loader.isAttached($0.program) }
+        func isEnd(_ point: AttachPoint) -> Bool { point.role == .lockReleased }
         do {
-            try attach()
+            // What a section has found is unknown if it began before anything was attached.
+            if !isAttached, level != .paused {
+                try control { control in
+                    control.pointee.watch &+= 1
+                    control.pointee.recording = 0
+                }
+            }
+            switch level {
+            case .full:
+                try attach()
+                try control { $0.pointee.lean = 0 }
+            case .lean:
+                try control { $0.pointee.lean = 1 }
+                loader.detach(allBut: Set(plan.points.filter(isEnd).flatMap(\.programs)))
+                try attach(isEnd)
+            case .paused: loader.detach()
+            }
         } catch {
             loader.detach()
             throw error
         }
     }
 
-    /// Stops counting; it then costs nobody anything.
-    public func pause() { loader.detach() }
+    /// Limits what each address space may cost in an epoch, in units of about 100 ns (`VME_COST_SECTION`); nil for no limit.
+    public func allow(_ allowance: UInt32?) throws(ProbeError) { try control { $0.pointee.allowance = allowance ?? 0 } }
 
     /// - Parameters:
     ///   - target: about so many sections of each address space are recorded until the next call; 0 for none.
@@ -88,6 +109,10 @@ extension Probe {
         var found: [(MMID, SectionCounts)] = []
         flowKeys = [:]
         untold = []
+        let muted = try mutedSections()
+        // What ends from here on, and began before the end of this, has a record of its own: it may have been read.
+        try control { $0.pointee.counted = .max }
+        defer { try? control { $0.pointee.counted = vms_monotonic_ns() } }
         var (position, isFirst) = (UInt64(0), true)
         while true {
             var count = UInt32(batch)
@@ -101,7 +126,9 @@ extension Probe {
                 let value = values[index]
                 let mm = decoder.interners.mms.id(keys[index])
                 flowKeys[mm] = keys[index]
-                found.append((mm, WireDecoder.counts(value.counts, born: value.born)))
+                var counts = WireDecoder.counts(value.counts, born: value.born)
+                counts.skipped += muted[keys[index]] ?? 0
+                found.append((mm, counts))
                 let owner = value.owner
                 guard owner.refused_more > 0 else { continue }
                 let operation = Syscall(number: owner.section.nr, arguments: []).operation
@@ -110,6 +137,29 @@ extension Probe {
             if result != 0 { return found }
             (position, isFirst) = (next, false)
         }
+    }
+
+    /// The sums over all address spaces that have ended, and that `counts` never had, until now.
+    public func countsOfGone() throws(ProbeError) -> SectionCounts {
+        var zero: UInt32 = 0
+        var each = [vme_counts](repeating: vme_counts(), count: max(1, Int(libbpf_num_possible_cpus())))
+        guard bpf_map_lookup_elem(try loader.map("gone"), &zero, &each) == 0 else {
+            throw .bpf("reading the counts of sections", errno)
+        }
+        return each.reduce(into: SectionCounts()) { $0.add(WireDecoder.counts($1, born: 0)) }
+    }
+
+    /// Sections that were not looked at, by the pointer of their address space, as far as no entry has them yet.
+    private func mutedSections() throws(ProbeError) -> [UInt64: UInt64] {
+        var sections: [UInt64: UInt64] = [:]
+        try control { control in
+            let places = UnsafeRawPointer(control) + MemoryLayout<vme_control>.offset(of: \.muted)!
+            for muted in UnsafeBufferPointer(start: places.assumingMemoryBound(to: vme_muted.self), count: Int(VME_MUTED))
+            where muted.skipped > 0 {
+                sections[muted.mm] = UInt64(muted.skipped)
+            }
+        }
+        return sections
     }
 
     /// Drops the counts of address spaces that ended while nobody watched.

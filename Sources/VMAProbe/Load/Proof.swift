@@ -117,8 +117,8 @@ public struct Trial: Sendable {
             let trial = Trial(by: source) { () throws(ProbeError) in
                 try AttachRefusals.settle { refused throws(ProbeError) in
                     let probe = try Probe(everyoneOn: kernel, source, explains: true, without: refused)
-                    try probe.watch()
-                    probe.pause()
+                    try probe.watch(.full)
+                    try probe.watch(.paused)
                     return probe
                 }
             }

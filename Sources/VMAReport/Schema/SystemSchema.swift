@@ -37,6 +37,9 @@ enum SystemSchema {
                 .of("events", .object([.of("received", .count()), .of("lost", .count())])),
                 .of("agreement", .named("agreement")), .since("0.2.0", "layout_audit", .orNull(.named("audit"))),
                 .of("watched", .number("The part of the time in which sections were counted, 0 to 1.")),
+                .since(
+                    "0.2.0", "sampled",
+                    .number("The part of the time in which sections were recorded, too, for which the estimates are, 0 to 1.")),
                 .of("unseen", .count("Sections of address spaces beyond those that are counted at once.")),
                 .of("total", .named("sums")),
             ])
@@ -56,7 +59,9 @@ enum SystemSchema {
                         .map(
                             .object([.of("attempts", .count()), .of("merged", .orNull(.count()))]),
                             "Counted attempts, by operation; null without hooks."))),
-                .of("told", .count()), .of("attempts", estimate), .of("merged", estimate), .of("missed", estimate),
+                .of("told", .count()),
+                .since("0.2.0", "not_counted", .count("Sections that are in no other figure: the process had cost its share.")),
+                .of("attempts", estimate), .of("merged", estimate), .of("missed", estimate),
                 .of("recoverable", estimate),
                 .of(
                     "missed_by",

@@ -215,6 +215,7 @@ extension JSONWriter {
             }
             json.audit(flow.audit)
             json.field("watched", thousandths: flow.watched)
+            json.field("sampled", thousandths: flow.sampled)
             json.field("unseen", flow.unseen)
             json.sums("total", flow.total)
         }
@@ -235,6 +236,7 @@ extension JSONWriter {
             }
             json.counted(sums.hooked)
             json.field("told", sums.recorded)
+            json.field("not_counted", sums.skipped)
             json.estimate("attempts", sums.attempts)
             json.estimate("merged", sums.merged)
             json.estimate("missed", sums.missed)

@@ -137,6 +137,10 @@ public enum SystemMetrics {
             "vmascope_sections_unseen_total",
             "Write sections of address spaces beyond those that are counted at once; they are in no other metric.",
             Double(flow.unseen))
+        page.counter(
+            "vmascope_sections_skipped_total",
+            "Write sections that were not looked at, since their process alone would have used up the budget; they are in no other metric.",
+            Double(flow.total.skipped))
         // Gauges: an estimate may come down when more is known.
         let bounds: [(suffix: String, what: String, value: KeyPath<Estimate, Double>)] = [
             ("", "an estimate from a sample of write sections", \.value),
@@ -178,6 +182,10 @@ public enum SystemMetrics {
         page.gauge(
             "vmascope_watched_ratio", "Part of the time since the start in which write sections were counted, 0 to 1.",
             flow.watched)
+        page.gauge(
+            "vmascope_sampled_ratio",
+            "Part of the time since the start in which write sections were recorded, too, for which the estimates are, 0 to 1.",
+            flow.sampled)
         page.counter("vmascope_events_total", "Records of BPF programs that were received.", Double(flow.received))
         page.counter("vmascope_events_lost_total", "Records of BPF programs that were lost.", Double(flow.lost))
         page.counter(

@@ -116,7 +116,9 @@ extension SystemInterval {
 
 extension Flow {
     /// All attempts; nil where some were not counted.
-    func wholeCount(_ sums: Sums?) -> Attempts? { watched == 1 && unseen == 0 ? sums?.allHooked : nil }
+    func wholeCount(_ sums: Sums?) -> Attempts? {
+        watched == 1 && sampled == 1 && unseen == 0 && sums?.skipped == 0 ? sums?.allHooked : nil
+    }
 }
 
 extension Own {

@@ -13,7 +13,7 @@ public struct SystemText {
     public func screen(_ host: SystemHost, _ interval: SystemInterval, _ sort: SystemSort, width: Int, height: Int) -> [String] {
         var head = [
             style.bold(Fit.end("vmascope \(host.version) on \(host.kernel): \(summary(interval))", width)),
-            Fit.end("merges   \(merges(host, interval.flow, interval.seconds))", width),
+            Fit.end("merges   \(merges(host, interval.flow, interval.processes, interval.seconds))", width),
             Fit.end("between  \(between(interval))", width),
             Fit.end("own      \(interval.own.text)\(warnings(interval))", width),
             "",
@@ -46,7 +46,7 @@ public struct SystemText {
     /// The lines of an interval: a summary, and the largest processes.
     public func lines(_ host: SystemHost, _ interval: SystemInterval, time: String, top: Int) -> String {
         let table = SystemTable(interval: interval, style: style, width: Fit.width - 2)
-        let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.seconds))"
+        let counted = interval.flow == nil ? "" : "; \(merges(host, interval.flow, interval.processes, interval.seconds))"
         let own = "own \(Own.percent(interval.own.share)) of a CPU"
         var head = Fit.wrap("\(time)  \(summary(interval))\(counted); \(own)", Fit.width)
         if let flow = interval.flow, let doubt = doubt(flow) { head += Fit.wrap(doubt, Fit.width).map(style.red) }
@@ -69,7 +69,7 @@ public struct SystemText {
             text += style.red(
                 line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
         }
-        text += line("merges", merges(report.host, last.flowSinceStart, report.seconds))
+        text += line("merges", merges(report.host, last.flowSinceStart, last.processes, report.seconds))
         text += line("between", between(last))
         text += line("cost", last.own.text) + "\n"
         text += style.bold("vmascope \(report.host.version)") + " on \(report.host.kernel), from \(report.host.started)"
@@ -134,11 +134,11 @@ public struct SystemText {
         return "\(whole.count.of("process", "processes")), \(whole.vmas.of("VMA"))\(limit)"
     }
 
-    private func merges(_ host: SystemHost, _ flow: Flow?, _ seconds: Double) -> String {
+    private func merges(_ host: SystemHost, _ flow: Flow?, _ processes: [ProcessStock], _ seconds: Double) -> String {
         guard let flow, seconds > 0 else { return "not counted" }
         let sums = flow.total
         var text = sums.sections.of("section")
-        if flow.watched < 1 { text += " in the \(Int((100 * flow.watched).rounded()))% of the time, as the budget allows" }
+        if flow.watched < 1 { text += " in the \(Self.percent(flow.watched)) of the time, as the budget allows" }
         if let attempts = sums.allHooked {
             text += "; \(attempts.count.of("attempt"))"
             if let merged = attempts.merged { text += ", \(merged.grouped) of them merged" }
@@ -148,10 +148,31 @@ public struct SystemText {
         }
         if let missed = sums.missed { text += "; \(missed) sides missed" }
         if let recoverable = sums.recoverable { text += ", \(recoverable) of them recoverable" }
-        if flow.sampleOneIn != 1 ... 1 { text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) recorded)" }
+        let sampled = flow.sampled < flow.watched ? " in \(Self.percent(flow.sampled)) of the time" : ""
+        if flow.sampleOneIn != 1 ... 1 || !sampled.isEmpty {
+            text += " (estimated: \(Self.oneIn(flow.sampleOneIn)) recorded\(sampled))"
+        }
         if flow.lost > 0 { text += "; \(flow.lost.of("event")) lost" }
         if flow.unseen > 0 { text += "; \(flow.unseen.of("section")) of further address spaces not counted" }
-        return text
+        return text + notCounted(flow, processes)
+    }
+
+    private static func percent(_ part: Double) -> String { "\(Int((100 * part).rounded()))%" }
+
+    /// `; 120,000 sections of toggles[812] not counted, to keep to the budget`
+    private func notCounted(_ flow: Flow, _ processes: [ProcessStock]) -> String {
+        guard flow.total.skipped > 0 else { return "" }
+        let names = Dictionary(processes.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        let most = flow.processes.filter { $0.value.skipped > 0 }.sorted { $0.value.skipped > $1.value.skipped }.prefix(2)
+        var texts = most.map { key, sums in
+            "\(sums.skipped.of("section")) of \(Report.name(names[key]?.command ?? "?", key.pid))"
+        }
+        let listed = most.reduce(0) { $0 + $1.value.skipped }
+        if flow.total.skipped > listed {
+            texts.append(
+                "\((flow.total.skipped - listed).of("section")) of \(texts.isEmpty ? "processes that are gone" : "others")")
+        }
+        return "; not counted, to keep to the budget: \(texts.joined(separator: ", "))"
     }
 
     private static func oneIn(_ range: ClosedRange<Int>) -> String {
