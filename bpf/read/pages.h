@@ -7,8 +7,12 @@
 
 #define VM_MERGEABLE 0x80000000UL
 #define TABLE_ENTRIES 512
-#define MAX_TABLES 512  // of 2 MiB each
+#define TABLE_PART 16
+#define WALK_STEPS 32
+#define WALK_ROUNDS 16  // together 512 tables, of 2 MiB each
 #define GIB (1ULL << 30)
+#define FIND_STEPS 64  // of 1 GiB each
+#define FIND_ROUNDS 8
 // arch/x86/include/asm/pgtable_types.h
 #define PAGE_IS_PRESENT 1
 #define PAGE_IS_HUGE (1 << 7)
@@ -109,67 +113,100 @@ __noinline int page_look(u64 pte)
 	return 0;
 }
 
-// The entries of the table that was copied, from `at` on.
-__noinline int table_look(void)
+// Entries of the table that was copied, from `at` on. Returns 1 at the end of the table, or of the range.
+__noinline int entries_look(void)
 {
 	struct scratch *s = scratch();
 	u32 i;
 
 	if (!s)
-		return 0;
+		return 1;
 	ROLLED
-	for (i = 0; i < TABLE_ENTRIES; i++) {
+	for (i = 0; i < TABLE_PART; i++) {
 		u64 entry = s->pages.entries[s->pages.at >> PAGE_SHIFT & (TABLE_ENTRIES - 1)];
 
 		if (entry)
 			page_look(entry);
 		s->pages.at += PAGE_SIZE;
 		if (s->pages.at >= s->pages.end || !(s->pages.at & (TABLE_ENTRIES * PAGE_SIZE - 1)))
-			break;
+			return 1;
 	}
 	return 0;
 }
 
-// Down to the table that has the page at `walk.at`; passes over what is not there, or is one huge page, which neither
-// KSM nor swap has. Returns the frame that the table, or the page, is in, with the level that it is of.
-static __always_inline u64 table_of(struct page_walk *w, struct vme_memory *m, u32 levels,
-				    u32 *shift)
+// All of its entries. Two nested loops of few rounds instead of one of many, here and below: the verifier goes through
+// each round.
+__noinline int table_look(void)
 {
-	u64 table = w->pgd, entry = 0;
-	u32 level;
+	u32 i;
 
-	*shift = 12 + 9 * (levels - 1);
-	for (level = 0; level < 4; level++) {
-		if (level + 1 >= levels)
+	ROLLED
+	for (i = 0; i < TABLE_ENTRIES / TABLE_PART; i++)
+		if (entries_look())
 			break;
-		if (read_word(table + (w->at >> *shift & (TABLE_ENTRIES - 1)) * sizeof(u64),
-			      &entry)) {
-			w->found |= VME_PAGES_UNSEEN;
-			return 0;
-		}
-		if (!(entry & PAGE_IS_PRESENT) || (*shift <= 30 && entry & PAGE_IS_HUGE))
-			return 0;
-		table = m->direct_map + (entry & FRAME_MASK);
-		*shift -= 9;
+	return 0;
+}
+
+// From a table to the one below it that has `at`. Returns 0 if there is none, and `entry` says what is there instead.
+__noinline int table_below(u32 shift)
+{
+	struct scratch *s = scratch();
+	struct vme_memory *m = memory_map();
+	u64 entry = 0;
+
+	if (!s || !m)
+		return 0;
+	if (read_word(s->pages.table +
+			      (s->pages.at >> (shift & 63) & (TABLE_ENTRIES - 1)) * sizeof(u64),
+		      &entry)) {
+		s->pages.found |= VME_PAGES_UNSEEN;
+		entry = 0;
 	}
-	return table;
+	s->pages.entry = entry;
+	if (!(entry & PAGE_IS_PRESENT) || (shift <= 30 && entry & PAGE_IS_HUGE))
+		return 0;
+	s->pages.table = m->direct_map + (entry & FRAME_MASK);
+	return 1;
+}
+
+// The shift of the level at which the way down ends; 12 at a table of pages.
+__noinline int way_down(void)
+{
+	struct scratch *s = scratch();
+	struct vme_memory *m = memory_map();
+
+	if (!s || !m)
+		return 0;
+	if (s->pages.pmd && s->pages.pmd_of == s->pages.at >> 30) {
+		s->pages.table = s->pages.pmd;
+	} else {
+		s->pages.table = s->pages.pgd;
+		if (m->levels == 5 && !table_below(48))
+			return 48;
+		if (!table_below(39))
+			return 39;
+		if (!table_below(30))
+			return 30;
+		s->pages.pmd = s->pages.table;
+		s->pages.pmd_of = s->pages.at >> 30;
+	}
+	return table_below(21) ? 12 : 21;
 }
 
 // One table of the walk. Returns 1 at its end.
 __noinline int pages_step(void)
 {
 	struct scratch *s = scratch();
-	struct vme_memory *m = memory_map();
-	u32 shift = 0;
-	u64 table;
+	u32 shift;
 
-	if (!s || !m)
+	if (!s)
 		return 1;
-	table = table_of(&s->pages, m, m->levels, &shift);
-	if (!table) {
+	shift = way_down();
+	// What is not there is passed over, and so is a huge page, which neither KSM nor swap has.
+	if (shift != 12) {
 		s->pages.at = (s->pages.at | ((1ULL << (shift & 63)) - 1)) + 1;
 	} else if (bpf_probe_read_kernel(s->pages.entries, TABLE_ENTRIES * sizeof(u64),
-					 (void *)table)) {
+					 (void *)s->pages.table)) {
 		s->pages.found |= VME_PAGES_UNSEEN;
 		return 1;
 	} else {
@@ -178,13 +215,24 @@ __noinline int pages_step(void)
 	return s->pages.at >= s->pages.end || s->pages.found & VME_PAGES_SHARED;
 }
 
+__noinline int pages_steps(void)
+{
+	int i;
+
+	ROLLED
+	for (i = 0; i < WALK_STEPS; i++)
+		if (pages_step())
+			return 1;
+	return 0;
+}
+
 __noinline int pages_walk(void)
 {
 	int i;
 
 	ROLLED
-	for (i = 0; i < MAX_TABLES; i++)
-		if (pages_step())
+	for (i = 0; i < WALK_ROUNDS; i++)
+		if (pages_steps())
 			return 1;
 	return 0;
 }
@@ -214,6 +262,7 @@ __noinline int pages_of_source(u64 mm, u64 from, u64 length)
 	if (!m->direct_map || !m->page_structs)
 		return VME_PAGES_UNSEEN;
 	s->pages.pgd = (u64)BPF_CORE_READ((struct mm_struct *)mm, pgd);
+	s->pages.pmd = 0;
 	s->pages.at = s->place.lo;
 	s->pages.end = s->place.last + 1;
 	s->pages.moved = from;
@@ -239,52 +288,98 @@ static __always_inline u64 some_page_struct(void)
 	return read_word(pages, &page) ? 0 : page;
 }
 
+// Whether all physical memory is mapped from `base` on: then our page is found there.
+__noinline int maps_memory(u64 base)
+{
+	struct vme_memory *m = memory_map();
+	u64 word = 0;
+
+	return m && !read_word(base + (m->frame << PAGE_SHIFT), &word) && word == m->pattern;
+}
+
+// Whether struct pages lie from `base` on: then our page's says so.
+__noinline int has_page_structs(u64 base)
+{
+	struct vme_memory *m = memory_map();
+	u64 page;
+
+	if (!m)
+		return 0;
+	page = base + m->frame * bpf_core_type_size(struct page);
+	return (PAGE_FIELD(page, mapping) & 3) == 1 &&
+	       PAGE_FIELD(page, index) == m->address >> PAGE_SHIFT;
+}
+
+// Where all physical memory is mapped, if it is at `base` or one of the multiples of 1 GiB below it.
+__noinline u64 direct_map_below(u64 base)
+{
+	u32 i;
+
+	ROLLED
+	for (i = 0; i < FIND_STEPS; i++) {
+		if (maps_memory(base))
+			return base;
+		base -= GIB;
+	}
+	return 0;
+}
+
+// Whether the way down by so many levels leads to our page.
+__noinline int has_levels(u32 levels)
+{
+	struct scratch *s = scratch();
+	struct vme_memory *m = memory_map();
+	u64 entry = 0;
+
+	if (!s || !m)
+		return 0;
+	m->levels = levels;
+	s->pages.pmd = 0;
+	s->pages.at = m->address;
+	if (way_down() != 12 ||
+	    read_word(s->pages.table +
+			      (m->address >> PAGE_SHIFT & (TABLE_ENTRIES - 1)) * sizeof(u64),
+		      &entry))
+		return 0;
+	return entry & PAGE_IS_PRESENT && (entry & FRAME_MASK) >> PAGE_SHIFT == m->frame;
+}
+
 // Run once by the loader, which knows the frame of a page of its own, and what it holds: finds where all physical
 // memory is mapped, where its struct pages are, and how many levels page tables have. The first two begin at a
-// multiple of 1 GiB (arch/x86/mm/kaslr.c), not far below something that is known to be in there.
+// multiple of 1 GiB (arch/x86/mm/kaslr.c), not far below something that is known to be in there. What a loop does is in
+// functions of their own, which the verifier follows once and not for each round.
 SEC("?raw_tp/sys_enter")
 int find_memory(void *ctx)
 {
 	struct vme_memory *m = memory_map();
 	struct scratch *s = scratch();
-	u64 mm = current_mm(), pgd, base, word, page;
-	u32 i, shift;
+	u64 mm = current_mm(), base, found = 0;
+	u32 i;
 
 	if (!m || !s || !mm)
 		return 0;
-	pgd = (u64)BPF_CORE_READ((struct mm_struct *)mm, pgd);
-	base = pgd & ~(GIB - 1);
+	s->pages.pgd = (u64)BPF_CORE_READ((struct mm_struct *)mm, pgd);
+	base = s->pages.pgd & ~(GIB - 1);
 	ROLLED
-	for (i = 0; i < 512; i++) {
-		word = 0;
-		if (!read_word(base + (m->frame << PAGE_SHIFT), &word) && word == m->pattern)
+	for (i = 0; i < FIND_ROUNDS; i++) {
+		found = direct_map_below(base);
+		if (found)
 			break;
-		base -= GIB;
+		base -= FIND_STEPS * GIB;
 	}
-	if (i == 512)
+	if (!found)
 		return 0;
-	m->direct_map = base;
-	s->pages.pgd = pgd;
-	s->pages.at = m->address;
-	for (i = 4; i <= 5; i++) {
-		u64 table = table_of(&s->pages, m, i, &shift);
-
-		word = 0;
-		if (table &&
-		    !read_word(table + (m->address >> PAGE_SHIFT & (TABLE_ENTRIES - 1)) *
-					       sizeof(u64),
-			       &word) &&
-		    word & PAGE_IS_PRESENT && (word & FRAME_MASK) >> PAGE_SHIFT == m->frame)
-			m->levels = i;
+	m->direct_map = found;
+	if (!has_levels(4) && !has_levels(5)) {
+		m->levels = 0;
+		return 0;
 	}
 	base = some_page_struct() & ~(GIB - 1);
-	if (!base || !m->levels)
+	if (!base)
 		return 0;
 	ROLLED
-	for (i = 0; i < 64; i++) {
-		page = base + m->frame * bpf_core_type_size(struct page);
-		if ((PAGE_FIELD(page, mapping) & 3) == 1 &&
-		    PAGE_FIELD(page, index) == m->address >> PAGE_SHIFT) {
+	for (i = 0; i < FIND_STEPS; i++) {
+		if (has_page_structs(base)) {
 			m->page_structs = base;
 			break;
 		}

@@ -6,8 +6,8 @@
 
 #define PAGE_IS_SPECIAL (1 << 9)  // of anonymous memory: the page of zeros
 #define COUNT_GROUP 8
-#define COUNT_STEPS 1024
-#define COUNT_ROUNDS 4
+#define COUNT_STEPS 64
+#define COUNT_ROUNDS 64
 
 // What is not present of the first `count` entries, if anything is.
 __noinline int count_swapped(u32 count)
@@ -67,52 +67,6 @@ __noinline int count_entries(u32 count)
 	s->pages.zero += zero;
 	s->pages.others = others;
 	return 0;
-}
-
-// From a table to the one below it that has `at`. Returns 0 if there is none, and `entry` says what is there instead.
-__noinline int table_below(u32 shift)
-{
-	struct scratch *s = scratch();
-	struct vme_memory *m = memory_map();
-	u64 entry = 0;
-
-	if (!s || !m)
-		return 0;
-	if (read_word(s->pages.table +
-			      (s->pages.at >> (shift & 63) & (TABLE_ENTRIES - 1)) * sizeof(u64),
-		      &entry)) {
-		s->pages.found |= VME_PAGES_UNSEEN;
-		entry = 0;
-	}
-	s->pages.entry = entry;
-	if (!(entry & PAGE_IS_PRESENT) || (shift <= 30 && entry & PAGE_IS_HUGE))
-		return 0;
-	s->pages.table = m->direct_map + (entry & FRAME_MASK);
-	return 1;
-}
-
-// The shift of the level at which the way down ends; 12 at a table of pages.
-__noinline int way_down(void)
-{
-	struct scratch *s = scratch();
-	struct vme_memory *m = memory_map();
-
-	if (!s || !m)
-		return 0;
-	if (s->pages.pmd && s->pages.pmd_of == s->pages.at >> 30) {
-		s->pages.table = s->pages.pmd;
-	} else {
-		s->pages.table = s->pages.pgd;
-		if (m->levels == 5 && !table_below(48))
-			return 48;
-		if (!table_below(39))
-			return 39;
-		if (!table_below(30))
-			return 30;
-		s->pages.pmd = s->pages.table;
-		s->pages.pmd_of = s->pages.at >> 30;
-	}
-	return table_below(21) ? 12 : 21;
 }
 
 // One table of the walk, or one entry of an upper table that has none. Returns 1 at the end of the range, or where a

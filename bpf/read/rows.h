@@ -274,7 +274,7 @@ __noinline int emit_chunks(void)
 __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 {
 	struct scratch *s = scratch();
-	int chunk;
+	u32 round, rounds = MAX_ROUNDS;
 
 	if (!s)
 		return 0;
@@ -291,18 +291,21 @@ __noinline int emit_rows(u64 mm, u64 lo, u64 hi, u32 tgid, u32 reason)
 	s->span.sent = 0;
 	s->wanted.has_left = 0;
 	look_at(s, mm);
+	// The rest of a snapshot is asked for again. A section of very many VMAs would fill the ring and use up the
+	// budget where all are watched, so that nobody else is seen: it is counted, and not judged.
+	if (reason == VME_SNAPSHOT)
+		rounds = MAX_CHUNKS;
+	else if (config.everyone)
+		rounds = 1;
 	ROLLED
-	for (chunk = 0; chunk < MAX_ROUNDS; chunk++) {
+	for (round = 0; round < MAX_ROUNDS; round++) {
+		if (round >= rounds)
+			break;
 		if (emit_chunks())
 			return !s->span.truncated;
-		// The rest of a snapshot is asked for again.
-		if (reason == VME_SNAPSHOT && chunk + 1 >= MAX_CHUNKS)
-			return 0;
-		// A section of very many VMAs would fill the ring and use up the budget, so that nobody
-		// else is seen: it is counted, and not judged.
-		if (config.everyone && reason != VME_SNAPSHOT)
-			break;
 	}
+	if (reason == VME_SNAPSHOT)
+		return 0;
 	// An empty record says that there is more.
 	begin(&s->rows.h, VME_ROWS, mm, tgid);
 	s->rows.reason = reason;
