@@ -17,11 +17,10 @@ struct DoctorFindings {
         self.kernel = kernel
         let model = try? Calibration.model(kernel)
         self.model = model
-        diagnoses = Source.allCases.map { Diagnosis($0, kernel) }
-        proofs = diagnoses.map { diagnosis in
-            guard let model, diagnosis.isUsable else { return nil }
-            return Proof(diagnosis.source, kernel, model)
-        }
+        let tried = Source.allCases.map { source in model.map { Proof(source, kernel, $0) } }
+        let diagnoses = zip(Source.allCases, tried).map { Diagnosis($0, kernel, $1) }
+        self.diagnoses = diagnoses
+        proofs = zip(diagnoses, tried).map { $0.isUsable ? $1 : nil }
         trials = [("layout", Trial.layout(kernel)), ("system", Trial.system(kernel))]
         stockProblem = SystemProbe.counterProblem(kernel)
         symbolProblem = SymbolTrial().problem

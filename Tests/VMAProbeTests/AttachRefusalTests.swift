@@ -13,7 +13,11 @@ struct AttachRefusalTests {
         try AttachRefusals.settle { refused throws(ProbeError) in
             let plan = plan(refused)
             if let text = plan.missingText { throw .unsupported(text) }
-            for point in plan.points where names.contains(point.name) { throw point.refused(EINVAL) }
+            var found = AttachRefusals()
+            for point in plan.points where names.contains(point.name) {
+                if case .notAttached(let refusal) = point.refused(EINVAL) { found.note(refusal) }
+            }
+            guard found.isEmpty else { throw .notAttached(found) }
             return plan
         }
     }
@@ -66,6 +70,22 @@ struct AttachRefusalTests {
                 }
             }
         }
+    }
+
+    @Test("is noted with all others that are refused at once, and the first is told of")
+    func together() throws {
+        var tries = 0
+        let plan = try Self.hooks("linux-6.8")
+        let names: Set = ["__mmap_lock_do_trace_acquire_returned", "__mmap_lock_do_trace_released", "wake_up_new_task"]
+        let settled = try Self.attach(
+            {
+                tries += 1
+                return plan($0)
+            }, refusing: names)
+        #expect(tries == 2 && !settled.points.contains { names.contains($0.name) })
+        var both = AttachRefusals(AttachPlan.table[0].place, "first")
+        #expect(both.note(AttachRefusals(AttachPlan.table[1].place, "second")) && both.message == "first")
+        #expect(!both.note(AttachRefusals(AttachPlan.table[1].place, "again")) && both[AttachPlan.table[1]] == "second")
     }
 
     @Test("is tried once, and each attempt knows of all that were refused before")

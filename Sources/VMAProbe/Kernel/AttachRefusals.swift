@@ -7,17 +7,32 @@ public struct AttachRefusals: Sendable, Equatable {
         var name: String
     }
 
-    private var reasons: [Place: String] = [:]
+    private struct Reason: Equatable {
+        var place: Place
+        var text: String
+    }
+
+    /// In the order in which they were found.
+    private var reasons: [Reason] = []
 
     public init() {}
+
+    init(_ place: Place, _ why: String) { reasons = [Reason(place: place, text: why)] }
 
     public var isEmpty: Bool { reasons.isEmpty }
 
     /// Why nothing can be attached there, in words that name the function; nil if that is not known.
-    subscript(_ point: AttachPoint) -> String? { reasons[point.place] }
+    subscript(_ point: AttachPoint) -> String? { reasons.first { $0.place == point.place }?.text }
 
-    /// Returns false if it was known already.
-    mutating func note(_ place: Place, _ why: String) -> Bool { reasons.updateValue(why, forKey: place) == nil }
+    /// Why the first probe was refused, in words that name its function.
+    var message: String { reasons.first?.text ?? "" }
+
+    /// Adds what `others` knows of further places. Returns false if all of that was known already.
+    @discardableResult mutating func note(_ others: AttachRefusals) -> Bool {
+        let more = others.reasons.filter { other in !reasons.contains { $0.place == other.place } }
+        reasons += more
+        return !more.isEmpty
+    }
 
     /// Calls `body` until the kernel refuses none of the probes that it attaches. Each time `body` gets what was refused
     /// until then, and has to do without that; whatever it had attached by then is to be gone.
@@ -26,13 +41,13 @@ public struct AttachRefusals: Sendable, Equatable {
     public static func settle<Result>(_ body: (AttachRefusals) throws(ProbeError) -> Result) throws(ProbeError) -> Result {
         var refused = AttachRefusals()
         while true {
-            let (place, why): (Place, String)
+            let found: AttachRefusals
             do {
                 return try body(refused)
-            } catch .notAttached(let refusedPlace, let reason) {
-                (place, why) = (refusedPlace, reason)
+            } catch .notAttached(let more) {
+                found = more
             }
-            guard refused.note(place, why) else { throw .unsupported(why) }
+            guard refused.note(found) else { throw .unsupported(found.message) }
         }
     }
 }

@@ -2,6 +2,22 @@ import CLibbpf
 import Glibc
 
 extension BPFLoader {
+    /// Attaches the programs of all points.
+    ///
+    /// - Throws: `notAttached` with all points at which the kernel does not attach anything. What was attached stays
+    ///   until the loader is gone.
+    func attach(_ points: [AttachPoint], on kernel: Kernel) throws(ProbeError) {
+        var refused = AttachRefusals()
+        for point in points {
+            do {
+                try attach(point, on: kernel)
+            } catch .notAttached(let refusal) {
+                refused.note(refusal)
+            }
+        }
+        guard refused.isEmpty else { throw .notAttached(refused) }
+    }
+
     /// Attaches all programs of a point.
     ///
     /// - Throws: `notAttached` if the kernel does not attach anything there, though it may elsewhere. What was attached
@@ -29,7 +45,8 @@ extension AttachPoint {
     /// - Parameter code: its errno.
     func refused(_ code: Int32) -> ProbeError {
         let probe = kind == "kprobe" || kind == "fexit" ? "\(kind) on function" : "program on tracepoint"
-        return .notAttached(place, "the kernel takes no \(probe) \(symbol ?? name) (\(String(cString: strerror(code))))")
+        return .notAttached(
+            AttachRefusals(place, "the kernel takes no \(probe) \(symbol ?? name) (\(String(cString: strerror(code))))"))
     }
 }
 

@@ -114,7 +114,9 @@ final class BPFLoader {
                 do {
                     _ = try load(point.programs, on: kernel)
                 } catch let cause {
-                    throw .notAttached(point.place, "the kernel takes no fexit on function \(point.name) (\(cause.message))")
+                    throw .notAttached(
+                        AttachRefusals(
+                            point.place, "the kernel takes no fexit on function \(point.name) (\(cause.message))"))
                 }
             }
             throw error

@@ -10,6 +10,8 @@ public final class Probe {
     public let source: Source
     public let kernel: Kernel
     public let plan: AttachPlan
+    /// What the plan does without, since the kernel has refused it.
+    let refused: AttachRefusals
     /// Whether `tasks` can be asked for.
     var countsProcesses: Bool { ways.taken.stock == .iterator }
     let loader: BPFLoader
@@ -103,6 +105,7 @@ public final class Probe {
     private init(_ source: Source, _ kernel: Kernel, _ options: Options, without refused: AttachRefusals) throws(ProbeError) {
         self.source = source
         self.kernel = kernel
+        self.refused = refused
         plan = kernel.plan(source, without: refused)
         guard kernel.hasBTF else {
             throw .unsupported("this kernel has no BTF (/sys/kernel/btf/vmlinux): rebuild with CONFIG_DEBUG_INFO_BTF")
@@ -140,9 +143,7 @@ public final class Probe {
     ///
     /// - Parameter isMeant: the points that are meant.
     func attach(_ isMeant: (AttachPoint) -> Bool = { _ in true }) throws(ProbeError) {
-        for point in plan.points where isMeant(point) && !loader.isAttached(point.program) {
-            try loader.attach(point, on: kernel)
-        }
+        try loader.attach(plan.points.filter { isMeant($0) && !loader.isAttached($0.program) }, on: kernel)
     }
 
     /// Loads what counts every process's sections, and tells some of them, from `watch` on; and what counts
@@ -157,6 +158,7 @@ public final class Probe {
     ) throws(ProbeError) {
         self.source = source
         self.kernel = kernel
+        self.refused = refused
         plan = kernel.planForEveryone(countsAttempts: source == .hooks, without: refused)
         if let text = plan.missingText { throw .unsupported(text) }
         (loader, ways) = try BPFLoader.load(
@@ -175,6 +177,7 @@ public final class Probe {
     public init(snapshotOn kernel: Kernel, countsProcesses: Bool = false, explains: Bool = false) throws(ProbeError) {
         source = .tracepoints
         self.kernel = kernel
+        refused = AttachRefusals()
         plan = AttachPlan(.tracepoints, kernel)
         // Only the paths of files come through the ring, and the rows of a walk, which are taken out after each part.
         (loader, ways) = try BPFLoader.load(

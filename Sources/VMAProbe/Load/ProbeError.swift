@@ -10,13 +10,13 @@ public enum ProbeError: Error, Sendable {
     case forbidden(String)
     /// A fault of vmascope: 70.
     case failed(String)
-    /// The kernel attaches nothing at a place that it has: 69, where nothing else will do (`AttachRefusals.settle`).
-    case notAttached(AttachRefusals.Place, String)
+    /// The kernel attaches nothing at places that it has: 69, where nothing else will do (`AttachRefusals.settle`).
+    case notAttached(AttachRefusals)
 
     public var message: String {
         switch self {
-        case .notFound(let text), .unsupported(let text), .forbidden(let text), .failed(let text), .notAttached(_, let text):
-            text
+        case .notFound(let text), .unsupported(let text), .forbidden(let text), .failed(let text): text
+        case .notAttached(let refusals): refusals.message
         }
     }
 

@@ -9,6 +9,8 @@ public struct Proof: Sendable {
     public private(set) var problem: String?
     /// How the programs were loaded; nil where they were not.
     public private(set) var ways: Ways?
+    /// What the kernel refused to attach, where the source works without; nil where it does not.
+    private(set) var refused: AttachRefusals?
     /// Merge attempts that were seen and judged.
     public private(set) var attempts = 0
     /// Stacks are copied; else frame pointers are followed.
@@ -33,7 +35,7 @@ public struct Proof: Sendable {
     public init(_ source: Source, _ kernel: Kernel, _ model: KernelModel) {
         do throws(ProbeError) {
             let probe = try Probe.prepare(source, kernel, Probe.Options(explains: true))
-            ways = probe.ways
+            (ways, refused) = (probe.ways, probe.refused)
             copiesStacks = probe.copiesStacks
             let child = vms_exercise(Self.rounds)
             guard child > 0 else { throw .failed("fork: \(String(cString: strerror(errno)))") }
