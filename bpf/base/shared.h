@@ -142,6 +142,7 @@ struct place {
 	u64 leaf;  // the last node looked into (scratch.node is a copy of it where that is needed)
 	u64 leaf_lo;  // what that spans if it is a leaf; nothing if it is not
 	u64 leaf_last;
+	u64 slot;  // the slot of the leaf that was found, which ends at `last`
 };
 
 struct path_walk {
@@ -279,7 +280,10 @@ static volatile u64 reader;
 
 static __always_inline bool is_reader(void)
 {
-	return config.reader_cpu && reader == bpf_get_current_task();
+	u64 task = reader;
+
+	// Mostly nobody reads, and then there is no helper to call: this is asked several times for each row.
+	return config.reader_cpu && task && task == bpf_get_current_task();
 }
 
 // The element of a map that has one.

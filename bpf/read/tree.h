@@ -28,30 +28,38 @@ static __always_inline u64 node_word(struct scratch *s, u32 i)
 			: s->node[i & (TREE_NODE_WORDS - 1)];
 }
 
-// The slot of `place.leaf` that holds `place.addr`; the node spans [lo, last].
-__noinline int node_search(u32 pivots)
+// The slot of `place.leaf` that holds `place.addr`, which is not before slot `from`; from there on the node spans
+// [lo, last].
+__noinline int node_search(u32 pivots, u32 from)
 {
 	struct scratch *s = scratch();
+	u64 addr, lo, last;
 	struct place *p;
 	u32 i;
 
 	if (!s)
 		return 0;
 	p = &s->place;
-	for (i = 0; i < 15; i++) {
+	addr = p->addr;
+	lo = p->lo;
+	last = p->last;
+	for (i = from & 15; i < 15; i++) {
 		u64 pivot;
 
 		if (i >= pivots)
 			break;
 		pivot = node_word(s, 1 + i);
-		if (!pivot || pivot >= p->last)  // the node's own end
+		if (!pivot || pivot >= last)  // the node's own end
 			break;
-		if (p->addr <= pivot) {
-			p->last = pivot;
+		if (addr <= pivot) {
+			last = pivot;
 			break;
 		}
-		p->lo = pivot + 1;
+		lo = pivot + 1;
 	}
+	p->lo = lo;
+	p->last = last;
+	p->slot = i;
 	p->node = node_word(s, 1 + pivots + i);
 	return 0;
 }
@@ -74,7 +82,7 @@ __noinline int node_step(void)
 		p->leaf_lo = p->lo;
 		p->leaf_last = p->last;
 	}
-	node_search(type == MAPLE_ARANGE_64 ? ARANGE_PIVOTS : LEAF_PIVOTS);
+	node_search(type == MAPLE_ARANGE_64 ? ARANGE_PIVOTS : LEAF_PIVOTS, 0);
 	return type <= MAPLE_LEAF_64;
 }
 
@@ -85,18 +93,22 @@ static __always_inline void forget_leaf(struct place *p)
 	p->leaf_last = 0;
 }
 
-static __always_inline int maple_find(struct place *p, u64 mm)
+static __always_inline int maple_find(struct place *p, u64 mm, u64 found_last)
 {
 	int level, step = 0;
 
-	// Neighbours are in one leaf, mostly.
+	// Neighbours are in one leaf, mostly, and the next one is in the next slot.
 	if (p->leaf_lo <= p->addr && p->addr <= p->leaf_last) {
-		p->lo = p->leaf_lo;
+		bool follows = p->addr > p->leaf_lo && p->addr == found_last + 1;
+
+		p->lo = follows ? p->addr : p->leaf_lo;
 		p->last = p->leaf_last;
-		node_search(LEAF_PIVOTS);
+		node_search(LEAF_PIVOTS, follows ? p->slot + 1 : 0);
 		step = 1;
 	} else {
 		forget_leaf(p);
+		p->lo = 0;
+		p->last = ~0ULL;
 		p->node = as_number(FIELD(struct mm_struct, mm, mm_mt.ma_root));
 		if ((p->node & 3) != 2 || p->node <= 4096)  // xa_is_node
 			return 0;
@@ -148,16 +160,18 @@ __noinline int tree_find(u64 mm)
 {
 	struct scratch *s = scratch();
 	struct place *p;
+	u64 found_last;
 
 	if (!s)
 		return 0;
 	p = &s->place;
-	p->lo = 0;
-	p->last = ~0ULL;
+	found_last = p->last;
 	p->vma = 0;
 	p->node = 0;
 	if (bpf_core_field_exists(struct mm_struct, mm_mt))
-		return maple_find(p, mm);
+		return maple_find(p, mm, found_last);
+	p->lo = 0;
+	p->last = ~0ULL;
 	return rb_find(p, mm);
 }
 
