@@ -37,10 +37,19 @@ struct ProcessArgument: ParsableArguments {
         if let pid { return try Target.process(pid) }
         let name = process ?? ""
         if let pid = Int32(name) { return try Target.process(pid) }
-        let found = NamedProcess.named(name, among: NamedProcess.all())
+        let all = NamedProcess.all()
+        let found = NamedProcess.named(name, among: all.processes)
         if found.count == 1 { return found[0].pid }
         guard !found.isEmpty else {
-            throw Failure(message: "there is no process named '\(name)'", status: 66)
+            // A process that holds its mmap_lock has arguments that nobody can read.
+            let unread =
+                switch all.unread {
+                case 0: ""
+                case 1: ", as far as could be read: 1 process did not let itself be read; if it is that, write its pid"
+                case let count:
+                    ", as far as could be read: \(count) processes did not let themselves be read; if it is one of them, write its pid"
+                }
+            throw Failure(message: "there is no process named '\(name)'\(unread)", status: 66)
         }
         throw Failure(
             message: "\(found.count) processes are named '\(name)': write the pid of one of them", status: 64,
@@ -62,7 +71,7 @@ struct ProcessArgument: ParsableArguments {
 /// What a shell offers where a process is to be written: pids with their programs, and names that one process has.
 enum ProcessCompletion {
     @Sendable static func words(_ prefix: String, names: Bool = true) -> [String] {
-        words(prefix, NamedProcess.all(), CompletionShell.requesting, names: names)
+        words(prefix, NamedProcess.all().processes, CompletionShell.requesting, names: names)
     }
 
     static func words(_ prefix: String, _ all: [NamedProcess], _ shell: CompletionShell?, names: Bool) -> [String] {

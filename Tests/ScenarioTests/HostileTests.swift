@@ -152,12 +152,13 @@ struct HostileTests {
         let outcome = try Self.system(
             "locked", "120", in: folder, without: without,
             while: """
-                timeout -s KILL 60 "$VMASCOPE" $DEBUG attach there-is-no-such-name; echo "attach $?"
+                timeout -s KILL 60 "$VMASCOPE" $DEBUG attach there-is-no-such-name 2> attach.txt; echo "attach $?"
                 timeout -s KILL 60 "$VMASCOPE" $DEBUG attach --duration 1s --json --output attached $(cat said.txt); echo "locked $?"
                 timeout -s KILL 60 "$VMASCOPE" $DEBUG layout $(cat said.txt) > /dev/null; echo "layout $?"
                 """)
         #expect(outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
         #expect(outcome.output.contains("attach 66"), "\(outcome.output)\(outcome.errors)")
+        #expect(folder.text("attach.txt").contains("1 process did not let itself be read"), "\(folder.text("attach.txt"))")
         #expect(!outcome.output.contains("locked 137") && !outcome.output.contains("layout 137"), "\(outcome.output)")
         // Its refused calls were seen.
         let last = try #require(folder.text("out.ndjson").split(separator: "\n").last)

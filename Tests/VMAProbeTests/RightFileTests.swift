@@ -160,6 +160,63 @@ struct RestartTests {
         }
     }
 
+    @Test("but no user's processes may delay the reader of /proc again and again")
+    func users() {
+        var delays = UserDelays()
+        var now: UInt64 = 1
+        for _ in 0 ..< UserDelays.most {
+            #expect(!delays.areTooMany(7, now))
+            delays.note(7, now)
+        }
+        #expect(delays.areTooMany(7, now) && !delays.areTooMany(8, now) && !delays.areTooMany(nil, now))
+        now += UserDelays.pause
+        #expect(!delays.areTooMany(7, now))
+        delays.note(7, now)
+        #expect(delays.areTooMany(7, now))
+        now += UserDelays.memory
+        delays.note(7, now)
+        #expect(!delays.areTooMany(7, now))
+        // A user has many ids in namespaces of its own.
+        for id in 200_000 ..< 200_000 + UInt32(UserDelays.most) { delays.note(id, now) }
+        #expect(delays.areTooMany(300_000, now))
+    }
+
+    @Test("and processes are asked for their arguments user by user")
+    func turns() {
+        #expect(NamedProcess.turns([5, 5, 5, 0, 0, 1]) == [3, 5, 0, 4, 1, 2])
+        #expect(NamedProcess.turns([200_000, 300_000, 1]) == [2, 0, 1])
+        #expect(NamedProcess.turns([]).isEmpty)
+    }
+
+    @Test("also the reader of /proc, however many processes have delayed it")
+    func delayedReader() throws {
+        var (started, end) = (0, Int32(-1))
+        let reader = ProcReader {
+            var ends: [Int32] = [-1, -1]
+            let child = tests_fork_as(0)
+            guard child > 0, vms_socketpair(&ends) == 0 else { return nil }
+            if end >= 0 { close(end) }
+            (started, end) = (started + 1, ends[1])
+            return (child, ends[0])
+        }
+        defer { close(end) }
+        for round in 1 ... 2 * SymbolLimits.restarts {
+            // Each is another user's.
+            reader.delays = UserDelays()
+            try #require(reader.ask(.code, UInt32(5_000_000 + round)), "round \(round)")
+            var bytes = [UInt8](repeating: 0, count: 64)
+            let got = vms_receive(end, &bytes, bytes.count, nil, true)
+            guard got > 0, case .ask(let id, _, _)? = ProcMessage(Array(bytes[..<got])) else { continue }
+            bytes = ProcMessage.began(id: id).bytes
+            #expect(vms_send(end, bytes, bytes.count, -1, true) == 0)
+            _ = reader.advance(vms_monotonic_ns())
+            // One that is still running has ten times as long.
+            _ = reader.advance(vms_monotonic_ns() + 20 * SymbolLimits.procTime)
+            #expect(reader.isIdle && started == round)
+            usleep(1000)
+        }
+    }
+
     @Test("and a file is asked for in the name of each process once, whatever others have led to")
     func askers() {
         var askers = FileAskers()

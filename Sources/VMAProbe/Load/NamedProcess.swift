@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// Processes as people name them: by pid, or by the name of the program.
@@ -14,8 +15,8 @@ public struct NamedProcess: Equatable, Sendable {
     private var names: [String]
 
     static let lineLimit = 200
-    /// Nanoseconds for the arguments of one process.
-    private static let patience: UInt64 = 500_000_000
+    /// Nanoseconds for the arguments of one process, and of all.
+    private static let (patience, wholePatience): (UInt64, UInt64) = (200_000_000, 4_000_000_000)
 
     public init(pid: Int32, command: String, arguments: [String], executable: String?, hasAddressSpace: Bool = true) {
         self.pid = pid
@@ -35,23 +36,63 @@ public struct NamedProcess: Equatable, Sendable {
 
     // MARK: /proc
 
-    /// Nil if there is no such process, or it has exited.
-    init?(_ pid: Int32, _ reader: ProcReader) {
+    /// The processes of a machine.
+    public struct Found: Sendable {
+        public var processes: [NamedProcess]
+        /// How many of them did not let their arguments be read in time.
+        public var unread: Int
+    }
+
+    /// What a process can't delay: all but its arguments. Nil if there is no such process, or it has exited.
+    private init?(_ pid: Int32) {
         guard let command = ProcFile.text("/proc/\(pid)/comm") else { return nil }
-        var bytes: [UInt8] = []
-        if case .arguments(let found)? = reader.answer(.arguments, UInt32(pid), within: Self.patience) { bytes = found }
-        let arguments = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
         self.init(
-            pid: pid, command: command, arguments: arguments.last == "" ? arguments.dropLast() : arguments,
-            executable: Self.executable(pid), hasAddressSpace: ProcFile.status(pid, "VmSize") != nil)
+            pid: pid, command: command, arguments: [], executable: Self.executable(pid),
+            hasAddressSpace: ProcFile.status(pid, "VmSize") != nil)
+    }
+
+    private mutating func take(_ bytes: [UInt8]) {
+        let words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        let arguments = words.last == "" ? words.dropLast() : words
+        self = NamedProcess(
+            pid: pid, command: command, arguments: Array(arguments), executable: Self.executable(pid),
+            hasAddressSpace: hasAddressSpace)
     }
 
     /// All processes that can be looked at, but for this one, by pid.
-    public static func all() -> [NamedProcess] {
+    public static func all() -> Found {
         let own = getpid()
+        var found = Found(
+            processes: ProcFile.entries("/proc").compactMap { Int32($0) }.sorted().filter { $0 != own }
+                .compactMap { NamedProcess($0) }, unread: 0)
+        let users = found.processes.map { process in
+            ProcFile.status(process.pid, "Uid")?.split { $0 == "\t" || $0 == " " }.first.flatMap { UInt32($0) } ?? 0
+        }
         let reader = ProcReader()
-        return ProcFile.entries("/proc").compactMap { Int32($0) }.sorted().filter { $0 != own }
-            .compactMap { NamedProcess($0, reader) }
+        let end = vms_monotonic_ns() + wholePatience
+        // Each process can delay its answer: those of one user do not come before all others'.
+        for index in turns(users) where found.processes[index].hasAddressSpace {
+            guard vms_monotonic_ns() < end,
+                case .arguments(let bytes)? = reader.answer(
+                    .arguments, UInt32(found.processes[index].pid), within: patience)
+            else {
+                found.unread += 1
+                continue
+            }
+            found.processes[index].take(bytes)
+        }
+        return found
+    }
+
+    /// The order in which processes are asked: of each user one, and so on.
+    static func turns(_ users: [UInt32]) -> [Int] {
+        var rounds: [UInt32: Int] = [:]
+        let turns = users.enumerated().map { index, user in
+            let user = min(user, UserDelays.namespaces)
+            defer { rounds[user, default: 0] += 1 }
+            return (round: rounds[user, default: 0], user: user, index: index)
+        }
+        return turns.sorted { ($0.round, $0.user) < ($1.round, $1.user) }.map(\.index)
     }
 
     private static func executable(_ pid: Int32) -> String? {

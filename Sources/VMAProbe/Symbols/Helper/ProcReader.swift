@@ -32,6 +32,7 @@ final class ProcReader {
     private var delayed: Set<Int32> = []
     /// Processes that have not let themselves be read in time, and since when: they are left alone for a while.
     private var silent: [UInt32: UInt64] = [:]
+    var delays = UserDelays()
     private static let silentLimit = 4096
     private static let silence: UInt64 = 60_000_000_000
     /// Whether a helper has ever begun to read. On a kernel without seccomp none does: they end at once.
@@ -40,6 +41,10 @@ final class ProcReader {
     private var isSlow = false
     /// A helper that is running, or wants to, on a busy machine, has this many times as long.
     private static let busyTimes: UInt64 = 10
+
+    private let start: () -> HelperPair.Helper?
+
+    init(start: @escaping () -> HelperPair.Helper? = { HelperPair.single(SymbolHelper.procReader) }) { self.start = start }
 
     deinit { stop() }
 
@@ -56,8 +61,9 @@ final class ProcReader {
         guard asked == nil else { return false }
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
+        if !delays.isEmpty, delays.areTooMany(Self.user(pid), now) { return false }
         reap()
-        if helper == nil, restarts.take(now, ended: ended.count) { helper = HelperPair.single(SymbolHelper.procReader) }
+        if helper == nil, restarts.take(now, ended: ended.count) { helper = start() }
         guard let helper else { return false }
         let bytes = ProcMessage.ask(id: nextID, question, pid: pid).bytes
         guard vms_send(helper.socket, bytes, bytes.count, -1, false) == 0 else {
@@ -84,6 +90,10 @@ final class ProcReader {
                 let limit = Self.limit(asked!.time, hasBegun: asked!.hasBegun, isRunning: isRunning)
                 guard now > asked!.since + limit else { return .pending }
                 isSlow = !asked!.hasBegun
+                if asked!.hasBegun, let helper {
+                    delayed.insert(helper.pid)
+                    delays.note(Self.user(asked!.pid), now)
+                }
                 return fail()
             case .end: return fail()
             case .message(let bytes):
@@ -159,6 +169,11 @@ final class ProcReader {
         asked = nil
         stop()
         return .done(nil)
+    }
+
+    /// The real user id of a process; nil if it is gone.
+    private static func user(_ pid: UInt32) -> UInt32? {
+        ProcFile.status(Int32(truncatingIfNeeded: pid), "Uid")?.split { $0 == "\t" || $0 == " " }.first.flatMap { UInt32($0) }
     }
 
     private func stop() {

@@ -1,0 +1,34 @@
+/// How often the processes of each user have delayed the reader of /proc: others wait meanwhile, so no user's may do that
+/// again and again.
+struct UserDelays {
+    private var users: [UInt32?: (count: Int, last: UInt64)] = [:]
+
+    /// Delays in a row after which a user's processes are left alone, and for how many nanoseconds after each. After
+    /// `memory` without one they count as none.
+    static let most = 3
+    static let pause: UInt64 = 10_000_000_000
+    static let memory: UInt64 = 60_000_000_000
+    private static let userLimit = 1000
+    /// Users from this id on count as one: ids of user namespaces, of which one user can have many thousands.
+    static let namespaces: UInt32 = 100_000
+
+    var isEmpty: Bool { users.isEmpty }
+
+    /// - Parameters:
+    ///   - user: whose process has delayed it; nil: unknown.
+    ///   - now: CLOCK_MONOTONIC nanoseconds.
+    mutating func note(_ user: UInt32?, _ now: UInt64) {
+        users = users.filter { now < $0.value.last + Self.memory }
+        if users.count >= Self.userLimit { users = [:] }
+        let user = Self.key(user)
+        users[user] = (users[user].map { $0.count + 1 } ?? 1, now)
+    }
+
+    /// Whether the processes of a user are left alone now.
+    func areTooMany(_ user: UInt32?, _ now: UInt64) -> Bool {
+        guard let delays = users[Self.key(user)] else { return false }
+        return delays.count >= Self.most && now < delays.last + Self.pause
+    }
+
+    private static func key(_ user: UInt32?) -> UInt32? { user.map { min($0, namespaces) } }
+}
