@@ -19,6 +19,8 @@ final class SystemFaces {
     private static let heldLimit = 100
     private var nearLimit = WarningRate("have come near the limit of VMAs since the last count")
     private var refusals = WarningRate("were refused calls for the first time since the last count")
+    /// Which processes have series of their own.
+    private var series: SeriesBudget
     /// The number of disagreements that have been printed.
     private var disagreementCount = 0
 
@@ -26,6 +28,7 @@ final class SystemFaces {
         self.options = options
         self.host = host
         text = SystemText(colour: Console.wantsColour)
+        series = SeriesBudget(top: options.top)
         server = try options.listen.map(Self.listen)
         textfile = try options.textfile.map(Textfile.init)
         screen = options.format == .text ? Screen(host, text) : nil
@@ -72,7 +75,8 @@ final class SystemFaces {
     func show(_ interval: SystemInterval) throws {
         let now = Clock.now
         if server != nil || textfile != nil {
-            let page = SystemMetrics.render(host, interval, time: Double(time(nil)), top: options.top)
+            series.update(interval, top: options.top)
+            let page = SystemMetrics.render(host, interval, time: Double(time(nil)), top: options.top, series)
             server?.text = page
             textfile?.write(page)
         }

@@ -301,6 +301,61 @@ struct SystemReportTests {
         #expect(metrics(nil).contains("vmascope_boundaries{blockers=\"none\"} 2\n"))
     }
 
+    /// The series of processes on a page, without "(others)".
+    private func series(_ page: String) -> [Substring] {
+        page.split(separator: "\n").filter { $0.hasPrefix("vmascope_process_vmas{pid=\"") && !$0.contains("pid=\"\"") }
+            .map { $0.prefix { $0 != "}" } }
+    }
+
+    @Test("a process has one series until exec, whatever it calls itself")
+    func renamed() {
+        var stock = Stock()
+        var pages: Set<String> = []
+        for round in 1 ... 9 {
+            var process = SystemSample.process(7, 5000, "name-\(round)")
+            // It goes on to be another program.
+            if round > 6 { process.mm = 99 }
+            process.cgroup = "/x"
+            stock.update([process], at: UInt64(round) * 1_000_000_000)
+            #expect(stock.processes[0].command == "name-\(round)")
+            pages.formUnion(series(metrics(nil, stock.processes)).map(String.init))
+        }
+        #expect(pages.count == 2)
+        #expect(pages.contains { $0.contains("comm=\"name-1\"") } && pages.contains { $0.contains("comm=\"name-7\"") })
+    }
+
+    @Test("new series of a user's processes are bounded in an hour, and no other's are")
+    func newSeries() {
+        var budget = SeriesBudget(top: 10)
+        var all: Set<Substring> = []
+        func page(_ scrape: Int, near: Bool = false) -> [Substring] {
+            // Another process each time, or the same one in another cgroup.
+            var processes = (0 ..< 5).map { SystemSample.process(UInt32(1000 + scrape * 5 + $0), 60_000) }
+            processes[4] = SystemSample.process(2, 59_000)
+            processes[4].cgroup = "/moved/\(scrape)"
+            processes.append(SystemSample.process(1, 50_000, "other"))
+            processes[5].uid = 6
+            var interval = SystemSample.interval(nil, processes)
+            interval.time = UInt64(scrape) * 1_000_000_000
+            if near { interval.warned = [processes[0].key] }
+            budget.update(interval, top: 10)
+            let text = SystemMetrics.render(SystemSample.host, interval, time: 1000, top: 10, budget)
+            #expect(text.contains("vmascope_vmas 349000\n"))
+            if (100 ... 201).contains(scrape) { #expect(text.contains("vmascope_process_vmas{pid=\"\",comm=\"(others)\"")) }
+            return series(text)
+        }
+        for scrape in 1 ... 200 {
+            let found = page(scrape)
+            all.formUnion(found)
+            #expect(found.contains { $0.contains("comm=\"other\"") }, "\(scrape)")
+        }
+        #expect(all.count <= SeriesBudget.least + 10, "\(all.count)")
+        // One that is near the limit still gets some.
+        #expect(page(201, near: true).count == 2)
+        // And after an hour there are as many again.
+        #expect(page(201 + 3600).count == 6)
+    }
+
     @Test("a container has its names in each face, and nothing else has such labels")
     func containers() throws {
         let id = String(repeating: "0", count: 64)

@@ -59,6 +59,7 @@ public struct Stock: Sendable {
             let old = track.stock
             track.stock = process
             track.stock.start = old.start
+            track.stock.firstCommand = old.firstCommand
             track.stock.peak = max(old.peak, process.vmas)
             track.stock.boundaries = old.boundaries
             Self.note(process.vmas, at: time, in: &track)

@@ -65,8 +65,10 @@ public struct ProcessStock: Sendable {
     public var key: ProcessKey
     /// The id of the address space; exec gives the process another one. 0 if unknown.
     public var mm: MMID
-    /// The name of the first thread (comm).
+    /// The name of the first thread (comm), as it is now.
     public var command: String
+    /// The name that it had when it was first seen, or first after an exec: a process can change its name as often as it likes.
+    public var firstCommand: String
     /// The process id in its own pid namespace.
     public var namespacePID: UInt32
     /// The effective user id.
@@ -104,6 +106,7 @@ public struct ProcessStock: Sendable {
         self.key = key
         self.mm = mm
         self.command = command
+        firstCommand = command
         self.namespacePID = namespacePID ?? key.pid
         self.uid = uid
         self.threads = threads

@@ -3,7 +3,7 @@ import VMACore
 /// The metrics of `system` in Prometheus's text exposition format (0.0.4), which node_exporter reads from files, too.
 ///
 /// Cardinality is bounded: the processes that have most VMAs, and some that are near the limit, have series of their
-/// own, all others are summed in one.
+/// own, all others are summed in one. `SeriesBudget` bounds how many series come with time.
 /// The table of docs/system.md has the same words; a test compares the two.
 public enum SystemMetrics {
     /// The whole page, of one interval. A figure that is not known has no sample.
@@ -13,7 +13,10 @@ public enum SystemMetrics {
     ///   - interval: what was found in it.
     ///   - time: seconds since 1970, at the end of the interval.
     ///   - top: how many processes have series of their own.
-    public static func render(_ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int) -> String {
+    ///   - series: which of these get one; without it all do.
+    public static func render(
+        _ host: SystemHost, _ interval: SystemInterval, time: Double, top: Int, _ series: SeriesBudget? = nil
+    ) -> String {
         var page = Page()
         page.family(
             "vmascope_build_info", .gauge, "Version, kernel, source and merge rules of this vmascope; the value is always 1."
@@ -23,15 +26,21 @@ public enum SystemMetrics {
         }
         page.gauge("vmascope_last_interval_timestamp_seconds", "Unix time at the end of the last interval.", time)
         page.gauge("vmascope_interval_seconds", "Length of the last interval in seconds.", interval.seconds)
-        stock(interval, time, top, &page)
+        stock(interval, time, top, series, &page)
         if let refused = interval.refused { self.refused(refused, &page) }
         if let flow = interval.flowSinceStart { self.flow(flow, &page) }
         own(interval.own, &page)
         return page.text
     }
 
-    private static func stock(_ interval: SystemInterval, _ time: Double, _ top: Int, _ page: inout Page) {
-        let (listed, rest) = interval.listed(top)
+    private static func stock(
+        _ interval: SystemInterval, _ time: Double, _ top: Int, _ series: SeriesBudget?, _ page: inout Page
+    ) {
+        var (listed, rest) = interval.listed(top)
+        if let series {
+            rest += listed.filter { !series.has($0) }
+            listed.removeAll { !series.has($0) }
+        }
         let others = SystemOthers(rest)
         let whole = interval.whole
         if let limit = interval.limit {
@@ -268,10 +277,10 @@ private struct Page {
 }
 
 extension ProcessStock {
-    fileprivate var labels: [(String, String)] {
+    var labels: [(String, String)] {
         // A label that is empty is none, so a process outside of containers has the labels that it always had.
         let names = [("namespace", container?.namespace), ("pod", container?.pod), ("container", container?.name)]
-        return [("pid", "\(pid)"), ("comm", command), ("cgroup", cgroup ?? "")]
+        return [("pid", "\(pid)"), ("comm", firstCommand), ("cgroup", cgroup ?? "")]
             + names.compactMap { name, value in value.map { (name, $0) } }
     }
 
