@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(name: "VMACoreTests", dependencies: ["VMACore", "TestSupport"]),
         .testTarget(name: "VMAWireTests", dependencies: ["VMAWire", "VMACore", "CVMAWire", "TestSupport"]),
         .testTarget(name: "VMATraceTests", dependencies: ["VMATrace", "VMACore", "VMAReport", "TestSupport"]),
-        .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
+        .testTarget(name: "VMAReportTests", dependencies: ["VMAReport", "VMACore", "TestSupport", "CTestSupport"]),
         // The HTML report in a browser without a screen.
         .testTarget(name: "BrowserTests", dependencies: ["VMAReport", "VMACore", "TestSupport"]),
         .testTarget(name: "VMAUnwindTests", dependencies: ["VMAUnwind", "TestSupport"]),

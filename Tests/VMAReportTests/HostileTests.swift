@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import Testing
 import VMACore
@@ -101,12 +102,33 @@ struct HostileTests {
         ])
     func printable(_ text: String, _ shown: String) { #expect(Fit.printable(text) == shown) }
 
+    @Test("take as many columns as the C library says")
+    func columns() {
+        var (all, different) = (0, 0)
+        for value in 0x20 ... 0x3fffd as ClosedRange<UInt32> {
+            guard let scalar = Unicode.Scalar(value), !Fit.isUnseen(scalar), scalar.properties.age != nil else { continue }
+            let width = tests_columns(value)
+            guard width >= 0 else { continue }
+            all += 1
+            if String(scalar).columns != Int(width) { different += 1 }
+        }
+        // They are not of the same version of Unicode.
+        #expect(all > 100_000 && different < all / 500, "\(different) of \(all)")
+        #expect("plain".columns == 5 && "".columns == 0 && "日本".columns == 4 && "ab".padded(4) == "ab  ")
+        var table = TextTable(["a", "b"], right: [])
+        table.add(["日本", "x"])
+        table.add(["abc", "x"])
+        #expect(table.lines == ["a     b", "日本  x", "abc   x"])
+    }
+
     @Test("are shortened in the middle, lists at their end, and text is broken at spaces")
     func fitting() {
         #expect(Fit.middle("/usr/lib/libc.so", 9) == "/usr…c.so")
         #expect(Fit.middle("short", 5) == "short")
         #expect(Fit.middle("long", 1) == "…" && Fit.middle("long", 0) == "")
         #expect(Fit.end("one, two", 5) == "one,…")
+        #expect(Fit.end("日本語のファイル", 9) == "日本語の…" && Fit.end("日本語", 6) == "日本語")
+        #expect(Fit.middle("日本語のファイル", 8) == "日…イル" && "ｆ".columns == 2 && "e\u{301}\u{323}".columns == 1)
         #expect(Fit.wrap("one two three", 7) == ["one two", "three"])
         #expect(Fit.wrap("a enormous b", 6) == ["a", "en…ous", "b"])
         #expect(Fit.wrap("", 6) == [])

@@ -47,19 +47,19 @@ public enum Fit {
     }
 
     /// The first text that fits, or the last.
-    static func first(_ texts: [String], _ width: Int) -> String { texts.first { $0.count <= width } ?? texts.last ?? "" }
+    static func first(_ texts: [String], _ width: Int) -> String { texts.first { $0.columns <= width } ?? texts.last ?? "" }
 
     /// The text shortened in the middle, where paths and names are least specific.
     static func middle(_ text: String, _ width: Int) -> String {
-        guard text.count > width else { return text }
+        guard text.columns > width else { return text }
         guard width > 1 else { return width == 1 ? "…" : "" }
         let tail = width / 2
-        return text.prefix(width - 1 - tail) + "…" + text.suffix(tail)
+        return text.prefix(columns: width - 1 - tail) + "…" + text.suffix(columns: tail)
     }
 
     /// The text shortened at the end, where lists matter least.
     public static func end(_ text: String, _ width: Int) -> String {
-        text.count > width ? text.prefix(max(0, width - 1)) + "…" : text
+        text.columns > width ? text.prefix(columns: max(0, width - 1)) + "…" : text
     }
 
     /// Lines of at most `width` columns, broken at spaces; a word that is longer is shortened.
@@ -72,7 +72,7 @@ public enum Fit {
         var lines: [String] = []
         for part in parts {
             let part = middle(part, width)
-            if let last = lines.last, last.count + between.count + part.count <= width {
+            if let last = lines.last, last.columns + between.columns + part.columns <= width {
                 lines[lines.count - 1] += between + part
             } else {
                 lines.append(part)

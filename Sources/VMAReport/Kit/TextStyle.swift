@@ -31,11 +31,11 @@ struct TextTable {
     var lines: [String] {
         var widths = [Int](repeating: 0, count: rows[0].count)
         for row in rows {
-            for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
+            for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.columns) }
         }
         return rows.map { row in
             let cells = row.enumerated().map { column, cell in
-                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                let padding = String(repeating: " ", count: widths[column] - cell.columns)
                 if alignsRight.contains(column) { return padding + cell }
                 return column == row.count - 1 ? cell : cell + padding
             }
@@ -62,5 +62,5 @@ extension BinaryInteger {
 }
 
 extension String {
-    func padded(_ width: Int) -> String { count >= width ? self : self + String(repeating: " ", count: width - count) }
+    func padded(_ width: Int) -> String { columns >= width ? self : self + String(repeating: " ", count: width - columns) }
 }

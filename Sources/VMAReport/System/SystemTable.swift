@@ -58,7 +58,7 @@ struct SystemTable {
         }
         keep { index in columns[index].expendable == 0 || processes.isEmpty || cells[index].contains { $0 != "–" } }
         func widths() -> [Int] {
-            zip(columns, cells).map { column, cells in max(column.head.count, cells.map(\.count).max() ?? 0) }
+            zip(columns, cells).map { column, cells in max(column.head.columns, cells.map(\.columns).max() ?? 0) }
         }
         func isTooWide() -> Bool { widths().dropLast().reduce(0) { $0 + $1 + 2 } + Self.least > width }
         while isTooWide(), let worst = columns.indices.dropLast().max(by: { columns[$0].expendable < columns[$1].expendable }),

@@ -39,4 +39,7 @@ int tests_set_attribute(const char *path, const char *name, const void *value, s
 // Where a path leads below a directory, by openat2(2). Returns a descriptor, or -errno.
 int tests_place_in_root(int root, const char *path, bool links);
 
+// How many columns of a terminal a code point takes (wcwidth(3)); -1 for what is not printed.
+int tests_columns(uint32_t value);
+
 #endif
