@@ -24,7 +24,7 @@ package final class Observation {
     private var grace: UInt64 = 0
     /// A signal has asked for the end.
     private var wasStopped = false
-    /// The round of forgetting files that everybody knows of (`Observer.keptFiles`).
+    /// The round of forgetting that everybody knows of (`Observer.kept`).
     private var keptRound = 0
     /// Only with `attach`: with `run` the terminal is the command's.
     private var progress: Progress?
@@ -299,11 +299,12 @@ package final class Observation {
         resolve(before.stacks + requests.stacks)
         // What has gone is let go of when its frames are known.
         if requests.release, !LayoutDump.isWanted, !stacks.isWaiting { feed(.released) }
-        if isEmpty, observer.keptFiles.round != keptRound {
-            let kept = observer.keptFiles
+        if isEmpty, probe.isCrowded { observer.forgetUnused() }
+        if isEmpty, observer.kept.round != keptRound {
+            let kept = observer.kept
             keptRound = kept.round
-            probe.keepFiles(kept.contains)
-            stacks.keepFiles(kept.contains)
+            probe.keep(kept)
+            stacks.keepFiles(kept.has(file:))
         }
         recorder?.flush(vms_monotonic_ns())
         // Not before the ring is empty: what was lost lies behind what is in it.

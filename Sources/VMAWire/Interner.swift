@@ -17,7 +17,8 @@ public struct Interner {
         if id == 0 {
             id = next
             ids[pointer] = id
-            next += 1
+            // After four thousand million the first has been gone for long.
+            next = next == .max ? 1 : next + 1
         }
         last = (pointer, id)
         return id
@@ -26,10 +27,20 @@ public struct Interner {
     /// How many pointers have an id.
     var count: Int { ids.count }
 
-    /// Forgets the pointers whose ids `isKept` does not let through; no id is given twice.
+    /// How many pointers may have an id before those are forgotten that nothing has any more; and how many of the newest
+    /// are kept then, since records of them may be under way.
+    private static let (few, newest): (Int, UInt32) = (100_000, 4096)
+    private var limit = Self.few
+
+    /// Whether there are so many that those are to be forgotten that nothing has any more.
+    var isCrowded: Bool { count > limit }
+
+    /// Forgets the pointers whose ids `isKept` does not let through.
     mutating func keep(_ isKept: (UInt32) -> Bool) {
-        ids.keep(isKept)
+        let oldest = next - min(next, Self.newest)
+        ids.keep { $0 >= oldest || isKept($0) }
         last = (0, 0)
+        limit = max(Self.few, 2 * count)
     }
 
     /// To be called when the pointer's memory was freed: the same pointer is something else afterwards.

@@ -21,10 +21,19 @@ public struct WireDecoder {
 
     public init() {}
 
-    /// Forgets the files that nothing names any more. One that is mapped again later is another file.
-    public mutating func keepFiles(_ isKept: (FileID) -> Bool) {
-        interners.files.keep(isKept)
-        fileNumbers = fileNumbers.filter { isKept($0.key) }
+    /// Whether numbers are to be forgotten that nothing has any more, beside those of files and names.
+    public var isCrowded: Bool {
+        interners.policies.isCrowded || interners.contexts.isCrowded || interners.anonVMAs.isCrowded
+    }
+
+    /// Forgets the numbers that nothing has any more. A file that is mapped again later is another file.
+    public mutating func keep(_ kept: KeptNumbers) {
+        interners.files.keep(kept.has(file:))
+        interners.names.keep(kept.has(name:))
+        interners.policies.keep(kept.has(policy:))
+        interners.contexts.keep(kept.has(context:))
+        interners.anonVMAs.keep(kept.has(anonVMA:))
+        fileNumbers = fileNumbers.filter { kept.has(file: $0.key) }
     }
 
     /// Drops all ids except those of address spaces and stacks.

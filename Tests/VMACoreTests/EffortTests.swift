@@ -127,8 +127,27 @@ struct EffortTests {
             #expect(scene.observer.files.count <= 20_000)
         }
         #expect(scene.observer.files[1] == "/mapped" && scene.observer.files[100_000] != nil && scene.observer.files[2] == nil)
-        let kept = scene.observer.keptFiles
-        #expect(kept.round > 0 && kept.contains(1) && kept.contains(100_000) && !kept.contains(2) && kept.contains(0))
+        let kept = scene.observer.kept
+        #expect(kept.round > 0 && kept.has(file: 1) && kept.has(file: 100_000) && !kept.has(file: 2) && kept.has(file: 0))
+    }
+
+    @Test("keeps the texts of names that something has, and a bounded number of others")
+    func names() {
+        let scene = Scene(waits: false)
+        scene.adopt(1, "AB")
+        var vma = VMA(pages(1, 2), pgoff: 1, flags: [.read])
+        (vma.name, vma.policy, vma.uffd, vma.anonVMA) = (1, 7, 8, 9)
+        scene.observer.apply(.name(1, text: "heap"))
+        scene.observer.apply(.snapshot(1, [vma], asOf: 1))
+        for name in 2 ... 100_000 as ClosedRange<UInt32> {
+            scene.observer.apply(.name(name, text: "\(name)"))
+            #expect(scene.observer.names.count <= 20_000)
+        }
+        #expect(scene.observer.names[1] == "heap" && scene.observer.names[100_000] != nil && scene.observer.names[2] == nil)
+        let kept = scene.observer.kept
+        #expect(kept.has(name: 1) && kept.has(name: 100_000) && !kept.has(name: 2) && kept.has(name: 0))
+        #expect(kept.has(policy: 7) && kept.has(context: 8) && kept.has(anonVMA: 9))
+        #expect(!kept.has(policy: 8) && !kept.has(context: 9) && !kept.has(anonVMA: 7))
     }
 
     @Test("keeps more paths where more are named")

@@ -130,6 +130,44 @@ struct RightFileTests {
     }
 }
 
+@Suite("A perf map is of the process that wrote it", .serialized)
+struct PerfMapOwnerTests {
+    @Test("not of who has got its id since", .enabled(if: geteuid() == 0))
+    func reused() throws {
+        let first = tests_fork_as(0)
+        try #require(first > 0)
+        // A clock tick, in which a process's start is told, is ten milliseconds.
+        usleep(20_000)
+        let map = "/tmp/perf-\(first).map"
+        try "1000 10 made\n".write(toFile: map, atomically: false, encoding: .utf8)
+        defer { unlink(map) }
+        var opener = FileOpener()
+        func opens(_ fd: Int32?) -> Bool { fd.map { close($0) == 0 } ?? false }
+        let request = FileRequest(kind: .perfMap, pid: first, path: "")
+        #expect(opens(opener.open(1, request).fd) && opens(opener.more(1, .again, place: 0)))
+        kill(first, SIGKILL)
+        waitpid(first, nil, 0)
+        #expect(!opens(opener.more(1, .again, place: 0)))
+        let second = tests_fork_as(first)
+        try #require(second == first, "no other process could get the id \(first)")
+        defer {
+            kill(second, SIGKILL)
+            waitpid(second, nil, 0)
+        }
+        #expect(!opens(opener.more(1, .again, place: 0)))
+        #expect(opens(opener.open(2, request).fd))
+    }
+
+    @Test("and asked for anew after exec, and of another process with its id")
+    func spaces() {
+        let place = MappedPlace(path: nil, fileOffset: 0, address: 0x1000, mappingStart: 0x1000)
+        #expect(place.file(7, in: 1) == place.file(7, in: 1) && place.file(7, in: 1) != place.file(7, in: 2))
+        // Files are shared by all that have mapped them.
+        let file = MappedPlace(path: "/lib/x.so", fileOffset: 0, address: 0x1000, mappingStart: 0x1000)
+        #expect(file.file(7, in: 1) == file.file(7, in: 2))
+    }
+}
+
 @Suite("Helpers are started anew")
 struct RestartTests {
     @Test("some times at once, and once in a while then")

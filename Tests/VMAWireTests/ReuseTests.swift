@@ -34,3 +34,48 @@ struct ReuseTests {
         #expect(vmas(cut) == [AddressRange(0x3000, 0x4000)])
     }
 }
+
+@Suite("Numbers of the kernel's objects")
+struct InternerTests {
+    @Test("are bounded: those that nothing has are forgotten, and the newest are kept")
+    func bounded() {
+        var interner = Interner()
+        let (first, second) = (interner.id(0x1000), interner.id(0x2000))
+        var most = 0
+        for pointer in 3 ... 400_000 as ClosedRange<UInt64> {
+            _ = interner.id(pointer << 12)
+            if interner.isCrowded { interner.keep { $0 == first } }
+            most = max(most, interner.count)
+        }
+        #expect(most <= 100_001)
+        #expect(interner.id(0x1000) == first && interner.id(0x2000) > second && interner.id(400_000 << 12) == 400_000)
+    }
+
+    @Test("of a decoder are kept as far as an observation has them")
+    func decoder() throws {
+        var decoder = WireDecoder()
+        func vma(_ number: UInt64) throws -> VMA {
+            var row = row(0x1000, 0x2000)
+            (row.policy, row.uffd, row.anon_vma, row.name) = (number, number, number, number)
+            guard case .rows(let rows) = try decoder.decode(rowsRecord([row])) else { throw WireDecoder.Failure.invalid("") }
+            return rows.vmas[0]
+        }
+        let observer = Observer(judge: Judge(KernelModel(anonVMARule: .forkChild, hole: .prev, close: .any)), isHooked: false)
+        let first = try vma(1)
+        observer.apply(.adopted(1, tgid: 1, command: "x"))
+        observer.apply(.snapshot(1, [first], asOf: 1))
+        let second = try vma(2)
+        var round = UInt64(3)
+        while !decoder.isCrowded {
+            _ = try vma(round)
+            round += 1
+        }
+        observer.forgetUnused()
+        decoder.keep(observer.kept)
+        #expect(!decoder.isCrowded)
+        let again = (try vma(1), try vma(2), try vma(round - 1))
+        #expect(again.0 == first)
+        #expect(again.1.policy > second.policy && again.1.uffd > second.uffd && again.1.anonVMA > second.anonVMA)
+        #expect(again.2.policy == UInt32(round - 1))
+    }
+}

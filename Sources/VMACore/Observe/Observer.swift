@@ -23,13 +23,13 @@ public final class Observer {
     private var keepsTimeline = false
     /// The paths of mapped files, as in `/proc/PID/maps`.
     public internal(set) var files: [FileID: String] = [:]
-    /// The id of the newest file, and how many files are kept before those are forgotten that nothing names.
-    var newestFile = FileID(0)
-    var fileLimit = Observer.fewFiles
-    /// The files that something still names: what a reader of `files` may forget.
-    public internal(set) var keptFiles = KeptFiles()
+    /// The ids of the newest file and the newest name, and how many are kept before those are forgotten that nothing has.
+    var (newestFile, newestName) = (FileID(0), UInt32(0))
+    var (fileLimit, nameLimit) = (Observer.fewFiles, Observer.fewFiles)
+    /// The numbers that something still has: all others may be forgotten.
+    public internal(set) var kept = KeptNumbers()
     /// The texts of names given by prctl(PR_SET_VMA).
-    public private(set) var names: [UInt32: String] = [:]
+    public internal(set) var names: [UInt32: String] = [:]
 
     /// Events that came from records of BPF programs.
     public private(set) var received: UInt64 = 0
@@ -73,7 +73,7 @@ public final class Observer {
     private static let waitingRoom = 4096
     /// Limits in bytes of a file's path (PATH_MAX), of a name given by prctl(2), and of a thread's name: only
     /// recordings can have longer ones.
-    private static let (pathLimit, nameLimit, commandLimit) = (4096, 256, 256)
+    private static let (pathLimit, nameBytes, commandLimit) = (4096, 256, 256)
 
     /// - Parameters:
     ///   - judge: the merge rules of the kernel that is observed.
@@ -131,8 +131,11 @@ public final class Observer {
         case .file(let id, let path):
             files[id] = path.cut(to: Self.pathLimit)
             newestFile = max(newestFile, id)
-            if files.count > fileLimit { forgetFiles() }
-        case .name(let id, let text): names[id] = text.cut(to: Self.nameLimit)
+            if files.count > fileLimit { forgetUnused() }
+        case .name(let id, let text):
+            names[id] = text.cut(to: Self.nameBytes)
+            newestName = max(newestName, id)
+            if names.count > nameLimit { forgetUnused() }
         case .stack: break
         case .refusal(let refusal):
             note(refusal)

@@ -54,9 +54,10 @@ public final class Probe {
     private var isUnwinding = false
     /// Bytes of all records so far.
     public private(set) var receivedBytes = 0
-    /// Forgets files that nothing names any more, when all events have been taken. They are those that the events
-    /// told of.
-    public func keepFiles(_ isKept: (FileID) -> Bool) { decoder.keepFiles(isKept) }
+    /// Forgets what nothing has any more, when all events have been taken.
+    public func keep(_ kept: KeptNumbers) { decoder.keep(kept) }
+    /// Whether so many objects have numbers that those are to be forgotten that nothing has any more.
+    public var isCrowded: Bool { decoder.isCrowded }
 
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {

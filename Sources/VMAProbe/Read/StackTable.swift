@@ -236,7 +236,8 @@ public final class StackTable {
             var frame = Frame(place: place)
             if !isCrowded, let service,
                 let key = service.key(
-                    place.file(Int32(truncatingIfNeeded: owner.tgid)), wantsDebug: options.wantsLines || !place.isLibc)
+                    place.file(Int32(truncatingIfNeeded: owner.tgid), in: owner.mm),
+                    wantsDebug: options.wantsLines || !place.isLibc)
             {
                 let asked = SymbolPlace(key: key, request: place.request(isCaller: index > 0))
                 if let answer = service.answer(asked) {

@@ -29,8 +29,10 @@ struct MappedPlace {
 
     /// The file to be asked for its name: what is mapped, or what the process says of the code it has made, as
     /// some do of code in a memory file.
-    func file(_ pid: Int32) -> FileRequest {
-        guard let path, isOfFile else { return FileRequest(kind: .perfMap, pid: pid, path: "") }
+    ///
+    /// - Parameter space: the address space that the address is in.
+    func file(_ pid: Int32, in space: MMID = 0) -> FileRequest {
+        guard let path, isOfFile else { return FileRequest(kind: .perfMap, pid: pid, path: "", space: space) }
         return FileRequest(
             kind: .mapped, pid: pid, path: path, start: mappingStart, end: mappingEnd, identity: identity, toldAt: toldAt)
     }

@@ -18,22 +18,24 @@ struct FileOpener {
     }
 
     private var requests: [UInt32: FileRequest] = [:]
+    /// When the processes of perf maps were started, by the requests: a process id comes again.
+    private var starts: [UInt32: Substring] = [:]
 
     mutating func open(_ key: UInt32, _ request: FileRequest) -> (Opening, fd: Int32?) {
-        if requests.count > SymbolLimits.files { requests = [:] }
+        if requests.count > SymbolLimits.files { (requests, starts) = ([:], [:]) }
         requests[key] = request
         switch request.kind {
         case .perfMap:
-            let fd = Self.perfMap(request.pid)
+            let fd = perfMap(key, request.pid)
             return (fd == nil ? .missing : .opened, fd)
         case .mapped: return Self.mapped(request)
         }
     }
 
     /// Opens a file that belongs to one that was requested before.
-    func more(_ key: UInt32, _ what: MoreFile, place: Int) -> Int32? {
+    mutating func more(_ key: UInt32, _ what: MoreFile, place: Int) -> Int32? {
         guard let request = requests[key], place < what.places else { return nil }
-        if what == .again { return Self.perfMap(request.pid) }
+        if what == .again { return perfMap(key, request.pid) }
         if case .buildID = what, place == what.places - 1 { return request.fetched.flatMap(Self.fetched) }
         let paths = Self.paths(what, beside: request.path)
         guard place / 2 < paths.count else { return nil }
@@ -262,7 +264,20 @@ struct FileOpener {
 
     /// Opens the perf map of a process, which must belong to the process's user, in its own mount namespace and below
     /// its root, and not be reached by a link.
-    private static func perfMap(_ pid: Int32) -> Int32? { withFolder(pid) { perfMap(pid, $0) } }
+    private mutating func perfMap(_ key: UInt32, _ pid: Int32) -> Int32? {
+        Self.withFolder(pid) { process in
+            guard let start = Self.start(process), starts[key, default: start] == start else { return nil }
+            starts[key] = start
+            return Self.perfMap(pid, process)
+        }
+    }
+
+    /// When a process was started (starttime of proc_pid_stat(5)), in clock ticks since the machine was.
+    private static func start(_ process: String) -> Substring? {
+        guard let stat = ProcFile.text("\(process)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[end...].split(separator: " ")
+        return fields.count > 20 ? fields[20] : nil
+    }
 
     private static func perfMap(_ pid: Int32, _ process: String) -> Int32? {
         guard let rights = rights(process) else { return nil }

@@ -1,4 +1,5 @@
 import Glibc
+import VMACore
 
 /// A file that has to do with a process, to be opened for its symbols.
 struct FileRequest: Hashable, Sendable {
@@ -16,6 +17,9 @@ struct FileRequest: Hashable, Sendable {
     /// Where it is mapped.
     var start: UInt64 = 0
     var end: UInt64 = 0
+    /// Of a perf map: the address space whose code is in question. A process has another one after exec, and who gets its id
+    /// next has, too.
+    var space: MMID = 0
     /// The identity that the kernel reported when the file was mapped; nil if unknown.
     var identity: FileIdentity?
     /// Seconds and nanoseconds of the day's clock when the kernel said so.
@@ -32,12 +36,14 @@ struct FileRequest: Hashable, Sendable {
 
     static func == (one: FileRequest, other: FileRequest) -> Bool {
         one.kind == other.kind && one.pid == other.pid && one.path == other.path && one.identity == other.identity
+            && one.space == other.space
     }
 
     func hash(into hasher: inout Hasher) {
         hasher.combine(pid)
         hasher.combine(path)
         hasher.combine(identity)
+        hasher.combine(space)
     }
 }
 
