@@ -83,6 +83,15 @@ struct FallbackTests {
         #expect(outcome.errors.contains("can't be kept running"), "\(outcome.errors)")
     }
 
+    @Test("says that no process of ours can run on a kernel without seccomp, and not that stacks took too long")
+    func unconfined() throws {
+        let outcome = try Self.run(
+            ["run", "--source", "tracepoints", "--json", "--", "true"], refusing: "SYS_prctl, PR_SET_SECCOMP, EINVAL")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("the process for that can't be kept running"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("took too long"), "\(outcome.errors)")
+    }
+
     // No process of ours that reads what others may delay can be confined there, so that none runs.
     @Test("layouts are read on a kernel without seccomp, by each way", arguments: [""] + refusals)
     func seccomp(_ names: String) throws {

@@ -57,6 +57,7 @@ struct AgreementTests {
         #expect(scene.observer.unjudged == 1)
         scene.call(1, Syscall(number: 440, arguments: [3, 0, 1, 20, 0, 0]), "AABB", "AABB")
         #expect(scene.observer.unjudged == 2, "process_madvise")
+        #expect(scene.observer.unjudgedBy == [.compat: 1, .processMadvise: 1])
         #expect(scene.observer.checked == 0)
         #expect(scene.observer.image(1)?.layout.count == 2, "but its layout is")
     }

@@ -23,7 +23,7 @@ struct JSONTests {
                 "missed",
                 "standing", "standing_at_peak", "folded", "remedies", "answer",
             ])
-        #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak", "refused"])
+        #expect(keys(report["folded"]) == ["missed", "standing", "standing_at_peak", "refused", "processes"])
         #expect(
             keys(report["answer"]) == [
                 "pid", "image", "at_peak", "near", "filled_by", "left_by", "what_to_do", "meanwhile", "remedy", "trust",
@@ -33,7 +33,7 @@ struct JSONTests {
         #expect(keys(report["host"]) == ["kernel", "source", "merge_rules"])
         #expect(keys(report["window"]) == ["started", "seconds"])
         #expect(keys(report["events"]) == ["received", "lost", "sample_one_in"])
-        #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained", "unjudged"])
+        #expect(keys(report["agreement"]) == ["checked", "agreed", "unexplained", "unjudged", "unjudged_by"])
         #expect(keys(report["layout_audit"]) == ["checked", "equal", "resynced"])
         #expect(
             keys(report["totals"]) == [

@@ -9,11 +9,11 @@ import VMAReport
 /// Recordings that somebody made to harm who reads them.
 @Suite("A hostile recording")
 struct HostileRecordingTests {
-    private func header(_ text: String = "6.1.0") -> TraceHeader {
+    private func header(_ text: String = "6.1.0", waits: Bool = false) -> TraceHeader {
         TraceHeader(
             toolVersion: text, kernel: text, source: "hooks",
             model: KernelModel(anonVMARule: .forkChild, hole: .prev, close: .removed),
-            isHooked: true, waits: false, started: text, startTime: 1, mapLimit: 65530, hasStacks: true)
+            isHooked: !waits, waits: waits, started: text, startTime: 1, mapLimit: 65530, hasStacks: true)
     }
 
     private func replay(
@@ -121,6 +121,61 @@ struct HostileRecordingTests {
         let replay = try replay(header(), events)
         #expect(replay.damage == nil)
         #expect(try render(replay, "json").utf8.count < 10_000_000)
+    }
+
+    @Test("of very many processes that were refused something lists some, and sums over the others")
+    func refusedProcesses() throws {
+        let count = 5000
+        let vma = VMA(AddressRange(1 << 12, 2 << 12), pgoff: 1, flags: [.read])
+        var facts = Refusal.Facts()
+        (facts.mapCount, facts.mapLimit) = (65_530, 65_530)
+        let events = (1 ... UInt32(count)).flatMap { number -> [Event] in
+            let refusal = Refusal(
+                Self.origin(number, time: 2), Syscall(number: 9, arguments: []), stack: 0, count: number == 4500 ? 7 : 1,
+                facts: facts)
+            return [.adopted(number, tgid: number, command: "x"), .snapshot(number, [vma], asOf: 1), .refusal(refusal)]
+        }
+        let replay = try replay(header(), events)
+        #expect(replay.damage == nil)
+        let text = try render(replay, "json")
+        // 6 kB for each process that is listed, and nothing for others.
+        #expect(text.utf8.count < 20_000_000, "\(text.utf8.count)")
+        struct Parts: Decodable {
+            struct Process: Decodable {
+                struct Count: Decodable { var now: Int }
+                var pid: Int
+                var comm: String
+                var refused: Int
+                var vmas: Count
+            }
+            struct Folded: Decodable { var processes: Int }
+            struct Totals: Decodable { var refused: Int }
+            var processes: [Process]
+            var folded: Folded
+            var totals: Totals
+        }
+        let parts = try JSONDecoder().decode(Parts.self, from: Data(text.utf8))
+        #expect(parts.processes.count == 3001 && parts.folded.processes == count - 3000)
+        #expect(parts.processes.contains { $0.pid == 4500 } && parts.processes.last?.comm == "(\(count - 3000) others)")
+        #expect(parts.processes.reduce(0) { $0 + $1.vmas.now } == count)
+        #expect(parts.totals.refused == count + 6)
+    }
+
+    @Test("whose calls were not judged says why on the first screen", arguments: ["text", "json", "html"])
+    func unjudged(_ format: String) throws {
+        let vma = VMA(AddressRange(1 << 12, 2 << 12), pgoff: 1, flags: [.read])
+        var events: [Event] = [.adopted(1, tgid: 1, command: "x"), .snapshot(1, [vma], asOf: 1)]
+        for _ in 0 ..< 3 {
+            events.append(
+                .section(
+                    Section(
+                        Self.origin(1, time: 2), Syscall(number: 90, arguments: [], isNative: false), stack: 0,
+                        ranges: [vma.range],
+                        writes: 1, incomplete: false)))
+        }
+        let text = try render(replay(header(waits: true), events), format)
+        #expect(text.contains("not fully: 3 write sections not judged (32-bit calls)"), "\(text)")
+        if format == "json" { #expect(text.contains("\"compat\": 3") && text.contains("\"process_madvise\": 0")) }
     }
 
     @Test("has no more VMAs than its bytes can tell")

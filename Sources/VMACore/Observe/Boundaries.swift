@@ -141,7 +141,7 @@ public struct Boundaries: Sendable, Equatable {
     }
 
     /// Adds the sums of another address space, without its causes.
-    mutating func fold(_ other: Boundaries) {
+    public mutating func fold(_ other: Boundaries) {
         for row in other.rows {
             var row = row
             row.kind.cause = 0

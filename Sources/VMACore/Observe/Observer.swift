@@ -40,7 +40,9 @@ public final class Observer {
     public private(set) var lost: UInt64 = 0
     /// Write sections whose attempts could not be concluded: they had changed too many VMAs at once, or were made by
     /// calls that are not judged (of 32-bit code, and process_madvise).
-    public private(set) var unjudged = 0
+    public var unjudged: Int { unjudgedBy.values.reduce(0, +) }
+    /// The same, by the reason.
+    public private(set) var unjudgedBy: [Unjudged: Int] = [:]
     /// Attempts in which the kernel did what the rules predict.
     public private(set) var agreed = 0
     /// Attempts for which the prediction was compared with what the kernel did.
@@ -101,6 +103,8 @@ public final class Observer {
     public var images: [Image] { population.images }
     /// The sums over address spaces that ended long ago, if there were too many to keep.
     public var others: Image? { population.others }
+    /// How many address spaces those are.
+    public var othersCount: Int { population.othersCount }
 
     /// The living address space with this id, or nil.
     public func image(_ mm: MMID) -> Image? { population.image(mm) }
@@ -338,15 +342,15 @@ public final class Observer {
         image.open.end(of: section.origin.tid) { open in
             let isPartial = section.incomplete || open.isCut
             if isHooked {
-                if isPartial, hooks.needRows(of: section.origin.tid) { unjudged += 1 }
+                if isPartial, hooks.needRows(of: section.origin.tid) { noteUnjudged(section, open.isCut) }
                 note(hooks.end(section.origin, after: open.after))
             } else if open.hasBegun, section.syscall.isNative, SectionAttempts.areMade(by: section.syscall.operation) {
-                guard !isPartial else { return unjudged += 1 }
+                guard !isPartial else { return noteUnjudged(section, open.isCut) }
                 let before = open.before.uniqued()
                 SectionAttempts(rules: rules, section: section, before: before, after: open.after.uniqued())
                     .forEach(withLone: { image.whatIf.hasBegun }) { note($0, before) }
             } else if image.isComplete, section.changesUnjudged(image) {
-                unjudged += 1
+                noteUnjudged(section, false)
             }
         }
         charge(section, image)
@@ -358,6 +362,10 @@ public final class Observer {
         if timeline?.wants(image, at: section.origin.time) == true {
             timeline?.note(image.boundaries(judge), of: image, at: section.origin.time)
         }
+    }
+
+    private func noteUnjudged(_ section: Section, _ isCut: Bool) {
+        unjudgedBy[Unjudged(section, isCut: isCut), default: 0] += 1
     }
 
     /// Charges the boundaries that a section has made to its operation and its caller.

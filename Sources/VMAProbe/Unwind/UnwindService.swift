@@ -62,6 +62,8 @@ final class UnwindService {
     private(set) var generation = 0
     private var lastSign: UInt64 = 0
     private var hasBroken = false
+    /// Whether one of them has ever said anything, and whether one has ended by itself.
+    private var (hasAnswered, hasDied) = (false, false)
     private var ended: [Int32] = []
     /// CLOCK_MONOTONIC nanoseconds, after which nothing is waited for.
     var deadline = UInt64.max
@@ -70,8 +72,9 @@ final class UnwindService {
 
     deinit { stop() }
 
-    /// Whether the processes that unwind run. They are started anew when something is asked of them.
-    var isRunning: Bool { pair != nil }
+    /// Whether the processes that unwind run, and have not ended by themselves before they said anything, as on a kernel
+    /// that does not let them confine themselves. They are started anew when something is asked of them.
+    var isRunning: Bool { pair != nil && (hasAnswered || !hasDied) }
 
     // MARK: files
 
@@ -106,8 +109,10 @@ final class UnwindService {
             return
         }
         let bytes = HelperMessage.open(key: key, file.request).bytes
+        let sent = vms_send(pair.opener.socket, bytes, bytes.count, -1, false)
         // Without room in the socket it is tried again later.
-        guard vms_send(pair.opener.socket, bytes, bytes.count, -1, false) == 0 else { return }
+        if Self.isGone(sent) { hasBroken = true }
+        guard sent == 0 else { return }
         if opening.isEmpty { lastSign = now }
         files[key]!.state = .opening(since: now)
         opening.insert(key)
@@ -194,10 +199,14 @@ final class UnwindService {
         bytes.withUnsafeMutableBytes { vms_clear($0.baseAddress, size) }
         // Without room in the socket it is tried again; else the message is one that this machine can't send.
         if sent == -Int32(EMSGSIZE) || sent == -Int32(ENOMEM) { current!.isUnsendable = true }
+        if Self.isGone(sent) { hasBroken = true }
         guard sent == 0 else { return }
         current!.isSent = true
         (busySince, busyWith) = (now, current!.tgid)
     }
+
+    /// Whether a message was not sent since there is nobody at the other end.
+    private static func isGone(_ sent: Int32) -> Bool { [EPIPE, ECONNRESET, ENOTCONN].contains(-sent) }
 
     // MARK: answers
 
@@ -211,6 +220,7 @@ final class UnwindService {
                 return
             }
             lastSign = now
+            hasAnswered = true
             opening.remove(key)
             if case .opening? = files[key]?.state { files[key]!.state = result == .opened ? .open : .failed }
         }
@@ -223,6 +233,7 @@ final class UnwindService {
                 return nil
             }
             busySince = nil
+            hasAnswered = true
             if let current, current.isSent, current.id == id { return reply }
         }
         return nil
@@ -264,6 +275,7 @@ final class UnwindService {
 
     private func restart() {
         stop()
+        if hasBroken { hasDied = true }
         hasBroken = false
         busySince = nil
         opening = []

@@ -31,6 +31,42 @@ struct Bounded<Row> {
     }
 }
 
+extension Report {
+    /// The most processes that are listed one by one; each takes about six kilobytes.
+    private static let processLimit = 3000
+
+    /// The processes of which most calls were refused, and then the largest, in the order of `processes`; all others are
+    /// one, with the sums over them. And how many those are, besides those that the observer has put together.
+    func boundedProcesses(limit: Int = processLimit) -> (processes: [Process], folded: Int) {
+        guard processes.count > limit else { return (processes, 0) }
+        let ranked = processes.indices.filter { processes[$0].image != 0 }.sorted {
+            (processes[$1].refused, processes[$1].peak, $0) < (processes[$0].refused, processes[$0].peak, $1)
+        }
+        let listed = Set(ranked.prefix(limit))
+        let others = processes.indices.filter { !listed.contains($0) }
+        var sum = processes[others[0]]
+        for index in others.dropFirst() { sum.add(processes[index]) }
+        (sum.image, sum.pid, sum.limit, sum.trend) = (0, 0, nil, nil)
+        let folded = ranked.count - listed.count
+        sum.command = "(\(folded + putTogether) others)"
+        return (ranked.prefix(limit).sorted().map { processes[$0] } + [sum], folded)
+    }
+}
+
+extension Report.Process {
+    fileprivate mutating func add(_ other: Report.Process) {
+        exited = exited && other.exited
+        start += other.start
+        now += other.now
+        peak += other.peak
+        keptPeak += other.keptPeak
+        refused += other.refused
+        tally.add(other.tally)
+        boundaries.fold(other.boundaries)
+        boundariesAtPeak.fold(other.boundariesAtPeak)
+    }
+}
+
 private struct MissKind: Hashable {
     var operation: Operation
     var side: Side

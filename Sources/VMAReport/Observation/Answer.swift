@@ -173,7 +173,7 @@ struct Answer {
         let audit = report.audit
         var doubts: [String] = []
         if unexplained > 0 { doubts.append("\(unexplained.grouped) of \(report.checked.of("attempt")) unexplained") }
-        if report.unjudged > 0 { doubts.append("\(report.unjudged.of("write section")) not judged") }
+        if report.unjudged > 0 { doubts.append("\(report.unjudged.of("write section")) not judged (\(report.unjudgedBy.text))") }
         if report.lost > 0 { doubts.append("\(report.lost.of("event")) lost") }
         if audit.different > 0 {
             doubts.append("\(audit.different.grouped) of \(audit.checked.of("layout")) not as the kernel's")

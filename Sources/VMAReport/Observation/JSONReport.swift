@@ -29,6 +29,9 @@ struct JSONReport: ReportFormat {
                 json.field("agreed", report.agreed)
                 json.field("unexplained", report.checked - report.agreed)
                 json.field("unjudged", report.unjudged)
+                json.object("unjudged_by") { json in
+                    for why in Unjudged.allCases { json.field(why.rawValue, report.unjudgedBy[why, default: 0]) }
+                }
             }
             json.audit(report.audit)
             json.object("totals") { json in
@@ -39,8 +42,9 @@ struct JSONReport: ReportFormat {
             }
             let refused = Bounded<Refused>(report.refused)
             json.refused(refused.rows)
+            let (processes, foldedProcesses) = report.boundedProcesses()
             json.array("processes") { json in
-                for process in report.processes { json.object { $0.process(process) } }
+                for process in processes { json.object { $0.process(process) } }
             }
             json.array("missed") { json in
                 for miss in missed.rows { json.object { $0.miss(miss, report.labels) } }
@@ -59,6 +63,7 @@ struct JSONReport: ReportFormat {
                 json.field("standing", standing.folded)
                 json.field("standing_at_peak", atPeak.folded)
                 json.field("refused", refused.folded)
+                json.field("processes", foldedProcesses)
             }
             json.object("remedies") { json in
                 for slug in remedies.keys.sorted() { json.field(slug, remedies[slug]!.advice) }

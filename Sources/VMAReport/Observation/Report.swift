@@ -18,7 +18,9 @@ public struct Report: Sendable {
     /// Records that never arrived.
     public var lost: UInt64
     /// Write sections whose attempts are not in the counts (`Observer.unjudged`).
-    public var unjudged: Int
+    public var unjudged: Int { unjudgedBy.values.reduce(0, +) }
+    /// The same, by the reason.
+    public var unjudgedBy: [Unjudged: Int]
     /// Attempts for which the prediction was compared with what the kernel did.
     public var checked: Int
     /// Attempts in which the two were equal.
@@ -34,6 +36,8 @@ public struct Report: Sendable {
     /// The address spaces that were seen, in the order of their appearance, and behind them the sums over those that
     /// are not kept one by one (`image` is 0).
     public var processes: [Process]
+    /// How many address spaces those are.
+    public var putTogether: Int
     /// Missed sides, most frequent first.
     public var missed: [Miss]
     /// The boundaries and gaps that stand now, or stood at the end; most frequent first.
@@ -213,7 +217,7 @@ public struct Report: Sendable {
         self.startTime = startTime
         self.seconds = seconds
         received = observer.received
-        unjudged = observer.unjudged
+        unjudgedBy = observer.unjudgedBy
         lost = observer.lost
         checked = observer.checked
         agreed = observer.agreed
@@ -249,6 +253,7 @@ public struct Report: Sendable {
         }
         self.totals = totals
         otherStacks = observer.frames.othersCount
+        putTogether = observer.othersCount
         self.refused = observer.refusals.rows.map { row in
             let image = owners[row.key.mm]
             func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }

@@ -52,7 +52,7 @@ struct TextTrust {
 extension Report {
     /// Of write sections whose attempts are not known.
     var unjudgedText: String {
-        "\(unjudged.of("write section")) not judged (32-bit calls, process_madvise, or too many VMAs at once): what was tried "
+        "\(unjudged.of("write section")) not judged (\(unjudgedBy.text)): what was tried "
             + "there is not in the counts"
     }
 }

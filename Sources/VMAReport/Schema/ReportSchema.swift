@@ -55,7 +55,7 @@ enum ReportSchema {
         .since(
             "0.2.0", "folded",
             .object(
-                ["missed", "standing", "standing_at_peak", "refused"].map { .since("0.2.0", $0, .count()) },
+                ["missed", "standing", "standing_at_peak", "refused", "processes"].map { .since("0.2.0", $0, .count()) },
                 "How many rows were merged into others.")),
         .since("0.2.0", "remedies", .map(.string(), "The advice of each remedy that a row names.")),
         .since("0.2.0", "answer", .named("answer")),
@@ -71,6 +71,7 @@ enum ReportSchema {
                         .of("checked", .orNull(.count())), .of("agreed", .orNull(.count())),
                         .of("unexplained", .orNull(.count("Attempts on which the kernel did not do what the rules predict."))),
                         .optional("unjudged", .count("Write sections that were recorded with a part missing.")),
+                        .optional("unjudged_by", .map(.count(), "The same, by the reason.")),
                         .optional("disagreements", .array(.string(), "system: the first twenty disagreements, in words.")),
                     ], "Attempts on which the rules' prediction was compared with the kernel's outcome.")
             ),
