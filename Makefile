@@ -110,6 +110,9 @@ docs: deps
 # Tests that boot guests. They come after the others: emulators leave an observer little time.
 IN_GUESTS := GuestTests|RefusedProbeTests|SharingTests|PresentTests
 
+# CHECKED=yes leaves out what `make check` has just run.
+UNCHECKED = $(if $(CHECKED),--filter 'ScenarioTests|BrowserTests')
+
 # The tests need root, for BPF, and the static executable, for guests. The benchmarks are built in the time that tests
 # wait; what is wrong there, bench/run says.
 test: KERNEL := any
@@ -120,7 +123,7 @@ test: build
 	@kernels/fetch $(KERNELS) > /dev/null
 	@mkdir -p .build
 	@nice -n 19 swift build -c release --package-path bench > .build/bench.log 2>&1 & \
-		swift test --skip '$(IN_GUESTS)'; wait || true
+		swift test $(UNCHECKED) --skip '$(IN_GUESTS)'; wait || true
 	@VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)'
 	@SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md
 

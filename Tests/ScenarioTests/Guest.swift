@@ -120,9 +120,10 @@ struct Guest: Sendable {
         var runs: [String: Result<Run, any Error>] = [:]
         for source in Station.sources where isAsAsked && doctor.sources[source]?.usable == true {
             runs[source] = Result { [folder, machine, outcome] in
-                Run(
-                    report: try ReportFile(try Self.text("\(source).json", folder, machine, outcome)),
-                    baseline: try ReportFile(try Self.text("\(source).baseline", folder, machine, outcome)).totals.merged,
+                let report = try ReportFile(try Self.text("\(source).json", folder, machine, outcome))
+                return Run(
+                    report: report,
+                    baseline: report.processes.filter { $0.comm == Programs.baseline }.reduce(0) { $0 + $1.merged },
                     model: folder.text("\(source).layouts"), maps: Maps.all(folder.text("\(source).maps")),
                     messages: folder.text("\(source).err"))
             }
@@ -143,7 +144,7 @@ struct Guest: Sendable {
         debug=--debug-environment
         $vmascope $debug --version > /dev/null 2>&1 || debug=
         cat > each.sh <<END
-        for program in /root/programs/s[0-9]*; do
+        for program in /root/programs/\(Programs.baseline) /root/programs/s[0-9]*; do
             \\$program || echo "\\$program ended with \\$?" >&2
         done
         END
@@ -155,7 +156,6 @@ struct Guest: Sendable {
             export VMASCOPE_DUMP_LAYOUTS=$source.layouts SCENARIO_MAPS=$source.maps
             $vmascope --debug-environment run --source $source --json -- sh each.sh > $source.json 2> $source.err
             unset VMASCOPE_DUMP_LAYOUTS SCENARIO_MAPS
-            $vmascope run --source $source --json -- /root/programs/baseline > $source.baseline
         done
         """ + (Machine.plain.contains(machine) ? rest(machine) : "") + "\nexit 0\n"
     }
@@ -215,6 +215,7 @@ struct Guest: Sendable {
                 sleep 1
                 held > $source.held.during
                 [ $(grep -vc name $source.held.during) -gt $(grep -vc name held.before) ] && break
+                kill -0 $observer 2> /dev/null || break
             done
             sleep 1
             held > $source.held.during

@@ -17,6 +17,7 @@ struct GuestTests {
         #expect(run.report.host.source == station.source)
         #expect(run.report.host.kernel.hasPrefix("\(station.machine.kernel)."))
         #expect(!run.messages.contains("ended with"), "\(run.messages)")
+        #expect(run.report.processes.contains { $0.comm == Programs.baseline })
     }
 
     @Test("is reported as expected, and its layout is /proc/PID/maps", arguments: Station.all, Scenario.all)
