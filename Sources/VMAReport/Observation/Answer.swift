@@ -64,7 +64,7 @@ struct Answer {
     /// `sysctl -w vm.max_map_count=262144 …`
     private static func meanwhile(_ limit: Int) -> String {
         var next = 1 << 18
-        // A damaged recording can have any limit.
+        // As many as a 32-bit setting holds at most, however large the limit is.
         while next < 1 << 30, next / 4 < limit { next *= 2 }
         return "sysctl -w vm.max_map_count=\(next) lets it go on (200 bytes of kernel memory a VMA)"
     }

@@ -37,6 +37,13 @@ extension JSONSchema.Member {
         Self(key: key, schema: schema, since: version)
     }
     static func optional(_ key: String, _ schema: JSONSchema) -> Self { Self(key: key, schema: schema, isOptional: true) }
+
+    /// The same, where it is not always there.
+    var sometimes: Self {
+        var member = self
+        member.isOptional = true
+        return member
+    }
 }
 
 /// A schema with its name.

@@ -209,7 +209,7 @@ enum ReportSchema {
         [
             .of("pid", .count()), .since("0.2.0", "image", .count("The address space: a pid has another one after each exec.")),
             .of("comm", .string()),
-        ] + SystemSchema.identity + [
+        ] + ProcessJSON.figures.map(\.sometimes) + [
             .of("vmas", .named("vmaCount")),
             .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
             .of("seconds_to_limit", .orNull(.number("0: it is there."))),

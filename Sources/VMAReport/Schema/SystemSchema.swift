@@ -2,18 +2,6 @@ import VMACore
 
 /// `vmascope.system.v1`, and what a report has of the whole system.
 enum SystemSchema {
-    /// What a process has in `system` only.
-    static let identity: [JSONSchema.Member] = [
-        .optional("namespace_pid", .count()), .optional("uid", .count()), .optional("cgroup", .orNull(.string())),
-        .optional("container", .orNull(container)), .optional("threads", .count()), .optional("exited", .bool()),
-    ]
-
-    static let container = JSONSchema.object(
-        [
-            .of("id", .string()), .of("name", .orNull(.string())), .of("pod", .orNull(.string())),
-            .of("namespace", .orNull(.string())), .of("pod_uid", .orNull(.string())),
-        ], "The container of the process's cgroup; names are null where no runtime's file has them.")
-
     static let reportMembers: [JSONSchema.Member] = [
         .of("intervals", .count()), .of("seen", .count()), .of("exited", .count()), .of("warnings", .count()),
         .of("others", .named("others")), .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
@@ -108,7 +96,7 @@ enum SystemSchema {
                 ])),
             .since("0.2.0", "refused", .orNull(.array(.named("refusal")))),
             .since("0.2.0", "refused_folded", .orNull(.count("Rows of refused calls that are not listed."))),
-            .of("processes", .array(.object(process))), .of("others", .named("others")),
+            .of("processes", .array(.object(ProcessJSON.members))), .of("others", .named("others")),
             .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
         ]),
         definitions: [
@@ -130,14 +118,4 @@ enum SystemSchema {
             ("gaps", .object([.of("total", .count())])),
             ("refusal", ReportSchema.refusal),
         ] + definitions)
-
-    private static let process: [JSONSchema.Member] = [
-        .of("pid", .count()), .of("namespace_pid", .count()), .of("comm", .string()), .of("uid", .count()),
-        .of("cgroup", .orNull(.string())), .since("0.2.0", "container", .orNull(container)), .of("threads", .count()),
-        .of("exited", .bool()), .of("vmas", ReportSchema.vmaCount),
-        .of("growth_per_minute", .orNull(.number())), .since("0.2.0", "growth_observed_seconds", .orNull(.number())),
-        .of("seconds_to_limit", .orNull(.number())), .of("boundaries", .orNull(.named("boundaries"))),
-        .since("0.2.0", "gaps", .orNull(.named("gaps"))), .since("0.2.0", "refused", .orNull(.count())),
-        .of("near_limit", .bool()), .of("flow", .orNull(.named("sums"))),
-    ]
 }

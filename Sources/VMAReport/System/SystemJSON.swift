@@ -110,7 +110,7 @@ public enum SystemJSON {
 }
 
 extension JSONWriter {
-    fileprivate mutating func null(_ key: String) { field(key, String?.none) }
+    mutating func null(_ key: String) { field(key, String?.none) }
 
     /// The first rows, which are those of all users, most calls first.
     fileprivate mutating func refusedOrNull(_ rows: [Refused]?, limit: Int) {
@@ -129,40 +129,8 @@ extension JSONWriter {
         field("stock", host.stock)
     }
 
-    fileprivate mutating func process(_ process: ProcessStock, limit: Int?, at time: UInt64) {
-        field("pid", process.pid)
-        field("namespace_pid", process.namespacePID)
-        field("comm", process.command)
-        field("uid", process.uid)
-        field("cgroup", process.cgroup)
-        container(process.container)
-        field("threads", process.threads)
-        field("exited", process.hasExited)
-        object("vmas") { json in
-            json.field("start", process.start)
-            json.field("now", process.vmas)
-            json.field("peak", process.peak)
-            json.field("limit", limit)
-        }
-        field("growth_per_minute", thousandths: process.trend?.perMinute)
-        field("growth_observed_seconds", thousandths: process.trend?.observed)
-        field("seconds_to_limit", thousandths: process.secondsToLimit(limit))
-        boundaries(process.boundaries, at: time)
-    }
-
-    private mutating func container(_ container: Container?) {
-        guard let container else { return null("container") }
-        object("container") { json in
-            json.field("id", container.id)
-            json.field("name", container.name)
-            json.field("pod", container.pod)
-            json.field("namespace", container.namespace)
-            json.field("pod_uid", container.podUID)
-        }
-    }
-
     /// The boundaries; null if no sweep was made.
-    fileprivate mutating func boundaries(_ sums: BoundarySums?, at time: UInt64) {
+    mutating func boundaries(_ sums: BoundarySums?, at time: UInt64) {
         guard let sums else {
             null("boundaries")
             return null("gaps")
