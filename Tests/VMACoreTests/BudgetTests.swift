@@ -72,7 +72,7 @@ struct BudgetTests {
         var budget = FlowBudget(share: 0.01, now: now, cost: cost)
         var dear = Load(locks: 1_000_000, floor: 0.3, lean: 0.2)
         #expect(dear.run(&budget, from: &now, cost: &cost, seconds: 60) > 0)
-        #expect(budget.allowance < 1000 && budget.target < 1000)
+        #expect(budget.allowance < 10_000 && budget.target < 1000)
         #expect(budget.all.time < budget.all.of / 10)
         var rest = Load(counting: 0.0001, sections: 0)
         rest.run(&budget, from: &now, cost: &cost, seconds: 200)

@@ -90,8 +90,8 @@ public struct FlowBudget: Sendable, Equatable {
     private static let mostLeast: UInt32 = 4096
     /// An allowance that nobody can use up.
     public static let noLimit = allowances.upperBound
-    /// 100 sections a second are let be whatever they cost.
-    private static let allowances: ClosedRange<UInt32> = 400 ... 1 << 22
+    /// 500 sections a second, which a compiler has when it begins, are let be whatever happens.
+    private static let allowances: ClosedRange<UInt32> = 2000 ... 1 << 22
     /// Seconds of budget that can be saved up, and seconds that have to be saved up before counting goes on after a
     /// pause.
     private static let (saved, restart) = (5.0, 2.0)
