@@ -161,10 +161,10 @@ FUZZ_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-fuzz
 fuzz-parsers: MINUTES ?= 10
 fuzz-parsers: SEED ?= $(shell date +%s)
 fuzz-parsers: deps
-	@swift build --build-tests $(FUZZ_FLAGS) > /dev/null
-	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((30 * $(MINUTES))) swift test --skip-build $(FUZZ_FLAGS) \
+	@VMASCOPE_FUZZ_BUILD=yes swift build --build-tests $(FUZZ_FLAGS) > /dev/null
+	@VMASCOPE_FUZZ_BUILD=yes VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((30 * $(MINUTES))) swift test --skip-build $(FUZZ_FLAGS) \
 		--filter TraceDamageTests/fuzz | grep -E "fuzzed|✘|error"
-	@VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((5 * $(MINUTES))) swift test --skip-build --no-parallel $(FUZZ_FLAGS) \
+	@VMASCOPE_FUZZ_BUILD=yes VMASCOPE_FUZZ_SEED=$(SEED) VMASCOPE_FUZZ_SECONDS=$$((5 * $(MINUTES))) swift test --skip-build --no-parallel $(FUZZ_FLAGS) \
 		--filter ParserFuzz | grep -E "fuzzed|✘|error"
 
 # SMOKE=1: once, tiny, to see that they run.

@@ -98,6 +98,12 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// `make fuzz-parsers` builds with optimization, which the larger tests would take a quarter of an hour for.
+if Context.environment["VMASCOPE_FUZZ_BUILD"] != nil {
+    let fuzzed = ["VMATraceTests", "VMAReportTests", "VMAServeTests", "VMAProbeTests"]
+    package.targets.removeAll { $0.isTest && !fuzzed.contains($0.name) }
+}
+
 // `make docs`: nothing else needs it.
 if Context.environment["VMASCOPE_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
