@@ -15,16 +15,23 @@ struct CaseGuestTests {
         }
     }
 
+    /// The sources take turns from case to case and from kernel to kernel: a report is answered in one way, wherever its
+    /// attempts come from, and a guest needs half a minute for five runs. Before 6.1 there are hooks only.
+    static func source(_ name: String, on machine: Machine) -> String {
+        let turn = (names.firstIndex(of: name) ?? 0) + (Machine.plain.firstIndex(of: machine) ?? 0)
+        return turn % 2 == 0 || machine.kernel.hasPrefix("5.") ? "hooks" : "tracepoints"
+    }
+
     /// The status of each program is in a file of its own: 2 where the kernel lacks what it needs.
-    static let script = """
-        for source in tracepoints hooks; do
-            for name in \(names.joined(separator: " ")); do
-                $vmascope run --source $source --json --output $source.case.$name -- /root/programs/case.$name \\
-                    2> $source.case.$name.err
-                echo $? > $source.case.$name.status
-            done
-        done
-        """
+    static func script(_ machine: Machine) -> String {
+        names.map { name in
+            let source = source(name, on: machine)
+            return """
+                $vmascope run --source \(source) --json --output case.\(name) -- /root/programs/case.\(name) 2> case.\(name).err
+                echo $? > case.\(name).status
+                """
+        }.joined(separator: "\n")
+    }
 
     /// The first kernel that has what the case is about; all have it where nothing is said.
     private static let since = ["sealed": [6, 10], "map_stack": [6, 7]]
@@ -34,13 +41,12 @@ struct CaseGuestTests {
         return !version.lexicographicallyPrecedes(since[name] ?? [])
     }
 
-    @Test("are answered as expected", arguments: Station.plain, cases)
-    func answer(_ station: Station, _ one: Case) async throws {
-        let guest = try await Guest.of(station.machine)
-        guard guest.usable.contains(station.source) else { return }
-        let name = "\(station.source).case.\(one.name)"
+    @Test("are answered as expected", arguments: Machine.plain, cases)
+    func answer(_ machine: Machine, _ one: Case) async throws {
+        let guest = try await Guest.of(machine)
+        let name = "case.\(one.name)"
         let (status, errors) = (guest.messages(name + ".status"), guest.messages(name + ".err"))
-        let isThere = Self.has(station.machine.kernel, one.name)
+        let isThere = Self.has(machine.kernel, one.name)
         if status == "2\n" {
             // The program said what the kernel, or the emulated processor, does not have.
             #expect(!isThere || one["needs"] != nil, "\(errors)")
