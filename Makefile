@@ -124,8 +124,8 @@ test: build
 	@mkdir -p .build
 	@nice -n 19 swift build -c release --package-path bench > .build/bench.log 2>&1 & \
 		swift test $(UNCHECKED) --skip '$(IN_GUESTS)'; wait || true
-	@VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)'
-	@SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md
+	@VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)' & tests=$$!; status=0; \
+		SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md || status=$$?; wait $$tests; exit $$status
 
 # Installs nothing: a program whose packages are missing is passed over.
 survey: build
