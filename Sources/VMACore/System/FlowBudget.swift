@@ -3,10 +3,10 @@
 /// then, are arguments.
 ///
 /// It has these means, in this order. Each address space records fewer sections a second (`target`). While the ring
-/// fills up, or where very many begin and end, every address space records at most one section in `least`. Each address space may cost less
-/// (`allowance`), which only those feel that cost most. Nothing is recorded, so that fewer BPF programs are attached
-/// (`Level.lean`): sections are counted, and refused calls are seen. At last all programs are detached. The last two go
-/// on until enough budget has been saved up.
+/// fills up, or where very many begin and end, every address space records at most one section in `least`. Each address
+/// space may cost less (`allowance`), which only those feel that cost most. Nothing is recorded, so that fewer BPF
+/// programs are attached (`Level.lean`): sections are counted, and refused calls are seen. At last all programs are
+/// detached. The last two go on until enough budget has been saved up.
 public struct FlowBudget: Sendable, Equatable {
     /// What is attached.
     public enum Level: Sendable {

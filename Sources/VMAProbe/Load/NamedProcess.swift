@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import VMACore
 
 /// Processes as people name them: by pid, or by the name of the program.
 ///
@@ -88,7 +89,7 @@ public struct NamedProcess: Equatable, Sendable {
     static func turns(_ users: [UInt32]) -> [Int] {
         var rounds: [UInt32: Int] = [:]
         let turns = users.enumerated().map { index, user in
-            let user = min(user, UserDelays.namespaces)
+            let user = UserShares.user(user)
             defer { rounds[user, default: 0] += 1 }
             return (round: rounds[user, default: 0], user: user, index: index)
         }

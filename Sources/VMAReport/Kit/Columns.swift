@@ -40,7 +40,7 @@ private enum Columns {
         }
         // Vowels and final consonants of Hangul stand in the column of what is before them.
         if joining.contains(where: { $0.contains(scalar.value) }) { return 0 }
-        return scalar.properties.isEmojiPresentation || isWide(scalar.value) ? 2 : 1
+        return scalar.properties.isEmojiPresentation || wide.contains(where: { $0.contains(scalar.value) }) ? 2 : 1
     }
 
     private static let joining: [ClosedRange<UInt32>] = [0x1160 ... 0x11ff, 0xd7b0 ... 0xd7ff]
@@ -52,13 +52,4 @@ private enum Columns {
         0xff01 ... 0xff60, 0xffe0 ... 0xffe6, 0x16fe0 ... 0x18dff, 0x1aff0 ... 0x1b2ff, 0x1d300 ... 0x1d37f, 0x1f200 ... 0x1f265,
         0x20000 ... 0x3fffd,
     ]
-
-    private static func isWide(_ value: UInt32) -> Bool {
-        var (low, high) = (0, wide.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if wide[middle].upperBound < value { low = middle + 1 } else { high = middle }
-        }
-        return low < wide.count && wide[low].contains(value)
-    }
 }

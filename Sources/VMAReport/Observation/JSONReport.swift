@@ -152,12 +152,7 @@ extension JSONWriter {
         field("pid", process.pid)
         field("image", process.image)
         field("comm", process.command)
-        object("vmas") { json in
-            json.field("start", process.start)
-            json.field("now", process.now)
-            json.field("peak", process.peak)
-            json.field("limit", process.limit)
-        }
+        vmas(start: process.start, now: process.now, peak: process.peak, limit: process.limit)
         field("growth_per_minute", thousandths: process.trend?.perMinute)
         field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit)

@@ -36,16 +36,21 @@ extension JSONWriter {
         container(process.container)
         field("threads", process.threads)
         field("exited", process.hasExited)
-        object("vmas") { json in
-            json.field("start", process.start)
-            json.field("now", process.vmas)
-            json.field("peak", process.peak)
-            json.field("limit", limit)
-        }
+        vmas(start: process.start, now: process.vmas, peak: process.peak, limit: limit)
         field("growth_per_minute", thousandths: process.trend?.perMinute)
         field("growth_observed_seconds", thousandths: process.trend?.observed)
         field("seconds_to_limit", thousandths: process.secondsToLimit(limit))
         boundaries(process.boundaries, at: time)
+    }
+
+    /// The counts of VMAs of a process (`ReportSchema.vmaCount`).
+    mutating func vmas(start: Int, now: Int, peak: Int, limit: Int?) {
+        object("vmas") { json in
+            json.field("start", start)
+            json.field("now", now)
+            json.field("peak", peak)
+            json.field("limit", limit)
+        }
     }
 
     private mutating func container(_ container: Container?) {

@@ -15,8 +15,6 @@ public struct SeriesBudget: Sendable {
     private var users: [UInt32: User] = [:]
     private let most: Double
     private static let hour = 3_600_000_000_000.0
-    /// Users from this id on count as one: ids of user namespaces, of which one user can have many thousands.
-    private static let namespaces: UInt32 = 100_000
     /// The least that a user's processes may have of new series in an hour, and how many more those that are near the limit.
     static let (least, urgent) = (100, 20.0)
 
@@ -51,5 +49,5 @@ public struct SeriesBudget: Sendable {
     /// Whether a process has a series of its own.
     func has(_ process: ProcessStock) -> Bool { users[Self.id(process)]?.series[process.labels.map(\.1)] != nil }
 
-    private static func id(_ process: ProcessStock) -> UInt32 { min(process.uid, namespaces) }
+    private static func id(_ process: ProcessStock) -> UInt32 { UserShares.user(process.uid) }
 }

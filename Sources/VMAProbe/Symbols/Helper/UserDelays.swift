@@ -1,3 +1,5 @@
+import VMACore
+
 /// How often the processes of each user have delayed the reader of /proc: others wait meanwhile, so no user's may do that
 /// again and again.
 struct UserDelays {
@@ -9,8 +11,6 @@ struct UserDelays {
     static let pause: UInt64 = 10_000_000_000
     static let memory: UInt64 = 60_000_000_000
     private static let userLimit = 1000
-    /// Users from this id on count as one: ids of user namespaces, of which one user can have many thousands.
-    static let namespaces: UInt32 = 100_000
 
     var isEmpty: Bool { users.isEmpty }
 
@@ -20,15 +20,13 @@ struct UserDelays {
     mutating func note(_ user: UInt32?, _ now: UInt64) {
         users = users.filter { now < $0.value.last + Self.memory }
         if users.count >= Self.userLimit { users = [:] }
-        let user = Self.key(user)
+        let user = user.map(UserShares.user)
         users[user] = (users[user].map { $0.count + 1 } ?? 1, now)
     }
 
     /// Whether the processes of a user are left alone now.
     func areTooMany(_ user: UInt32?, _ now: UInt64) -> Bool {
-        guard let delays = users[Self.key(user)] else { return false }
+        guard let delays = users[user.map(UserShares.user)] else { return false }
         return delays.count >= Self.most && now < delays.last + Self.pause
     }
-
-    private static func key(_ user: UInt32?) -> UInt32? { user.map { min($0, namespaces) } }
 }
