@@ -370,6 +370,16 @@ static __always_inline void flow_ends(u64 mm, struct vme_flow *f)
 	bpf_map_delete_elem(&flows, &mm);
 }
 
+// Whether `mm` has no user any more: exit_mmap() takes its lock then. Its entry ends with it.
+static __always_inline bool has_gone(u64 mm, struct vme_flow *f)
+{
+	if (FIELD(struct mm_struct, mm, mm_users.counter))
+		return false;
+	if (f)
+		flow_ends(mm, f);
+	return true;
+}
+
 static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 {
 	struct vme_control *control = flow_control();
@@ -378,12 +388,8 @@ static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 	if (!control || is_muted(control, mm, false))
 		return;
 	f = flow_of(mm);
-	// exit_mmap() takes the lock of an mm that has no user any more.
-	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
-		if (f)
-			flow_ends(mm, f);
+	if (has_gone(mm, f))
 		return;
-	}
 	if (write) {
 		s32 map_count = FIELD(struct mm_struct, mm, map_count);
 
@@ -415,11 +421,8 @@ static __always_inline void lean_released(struct vme_control *control, void *ctx
 	if (is_muted(control, mm, write))
 		return;
 	f = flow_of(mm);
-	if (!FIELD(struct mm_struct, mm, mm_users.counter)) {
-		if (f)
-			flow_ends(mm, f);
+	if (has_gone(mm, f))
 		return;
-	}
 	now = FIELD(struct mm_struct, mm, map_count);
 	if (!write) {
 		u32 operation;

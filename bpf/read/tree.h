@@ -93,13 +93,13 @@ static __always_inline void forget_leaf(struct place *p)
 	p->leaf_last = 0;
 }
 
-static __always_inline int maple_find(struct place *p, u64 mm, u64 found_last)
+static __always_inline int maple_find(struct place *p, u64 mm)
 {
 	int level, step = 0;
 
 	// Neighbours are in one leaf, mostly, and the next one is in the next slot.
 	if (p->leaf_lo <= p->addr && p->addr <= p->leaf_last) {
-		bool follows = p->addr > p->leaf_lo && p->addr == found_last + 1;
+		bool follows = p->addr > p->leaf_lo && p->addr == p->last + 1;
 
 		p->lo = follows ? p->addr : p->leaf_lo;
 		p->last = p->leaf_last;
@@ -160,16 +160,14 @@ __noinline int tree_find(u64 mm)
 {
 	struct scratch *s = scratch();
 	struct place *p;
-	u64 found_last;
 
 	if (!s)
 		return 0;
 	p = &s->place;
-	found_last = p->last;
 	p->vma = 0;
 	p->node = 0;
 	if (bpf_core_field_exists(struct mm_struct, mm_mt))
-		return maple_find(p, mm, found_last);
+		return maple_find(p, mm);
 	p->lo = 0;
 	p->last = ~0ULL;
 	return rb_find(p, mm);
