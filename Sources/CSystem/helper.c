@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -119,6 +120,43 @@ int vms_spawn_helper(const char *role, int first, int second, bool confined)
 			_exit(70);
 	}
 	execve("/proc/self/exe", arguments, environment);
+	_exit(70);
+}
+
+int vms_spawn_command(char *const arguments[], int *errors)
+{
+	pid_t parent = getpid();
+	pid_t child;
+
+	*errors = memfd_create("stderr", MFD_CLOEXEC);
+	if (*errors < 0)
+		return -errno;
+	child = fork();
+	if (child < 0) {
+		int error = errno;
+
+		close(*errors);
+		return -error;
+	}
+	if (child)
+		return child;
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	// The keyboard's signals are for who was started by hand.
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(70);
+	int high = fcntl(*errors, F_DUPFD, 10);
+	int null = open("/dev/null", O_RDWR);
+
+	if (high < 0 || null < 0 || dup2(high, 2) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	    syscall(SYS_close_range, 3, ~0U, 0))
+		_exit(70);
+	execv("/proc/self/exe", arguments);
 	_exit(70);
 }
 

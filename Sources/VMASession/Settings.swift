@@ -67,6 +67,22 @@ package enum SampleChoice: Equatable, Sendable {
     case oneIn(Int)
 }
 
+/// The settings of `system --capture`.
+package struct CaptureSettings {
+    /// The directory of the recordings.
+    package var folder: String
+    /// The length of one, in seconds.
+    package var seconds: Double
+    /// Processes are captured that will reach the limit within so many seconds.
+    package var within: Double
+    /// How many are kept.
+    package var most: Int
+
+    package init(folder: String, seconds: Double = 30, within: Double = 3600, most: Int = 20) {
+        (self.folder, self.seconds, self.within, self.most) = (folder, seconds, within, most)
+    }
+}
+
 /// The settings of `system`.
 package struct SystemSettings {
     /// The duration in seconds; nil: until a signal comes.
@@ -88,6 +104,8 @@ package struct SystemSettings {
     package var listen: Endpoint?
     /// The folder that vmascope.prom is written to.
     package var textfile: String?
+    /// Which processes are recorded, and where; nil: none.
+    package var capture: CaptureSettings?
 
     package init() {}
 }

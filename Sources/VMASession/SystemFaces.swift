@@ -109,8 +109,10 @@ final class SystemFaces {
         disagreementCount = all.count
     }
 
-    private func warn(_ what: String) {
-        let line = "warning: \(what)"
+    private func warn(_ what: String) { say("warning: \(what)") }
+
+    /// Prints a line, as soon as it would not be written across the screen.
+    func say(_ line: String) {
         guard screen != nil, Console.isInteractive else { return Console.warn(line) }
         if held.count < Self.heldLimit { held.append(line) }
     }

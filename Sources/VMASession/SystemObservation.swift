@@ -20,6 +20,7 @@ package final class SystemObservation {
     private var watch: LimitWatch
     private var sweeps = SweepBudget<ProcessStock>()
     private var containers = ContainerNames()
+    private let captures: Captures?
 
     /// The time (nanoseconds of CLOCK_MONOTONIC) and vmascope's processor time when the loop and the last interval
     /// began.
@@ -34,6 +35,7 @@ package final class SystemObservation {
     package init(_ options: SystemSettings) throws {
         self.options = options
         output = options.format == .ndjson ? nil : try Output(options.output, mode: options.outputMode)
+        captures = try options.capture.map(Captures.init)
         // From here on a signal ends in a report.
         signals = vms_signal_fd(true)
         guard signals >= 0 else { throw ProbeError.failed("signalfd: \(String(cString: strerror(-signals)))") }
@@ -109,6 +111,7 @@ package final class SystemObservation {
                 let now = vms_monotonic_ns()
                 let isLast = hasEnded || now >= deadline
                 guard isLast || now >= next else { continue }
+                if isLast { captures?.stop() }
                 if isLast { try flow?.finish(isHurried: hasEnded) }
                 last = try take(isLast: isLast)
                 if isLast { break }
@@ -141,6 +144,7 @@ package final class SystemObservation {
             if signal == SIGINT || signal == SIGTERM { ends = true }
             if signal == SIGWINCH { try faces.resize() }
         }
+        captures?.advance(vms_monotonic_ns()).forEach(faces.say)
         if try faces.serve() { ends = true }
         flow?.exempt = faces.servingSeconds
         sweeps.slice(cost: { SystemProbe.cpuSeconds }) { process in
@@ -185,12 +189,17 @@ package final class SystemObservation {
             cpuSeconds: cpuSeconds, bpfSeconds: programs,
             share: seconds > 0 ? (cost - intervalUsage) / seconds : 0, budget: options.budget,
             residentBytes: SystemProbe.residentBytes)
-        let interval = SystemInterval(
+        if isLast { captures?.finish().forEach(faces.say) }
+        var interval = SystemInterval(
             number: number, time: now, seconds: seconds, limit: limit, processes: processes, flow: flows?.interval,
             flowSinceStart: flows?.sinceStart, own: own,
             warnings: watch.crossings, warned: watch.near, refused: flow?.refusals.rows)
         (intervalTime, intervalUsage) = (now, cost)
         number += 1
+        if let captures {
+            if !isLast, let line = captures.begin(interval, since: startTime) { faces.say(line) }
+            interval.captures = (captures.all, captures.counts)
+        }
         for process in crossed { faces.warn(process, limit) }
         warnOfRefusals(isLast ? nil : now)
         try faces.show(interval)

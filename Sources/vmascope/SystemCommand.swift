@@ -94,6 +94,27 @@ struct SystemOptions: ParsableArguments {
         completion: .directory)
     var textfile: String?
 
+    @Option(
+        help: .init(
+            "Record each process that comes near the limit of VMAs into this directory, for a while.", valueName: "folder"),
+        completion: .directory)
+    var capture: String?
+
+    @Option(
+        help: .init("How long a process is recorded (default 30s).", valueName: "time"), transform: Parse.captureTime)
+    var captureFor: Double?
+
+    @Option(
+        help: .init(
+            "Record processes that will reach the limit of VMAs within this time (default 1h).", valueName: "time"),
+        transform: Parse.duration)
+    var captureWithin: Double?
+
+    @Option(
+        help: .init("How many recordings are kept in the directory (default 20).", valueName: "count"),
+        transform: Parse.captureCount)
+    var captureMax: Int?
+
     // What `attach` and `run` have, too.
     @Flag(help: .hidden) var children = false
     @Flag(help: .hidden) var noStacks = false
@@ -104,7 +125,15 @@ struct SystemOptions: ParsableArguments {
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) contradict each other")
         }
+        if capture == nil, let option = captureOption {
+            throw ValidationError("\(option) says how --capture FOLDER works: write that, too")
+        }
         if comm?.isEmpty == true { throw ValidationError("--comm is empty: write a pattern like 'redis*'") }
+    }
+
+    private var captureOption: String? {
+        captureFor != nil
+            ? "--capture-for" : captureWithin != nil ? "--capture-within" : captureMax != nil ? "--capture-max" : nil
     }
 
     var settings: SystemSettings {
@@ -122,6 +151,13 @@ struct SystemOptions: ParsableArguments {
         settings.outputMode = outputMode
         settings.listen = listen
         settings.textfile = textfile
+        settings.capture = capture.map { folder in
+            var capture = CaptureSettings(folder: folder)
+            capture.seconds = captureFor ?? capture.seconds
+            capture.within = captureWithin ?? capture.within
+            capture.most = captureMax ?? capture.most
+            return capture
+        }
         return settings
     }
 }
@@ -144,6 +180,19 @@ extension Parse {
         let seconds = try duration(text)
         guard seconds >= 0.1, seconds <= 86_400 else { throw ValidationError("write 0.1s to 24h, like 5s") }
         return seconds
+    }
+
+    @Sendable static func captureTime(_ text: String) throws -> Double {
+        let seconds = try duration(text)
+        guard seconds >= 1, seconds <= 3600 else { throw ValidationError("write 1s to 1h, like 30s") }
+        return seconds
+    }
+
+    @Sendable static func captureCount(_ text: String) throws -> Int {
+        guard let count = Int(text), (1 ... 1000).contains(count) else {
+            throw ValidationError("write a number from 1 to 1000")
+        }
+        return count
     }
 
     @Sendable static func top(_ text: String) throws -> Int {

@@ -36,6 +36,13 @@ struct SystemFile: Decodable, Sendable {
         var swept: Int
         var boundaries: Boundaries?
     }
+    struct Capture: Decodable, Sendable {
+        var pid: Int
+        var reason: String
+        var file: String
+        var complete: Bool?
+        var failure: String?
+    }
     struct Host: Decodable, Sendable { var stock: String }
     struct Others: Decodable, Sendable {
         var processes: Int
@@ -104,6 +111,7 @@ struct SystemFile: Decodable, Sendable {
     var processes: [Process]
     var others: Others
     var own: Own
+    var captures: [Capture]?
 
     /// One of each line.
     static func all(_ text: String) throws -> [SystemFile] {

@@ -26,6 +26,7 @@ struct MetricsTableTests {
             Refused(
                 image: 0, pid: 7, command: "redis", operation: .mmap, verdict: verdict, count: 2, first: 0, last: 1, stack: [])
         ]
+        interval.captures = ([], [:])
         return SystemMetrics.render(SystemSample.host, interval, time: 1000, top: 2)
     }
 

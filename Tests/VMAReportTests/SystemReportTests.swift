@@ -85,6 +85,36 @@ struct SystemReportTests {
         #expect(lines(SystemSample.flow).contains("60 ± 10") && screen(SystemSample.flow).joined().contains("60 ± 10"))
     }
 
+    @Test("captures are named in each face, with why and whether they are whole")
+    func captures() throws {
+        let process = SystemSample.processes[0]
+        func capture(_ name: String, _ state: Capture.State) throws -> Capture {
+            var plan = CapturePlan(within: 3600)
+            let choice = plan.next([process], limit: 5000, near: [], refused: [:], at: 0)
+            var capture = Capture(try #require(choice), started: "2026-01-01T00:00:00Z", path: "/d/\(name).vmt")
+            capture.state = state
+            return capture
+        }
+        var report = SystemSample.report()
+        let kept = [try capture("a", .done), try capture("b", .running), try capture("c", .failed("the disk is\u{1b} full"))]
+        report.last.captures = (kept, [.forecast: 3])
+        let rows = try #require(try JSONValue(SystemJSON.report(report))["system"]?["captures"]?.array)
+        #expect(rows.map { $0["file"]?.string } == ["/d/a.vmt", "/d/b.vmt", "/d/c.vmt"])
+        #expect(rows[0]["complete"] == .bool(true) && rows[1]["complete"] == .null && rows[2]["complete"] == .bool(false))
+        #expect(
+            rows[0]["reason"]?.string == "forecast" && rows[0]["seconds_to_limit"]?.number == 0 && rows[0]["pid"]?.number == 7)
+        #expect(rows[2]["failure"]?.string == "the disk is\u{1b} full")
+        let text = SystemText(colour: false).report(report)
+        #expect(text.contains("2026-01-01T00:00:00Z  redis[7], it is at the limit of VMAs: /d/a.vmt\n"), "\(text)")
+        #expect(text.contains("not complete yet: /d/b.vmt\n") && !text.contains("\u{1b}"))
+        #expect(
+            SystemMetrics.render(SystemSample.host, report.last, time: 1, top: 2).contains(
+                "vmascope_captures_total{reason=\"forecast\"} 3\n"))
+        let none = try JSONValue(SystemJSON.report(SystemSample.report()))
+        #expect(none["system"]?["captures"] == .null)
+        #expect(SystemText.captured(kept[0], 30, ["vmascope  a", "filled by b"]).count == 3)
+    }
+
     @Test("attempts that were counted one by one are integers, in each face")
     func counted() throws {
         var flow = SystemSample.flow

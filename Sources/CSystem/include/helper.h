@@ -24,6 +24,9 @@ int vms_wait(int first, int second, int milliseconds);
 // else open, an empty environment, no signal blocked, and at normal niceness. With `confined` exec
 // gives it no privilege. Returns its process id, or -errno.
 int vms_spawn_helper(const char *role, int first, int second, bool confined);
+// Starts this executable anew with these arguments, the first of which is its name: as a command of its own, which
+// gets SIGTERM when we have gone. What it writes to stderr is in the file `errors`. Returns its process id, or -errno.
+int vms_spawn_command(char *const arguments[], int *errors);
 // Ends it, and does not wait: a process inside of a file system that hangs can't end.
 void vms_end_helper(int pid);
 // Returns true once when it has ended.

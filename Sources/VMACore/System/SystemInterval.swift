@@ -23,13 +23,16 @@ public struct SystemInterval: Sendable {
     public var warned: Set<ProcessKey>
     /// Calls that the kernel refused since the start; nil where sections are not watched.
     public var refused: [Refused]?
+    /// The captures whose files are kept, oldest first, and how many there were since the start, by reason; nil without
+    /// `--capture`.
+    public var captures: (kept: [Capture], counts: [CapturePlan.Reason: Int])?
 
     /// An interval that ended at `time` (CLOCK_MONOTONIC nanoseconds) after `seconds`. The first number is 1; `processes`
     /// has most VMAs first. A figure that is left out is unknown.
     public init(
         number: Int, time: UInt64, seconds: Double, limit: Int?, processes: [ProcessStock], flow: Flow? = nil,
         flowSinceStart: Flow? = nil, own: Own, warnings: Int = 0, warned: Set<ProcessKey> = [],
-        refused: [Refused]? = nil
+        refused: [Refused]? = nil, captures: (kept: [Capture], counts: [CapturePlan.Reason: Int])? = nil
     ) {
         self.number = number
         self.time = time
@@ -42,6 +45,7 @@ public struct SystemInterval: Sendable {
         self.warnings = warnings
         self.warned = warned
         self.refused = refused
+        self.captures = captures
     }
 }
 

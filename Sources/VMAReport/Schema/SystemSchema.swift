@@ -4,8 +4,20 @@ import VMACore
 enum SystemSchema {
     static let reportMembers: [JSONSchema.Member] = [
         .of("intervals", .count()), .of("seen", .count()), .of("exited", .count()), .of("warnings", .count()),
-        .of("others", .named("others")), .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
+        .of("others", .named("others")), .of("flow", .orNull(.named("flow"))), .of("own", .named("own")), captures,
     ]
+
+    private static let captures = JSONSchema.Member.since(
+        "0.2.0", "captures",
+        .orNull(
+            .array(
+                .object([
+                    .of("pid", .count()), .of("comm", .string()), .of("uid", .count()),
+                    .of("reason", .words(CapturePlan.Reason.allCases.map(\.rawValue))),
+                    .of("seconds_to_limit", .orNull(.number())), .of("started", .string("ISO 8601 in UTC.")),
+                    .of("file", .string("The path of the recording; the report has the same path with .txt.")),
+                    .of("complete", .orNull(.bool("Null while it is being made."))), .of("failure", .orNull(.string())),
+                ]), "Recordings of --capture whose files are kept; null without that option.")))
 
     private static let estimate = JSONSchema.orNull(.named("estimate"))
 
@@ -97,7 +109,7 @@ enum SystemSchema {
             .since("0.2.0", "refused", .orNull(.array(.named("refusal")))),
             .since("0.2.0", "refused_folded", .orNull(.count("Rows of refused calls that are not listed."))),
             .of("processes", .array(.object(ProcessJSON.members))), .of("others", .named("others")),
-            .of("flow", .orNull(.named("flow"))), .of("own", .named("own")),
+            .of("flow", .orNull(.named("flow"))), .of("own", .named("own")), captures,
         ]),
         definitions: [
             (

@@ -48,6 +48,7 @@ public enum SystemJSON {
             json.others("others", SystemOthers(others), at: interval.time)
             json.flow("flow", interval.flow)
             json.own(interval.own)
+            json.captures(interval.captures?.kept)
         }
         return json.finish()
     }
@@ -103,6 +104,7 @@ public enum SystemJSON {
                 json.others("others", report.others, at: last.time)
                 json.flow("flow", flow)
                 json.own(last.own)
+                json.captures(last.captures?.kept)
             }
         }
         return json.finish()
@@ -241,6 +243,28 @@ extension JSONWriter {
             json.field("estimate", thousandths: estimate.value)
             json.field("low", thousandths: estimate.low)
             json.field("high", thousandths: estimate.high)
+        }
+    }
+
+    /// Null without `--capture`.
+    fileprivate mutating func captures(_ kept: [Capture]?) {
+        guard let kept else { return null("captures") }
+        array("captures") { json in
+            for capture in kept {
+                json.object { json in
+                    json.field("pid", capture.pid)
+                    json.field("comm", capture.command)
+                    json.field("uid", capture.uid)
+                    json.field("reason", capture.reason.rawValue)
+                    json.field("seconds_to_limit", thousandths: capture.secondsToLimit)
+                    json.field("started", capture.started)
+                    json.field("file", capture.path)
+                    var failure: String?
+                    if case .failed(let reason) = capture.state { failure = reason }
+                    json.field("complete", capture.state == .running ? nil : failure == nil)
+                    json.field("failure", failure)
+                }
+            }
         }
     }
 

@@ -29,6 +29,13 @@ public enum SystemMetrics {
         stock(interval, time, top, series, &page)
         if let refused = interval.refused { self.refused(refused, &page) }
         if let flow = interval.flowSinceStart { self.flow(flow, &page) }
+        if let counts = interval.captures?.counts {
+            page.family(
+                "vmascope_captures_total", .counter, "Recordings of single processes that --capture has begun, by reason."
+            ) {
+                for reason in CapturePlan.Reason.allCases { $0.add(Double(counts[reason] ?? 0), [("reason", reason.rawValue)]) }
+            }
+        }
         own(interval.own, &page)
         return page.text
     }

@@ -89,7 +89,7 @@ public struct SystemText {
             for (key, count) in sums.blockedBy.ranked { blockers.add([count.grouped, key.key]) }
             text += "\n" + style.bold("BETWEEN THE VMAS") + "\n" + blockers.lines.map { "  \($0)\n" }.joined()
         }
-        return text + flow(last.flowSinceStart)
+        return text + flow(last.flowSinceStart) + captures(last.captures?.kept ?? [])
     }
 
     private func nearest(_ report: SystemReport) -> String {
@@ -124,6 +124,48 @@ public struct SystemText {
         guard let trend = process.trend else { return text }
         text += ", \(Answer.perMinute(trend.perMinute)) over \(Answer.duration(trend.observed))"
         return text + (process.secondsToLimit(limit).map { ": ENOMEM in \(Answer.duration($0))" } ?? "")
+    }
+
+    // MARK: captures
+
+    /// Lines on a capture that is complete: where it is, and the answer of its report.
+    public static func captured(_ capture: Capture, _ seconds: Double, _ answer: [String]) -> [String] {
+        let name = Report.name(capture.command, capture.pid)
+        let head = "captured \(name) for \(Answer.duration(seconds)) (\(why(capture))): vmascope report \(capture.path)"
+        return [head] + answer.map { "  \($0)" }
+    }
+
+    /// A line on a capture that failed.
+    public static func failed(_ capture: Capture) -> String {
+        guard case .failed(let reason) = capture.state else { return "" }
+        return "warning: \(Report.name(capture.command, capture.pid)) could not be captured in whole (\(why(capture))): \(reason)"
+    }
+
+    private static func why(_ capture: Capture) -> String {
+        switch capture.reason {
+        case .refused: "it was refused a call at the limit of VMAs"
+        case .forecast, .near:
+            switch capture.secondsToLimit {
+            case 0?: "it is at the limit of VMAs"
+            case let seconds?: "ENOMEM in \(Answer.duration(seconds))"
+            case nil: "it came near the limit of VMAs"
+            }
+        }
+    }
+
+    private func captures(_ kept: [Capture]) -> String {
+        guard !kept.isEmpty else { return "" }
+        let rows = kept.map { capture in
+            let state =
+                switch capture.state {
+                case .running: ", not complete yet"
+                case .done: ""
+                case .failed(let reason): ", not complete: \(reason)"
+                }
+            return
+                "\(capture.started)  \(Report.name(capture.command, capture.pid)), \(Self.why(capture))\(state): \(capture.path)"
+        }
+        return "\n" + style.bold("CAPTURES") + "  (vmascope report FILE)\n" + rows.map { "  \(Fit.printable($0))\n" }.joined()
     }
 
     // MARK: parts
