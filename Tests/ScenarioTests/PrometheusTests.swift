@@ -128,6 +128,26 @@ struct PrometheusTests {
         #expect(held.count > 100 && observer.process.isRunning)
     }
 
+    @Test("who asks without end keeps nobody's sections from being counted")
+    func flood() throws {
+        let (observer, port) = try serving("--budget", "5%", "--format", "ndjson")
+        let end = Date().addingTimeInterval(6)
+        while Date() < end { _ = Client.get(port, "/metrics") }
+        let told = observer.output.split(separator: "\n").count
+        struct Interval: Decodable {
+            struct Flow: Decodable { var watched: Double }
+            var flow: Flow?
+        }
+        func watched() -> [Double] {
+            observer.output.split(separator: "\n").dropFirst(told).dropLast().compactMap {
+                try? JSONDecoder().decode(Interval.self, from: Data($0.utf8)).flow?.watched
+            }
+        }
+        // It was paid for by nobody's budget, so nothing has to be saved up first.
+        try observer.wait { watched().count >= 6 }
+        #expect(watched().contains { $0 > 0 }, "\(watched())")
+    }
+
     @Test("a folder that can't be written to any more is told once, and nothing else stops")
     func fullTextfile() throws {
         let folder = try TemporaryFolder()

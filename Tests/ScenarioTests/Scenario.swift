@@ -99,8 +99,10 @@ enum Repository {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// The executable that these tests were built with.
+    /// The executable that these tests were built with, or the one that `VMASCOPE_UNDER_TEST` names: the static one, say,
+    /// or an older one, of which a test is to show a fault.
     static let vmascope: URL = {
+        if let other = ProcessInfo.processInfo.environment["VMASCOPE_UNDER_TEST"] { return URL(fileURLWithPath: other) }
         var folder = Bundle.main.bundleURL
         // The test runner may be a bundle beside the executable, or in a folder of the toolchain's.
         if !FileManager.default.fileExists(atPath: folder.appendingPathComponent("vmascope").path) {

@@ -6,6 +6,8 @@ struct Outcome: Sendable {
     var status: Int32
     var output: String
     var errors: String
+    /// The most bytes that one of its processes had resident.
+    var peakMemory = 0
 }
 
 enum Shell {
@@ -24,7 +26,7 @@ enum Shell {
         let signalled = process.terminationReason == .uncaughtSignal
         return Outcome(
             status: process.terminationStatus + (signalled ? 128 : 0), output: folder.text("out"),
-            errors: folder.text("err"))
+            errors: folder.text("err"), peakMemory: process.peakMemory)
     }
 
     /// Runs a program of the PATH that has to succeed.

@@ -90,7 +90,7 @@ struct HostileRecordingTests {
 
     @Test("is reported whatever its times are", arguments: ReportFormats.names)
     func times(_ format: String) throws {
-        for times in [[UInt64.max - 5, 3, .max], [5, 4, 3], [1 << 63, 1, 1 << 62], [0, .max, 0]] {
+        for times in [[UInt64.max - 5, 3, .max], [5, 4, 3], [1 << 63, 1, 1 << 62], [0, .max, 0], [.max, .max, 0]] {
             var events: [Event] = [.adopted(1, tgid: 7, command: "x")]
             let vma = { (page: UInt64) in VMA(AddressRange(page << 12, (page + 1) << 12), pgoff: page, flags: [.read]) }
             events.append(.snapshot(1, [vma(1)], asOf: times[0]))
