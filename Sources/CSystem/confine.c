@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -64,17 +65,35 @@ static int filter(const struct sock_filter *code, unsigned short length)
 {
 	struct sock_fprog program = { length, (struct sock_filter *)code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
-		return -errno;
-	return 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+			       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0)
+		       ? VMS_REFUSED_FILTER
+		       : 0;
 }
 
+// A limit that is lower already can't be raised without CAP_SYS_RESOURCE, and stays.
 static int limit(int resource, rlim_t value)
 {
-	struct rlimit both = { value, value };
+	struct rlimit both;
 
-	return setrlimit(resource, &both) ? -errno : 0;
+	if (getrlimit(resource, &both))
+		return VMS_REFUSED_LIMITS;
+	if (value > both.rlim_max)
+		value = both.rlim_max;
+	both.rlim_cur = both.rlim_max = value;
+	return setrlimit(resource, &both) ? VMS_REFUSED_LIMITS : 0;
+}
+
+static bool has(uint64_t capabilities, int which)
+{
+	return capabilities >> which & 1;
+}
+
+static int read_capabilities(struct __user_cap_data_struct sets[2])
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+
+	return syscall(SYS_capget, &head, sets) ? VMS_REFUSED_CAPABILITIES : 0;
 }
 
 // Keeps those of the process's capabilities that are in `wanted`, all of them effective.
@@ -84,35 +103,47 @@ static int keep(uint64_t wanted)
 	struct __user_cap_data_struct sets[2];
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capget, &head, sets))
-		return -errno;
+	if (read_capabilities(sets))
+		return VMS_REFUSED_CAPABILITIES;
 	for (int half = 0; half < 2; half++) {
 		sets[half].permitted &= (uint32_t)(wanted >> 32 * half);
 		sets[half].effective = sets[half].permitted;
 		sets[half].inheritable = 0;
 	}
-	return syscall(SYS_capset, &head, sets) ? -errno : 0;
+	return syscall(SYS_capset, &head, sets) ? VMS_REFUSED_CAPABILITIES : 0;
 }
 
 // Becomes a user that no other process has: another process of the same user could send signals. No account
 // and no range of subordinate ids begins at 0x70000000, and systemd leaves the next 7 << 16 ids unused, too.
-// Where a user namespace has no such id, it has to be nobody.
-static int become_nobody(void)
+// Where a user namespace has no such id, it becomes nobody. Each part that is refused is left out, as without
+// CAP_SETGID or CAP_SETUID: the rest of the confinement does not rest on it.
+static void become_nobody(void)
 {
 	uint32_t own = 0;
 
-	if (geteuid() != 0)
-		return 0;
-	if (setgroups(0, NULL))
-		return -errno;
+	setgroups(0, NULL);
 	if (getrandom(&own, sizeof(own), 0) == sizeof(own)) {
-		own = 0x70000000 + own % (7 << 16);
-		if (!setresgid(own, own, own) && !setresuid(own, own, own))
-			return 0;
+		own = VMS_FIRST_OWN_USER + own % VMS_OWN_USERS;
+		if (setresgid(own, own, own))
+			setresgid(NOBODY, NOBODY, NOBODY);
+		if (!setresuid(own, own, own))
+			return;
 	}
-	if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
-		return -errno;
-	return 0;
+	setresuid(NOBODY, NOBODY, NOBODY);
+}
+
+// What ends the confinement of each helper.
+static int shut(uint64_t memory, uint64_t files, bool is_single, const struct sock_filter *code,
+		unsigned short length)
+{
+	// No other process of this user may inspect or trace it.
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return VMS_REFUSED_PROCESS;
+	if (limit(RLIMIT_AS, memory) || limit(RLIMIT_CORE, 0) || limit(RLIMIT_FSIZE, 0) ||
+	    limit(RLIMIT_NOFILE, files) || (is_single && limit(RLIMIT_NPROC, 0)) ||
+	    limit(RLIMIT_CPU, 600))
+		return VMS_REFUSED_LIMITS;
+	return filter(code, length);
 }
 
 int vms_confine_reader(uint64_t memory, uint64_t files)
@@ -124,58 +155,34 @@ int vms_confine_reader(uint64_t memory, uint64_t files)
 		ALLOW(setitimer),
 		ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
-	int error = 0;
 
-	if ((error = become_nobody()))
-		return error;
-	if ((error = keep(0)))
-		return error;
-	// No other process of this user may inspect or trace it.
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-		return -errno;
-	if ((error = limit(RLIMIT_AS, memory)) || (error = limit(RLIMIT_CORE, 0)) ||
-	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, files)) ||
-	    (error = limit(RLIMIT_NPROC, 0)) || (error = limit(RLIMIT_CPU, 600)))
-		return error;
-	return filter(code, sizeof(code) / sizeof(*code));
+	become_nobody();
+	if (keep(0))
+		return VMS_REFUSED_CAPABILITIES;
+	return shut(memory, files, true, code, sizeof(code) / sizeof(*code));
 }
 
 // Becomes a user of its own, and keeps those of its capabilities that are in `wanted`. Root's user has root's files,
-// which it can write to without any capability. Where vmascope itself lacks one that is `needed`, as root of a container,
-// root's user is all that leads to root's files and processes: it stays, and only the filter keeps it from writing.
-static int become_other(uint64_t wanted, uint64_t needed)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct sets[2];
-	uint64_t has;
-
-	if (syscall(SYS_capget, &head, sets))
-		return -errno;
-	has = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
-	needed |= 1ULL << CAP_SETUID | 1ULL << CAP_SETGID;
-	if ((has & needed) == needed) {
-		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
-		// A user namespace may have no other user.
-		become_nobody();
-		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-	}
-	return keep(wanted);
-}
-
+// which it can write to without any capability. Where vmascope itself lacks the one that is `needed` to read others'
+// files, as root of a container, root's user is all that leads to root's: it stays, and only the filter keeps it
+// from writing.
 static int confine(uint64_t wanted, uint64_t needed, const struct sock_filter *code,
 		   unsigned short length)
 {
-	int error = become_other(wanted, needed);
+	struct __user_cap_data_struct sets[2];
+	uint64_t mine;
 
-	if (error)
-		return error;
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-		return -errno;
-	if ((error = limit(RLIMIT_AS, 1ULL << 30)) || (error = limit(RLIMIT_CORE, 0)) ||
-	    (error = limit(RLIMIT_FSIZE, 0)) || (error = limit(RLIMIT_NOFILE, 64)) ||
-	    (error = limit(RLIMIT_CPU, 600)))
-		return error;
-	return filter(code, length);
+	if (read_capabilities(sets))
+		return VMS_REFUSED_CAPABILITIES;
+	mine = sets[0].permitted | (uint64_t)sets[1].permitted << 32;
+	if ((mine & needed) == needed && has(mine, CAP_SETUID)) {
+		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+		become_nobody();
+		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	}
+	if (keep(wanted))
+		return VMS_REFUSED_CAPABILITIES;
+	return shut(1ULL << 30, 64, false, code, length);
 }
 
 int vms_confine_opener(void)
@@ -186,10 +193,10 @@ int vms_confine_opener(void)
 		ALLOW(getxattr), ALLOW(fstatfs),  ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 
-	const uint64_t needed = 1ULL << CAP_DAC_READ_SEARCH | 1ULL << CAP_SYS_PTRACE;
+	const uint64_t needed = 1ULL << CAP_DAC_READ_SEARCH;
 
-	return confine(needed | 1ULL << CAP_CHECKPOINT_RESTORE, needed, code,
-		       sizeof(code) / sizeof(*code));
+	return confine(needed | 1ULL << CAP_SYS_PTRACE | 1ULL << CAP_CHECKPOINT_RESTORE, needed,
+		       code, sizeof(code) / sizeof(*code));
 }
 
 int vms_confine_proc_reader(void)
@@ -198,7 +205,6 @@ int vms_confine_proc_reader(void)
 		ONLY_HERE, COMMON, READING_OPENAT, PRIVATE_MMAP, ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
 
-	const uint64_t needed = 1ULL << CAP_SYS_PTRACE;
-
-	return confine(needed, needed, code, sizeof(code) / sizeof(*code));
+	// Without CAP_SYS_PTRACE root's user leads to no process that has any capability.
+	return confine(1ULL << CAP_SYS_PTRACE, 0, code, sizeof(code) / sizeof(*code));
 }

@@ -165,7 +165,12 @@ void vms_end_helper(int pid)
 	kill(pid, SIGKILL);
 }
 
-bool vms_has_ended(int pid)
+bool vms_has_ended(int pid, int *status)
 {
-	return waitpid(pid, NULL, WNOHANG) != 0;
+	int how = 0;
+	pid_t ended = waitpid(pid, &how, WNOHANG);
+
+	if (status)
+		*status = ended == pid && WIFEXITED(how) ? WEXITSTATUS(how) : 0;
+	return ended != 0;
 }

@@ -104,6 +104,11 @@ package final class Observation {
                         "there is no debuginfod-find: install debuginfod (Debian, Ubuntu) or elfutils-debuginfod-client (Fedora, RHEL)",
                         66
                     )
+                case .noUser:
+                    (
+                        "debuginfod-find runs as an ordinary user only, and to become one takes CAP_SETUID and CAP_SETGID: give vmascope these, or run it as that user",
+                        77
+                    )
                 case .noPlace:
                     ("no directory can be made in /var/cache for what is fetched: \(String(cString: strerror(errno)))", 74)
                 }
@@ -225,8 +230,7 @@ package final class Observation {
             Console.warn("\(probe.unknownStacks) call stacks were not copied, to keep room for events: they show as …")
         }
         if probe.lateStacks > 0 {
-            let why =
-                probe.unwinds ? "took too long to unwind" : "were not unwound, as the process for that can't be kept running"
+            let why = probe.unwindProblem.map { "were not unwound, as \($0)" } ?? "took too long to unwind"
             Console.warn("\(probe.lateStacks) call stacks \(why): they show as …")
         }
         if Tuning.tellsCopies { Console.warn("copies: \(probe.copiesText ?? "none")") }

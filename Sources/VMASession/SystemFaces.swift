@@ -109,7 +109,7 @@ final class SystemFaces {
         disagreementCount = all.count
     }
 
-    private func warn(_ what: String) { say("warning: \(what)") }
+    func warn(_ what: String) { say("warning: \(what)") }
 
     /// Prints a line, as soon as it would not be written across the screen.
     func say(_ line: String) {

@@ -11,7 +11,7 @@ struct DoctorFindings {
     /// By command.
     private let trials: [(command: String, trial: Trial)]
     private let stockProblem: String?
-    private let symbolProblem: String?
+    private let symbols: SymbolTrial
 
     init(_ kernel: Kernel) {
         self.kernel = kernel
@@ -23,7 +23,7 @@ struct DoctorFindings {
         proofs = zip(diagnoses, tried).map { $0.isUsable ? $1 : nil }
         trials = [("layout", Trial.layout(kernel)), ("system", Trial.system(kernel))]
         stockProblem = SystemProbe.counterProblem(kernel)
-        symbolProblem = SymbolTrial().problem
+        symbols = SymbolTrial()
     }
 
     /// Why a source can't be used: it does not load, or it has not shown that it works.
@@ -54,6 +54,9 @@ struct DoctorFindings {
             let has = Capabilities.current.has(need) ? "yes" : need.isVital ? "missing" : "no"
             text += "  \(need.name.padded(17)) \(has.padded(8)) \(need.purpose)\n"
         }
+        text += "\nprocesses of ours, and how they are confined\n"
+        for helper in symbols.helpers { text += "  \(helper.role.text.padded(22)) \(helper.text)\n" }
+        if symbols.helpers.isEmpty { text += "  none runs: \(symbols.problem ?? "they are not seen in /proc")\n" }
         text += "\nsettings\n"
         for setting in KernelSettings.all { text += "  \(setting.name.padded(28)) \(setting.value ?? "not there")\n" }
         text += "\nsystem counts VMAs by \(stockProblem.map { "/proc: \($0)" } ?? "iter/task")\n"
@@ -104,6 +107,18 @@ struct DoctorFindings {
             json.object("capabilities") { json in
                 for need in Capabilities.needed { json.field(need.name, Capabilities.current.has(need)) }
             }
+            json.array("helpers") { json in
+                for helper in symbols.helpers {
+                    json.object { json in
+                        json.field("role", helper.role.rawValue)
+                        json.field("own_user", helper.hasOwnUser)
+                        json.field("why", helper.sharing)
+                        json.field("capabilities", helper.capabilities)
+                        json.field("no_new_privs", helper.hasNoNewPrivileges)
+                        json.field("seccomp", helper.hasFilter)
+                    }
+                }
+            }
             json.object("settings") { json in for setting in KernelSettings.all { json.field(setting.name, setting.value) } }
             json.field("summary", summary.sentence)
         }
@@ -153,7 +168,7 @@ struct DoctorFindings {
             CommandWay(
                 command: "run, attach by \(diagnoses[index].source.rawValue)", problem: problem(index),
                 taken: proofs[index]?.ways?.taken, refused: proofs[index]?.ways?.refused ?? [],
-                stack: proofs[index]?.stackWay, symbols: proofs[index]?.ways == nil ? nil : symbols,
+                stack: proofs[index]?.stackWay, symbols: proofs[index]?.ways == nil ? nil : symbolWay,
                 note: diagnoses[index].source == .hooks ? kernel.symbolsProblem : nil)
         }
         return observing
@@ -165,8 +180,8 @@ struct DoctorFindings {
     }
 
     /// Another user's root can be looked into with CAP_SYS_PTRACE only.
-    private var symbols: String {
-        if let symbolProblem { return "nothing, so that frames are addresses: \(symbolProblem)" }
+    private var symbolWay: String {
+        if let problem = symbols.problem { return "nothing, so that frames are addresses: \(problem)" }
         let sees = Capabilities.needed.contains { $0.name == "CAP_SYS_PTRACE" && Capabilities.current.has($0) }
         return sees ? "the process's own files" : "files of the same path, where the process's are not ours"
     }

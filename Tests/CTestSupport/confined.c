@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,10 +31,10 @@ static long open1(const char *path, int flags)
 	return syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
 }
 
-static void read_status(struct tests_confined *result)
+// `fd`: the process's own status, opened while it could be.
+static void read_status(int fd, struct tests_confined *result)
 {
 	char text[4096], *field;
-	int fd = (int)open1("/proc/self/status", O_RDONLY);
 	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	text[got > 0 ? got : 0] = 0;
@@ -104,8 +105,22 @@ static void try_all(const char *path, const char *absent, pid_t victim,
 #undef TRY
 }
 
-int tests_confine(int (*confine)(void), const char *path, const char *absent, pid_t victim,
-		  struct tests_confined *result)
+static int drop(uint64_t capabilities)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[2];
+
+	if (syscall(SYS_capget, &head, sets))
+		return -1;
+	for (int half = 0; half < 2; half++) {
+		sets[half].permitted &= ~(uint32_t)(capabilities >> 32 * half);
+		sets[half].effective = sets[half].permitted;
+	}
+	return (int)syscall(SYS_capset, &head, sets);
+}
+
+int tests_confine(int (*confine)(void), uint64_t lacking, const char *path, const char *absent,
+		  pid_t victim, struct tests_confined *result)
 {
 	int ends[2], status;
 	pid_t child;
@@ -119,9 +134,11 @@ int tests_confine(int (*confine)(void), const char *path, const char *absent, pi
 		struct iovec part = { result, sizeof(*result) };
 		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-		if (confine())
+		int status_fd = open("/proc/self/status", O_RDONLY);
+
+		if (drop(lacking) || confine())
 			_exit(1);
-		read_status(result);
+		read_status(status_fd, result);
 		try_all(path, absent, victim, result);
 		_exit(sendmsg(ends[1], &message, 0) == (ssize_t)sizeof(*result) ? 0 : 2);
 	}

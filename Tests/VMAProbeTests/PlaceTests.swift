@@ -133,8 +133,13 @@ struct PlaceTests {
         #expect(Self.open(file, uid: 501, gid: 602) == 0)
     }
 
-    @Test("who is taken over can change no file of root's, and no process", .enabled(if: geteuid() == 0))
-    func confined() throws {
+    /// CAP_DAC_READ_SEARCH, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE.
+    private static let (search, setgid, setuid, ptrace): (UInt64, UInt64, UInt64, UInt64) = (1 << 2, 1 << 6, 1 << 7, 1 << 19)
+
+    @Test(
+        "who is taken over can change no file of root's, and no process, whatever vmascope itself lacks",
+        .enabled(if: geteuid() == 0), arguments: [0, setuid, setgid, setuid | setgid, search, ptrace, search | ptrace | setuid])
+    func confined(_ lacking: UInt64) throws {
         let shop = try Workshop()
         let file = try shop.write("secret", "secret")
         chmod(file, 0o600)
@@ -144,19 +149,38 @@ struct PlaceTests {
             kill(victim, SIGKILL)
             waitpid(victim, nil, 0)
         }
-        let opener: UInt64 = 1 << 2 | 1 << 19 | 1 << 40  // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE
-        let helpers: [(@convention(c) () -> Int32, capabilities: UInt64, reads: Bool)] = [
-            (vms_confine_opener, opener, true), (vms_confine_proc_reader, 1 << 19, false),
+        let (search, ptrace) = (Self.search, Self.ptrace)
+        // Root's user leads to root's files where CAP_DAC_READ_SEARCH is missing.
+        let staysRoot = lacking & Self.setuid != 0
+        let helpers: [(@convention(c) () -> Int32, capabilities: UInt64, reads: Bool, isRoot: Bool)] = [
+            (vms_confine_opener, search | ptrace | 1 << 40, true, staysRoot || lacking & search != 0),
+            (vms_confine_proc_reader, ptrace, staysRoot, staysRoot),
+            ({ vms_confine_reader(1 << 30, 64) }, 0, false, staysRoot),
         ]
-        for (confine, capabilities, reads) in helpers {
+        for (confine, capabilities, reads, isRoot) in helpers {
             var result = tests_confined()
-            try #require(tests_confine(confine, file, shop.path("absent"), victim, &result) == 0)
+            try #require(tests_confine(confine, lacking, file, shop.path("absent"), victim, &result) == 0)
             let done = withUnsafeBytes(of: result.done) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
             #expect(done.isEmpty)
-            #expect(result.uid != 0 && result.capabilities == capabilities)
+            #expect((result.uid == 0) == isRoot && result.capabilities == capabilities & ~lacking)
             #expect((result.reads == 0) == reads)
             #expect(try String(contentsOfFile: file, encoding: .utf8) == "secret")
             #expect(access(shop.path("absent"), F_OK) != 0)
         }
+    }
+
+    @Test("and who has lower limits than it would set itself keeps these", .enabled(if: geteuid() == 0))
+    func limits() throws {
+        let shop = try Workshop()
+        let file = try shop.write("secret", "secret")
+        var result = tests_confined()
+        let confine: @convention(c) () -> Int32 = {
+            var low = rlimit(rlim_cur: 100, rlim_max: 100)
+            setrlimit(__rlimit_resource_t(0), &low)  // RLIMIT_CPU
+            return vms_confine_opener()
+        }
+        // CAP_SYS_RESOURCE could raise them.
+        #expect(tests_confine(confine, 1 << 24, file, shop.path("absent"), getpid(), &result) == 0)
+        #expect(result.reads == 0)
     }
 }

@@ -29,13 +29,27 @@ int vms_spawn_helper(const char *role, int first, int second, bool confined);
 int vms_spawn_command(char *const arguments[], int *errors);
 // Ends it, and does not wait: a process inside of a file system that hangs can't end.
 void vms_end_helper(int pid);
-// Returns true once when it has ended.
-bool vms_has_ended(int pid);
+// Returns true once when it has ended, and then in `status`, unless that is NULL, with which status it has
+// exited by itself; 0 if a signal has ended it.
+bool vms_has_ended(int pid, int *status);
 
-// What a helper gives up for good. Each returns 0, or -errno, in which case it must not go on.
+// The users of which a helper becomes one, where it may.
+#define VMS_FIRST_OWN_USER 0x70000000U
+#define VMS_OWN_USERS (7U << 16)
+
+// What a helper could not give up: its exit status.
+enum {
+	VMS_REFUSED_CAPABILITIES = 81,  // capset(2)
+	VMS_REFUSED_PROCESS,            // prctl(2)
+	VMS_REFUSED_LIMITS,             // setrlimit(2)
+	VMS_REFUSED_FILTER,             // a seccomp filter
+};
+
+// What a helper gives up for good. Each returns 0, or one of the numbers above, in which case it must not go on. To
+// become another user is no condition: without CAP_SETUID a helper keeps vmascope's.
 //
-// The reader: no user of its own but nobody's (where it may change it), no capability, no file, no
-// network, no new process, `memory` bytes of address space, `files` descriptors.
+// The reader: a user of its own, no capability, no file, no network, no new process, `memory` bytes of
+// address space, `files` descriptors.
 int vms_confine_reader(uint64_t memory, uint64_t files);
 // The opener: all but what opening files of other processes takes. It can open none to write to, and has no
 // user's files but its own.

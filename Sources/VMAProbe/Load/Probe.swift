@@ -292,8 +292,8 @@ public final class Probe {
 
     /// Stacks of which nothing is known since unwinding them took too long.
     public var lateStacks: Int { copies?.service.losses.late ?? 0 }
-    /// Whether there is a process that unwinds stacks.
-    public var unwinds: Bool { copies?.service.isRunning ?? false }
+    /// Why no process unwinds stacks, in words; nil if one does.
+    public var unwindProblem: String? { copies?.service.problem }
 
     /// Sections and attempts of whose stack nothing is known: it was lost, or not copied to spare the ring.
     public var unknownStacks: Int { decoder.unknownStacks }

@@ -185,6 +185,9 @@ public final class StackTable {
         return ["debuginfod: \(counts.fetched) debug files have come, \(counts.missing) were not to be had"]
     }
 
+    /// One line where the processes that find names are less confined than they are elsewhere; nil if they are not.
+    var confinementWarning: String? { service.flatMap { HelperConfinement.warning($0.confinement) } }
+
     private var reasons: [String] {
         guard let losses = service?.losses else { return [] }
         var lines: [String] = []
@@ -200,7 +203,11 @@ public final class StackTable {
         if losses.beyondBounds > 0 {
             lines.append("symbols: \(losses.beyondBounds) places were more than are kept, and have no names")
         }
-        if losses.broken { lines.append("symbols: what reads them could not be kept running: names are missing") }
+        if losses.broken {
+            let why = service?.fault ?? "what reads them could not be kept running"
+            lines.append("symbols: names are missing, as \(why)")
+        }
+        if let confinementWarning { lines.append(confinementWarning) }
         return lines
     }
 

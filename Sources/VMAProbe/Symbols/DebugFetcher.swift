@@ -7,6 +7,8 @@ public final class DebugFetcher {
     public enum Trouble: Error, Equatable {
         case noServers
         case noProgram
+        /// Root may not become an ordinary user.
+        case noUser
         /// There is no place where an ordinary user could keep what comes.
         case noPlace
     }
@@ -68,7 +70,7 @@ public final class DebugFetcher {
 
     /// Goes on, and returns the files that are done, each with its debug file if that came.
     func advance(_ now: UInt64) -> [(UInt32, FetchedFile?)] {
-        ended.removeAll { vms_has_ended($0) }
+        ended.removeAll { vms_has_ended($0, nil) }
         var done: [(UInt32, FetchedFile?)] = []
         for (id, task) in tasks {
             var task = task
@@ -103,7 +105,7 @@ public final class DebugFetcher {
         }
         (tasks, waiting) = ([:], [])
         for _ in 0 ..< 100 where !ended.isEmpty {
-            ended.removeAll { vms_has_ended($0) }
+            ended.removeAll { vms_has_ended($0, nil) }
             if !ended.isEmpty { _ = vms_wait(-1, -1, 1) }
         }
         if let scratch = settings.scratch { vms_remove_tree(scratch, settings.uid, settings.gid) }
@@ -180,6 +182,7 @@ public final class DebugFetcher {
         var (uid, gid) = (geteuid(), getegid())
         var scratch: String?
         if uid == 0 {
+            guard Capabilities.current.effective >> 6 & 3 == 3 else { throw .noUser }
             // The user who has become root by sudo, or one that does not exist.
             let asked = (variable("SUDO_UID").flatMap { UInt32($0) }, variable("SUDO_GID").flatMap { UInt32($0) })
             if let user = asked.0, let group = asked.1, user != 0, let entry = getpwuid(user) {

@@ -60,6 +60,15 @@ public final class MapsSymbolizer {
         table.finish({ deadline }, body)
     }
 
+    private var hasWarned = false
+
+    /// One line where the processes that find names are less confined than they are elsewhere, once.
+    public func takeConfinementWarning() -> String? {
+        guard !hasWarned, let warning = table.confinementWarning else { return nil }
+        hasWarned = true
+        return warning
+    }
+
     /// Descriptors that can be read when an answer has come; -1 where none is waited for.
     public var sockets: [Int32] {
         Array((table.isWaiting ? table.sockets + [-1, -1] : [-1, -1]).prefix(2)) + [waiting.isEmpty ? -1 : maps.socket]

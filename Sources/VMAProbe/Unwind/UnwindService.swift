@@ -64,17 +64,31 @@ final class UnwindService {
     private var hasBroken = false
     /// Whether one of them has ever said anything, and whether one has ended by itself.
     private var (hasAnswered, hasDied) = (false, false)
-    private var ended: [Int32] = []
+    private var ended = EndedHelpers()
+    /// Why they could not be started, the last time.
+    private var unstarted: HelperFault?
     /// CLOCK_MONOTONIC nanoseconds, after which nothing is waited for.
     var deadline = UInt64.max
 
-    init() { pair = HelperPair(reader: SymbolHelper.unwinder) }
+    init() { start() }
 
     deinit { stop() }
 
-    /// Whether the processes that unwind run, and have not ended by themselves before they said anything, as on a kernel
-    /// that does not let them confine themselves. They are started anew when something is asked of them.
-    var isRunning: Bool { pair != nil && (hasAnswered || !hasDied) }
+    /// Why the processes that unwind do not run; nil if they do, and have not ended by themselves before they said anything,
+    /// as on a kernel that does not let them confine themselves. They are started anew when something is asked of them.
+    var problem: String? {
+        guard pair == nil || hasDied && !hasAnswered else { return nil }
+        return (unstarted ?? ended.fault)?.text ?? "the process for that can't be kept running"
+    }
+
+    private func start() {
+        unstarted = nil
+        do {
+            pair = try HelperPair(reader: SymbolHelper.unwinder)
+        } catch {
+            unstarted = error
+        }
+    }
 
     // MARK: files
 
@@ -124,7 +138,7 @@ final class UnwindService {
 
     /// Asks for a stack of the process `tgid`. The one before has to be done.
     func ask(_ request: UnwindRequest, _ tgid: UInt32, _ now: UInt64) {
-        if pair == nil, restarts.take(now, ended: unended) { pair = HelperPair(reader: SymbolHelper.unwinder) }
+        if pair == nil, restarts.take(now, ended: ended.count) { start() }
         current = Current(id: nextID, request: request, tgid: tgid, since: now)
         nextID &+= 1
     }
@@ -253,7 +267,7 @@ final class UnwindService {
     // MARK: what goes wrong
 
     private func watch(_ now: UInt64) {
-        if !ended.isEmpty { ended.removeAll { vms_has_ended($0) } }
+        ended.reap()
         var blamed: UInt32?
         if let busySince, hasBroken || now > busySince + SymbolLimits.unwinderTime {
             blamed = busyWith
@@ -267,12 +281,6 @@ final class UnwindService {
         restart()
     }
 
-    /// Helpers that were killed and have not ended.
-    private var unended: Int {
-        ended.removeAll { vms_has_ended($0) }
-        return ended.count
-    }
-
     private func restart() {
         stop()
         if hasBroken { hasDied = true }
@@ -282,7 +290,7 @@ final class UnwindService {
         current?.isSent = false
         for key in files.keys where files[key]!.state != .failed { files[key]!.state = .idle }
         losses.restarts += 1
-        if restarts.take(vms_monotonic_ns(), ended: unended) { pair = HelperPair(reader: SymbolHelper.unwinder) }
+        if restarts.take(vms_monotonic_ns(), ended: ended.count) { start() }
     }
 
     /// Forgets all files, where there are too many: an observation of the whole system goes on for months.
@@ -291,11 +299,11 @@ final class UnwindService {
         (hasBroken, busySince, opening) = (false, nil, [])
         (files, keys) = ([:], [:])
         generation += 1
-        pair = HelperPair(reader: SymbolHelper.unwinder)
+        start()
     }
 
     private func stop() {
-        ended += pair?.end() ?? []
+        if let pair { ended.add(pair) }
         pair = nil
     }
 }

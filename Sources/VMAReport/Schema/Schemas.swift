@@ -72,6 +72,14 @@ public enum Schemas {
                     ]))),
             .of("stock", .object([.of("usable", .bool()), .of("why", .orNull(.string()))])),
             .of("capabilities", .map(.bool())),
+            .since(
+                "0.2.0", "helpers",
+                .array(
+                    .object([
+                        .of("role", .string("opener, reader (and unwinder), proc_reader.")), .of("own_user", .bool()),
+                        .of("why", .orNull(.string("Why it has no user of its own."))),
+                        .of("capabilities", .array(.string())), .of("no_new_privs", .bool()), .of("seccomp", .bool()),
+                    ]))),
             .since("0.2.0", "settings", .map(.orNull(.string()))),
             .since("0.2.0", "summary", .string("What will work here, and the one command that would make more work.")),
         ]), definitions: [("source", source)])

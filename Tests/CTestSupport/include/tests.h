@@ -25,10 +25,10 @@ struct tests_confined {
 	char done[4096];  // what was done that must not be, a call a line
 };
 
-// Has a child confine itself, and try to read the file `path` and all that would change it, make `absent`, or change or
+// Has a child, which lacks the capabilities `lacking`, confine itself, and try to read the file `path` and all that would change it, make `absent`, or change or
 // signal the process `victim`. Returns 0, or -errno.
-int tests_confine(int (*confine)(void), const char *path, const char *absent, pid_t victim,
-		  struct tests_confined *result);
+int tests_confine(int (*confine)(void), uint64_t lacking, const char *path, const char *absent,
+		  pid_t victim, struct tests_confined *result);
 
 // Opens a file in a process of this user, and these groups. Returns 0, or the error's number.
 int tests_read_as(const char *path, uid_t uid, gid_t gid, const gid_t *groups, size_t count);

@@ -9,14 +9,14 @@ struct HelperPair {
     let reader: Helper
 
     /// - Parameter role: the first argument of the one that reads.
-    /// Nil if they can't be started.
-    init?(reader role: String) {
+    init(reader role: String) throws(HelperFault) {
         var sockets = [[Int32]]()
         for _ in 0 ..< 3 {
             var ends = [Int32](repeating: -1, count: 2)
-            guard vms_socketpair(&ends) == 0 else {
+            let error = vms_socketpair(&ends)
+            guard error == 0 else {
                 sockets.joined().forEach { close($0) }
-                return nil
+                throw HelperFault(starting: -error)
             }
             sockets.append(ends)
         }
@@ -28,7 +28,7 @@ struct HelperPair {
             for helper in [opener, reader] where helper.pid > 0 { vms_end_helper(helper.pid) }
             close(opener.socket)
             close(reader.socket)
-            return nil
+            throw HelperFault(starting: -min(opener.pid, reader.pid))
         }
     }
 
@@ -45,13 +45,12 @@ struct HelperPair {
         return (pid, ends[0])
     }
 
-    /// Ends both. Returns the ids of those that were not seen to end yet: `vms_has_ended` will tell.
-    func end() -> [Int32] {
+    /// Tells both to end: `vms_has_ended` says when they have.
+    func end() {
         for helper in [opener, reader] {
             vms_end_helper(helper.pid)
             close(helper.socket)
         }
-        return [opener.pid, reader.pid].filter { !vms_has_ended($0) }
     }
 
     enum Received {

@@ -150,6 +150,9 @@ final class ProcReader {
         return hasBegun ? .locked : .readable
     }
 
+    /// How the process is confined that has answered.
+    var confinement: HelperConfinement? { hasBegun ? helper.flatMap { HelperConfinement(.procReader, pid: $0.pid) } : nil }
+
     /// Whether the helper does not wait for anything, by its state: then it is only slow.
     private var isRunning: Bool {
         guard let pid = helper?.pid, let stat = ProcFile.text("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else {
@@ -188,7 +191,7 @@ final class ProcReader {
     private func reap() {
         guard !ended.isEmpty else { return }
         ended.removeAll { pid in
-            guard vms_has_ended(pid) else { return false }
+            guard vms_has_ended(pid, nil) else { return false }
             if delayed.remove(pid) != nil { restarts.giveBack() }
             return true
         }
@@ -198,7 +201,8 @@ final class ProcReader {
 extension ProcReader {
     /// The process itself: answers one question after the other.
     static func run() -> Never {
-        guard vms_confine_proc_reader() == 0 else { _exit(64) }
+        let refused = vms_confine_proc_reader()
+        guard refused == 0 else { _exit(refused) }
         var bytes = [UInt8](repeating: 0, count: 64)
         while true {
             let got = vms_receive(3, &bytes, bytes.count, nil, true)

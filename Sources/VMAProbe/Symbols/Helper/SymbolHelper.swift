@@ -28,6 +28,9 @@ public enum SymbolHelper {
         return fstat(fd, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
+    /// Does not return if a process could not give up its rights, which its status says then.
+    private static func confine(_ refused: Int32) { if refused != 0 { _exit(refused) } }
+
     /// The next message, and a descriptor that came with it. Ends the process when the other side has gone, or
     /// says what makes no sense.
     ///
@@ -61,7 +64,8 @@ public enum SymbolHelper {
     // MARK: the opener: 3 is the observer, 4 the reader
 
     private static func runOpener() -> Never {
-        guard isSocket(3), isSocket(4), vms_confine_opener() == 0 else { _exit(64) }
+        guard isSocket(3), isSocket(4) else { _exit(64) }
+        confine(vms_confine_opener())
         var files = FileOpener()
         while true {
             let ready = vms_wait(3, 4, -1)
@@ -89,8 +93,8 @@ public enum SymbolHelper {
         // What is set up at its first use is used once while it may be.
         _ = Demangler.text("_ZN1a1bEv") + Demangler.text("$s1a1bV") + "\([1: 2].hashValue)"
         vms_guard_demangling()
-        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.openFiles) + 64) == 0
-        else { _exit(64) }
+        guard isSocket(3), isSocket(4) else { _exit(64) }
+        confine(vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.openFiles) + 64))
         var engine: SymbolEngine!
         engine = SymbolEngine(lacks: { send(3, .lacks(key: $0, buildID: $1)) }) { key, what, place in
             send(4, .more(key: key, what, place: UInt8(place)))
@@ -120,8 +124,8 @@ public enum SymbolHelper {
 
     private static func runUnwinder() -> Never {
         _ = "\([1: 2].hashValue)"
-        guard isSocket(3), isSocket(4), vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.unwindFiles) + 64) == 0
-        else { _exit(64) }
+        guard isSocket(3), isSocket(4) else { _exit(64) }
+        confine(vms_confine_reader(SymbolLimits.readerMemory, UInt64(SymbolLimits.unwindFiles) + 64))
         let engine = UnwindEngine()
         func takeFiles() {
             while let (message, fd) = receive(4, waits: false) {

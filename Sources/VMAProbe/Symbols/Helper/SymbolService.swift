@@ -82,8 +82,13 @@ final class SymbolService {
     private var pair: HelperPair?
     /// When each has last given a sign of life, CLOCK_MONOTONIC nanoseconds.
     private var heard: (opener: UInt64, reader: UInt64) = (0, 0)
-    /// Ended, but not seen to have.
-    private var ended: [Int32] = []
+    private var ended = EndedHelpers()
+    /// Why they could not be started, the last time.
+    private var unstarted: HelperFault?
+    /// How the two are confined that have answered.
+    private(set) var confinement: [HelperConfinement] = []
+    /// Why no names can be had at all; nil if nothing is known to be wrong.
+    var fault: String? { (unstarted ?? ended.fault)?.text }
 
     /// Files that are being opened or read at once.
     private static let window = 8
@@ -95,8 +100,8 @@ final class SymbolService {
     private(set) var fetcher: DebugFetcher?
 
     init(fetching: DebugFetcher? = nil) {
-        pair = HelperPair(reader: SymbolHelper.reader)
         fetcher = fetching
+        startPair()
     }
 
     deinit { stop() }
@@ -144,7 +149,7 @@ final class SymbolService {
         guard let file = files[place.key] else { return Answer.none(.missing) }
         if case .failed(let why) = file.state { return Answer.none(why) }
         guard !isOffender(file.request.pid) else { return Answer.none(.missing) }
-        if pair == nil, restarts.take(vms_monotonic_ns(), ended: unended) { start() }
+        if pair == nil, restarts.take(vms_monotonic_ns(), ended: ended.count) { start() }
         guard pair != nil else { return Answer.none(.missing) }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
             losses.beyondBounds += 1
@@ -258,11 +263,13 @@ final class SymbolService {
     private func receive(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         while let socket = pair?.opener.socket, case .opened(let key, let result)? = message(socket) {
             heard.opener = now
+            note(.opener, pair?.opener.pid)
             guard files[key]?.state.isOpening == true else { continue }
             if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
         }
         while let socket = pair?.reader.socket, let message = message(socket) {
             heard.reader = now
+            note(.reader, pair?.reader.pid)
             if case .lacks(let key, let id) = message, fetcher != nil { files[key]?.buildID = id }
             guard case .names(let id, let names) = message else { continue }
             guard let at = inquiries.firstIndex(where: { $0.id == id }) else { continue }
@@ -285,6 +292,12 @@ final class SymbolService {
                 }
             }
         }
+    }
+
+    /// Looks how one is confined that has answered, once.
+    private func note(_ role: HelperConfinement.Role, _ pid: Int32?) {
+        guard let pid, !confinement.contains(where: { $0.role == role }) else { return }
+        if let found = HelperConfinement(role, pid: pid) { confinement.append(found) }
     }
 
     // MARK: debug files from servers
@@ -344,7 +357,7 @@ final class SymbolService {
     // MARK: what goes wrong
 
     private func watch(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
-        ended.removeAll { vms_has_ended($0) }
+        ended.reap()
         var isLate = false
         let opening = active.filter { files[$0]?.state.isOpening == true }.sorted()
         var blamed: UInt32?
@@ -389,18 +402,21 @@ final class SymbolService {
             default: break
             }
         }
-        guard restarts.take(now, ended: unended) else { return giveUpAll(&found) }
+        guard restarts.take(now, ended: ended.count) else { return giveUpAll(&found) }
         start()
     }
 
-    /// Helpers that were killed and have not ended.
-    private var unended: Int {
-        ended.removeAll { vms_has_ended($0) }
-        return ended.count
+    private func startPair() {
+        unstarted = nil
+        do {
+            pair = try HelperPair(reader: SymbolHelper.reader)
+        } catch {
+            unstarted = error
+        }
     }
 
     private func start() {
-        pair = HelperPair(reader: SymbolHelper.reader)
+        startPair()
         heard = (vms_monotonic_ns(), vms_monotonic_ns())
     }
 
@@ -420,7 +436,7 @@ final class SymbolService {
     // MARK: processes
 
     private func stop() {
-        ended += pair?.end() ?? []
+        if let pair { ended.add(pair) }
         pair = nil
     }
 }
