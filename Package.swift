@@ -93,7 +93,7 @@ let package = Package(
         .testTarget(name: "VMASessionTests", dependencies: ["VMASession", "VMACore", "VMAProbe"]),
         .testTarget(name: "ArchitectureTests"),
         // Runs the executable, which is built with it.
-        .testTarget(name: "ScenarioTests", dependencies: ["vmascope", "TestSupport"], exclude: ["Kept"]),
+        .testTarget(name: "ScenarioTests", dependencies: ["vmascope", "VMACore", "VMATrace", "TestSupport"], exclude: ["Kept"]),
     ],
     swiftLanguageModes: [.v6]
 )

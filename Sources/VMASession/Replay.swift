@@ -7,7 +7,9 @@ import VMATrace
 package struct Replay {
     /// A bit of a recording can stand for a VMA, and so a few bytes for more memory than there is. So layouts may have
     /// so many VMAs, and one more for each so many bytes; that is looked at whenever so many have been told.
-    package static let (freeVMAs, bytesPerVMA) = (4_000_000, 4)
+    package static let (freeVMAs, bytesPerVMA) = (2_000_000, 4)
+    /// What an address space counts as, with a layout.
+    private static let leastVMAs = 88
     /// An event of a few bytes can have all VMAs of an address space gone through. So there may be so many such steps, and
     /// so many more for each byte: that is a hundred times what observations have.
     package static let steps = (free: 500_000_000, perByte: 1024)
@@ -34,13 +36,15 @@ package struct Replay {
         var lastTime = header.startTime
         var damage: Failure?
         do {
-            var newVMAs = 0
+            var (newVMAs, room) = (0, freeVMAs / 4)
             while try reader.next({ event in
                 observer.apply(event)
-                newVMAs += event.vmaCount
-                if newVMAs > freeVMAs / 4 {
-                    newVMAs = 0
-                    if observer.keptVMAs > freeVMAs + file.bytesRead / Self.bytesPerVMA {
+                // An event can make an address space.
+                newVMAs += max(event.vmaCount, Self.leastVMAs)
+                if newVMAs > room {
+                    let kept = observer.keptVMAs
+                    (newVMAs, room) = (0, max(freeVMAs, kept) / 4)
+                    if kept > freeVMAs + file.bytesRead / Self.bytesPerVMA {
                         throw TraceError.damaged(
                             at: file.bytesRead, "its layouts have more VMAs than a recording of this size may have")
                     }

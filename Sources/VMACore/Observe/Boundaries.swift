@@ -76,6 +76,13 @@ public struct Boundaries: Sendable, Equatable {
         public var whatIf: WhatIf? { answers[Proposals.rfc] }
         /// The exact difference of the two VMAs, with its direction.
         public var difference = Difference()
+
+        /// The kind without its cause and the exact difference.
+        fileprivate var coarse: Kind {
+            var kind = Kind(isGap: isGap, cause: 0, blockers: blockers)
+            (kind.answers, kind.wasTried) = (answers, wasTried)
+            return kind
+        }
     }
 
     /// Boundaries, or gaps, that are alike: how many there are, and an example.
@@ -111,7 +118,10 @@ public struct Boundaries: Sendable, Equatable {
     public static let mergeableKey = "mergeable"
     /// The rows of boundaries and gaps, in order of address of the first pair of each.
     public private(set) var rows: [Row] = []
+    /// Of sums over several address spaces, where each kind is in `rows`. Others are not added to.
     private var index: [Kind: Int] = [:]
+    /// Of sums over several address spaces, so many kinds are told apart in full.
+    private static let kindLimit = 10_000
 
     init() {}
 
@@ -138,6 +148,42 @@ public struct Boundaries: Sendable, Equatable {
             add(Row(kind: kind, count: 1, left: left, right: right))
         }
         best = state.count.map { max(0, layout.count - $0) } ?? recoverable
+        index = [:]
+    }
+
+    /// The counts without the rows.
+    public var sums: Boundaries {
+        var sums = self
+        (sums.rows, sums.index) = ([], [:])
+        return sums
+    }
+
+    /// Adds the counts of another address space, and not its rows.
+    public mutating func add(sumsOf other: Boundaries) {
+        total += other.total
+        gaps += other.gaps
+        blockedBy.merge(other.blockedBy, uniquingKeysWith: +)
+        byProposal.add(other.byProposal)
+        best += other.best
+    }
+
+    /// Keeps the most frequent rows; of the others those that are alike but for their cause and their exact difference
+    /// become one. Such a row takes some hundred bytes, and each boundary can be of a kind of its own.
+    mutating func shorten(to limit: Int) {
+        guard rows.count > limit else { return }
+        let kept = Set(rows.indices.sorted { (rows[$1].count, $0) < (rows[$0].count, $1) }.prefix(limit))
+        var places: [Kind: Int] = [:]
+        var short: [Row] = []
+        for (place, var row) in rows.enumerated() {
+            if !kept.contains(place) { row.kind = row.kind.coarse }
+            if let at = places[row.kind] {
+                short[at].count += row.count
+            } else {
+                places[row.kind] = short.count
+                short.append(row)
+            }
+        }
+        (rows, index) = (short, [:])
     }
 
     /// Adds the sums of another address space, without its causes.
@@ -145,6 +191,7 @@ public struct Boundaries: Sendable, Equatable {
         for row in other.rows {
             var row = row
             row.kind.cause = 0
+            if rows.count >= Self.kindLimit, index[row.kind] == nil { row.kind = row.kind.coarse }
             add(row)
         }
         best += other.best

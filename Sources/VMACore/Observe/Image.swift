@@ -54,30 +54,55 @@ public final class Image {
     public var count: Int { last?.count ?? layout.count }
 
     /// The boundaries and gaps that stand now, or stood at the end.
-    public func boundaries(_ judge: Judge) -> Boundaries {
+    ///
+    /// - Parameter keeps: whether those of an address space that has ended are kept, to be asked for again.
+    public func boundaries(_ judge: Judge, keeps: Bool = true) -> Boundaries {
         if let last { return last.boundaries }
         let boundaries = Boundaries(layout, judge, whatIf)
-        if hasExited { last = (layout.count, boundaries) }
+        if hasExited, keeps { last = (layout.count, boundaries) }
         return boundaries
     }
 
     /// The boundaries and gaps at the peak, as far as its layout is kept, and the number of VMAs of that layout.
-    public func boundariesAtPeak(_ judge: Judge) -> (at: Int, boundaries: Boundaries) {
-        peak.count > count ? (peak.count, peak.boundaries(judge)) : (count, boundaries(judge))
+    ///
+    /// - Parameter now: those that stand now, if they are known already.
+    public func boundariesAtPeak(
+        _ judge: Judge, keeps: Bool = true, now: Boundaries? = nil
+    ) -> (at: Int, boundaries: Boundaries) {
+        peak.count > count
+            ? (peak.count, peak.boundaries(judge, keeps: keeps)) : (count, now ?? boundaries(judge, keeps: keeps))
+    }
+
+    /// The boundaries are found anew when they are asked for next.
+    func forgetBoundaries() {
+        if last?.count == layout.count { last = nil }
+        peak.forgetBoundaries()
+    }
+
+    /// What is kept of it, in VMAs: an address space takes as much memory as some dozens of them, and a layout as much as
+    /// a leaf of the tree at least.
+    var keptVMAs: Int {
+        func size(_ layout: Layout?) -> Int { layout.map { $0.count == 0 ? 0 : max($0.count, LayoutNode.capacity) } ?? 0 }
+        let proposed = whatIf.layouts.reduce(0) { $0 + size($1.layout) }
+        return 24 + size(layout) + size(peak.layout) + proposed + audited.count + open.count
     }
 
     /// The rows of boundaries and gaps of layouts that are not kept any more.
     var keptBoundaries: [Boundaries.Row] { (last?.boundaries.rows ?? []) + peak.keptRows }
+    /// How many these are.
+    var keptRows: Int { (last?.boundaries.rows.count ?? 0) + peak.keptRows.count }
 
     /// To be called before a write section overwrites `range` with `vmas`.
     func keepPeak(before range: AddressRange, _ vmas: [VMA]) {
         if isComplete { peak.keep(layout, before: range, vmas, most: peakCount) }
     }
 
-    /// Keeps the sums only.
-    func releaseLayout(_ judge: Judge) {
-        last = (count, boundaries(judge))
-        if peak.count > count { peak.release(judge) } else { peak = Peak() }
+    /// Keeps the sums only, with so many rows in full.
+    func releaseLayout(_ judge: Judge, rows: Int = .max) {
+        var sums = boundaries(judge)
+        sums.shorten(to: rows)
+        last = (count, sums)
+        if peak.count > count { peak.release(judge, rows: rows) } else { peak = Peak() }
         layout = Layout()
         whatIf = WhatIfState()
     }

@@ -185,12 +185,10 @@ public final class Observer {
             release: population.hasGone)
     }
 
-    /// The number of VMAs that are kept in layouts and open sections; each attempt that waits counts as four. Takes
-    /// time in proportion to the number of address spaces.
+    /// The number of VMAs that are kept in layouts and open sections; each attempt that waits counts as four, and each
+    /// address space as 24. Takes time in proportion to the number of address spaces.
     public var keptVMAs: Int {
-        var count = 4 * waiting.count
-        for image in images { count += image.layout.count + image.audited.count + image.open.count }
-        return count
+        images.reduce(4 * waiting.count) { $0 + $1.keptVMAs }
     }
 
     private func noteMoments() {
@@ -413,7 +411,12 @@ public final class Observer {
             }
             frames.remove(folded)
         }
-        for image in population.takeGone() { wantStacks(of: image) }
+        var rows = 0
+        for image in population.takeGone() {
+            wantStacks(of: image)
+            rows += image.keptRows
+            if rows > Population.rowLimit { image.forgetBoundaries() }
+        }
     }
 
     /// Requests the frames of the stacks that left boundaries which stand now, or stood at the end or at the peak.

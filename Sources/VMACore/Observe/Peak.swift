@@ -25,19 +25,26 @@ struct Peak: Sendable {
         sums = nil
     }
 
-    mutating func boundaries(_ judge: Judge) -> Boundaries {
+    /// - Parameter keeps: whether they are kept, to be asked for again.
+    mutating func boundaries(_ judge: Judge, keeps: Bool) -> Boundaries {
         if let sums { return sums }
         let found = Boundaries(layout, judge)
-        sums = found
+        if keeps { sums = found }
         return found
+    }
+
+    /// They are found anew when they are asked for next.
+    mutating func forgetBoundaries() {
+        if count == layout.count { sums = nil }
     }
 
     /// The rows of its sums, if they are known.
     var keptRows: [Boundaries.Row] { sums?.rows ?? [] }
 
     /// Drops the layout and keeps its sums.
-    mutating func release(_ judge: Judge) {
-        sums = boundaries(judge)
+    mutating func release(_ judge: Judge, rows: Int) {
+        sums = boundaries(judge, keeps: true)
+        sums?.shorten(to: rows)
         layout = Layout()
     }
 }

@@ -30,6 +30,10 @@ struct Population {
     /// How many ended address spaces keep figures of their own, and how many keep their layout.
     static let goneLimit = 1000
     static let layoutLimit = 16
+    /// The rows of boundaries and gaps of those without a layout, how many of them there may be until each address space
+    /// keeps fewer, and how many each keeps in full.
+    private var restingRows = 0
+    static let (rowLimit, fullRows, fewRows) = (50_000, 2000, 16)
 
     func owner(_ mm: MMID) -> Image? { latest?.mm == mm ? latest : owners[mm] }
 
@@ -119,7 +123,10 @@ struct Population {
     mutating func releaseLayouts(_ judge: Judge) {
         guard resting.count > Self.layoutLimit else { return }
         resting.sort { $0.count > $1.count }
-        for image in resting[Self.layoutLimit...] { image.releaseLayout(judge) }
+        for image in resting[Self.layoutLimit...] {
+            image.releaseLayout(judge, rows: restingRows < Self.rowLimit ? Self.fullRows : Self.fewRows)
+            restingRows += image.keptRows
+        }
         foldable += resting[Self.layoutLimit...]
         resting.removeSubrange(Self.layoutLimit...)
     }
@@ -133,6 +140,7 @@ struct Population {
         foldable.removeFirst(folded.count)
         let others = self.others ?? Image(mm: 0, tgid: 0, command: "")
         for image in folded {
+            restingRows -= image.keptRows
             others.take(image, judge)
             owners[image.mm] = nil
             image.isFolded = true

@@ -16,7 +16,8 @@ public struct Difference: Hashable, Sendable {
     /// The flags that only the right VMA has.
     public var rightOnly: VMAFlags { right.subtracting(left) }
 
-    init() {}
+    /// No difference, or one that is not known.
+    public init() {}
 
     init(_ blockers: Blockers, _ left: VMA, _ right: VMA, _ model: KernelModel) {
         var meant: VMAFlags = []

@@ -62,8 +62,8 @@ extension Report.Process {
         keptPeak += other.keptPeak
         refused += other.refused
         tally.add(other.tally)
-        boundaries.fold(other.boundaries)
-        boundariesAtPeak.fold(other.boundariesAtPeak)
+        boundaries.add(sumsOf: other.boundaries)
+        boundariesAtPeak.add(sumsOf: other.boundariesAtPeak)
     }
 }
 

@@ -100,7 +100,7 @@ public struct Report: Sendable {
         public var limit: Int?
         /// The attempts, merges and misses.
         public var tally: Tally
-        /// The boundaries and gaps now, or at the end.
+        /// The boundaries and gaps now, or at the end; without rows, which are in `standing`.
         public var boundaries: Boundaries
         /// The boundaries and gaps when there were `keptPeak` VMAs.
         public var boundariesAtPeak: Boundaries
@@ -230,22 +230,21 @@ public struct Report: Sendable {
 
         var totals = Tally()
         var owners: [MMID: Image] = [:]
-        var standing: [Standing] = []
-        var standingAtPeak: [Standing] = []
+        var (standing, standingAtPeak) = (StandingRows(), StandingRows())
         let judge = observer.judge
         let refusedIn = observer.refusals.rows.reduce(into: [MMID: Int]()) { $0[$1.key.mm, default: 0] += $1.count }
         processes = (observer.images + (observer.others.map { [$0] } ?? [])).map { image in
-            let boundaries = image.boundaries(judge)
+            let boundaries = image.boundaries(judge, keeps: false)
             totals.add(image.tally)
             owners[image.mm] = image
-            let (keptPeak, boundariesAtPeak) = image.boundariesAtPeak(judge)
-            standing += boundaries.rows.map { Standing($0, image, observer) }
-            standingAtPeak += boundariesAtPeak.rows.map { Standing($0, image, observer) }
+            let (keptPeak, boundariesAtPeak) = image.boundariesAtPeak(judge, keeps: false, now: boundaries)
+            standing.add(boundaries, image, observer)
+            standingAtPeak.add(boundariesAtPeak, image, observer)
             let end = Self.end(startTime, seconds)
             return Process(
                 image: image.mm, pid: image.tgid, command: image.command, exited: image.hasExited,
                 start: image.startCount, now: image.count, peak: image.peakCount, limit: limit,
-                tally: image.tally, boundaries: boundaries, boundariesAtPeak: boundariesAtPeak, keptPeak: keptPeak,
+                tally: image.tally, boundaries: boundaries.sums, boundariesAtPeak: boundariesAtPeak.sums, keptPeak: keptPeak,
                 history: image.history, layout: image.layout,
                 trend: image.hasExited
                     ? nil : Trend(image.history.points, until: end, past: image.age.map { Trend.Past(seconds: $0, most: 0) }),
@@ -263,8 +262,8 @@ public struct Report: Sendable {
                 verdict: row.key.verdict, count: row.count, first: seconds(row.first), last: seconds(row.last),
                 stack: observer.frames[row.key.mm, row.key.stack])
         }.ranked(by: \.count)
-        self.standing = standing.ranked(by: \.count)
-        self.standingAtPeak = standingAtPeak.ranked(by: \.count)
+        self.standing = standing.all.ranked(by: \.count)
+        self.standingAtPeak = standingAtPeak.all.ranked(by: \.count)
 
         missed = observer.ledger.rows.map { row in
             let image = owners[row.key.mm]
@@ -299,6 +298,46 @@ public struct Report: Sendable {
     }
 }
 
+/// The rows of boundaries and gaps of all processes: each row of a process, until there are too many. From then on
+/// those that are alike are one row of all other processes.
+private struct StandingRows {
+    private(set) var all: [Report.Standing] = []
+    private var places: [Kind: Int] = [:]
+
+    private struct Kind: Hashable {
+        var isGap: Bool
+        var operation: Operation?
+        var blockers: Blockers
+        var answers: WhatIfAnswers
+        var wasTried: Bool
+    }
+
+    /// Each takes some 500 bytes.
+    private static let limit = 40_000
+
+    mutating func add(_ boundaries: Boundaries, _ image: Image, _ observer: Observer) {
+        for row in boundaries.rows {
+            if all.count < Self.limit {
+                all.append(Report.Standing(row, image, observer))
+                continue
+            }
+            let operation = observer.causes[row.kind.cause]?.operation
+            let kind = Kind(
+                isGap: row.kind.isGap, operation: operation, blockers: row.kind.blockers, answers: row.kind.answers,
+                wasTried: row.kind.wasTried)
+            if let place = places[kind] {
+                all[place].count += row.count
+            } else {
+                var other = Report.Standing(row, image, observer)
+                (other.image, other.pid, other.command, other.stack) = (0, 0, Report.othersName, [])
+                (other.detail, other.difference, other.ifChanged) = (nil, Difference(), (nil, nil))
+                places[kind] = all.count
+                all.append(other)
+            }
+        }
+    }
+}
+
 extension Report.Standing {
     init(_ row: Boundaries.Row, _ image: Image, _ observer: Observer) {
         let cause = observer.causes[row.kind.cause]
@@ -314,8 +353,8 @@ extension Report.Standing {
 extension Report {
     /// The most bytes of each text at the head of a recording.
     private static let headerLimit = 256
-    /// The name of those whose misses, or refused calls, are in rows of all together.
-    private static let othersName = "(others)"
+    /// The name of those whose misses, boundaries, or refused calls are in rows of all together.
+    fileprivate static let othersName = "(others)"
 
     /// The end of the observation, in nanoseconds of CLOCK_MONOTONIC.
     public var endTime: UInt64 { Self.end(startTime, seconds) }
