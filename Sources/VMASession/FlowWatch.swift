@@ -13,6 +13,8 @@ final class FlowWatch {
     private var budget: FlowBudget
     /// Address spaces that belonged to no process at the last interval.
     private var nobodys: Set<MMID> = []
+    /// Whose address spaces these were at the last interval.
+    private var holders = SpaceHolders()
 
     /// How often the ring is emptied and the budget decided: more often when more records come.
     var step: UInt64 { budget.step }
@@ -139,6 +141,7 @@ final class FlowWatch {
         meter.gone(try probe.countsOfGone())
         refusals.note(untold: probe.untold, ofGone: try probe.untoldOfGone(), at: now)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
+        try probe.forget(holders.update(all))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         meter.unseen(try probe.unseenSections())
         defer { budget.endInterval() }

@@ -17,10 +17,10 @@ final class RefusalWatch {
     private let startTime: UInt64
     /// Stacks in words, by the number that rows have, and whose are asked for that are not known yet, since when.
     private var frames: [StackID: [String]] = [:]
-    private var asked: [StackID: (mm: MMID, since: UInt64)] = [:]
+    private var asked: [StackID: (space: Space, since: UInt64)] = [:]
     /// When `takeNew` looks again, if it has left somebody out whose names may come.
     private var nextLook: UInt64 = 0
-    private var known: [Stack: StackID] = [:]
+    private var known: [Stack: (pid: UInt32, id: StackID)] = [:]
     private var nextStack = StackID(1)
     /// The warnings that were given, of processes that are told apart still.
     private var warned: Set<Warning> = []
@@ -29,7 +29,7 @@ final class RefusalWatch {
     /// With a filter, the processes that it let through at the last count; nil: all processes pass.
     private var counted: Set<UInt32>?
     /// With a filter, the address spaces that passed and were refused something: they stay when they have exited.
-    private var meant: Set<MMID> = []
+    private var meant: Set<Space> = []
     /// Stacks that are kept, before those are dropped that no row has any more.
     private static let stackLimit = 3000
     /// Bytes of one stack in words.
@@ -39,13 +39,15 @@ final class RefusalWatch {
     /// Processes for whose calls there has been no room that are shown one by one.
     private static let untoldLimit = 100
 
+    private typealias Space = SystemRefusals.Space
+
     private struct Stack: Hashable {
         var mm: MMID
         var stack: StackID
     }
 
     private struct Warning: Hashable {
-        var mm: MMID
+        var space: Space
         var operation: Operation
         var reason: Refusal.Reason?
     }
@@ -77,29 +79,30 @@ final class RefusalWatch {
         let pids = Set(processes.map(\.key.pid))
         counted = pids
         let known = meant.count
-        for (mm, owner) in refusals.owners where pids.contains(owner.pid) { meant.insert(mm) }
+        for space in refusals.owners.keys where pids.contains(space.pid) { meant.insert(space) }
         if meant.count > known { hasNews = true }
     }
 
     /// Drops what is kept of processes that have no rows of their own any more.
     private func tidy() {
+        refusals.forgetOwners(keeping: pending.spaces)
         let owners = refusals.owners
-        let untold = Set(untold.map(\.mm))
-        func isKept(_ mm: MMID) -> Bool { mm == 0 || owners[mm] != nil || untold.contains(mm) }
-        warned = warned.filter { isKept($0.mm) }
+        let untold = Set(untold.map { Space(mm: $0.mm, pid: $0.tgid) })
+        func isKept(_ space: Space) -> Bool { space.mm == 0 || owners[space] != nil || untold.contains(space) }
+        warned = warned.filter { isKept($0.space) }
         meant = meant.filter(isKept)
         guard frames.count > Self.stackLimit else { return }
         let stacks = refusals.stacks.union(pending.stacks)
         frames = frames.filter { stacks.contains($0.key) }
         asked = asked.filter { stacks.contains($0.key) }
-        known = known.filter { stacks.contains($0.value) }
+        known = known.filter { stacks.contains($0.value.id) }
     }
 
     func feed(_ event: Event) {
         switch event {
         case .stack: symbolizer.note(event)
         case .frames(let mm, let stack, let found):
-            guard let id = known[Stack(mm: mm, stack: stack)] else { return }
+            guard let id = known[Stack(mm: mm, stack: stack)]?.id else { return }
             var bytes = 0
             let words = found.prefix { frame in
                 bytes += frame.utf8.count
@@ -114,7 +117,7 @@ final class RefusalWatch {
             listening.note(event, user: owner.user)
             refusal.stack = resolve(refusal, owner)
             for judged in pending.note(refusal, nil) { add(judged, to: &refusals) }
-            if let counted, counted.contains(pid) { meant.insert(refusal.origin.mm) }
+            if let counted, counted.contains(pid) { meant.insert(Self.space(of: refusal)) }
             hasNews = true
         case .answer(let origin, let result):
             listening.note(event)
@@ -126,18 +129,20 @@ final class RefusalWatch {
 
     private func owner(of refusal: Refusal, in all: inout SystemRefusals) -> SystemRefusals.Owner {
         let pid = refusal.origin.tgid
-        return all.owner(refusal.origin.mm) {
+        return all.owner(Self.space(of: refusal), keeping: pending.spaces) {
             let found = look(pid)
             return SystemRefusals.Owner(pid: pid, user: found.user, command: found.command)
         }
     }
+
+    private static func space(of refusal: Refusal) -> Space { Space(mm: refusal.origin.mm, pid: refusal.origin.tgid) }
 
     private func add(_ judged: PendingRefusals.Judged, to all: inout SystemRefusals) {
         let (refusal, verdict) = judged
         // Its rows may have been folded since it was looked at.
         _ = owner(of: refusal, in: &all)
         all.add(
-            refusal.origin.mm, refusal.syscall.operation, verdict, stack: refusal.stack, count: Int(max(1, refusal.count)),
+            Self.space(of: refusal), refusal.syscall.operation, verdict, stack: refusal.stack, count: Int(max(1, refusal.count)),
             at: refusal.origin.time)
     }
 
@@ -158,15 +163,16 @@ final class RefusalWatch {
 
     private func resolve(_ refusal: Refusal, _ owner: SystemRefusals.Owner) -> StackID {
         let key = Stack(mm: refusal.origin.mm, stack: refusal.stack)
-        if let id = known[key] { return id }
-        guard refusal.stack != 0, refusals.hasRoom(0, of: key.mm) else { return 0 }
+        let space = Self.space(of: refusal)
+        if let known = known[key], known.pid == space.pid { return known.id }
+        guard refusal.stack != 0, refusals.hasRoom(0, of: space) else { return 0 }
         if frames.count >= 2 * Self.stackLimit { tidy() }
         guard frames.count < 2 * Self.stackLimit else { return 0 }
         let id = nextStack
         nextStack &+= 1
         frames[id] = []
-        asked[id] = (key.mm, vms_monotonic_ns())
-        known[key] = id
+        asked[id] = (space, vms_monotonic_ns())
+        known[key] = (space.pid, id)
         symbolizer.resolve(refusal.stack, of: key.mm, tgid: owner.pid, command: owner.command) { feed($0) }
         return id
     }
@@ -183,50 +189,55 @@ final class RefusalWatch {
     /// The refused calls since the start: each user's most frequent before any user's second.
     var rows: [Refused] { all.map(\.row) }
 
-    private var all: [(mm: MMID, row: Refused)] {
+    private var all: [(space: Space, row: Refused)] {
         func seconds(_ time: UInt64) -> Double { time > startTime ? Double(time - startTime) / 1e9 : 0 }
         var refusals = refusals
         for judged in pending.inferred { add(judged, to: &refusals) }
         let owners = refusals.owners
-        var found: [(mm: MMID, row: Refused)] = []
+        var found: [(space: Space, row: Refused)] = []
         // Of each process and operation, the most frequent.
         var places: [Warning: Int] = [:]
         for row in refusals.fair {
-            let (mm, owner): (MMID, SystemRefusals.Owner)
+            let (space, owner): (Space, SystemRefusals.Owner)
+            let nobody = Space(mm: 0, pid: 0)
             switch row.key.whose {
-            case .process(let process): (mm, owner) = (process, owners[process]!)
+            case .process(let process): (space, owner) = (process, owners[process]!)
             case .user(let user):
-                (mm, owner) = (0, SystemRefusals.Owner(pid: 0, user: user, command: user.map { "(uid \($0))" } ?? "(gone)"))
-            case .everybody: (mm, owner) = (0, SystemRefusals.Owner(pid: 0, user: nil, command: "(others)"))
+                (space, owner) = (
+                    nobody, SystemRefusals.Owner(pid: 0, user: user, command: user.map { "(uid \($0))" } ?? "(gone)")
+                )
+            case .everybody: (space, owner) = (nobody, SystemRefusals.Owner(pid: 0, user: nil, command: "(others)"))
             }
-            guard counted == nil || meant.contains(mm) else { continue }
-            let place = Warning(mm: mm, operation: row.key.operation, reason: nil)
+            guard counted == nil || meant.contains(space) else { continue }
+            let place = Warning(space: space, operation: row.key.operation, reason: nil)
             if places[place].map({ found[$0].row.count < row.count }) ?? true { places[place] = found.count }
             found.append(
                 (
-                    mm,
+                    space,
                     Refused(
                         image: 0, pid: owner.pid, command: owner.command, operation: row.key.operation, verdict: row.key.verdict,
                         count: row.count, first: seconds(row.first), last: seconds(row.last), stack: frames[row.key.stack] ?? [],
                         user: owner.user)
                 ))
         }
-        var others: [(mm: MMID, row: Refused)] = []
+        var others: [(space: Space, row: Refused)] = []
         var rest: [Operation: Int] = [:]
         func append(_ more: UntoldRefusals, _ command: String, _ user: UInt32?) {
             let unknown = Refusal.Verdict(errno: nil, reason: nil, seen: false)
             others.append(
                 (
-                    more.mm,
+                    Space(mm: more.mm, pid: more.tgid),
                     Refused(
                         image: 0, pid: more.tgid, command: command, operation: more.operation, verdict: unknown,
                         count: more.count,
                         first: seconds(untoldSince), last: seconds(untoldSince), stack: [], user: user)
                 ))
         }
-        for more in untold where counted == nil || counted!.contains(more.tgid) || meant.contains(more.mm) {
+        for more in untold {
+            let space = Space(mm: more.mm, pid: more.tgid)
+            guard counted == nil || counted!.contains(more.tgid) || meant.contains(space) else { continue }
             // They are like the others of that process, as far as anybody knows.
-            if more.mm != 0, let most = places[Warning(mm: more.mm, operation: more.operation, reason: nil)] {
+            if more.mm != 0, let most = places[Warning(space: space, operation: more.operation, reason: nil)] {
                 found[most].row.count += more.count
             } else if more.tgid == 0 {
                 append(more, "(gone)", nil)
@@ -251,13 +262,13 @@ final class RefusalWatch {
         guard hasNews, now ?? .max >= nextLook else { return [] }
         hasNews = false
         // Who has new stacks all the time keeps back nobody else's warning.
-        let waiting = Set(asked.values.lazy.filter { (now ?? .max) < $0.since + Self.patience }.map(\.mm))
+        let waiting = Set(asked.values.lazy.filter { (now ?? .max) < $0.since + Self.patience }.map(\.space))
         if let now, !waiting.isEmpty { (hasNews, nextLook) = (true, now + Self.pause) }
         // What is of no process any more is no news.
-        let new = all.filter { mm, row in
-            (mm != 0 || row.command == "(gone)") && !waiting.contains(mm)
-                && warned.insert(Warning(mm: mm, operation: row.operation, reason: row.verdict.reason)).inserted
+        let new = all.filter { space, row in
+            (space.mm != 0 || row.command == "(gone)") && !waiting.contains(space)
+                && warned.insert(Warning(space: space, operation: row.operation, reason: row.verdict.reason)).inserted
         }
-        return Dictionary(grouping: new, by: \.mm).values.map { $0.map(\.row) }.sorted { $0[0].pid < $1[0].pid }
+        return Dictionary(grouping: new, by: \.space).values.map { $0.map(\.row) }.sorted { $0[0].pid < $1[0].pid }
     }
 }

@@ -23,6 +23,17 @@ struct StockTests {
         #expect(stock.exitedCount == 1 && stock.seenCount == 4)
     }
 
+    @Test("an address space that belongs to others than before is another one")
+    func holders() {
+        var holders = SpaceHolders()
+        #expect(holders.update([process(1, 5, mm: 7), process(2, 5, mm: 8), process(3, 5, mm: 0)]).isEmpty)
+        // A process that shares it, and stays when the first has gone.
+        #expect(holders.update([process(1, 5, mm: 7), process(4, 5, mm: 7), process(2, 5, mm: 8)]).isEmpty)
+        #expect(holders.update([process(4, 5, mm: 7), process(2, 5, mm: 8), process(5, 5, mm: 9)]).isEmpty)
+        #expect(holders.update([process(6, 5, mm: 7), process(2, 5, mm: 8, started: 2), process(5, 5, mm: 9)]) == [7, 8])
+        #expect(holders.update([]).isEmpty && holders.update([process(1, 5, mm: 7)]).isEmpty)
+    }
+
     @Test("however many are gone, the largest hundred stay")
     func exits() {
         var stock = Stock()

@@ -4,17 +4,32 @@ import Testing
 
 @Suite("The refused calls of a system")
 struct SystemRefusalsTests {
+    private static func space(_ mm: MMID) -> SystemRefusals.Space { SystemRefusals.Space(mm: mm, pid: mm) }
+
     private let verdict = Refusal.Verdict(errno: 12, reason: .mapLimit, seen: true)
 
     private func refuse(
         _ all: inout SystemRefusals, _ mm: MMID, user: UInt32?, pid: UInt32? = nil, stack: StackID = 0, times: Int = 1,
         _ operation: VMACore.Operation = .mmap, verdict: Refusal.Verdict? = nil
     ) {
-        _ = all.owner(mm) { SystemRefusals.Owner(pid: pid ?? mm, user: user, command: "c\(mm)") }
-        all.add(mm, operation, verdict ?? self.verdict, stack: stack, count: times, at: UInt64(mm))
+        let space = SystemRefusals.Space(mm: mm, pid: pid ?? mm)
+        _ = all.owner(space, keeping: []) { SystemRefusals.Owner(pid: pid ?? mm, user: user, command: "c\(mm)") }
+        all.add(space, operation, verdict ?? self.verdict, stack: stack, count: times, at: UInt64(mm))
     }
 
     private func total(_ all: SystemRefusals) -> Int { all.fair.reduce(0) { $0 + $1.count } }
+
+    @Test("keep no owner of very many processes of which nothing was found to be refused, but of those that wait")
+    func owners() {
+        var all = SystemRefusals { _ in true }
+        refuse(&all, 1, user: 1000)
+        for mm in 2 ... 100_000 as ClosedRange<MMID> {
+            _ = all.owner(Self.space(mm), keeping: [Self.space(2)]) { SystemRefusals.Owner(pid: mm, user: 1001, command: "c") }
+        }
+        #expect(all.owners.count <= 5000 && all.owners[Self.space(1)] != nil && all.owners[Self.space(2)] != nil)
+        all.forgetOwners(keeping: [])
+        #expect(Array(all.owners.keys) == [Self.space(1)])
+    }
 
     @Test("keep the rows of a process whatever another user's processes do that come and go")
     func gone() {
@@ -23,8 +38,8 @@ struct SystemRefusalsTests {
         for mm in 2 ... 20_001 as ClosedRange<MMID> { refuse(&all, mm, user: 1001, stack: mm) }
         let rows = all.fair
         #expect(rows.count <= 1500 && total(all) == 20_001)
-        let mine = rows.first { $0.key.whose == .process(1) }
-        #expect(mine?.count == 1 && mine?.key.stack == 7 && all.owners[1]?.command == "c1")
+        let mine = rows.first { $0.key.whose == .process(Self.space(1)) }
+        #expect(mine?.count == 1 && mine?.key.stack == 7 && all.owners[Self.space(1)]?.command == "c1")
         #expect(rows.contains { $0.key.whose == .user(1001) && $0.key.stack == 0 && $0.count > 18_000 })
         #expect(all.stacks.count <= 1500)
     }
@@ -35,7 +50,7 @@ struct SystemRefusalsTests {
             var all = SystemRefusals { _ in true }
             refuse(&all, 1, user: 1000)
             for mm in 2 ... 5001 as ClosedRange<MMID> { refuse(&all, mm, user: user, times: Int(mm)) }
-            #expect(all.fair.count <= 1500 && all.fair.contains { $0.key.whose == .process(1) && $0.count == 1 })
+            #expect(all.fair.count <= 1500 && all.fair.contains { $0.key.whose == .process(Self.space(1)) && $0.count == 1 })
             #expect(total(all) == 1 + (2 ... 5001).reduce(0, +))
         }
     }
@@ -46,7 +61,7 @@ struct SystemRefusalsTests {
         refuse(&all, 1, user: 1000)
         for mm in 2 ... 9001 as ClosedRange<MMID> { refuse(&all, mm, user: 100_000 + mm) }
         #expect(all.fair.count <= 1500 && total(all) == 9001)
-        #expect(all.fair.contains { $0.key.whose == .process(1) } && all.fair.contains { $0.key.whose == .everybody })
+        #expect(all.fair.contains { $0.key.whose == .process(Self.space(1)) } && all.fair.contains { $0.key.whose == .everybody })
     }
 
     @Test("are few of one process, whatever it is refused")
@@ -65,7 +80,7 @@ struct SystemRefusalsTests {
         var all = SystemRefusals { _ in true }
         for mm in 1 ... 50 as ClosedRange<MMID> { refuse(&all, mm, user: 1, times: 1000) }
         refuse(&all, 60, user: 2, times: 1)
-        #expect(all.fair.prefix(2).contains { $0.key.whose == .process(60) })
+        #expect(all.fair.prefix(2).contains { $0.key.whose == .process(Self.space(60)) })
     }
 
     @Test("wait for their answers in a bounded number, and count without one")

@@ -6,12 +6,12 @@ import VMAProbe
 
 @Suite("What is refused in the whole system")
 struct RefusalWatchTests {
-    private func refusal(of pid: UInt32) -> Event {
+    private func refusal(of pid: UInt32, mm: MMID? = nil, stack: StackID = 0) -> Event {
         var facts = Refusal.Facts()
         (facts.mapCount, facts.mapLimit) = (65_531, 65_530)
-        let origin = Origin(time: 2_000_000_000, mm: MMID(pid), tgid: pid, tid: pid)
+        let origin = Origin(time: 2_000_000_000, mm: mm ?? MMID(pid), tgid: pid, tid: pid)
         let mmap = Syscall(number: 9, arguments: .init([0, 4096, 3, 0x22]))
-        return .refusal(Refusal(origin, mmap, stack: 0, count: 1, facts: facts))
+        return .refusal(Refusal(origin, mmap, stack: stack, count: 1, facts: facts))
     }
 
     private func process(_ pid: UInt32) -> ProcessStock {
@@ -31,6 +31,20 @@ struct RefusalWatchTests {
         watch.feed(refusal(of: one))
         #expect(watch.takeNew().isEmpty)
         #expect(watch.rows.map(\.count) == [2])
+    }
+
+    @Test("is the later process's where the record of the earlier one's end was lost, and its address space has the same id")
+    func taken() {
+        let watch = RefusalWatch(startTime: 0, lives: { _ in true }, look: { ($0 == one ? "impostor" : "payments", $0) })
+        watch.feed(refusal(of: one, mm: 5, stack: 3))
+        watch.feed(.frames(5, 3, ["mmap", "decoy"]))
+        #expect(watch.takeNew().map { $0.map(\.command) } == [["impostor"]])
+        watch.feed(refusal(of: other, mm: 5, stack: 3))
+        watch.feed(.frames(5, 3, ["mmap", "leaky"]))
+        #expect(watch.takeNew().map { $0.map(\.command) } == [["payments"]])
+        let rows = watch.rows.sorted { $0.pid < $1.pid }
+        #expect(rows.map(\.pid) == [one, other] && rows.map(\.user) == [one, other] && rows.map(\.count) == [1, 1])
+        #expect(rows.map { $0.stack.last } == ["decoy", "leaky"])
     }
 
     @Test("counts those for which there was no room: with what was told of the process, or by themselves")

@@ -47,6 +47,11 @@ public struct PendingRefusals: Sendable {
         }
     }
 
+    /// The processes of those that wait.
+    public var spaces: Set<SystemRefusals.Space> {
+        Set(pending.values.lazy.map { SystemRefusals.Space(mm: $0.refusal.origin.mm, pid: $0.refusal.origin.tgid) })
+    }
+
     /// The ids of the stacks of those that wait.
     public var stacks: Set<StackID> { Set(pending.values.lazy.map(\.refusal.stack)) }
 }

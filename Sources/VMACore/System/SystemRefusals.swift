@@ -4,10 +4,24 @@
 /// those rows become one of their user that have least to say: of processes that have gone, then of the user that has most
 /// rows. So no user takes the room of another's processes.
 public struct SystemRefusals: Sendable {
+    /// A process and its address space: the process's id may be another one's later, and where the record of an end is
+    /// lost, as in a pause, so may the address space's.
+    public struct Space: Hashable, Sendable {
+        /// The address space.
+        public var mm: MMID
+        /// The process id (thread group) in the first pid namespace.
+        public var pid: UInt32
+
+        /// The address space `mm`, as the process `pid` has it.
+        public init(mm: MMID, pid: UInt32) { (self.mm, self.pid) = (mm, pid) }
+
+        fileprivate static func < (one: Space, other: Space) -> Bool { (one.mm, one.pid) < (other.mm, other.pid) }
+    }
+
     /// What the rows of one kind are of.
     public enum Whose: Hashable, Sendable {
-        /// A process, by its address space: its id may be another process's later.
-        case process(MMID)
+        /// A process.
+        case process(Space)
         /// All others of a user; nil: of processes that went before anybody could look whose they are.
         case user(UInt32?)
         /// All others.
@@ -67,8 +81,11 @@ public struct SystemRefusals: Sendable {
     private static let userShare = 50
 
     private var rows: [Key: Row] = [:]
-    /// The processes that have rows.
-    public private(set) var owners: [MMID: Owner] = [:]
+    /// The processes that have rows, or whose calls may be found to have been refused.
+    public private(set) var owners: [Space: Owner] = [:]
+    /// Owners, from which on those are forgotten that have no row.
+    private static let ownerLimit = 4096
+    private var ownerRoom = Self.ownerLimit
     /// Whether a process lives still.
     private let lives: @Sendable (UInt32) -> Bool
 
@@ -76,27 +93,37 @@ public struct SystemRefusals: Sendable {
     public init(lives: @escaping @Sendable (UInt32) -> Bool) { self.lives = lives }
 
     /// The owner of an address space; where it is new, as `make` says.
-    public mutating func owner(_ mm: MMID, _ make: () -> Owner) -> Owner {
-        if let known = owners[mm] { return known }
+    ///
+    /// - Parameter kept: those without a row that may get one still.
+    public mutating func owner(_ space: Space, keeping kept: @autoclosure () -> Set<Space>, _ make: () -> Owner) -> Owner {
+        if let known = owners[space] { return known }
+        if owners.count >= ownerRoom { forgetOwners(keeping: kept()) }
         let new = make()
-        owners[mm] = new
+        owners[space] = new
         return new
     }
 
+    /// Forgets the owners that have no row: of very many processes a call may have been refused that was not.
+    public mutating func forgetOwners(keeping kept: Set<Space>) {
+        owners = owners.filter { $0.value.rows > 0 || kept.contains($0.key) }
+        ownerRoom = max(Self.ownerLimit, 2 * owners.count)
+    }
+
     /// Whether a call's stack is one of those that are kept of its process, or may become one.
-    public func hasRoom(_ stack: StackID, of mm: MMID) -> Bool {
-        guard let owner = owners[mm] else { return true }
+    public func hasRoom(_ stack: StackID, of space: Space) -> Bool {
+        guard let owner = owners[space] else { return true }
         return owner.stacks.contains(stack) || owner.stacks.count < Self.stackLimit
     }
 
     /// Adds refused calls of a process that has an owner.
     public mutating func add(
-        _ mm: MMID, _ operation: Operation, _ verdict: Refusal.Verdict, stack: StackID, count: Int, at time: UInt64
+        _ space: Space, _ operation: Operation, _ verdict: Refusal.Verdict, stack: StackID, count: Int, at time: UInt64
     ) {
-        var key = Key(whose: .process(mm), operation: operation, verdict: verdict, stack: hasRoom(stack, of: mm) ? stack : 0)
+        var key = Key(
+            whose: .process(space), operation: operation, verdict: verdict, stack: hasRoom(stack, of: space) ? stack : 0)
         if rows[key] == nil {
-            if rows.count >= Self.rowLimit { makeRoom(for: mm) }
-            let owned = owners[mm]?.rows ?? 0
+            if rows.count >= Self.rowLimit { makeRoom(for: space) }
+            let owned = owners[space]?.rows ?? 0
             if owned >= Self.processLimit / 2 { key.stack = 0 }
             if owned >= Self.processLimit { key.verdict = Refusal.Verdict(errno: nil, reason: nil, seen: false) }
         }
@@ -111,31 +138,36 @@ public struct SystemRefusals: Sendable {
             rows[row.key] = known
         } else {
             rows[row.key] = row
-            guard case .process(let mm) = row.key.whose else { return }
-            owners[mm]?.rows += 1
-            if row.key.stack != 0 { owners[mm]?.stacks.insert(row.key.stack) }
+            guard case .process(let space) = row.key.whose else { return }
+            owners[space]?.rows += 1
+            if row.key.stack != 0 { owners[space]?.stacks.insert(row.key.stack) }
         }
     }
 
     // MARK: room
 
     /// - Parameter newest: whose row is about to come.
-    private mutating func makeRoom(for newest: MMID) {
+    private mutating func makeRoom(for newest: Space) {
         fold(Set(owners.filter { $0.key != newest && !lives($0.value.pid) }.keys))
         // The user with most rows gives up those of the processes that were refused least.
         while rows.count > Self.rowsLeft {
-            var byUser: [UInt32?: [MMID]] = [:]
-            for (mm, owner) in owners where mm != newest { byUser[owner.user, default: []].append(mm) }
-            func size(_ mms: [MMID]) -> Int { mms.reduce(0) { $0 + (owners[$1]?.rows ?? 0) } }
-            guard let most = byUser.values.max(by: { (size($0), $0.min() ?? 0) < (size($1), $1.min() ?? 0) }),
+            var byUser: [UInt32?: [Space]] = [:]
+            for (space, owner) in owners where space != newest { byUser[owner.user, default: []].append(space) }
+            func size(_ spaces: [Space]) -> Int { spaces.reduce(0) { $0 + (owners[$1]?.rows ?? 0) } }
+            func first(_ spaces: [Space]) -> MMID { spaces.map(\.mm).min() ?? 0 }
+            guard let most = byUser.values.max(by: { (size($0), first($0)) < (size($1), first($1)) }),
                 size(most) > Self.userShare
             else { break }
             let counts = counts
             var left = size(most)
-            var folded: Set<MMID> = []
-            for mm in most.sorted(by: { (counts[$0] ?? 0, $1) < (counts[$1] ?? 0, $0) }) where left > Self.userShare {
-                left -= owners[mm]?.rows ?? 0
-                folded.insert(mm)
+            func comesFirst(_ one: Space, _ other: Space) -> Bool {
+                let (calls, more) = (counts[one] ?? 0, counts[other] ?? 0)
+                return calls == more ? other < one : calls < more
+            }
+            var folded: Set<Space> = []
+            for space in most.sorted(by: comesFirst) where left > Self.userShare {
+                left -= owners[space]?.rows ?? 0
+                folded.insert(space)
             }
             fold(folded)
         }
@@ -159,30 +191,30 @@ public struct SystemRefusals: Sendable {
         }
     }
 
-    private var counts: [MMID: Int] {
+    private var counts: [Space: Int] {
         rows.values.reduce(into: [:]) { counts, row in
-            if case .process(let mm) = row.key.whose { counts[mm, default: 0] += row.count }
+            if case .process(let space) = row.key.whose { counts[space, default: 0] += row.count }
         }
     }
 
     private func user(_ whose: Whose) -> UInt32? {
         switch whose {
-        case .process(let mm): owners[mm]?.user
+        case .process(let space): owners[space]?.user
         case .user(let user): user
         case .everybody: nil
         }
     }
 
     /// Adds the rows of these processes to those of their users, without stacks.
-    private mutating func fold(_ mms: Set<MMID>) {
+    private mutating func fold(_ spaces: Set<Space>) {
         for (key, row) in rows {
-            guard case .process(let mm) = key.whose, mms.contains(mm) else { continue }
+            guard case .process(let space) = key.whose, spaces.contains(space) else { continue }
             rows[key] = nil
             var row = row
-            (row.key.whose, row.key.stack) = (.user(owners[mm]?.user), 0)
+            (row.key.whose, row.key.stack) = (.user(owners[space]?.user), 0)
             add(row)
         }
-        for mm in mms { owners[mm] = nil }
+        for space in spaces { owners[space] = nil }
     }
 
     // MARK: what is shown
