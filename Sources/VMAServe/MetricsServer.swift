@@ -28,6 +28,10 @@ public final class MetricsServer {
     /// Pages in a second, far more than any number of Prometheus servers ask for; further requests get status 503.
     /// And connections in a second; further ones wait in the kernel's queue.
     static let pageRate = 20.0
+    /// Looks at sockets in a second: whoever sends a byte at a time wakes the observing loop for each.
+    static let lookRate = 40.0
+    /// Seconds from one look to the next, once they have been too many.
+    public static let rest = 0.025
     static let arrivalRate = 100.0
 
     /// The endpoint, with the port that was taken.
@@ -37,6 +41,9 @@ public final class MetricsServer {
     /// The answer with the page, made once.
     private var page: [UInt8] = Exchange.page("")
     private var pages = Allowance(perSecond: pageRate, atOnce: 2 * pageRate)
+    private var looks = Allowance(perSecond: lookRate, atOnce: 10 * lookRate)
+    /// Until then nothing is looked at.
+    private var restsUntil: Double?
     private var arrivals = Allowance(perSecond: arrivalRate, atOnce: 4 * arrivalRate)
     /// Processor time of the thread that serves, in seconds, for all that was served.
     public private(set) var cpuSeconds = 0.0
@@ -63,8 +70,12 @@ public final class MetricsServer {
     /// Whether somebody is connected, whose time may run out.
     public var isBusy: Bool { !connections.isEmpty || resumesAt != nil }
 
+    /// Whether sockets are left alone for a moment (`rest`), and `serve` is to be called after it.
+    public var isResting: Bool { restsUntil != nil }
+
     /// For poll(2).
     public var polled: [pollfd] {
+        if isResting { return [] }
         let accepting = resumesAt == nil ? [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] : []
         return accepting + connections.values.map { pollfd(fd: $0.socket, events: $0.awaits, revents: 0) }
     }
@@ -76,9 +87,13 @@ public final class MetricsServer {
         let start = Self.threadSeconds
         defer { cpuSeconds += Self.threadSeconds - start }
         if let time = resumesAt, now >= time { resumesAt = nil }
+        if let time = restsUntil {
+            guard now >= time else { return }
+            restsUntil = nil
+        }
         var ready = polled
         // Each once: who sends without end shall not keep us here.
-        poll(&ready, nfds_t(ready.count), 0)
+        if poll(&ready, nfds_t(ready.count), 0) > 0, !looks.take(at: now) { restsUntil = now + Self.rest }
         for one in ready where one.revents != 0 {
             if one.fd == listener {
                 accept(at: now)

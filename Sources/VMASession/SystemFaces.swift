@@ -121,6 +121,8 @@ final class SystemFaces {
 
     var polled: [pollfd] { (screen?.polled ?? []) + (server?.polled ?? []) }
     var isBusy: Bool { server?.isBusy ?? false }
+    /// Nanoseconds after which `serve` is to be called, where clients would have it called more often; nil: no matter.
+    var rest: UInt64? { server?.isResting ?? false ? UInt64(MetricsServer.rest * 1e9) : nil }
     /// Processor time spent on serving, in seconds.
     var servingSeconds: Double { server?.cpuSeconds ?? 0 }
 

@@ -131,6 +131,7 @@ package final class SystemObservation {
     private func wait(until time: UInt64) throws -> Bool {
         let now = vms_monotonic_ns()
         var slice = sweeps.hasWork ? Self.sliceInterval : faces.isBusy ? Self.idleInterval : .max
+        if let rest = faces.rest { slice = min(slice, rest) }
         if let flow { slice = min(slice, flow.hasMore ? 0 : flow.step) }
         let pause = time > now ? min(slice, time - now) : 0
         // A negative descriptor is passed over.

@@ -58,6 +58,9 @@ struct AgreementTests {
         scene.call(1, Syscall(number: 440, arguments: [3, 0, 1, 20, 0, 0]), "AABB", "AABB")
         #expect(scene.observer.unjudged == 2, "process_madvise")
         #expect(scene.observer.unjudgedBy == [.compat: 1, .processMadvise: 1])
+        scene.call(1, Syscall(number: 426, arguments: [3, 1, 1, 0, 0, 0]), "AABB", "AABB")
+        scene.call(1, Syscall(number: 216, arguments: [0, 4096, 0, 1, 0, 0]), "AABB", "AABB")
+        #expect(scene.observer.unjudgedBy == [.compat: 1, .processMadvise: 1, .ioUring: 1, .otherCall: 1])
         #expect(scene.observer.checked == 0)
         #expect(scene.observer.image(1)?.layout.count == 2, "but its layout is")
     }

@@ -69,6 +69,28 @@ struct ServerTests {
         }
     }
 
+    @Test("who sends a byte at a time wakes the observing loop some times a second, and others are served")
+    func drips() throws {
+        let server = try Self.server()
+        let slow = try Client(server)
+        var wakes = 0
+        for byte in 0 ..< 5000 {
+            slow.send(byte == 0 ? "G" : "x")
+            let now = Double(byte) / 1000
+            if !server.polled.isEmpty { wakes += 1 }
+            server.serve(at: now)
+        }
+        // Five seconds: what may come at once, and then so many a second.
+        #expect(wakes < Int(MetricsServer.lookRate) * (10 + 6), "\(wakes)")
+        let client = try Client(server)
+        client.send(Self.get)
+        var answer: String?
+        for look in 1 ... 40 where answer?.isEmpty ?? true {
+            answer = client.receive(server, at: 5 + Double(look) * MetricsServer.rest)
+        }
+        #expect(answer?.hasSuffix("up 1\n") == true)
+    }
+
     @Test("the page is served whole, however large, with its length, and the connection ends")
     func page() throws {
         let text = String(repeating: "a line of it 1\n", count: 200_000)

@@ -229,7 +229,18 @@ extension Section {
     /// Whether the process has changed its VMAs by a call whose attempts are not concluded. What others do to it is not
     /// meant: they act for somebody else.
     func changesUnjudged(_ image: Image) -> Bool {
-        writes > 0 && origin.tgid == image.tgid && (!syscall.isNative || syscall.operation == .processMadvise)
+        writes > 0 && origin.tgid == image.tgid && (!syscall.isNative || syscall.operation.isUnjudged)
+    }
+}
+
+extension Operation {
+    /// Whether the kernel considers merges in it, and its arguments do not say which.
+    fileprivate var isUnjudged: Bool {
+        switch self {
+        case .processMadvise, .ioUring, .remapFilePages, .ioctl, .mapShadowStack: true
+        // aio maps its ring once for a context, and nothing else.
+        default: false
+        }
     }
 }
 

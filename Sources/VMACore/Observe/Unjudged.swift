@@ -4,6 +4,10 @@ public enum Unjudged: String, CaseIterable, Sendable {
     case compat
     /// It was made by process_madvise.
     case processMadvise = "process_madvise"
+    /// It was made by io_uring (IORING_OP_MADVISE).
+    case ioUring = "io_uring"
+    /// It was made by another call that says nowhere what it changes: remap_file_pages, ioctl, map_shadow_stack.
+    case otherCall = "other_call"
     /// It changed more VMAs than are recorded.
     case tooManyVMAs = "vmas"
     /// It could not be read completely, or had begun before it was observed.
@@ -14,15 +18,27 @@ public enum Unjudged: String, CaseIterable, Sendable {
         switch self {
         case .compat: "32-bit calls"
         case .processMadvise: "process_madvise"
+        case .ioUring: "io_uring"
+        case .otherCall: "remap_file_pages, ioctl or map_shadow_stack"
         case .tooManyVMAs: "too many VMAs at once"
         case .incomplete: "seen in part"
         }
     }
 
     init(_ section: Section, isCut: Bool) {
-        self =
-            isCut
-            ? .tooManyVMAs : section.incomplete ? .incomplete : section.syscall.isNative ? .processMadvise : .compat
+        if isCut {
+            self = .tooManyVMAs
+        } else if section.incomplete {
+            self = .incomplete
+        } else if !section.syscall.isNative {
+            self = .compat
+        } else {
+            switch section.syscall.operation {
+            case .processMadvise: self = .processMadvise
+            case .ioUring: self = .ioUring
+            default: self = .otherCall
+            }
+        }
     }
 }
 
