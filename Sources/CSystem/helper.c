@@ -123,8 +123,9 @@ int vms_spawn_helper(const char *role, int first, int second, bool confined)
 	_exit(70);
 }
 
-int vms_spawn_command(char *const arguments[], int *errors)
+int vms_spawn_command(char *const arguments[], int folder, uint64_t bytes, int *errors)
 {
+	const struct rlimit size = { bytes, bytes };
 	pid_t parent = getpid();
 	pid_t child;
 
@@ -149,6 +150,10 @@ int vms_spawn_command(char *const arguments[], int *errors)
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
+		_exit(70);
+	// Writing beyond it fails, and a recording then ends there.
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &size) || fchdir(folder))
 		_exit(70);
 	int high = fcntl(*errors, F_DUPFD, 10);
 	int null = open("/dev/null", O_RDWR);

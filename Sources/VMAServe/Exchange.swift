@@ -11,6 +11,9 @@ struct Exchange {
     }
 
     private var received: [UInt8] = []
+    /// How many of these bytes were looked at, and whether the line is empty that goes on there: bytes may come one by one.
+    private var scanned = 0
+    private var isLineEmpty = false
     /// Whether only this machine is meant to reach the page. A web page can lead a browser here by a name of its own
     /// that stands for the loopback (DNS rebinding), and would be let read the answer: so no such name is answered.
     private let isLocal: Bool
@@ -22,7 +25,7 @@ struct Exchange {
     /// - Parameter page: the whole answer to a request for `/metrics`.
     mutating func receive(_ bytes: some Sequence<UInt8>, page: () -> [UInt8]) -> Reading {
         received.append(contentsOf: bytes)
-        guard let end = Self.end(of: received) else {
+        guard let end = findEnd() else {
             return received.count > Self.requestLimit ? .answer(Self.answer(431, "the request is too long\n")) : .more
         }
         guard end <= Self.requestLimit else { return .answer(Self.answer(431, "the request is too long\n")) }
@@ -30,10 +33,12 @@ struct Exchange {
     }
 
     /// Where the empty line is that ends the headers. Old clients end lines with a line feed alone.
-    private static func end(of bytes: [UInt8]) -> Int? {
-        var isLineEmpty = false
-        for (index, byte) in bytes.enumerated() where byte != 13 {
-            if byte == 10, isLineEmpty { return index + 1 }
+    private mutating func findEnd() -> Int? {
+        while scanned < received.count {
+            let byte = received[scanned]
+            scanned += 1
+            if byte == 13 { continue }
+            if byte == 10, isLineEmpty { return scanned }
             isLineEmpty = byte == 10
         }
         return nil

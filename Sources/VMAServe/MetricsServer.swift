@@ -29,9 +29,9 @@ public final class MetricsServer {
     /// And connections in a second; further ones wait in the kernel's queue.
     static let pageRate = 20.0
     /// Looks at sockets in a second: whoever sends a byte at a time wakes the observing loop for each.
-    static let lookRate = 40.0
+    static let lookRate = 20.0
     /// Seconds from one look to the next, once they have been too many.
-    public static let rest = 0.025
+    public static let rest = 0.05
     static let arrivalRate = 100.0
 
     /// The endpoint, with the port that was taken.

@@ -20,8 +20,8 @@ final class Captures {
 
     private struct Kept {
         var name: String
-        /// Of the process; nil for files of an earlier `system`.
-        var user: UInt32?
+        /// Of the process.
+        var user: UInt32
     }
 
     private struct Current {
@@ -38,6 +38,8 @@ final class Captures {
     /// Bytes that are read of a report, and of what a capture has to say.
     private static let (reportBytes, errorBytes) = (4 << 10, 4 << 10)
     private static let endings = [".vmt", ".txt"]
+    /// Bytes of a recording.
+    private static let mostBytes: UInt64 = 256 << 20
 
     /// Throws if nobody but its owner may write to the directory, or if it can't be written.
     init(_ settings: CaptureSettings) throws {
@@ -54,36 +56,36 @@ final class Captures {
         }
         try folder.check("--capture \(path)")
         plan = CapturePlan(within: settings.within)
-        kept = Self.names(in: path).map { Kept(name: $0, user: nil) }
+        kept = Self.names(in: path)
     }
 
     // MARK: files
 
     /// Recordings that an earlier `system` has left, by their names, oldest first.
-    private static func names(in path: String) -> [String] {
+    private static func names(in path: String) -> [Kept] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
-        var found: [String] = []
+        var found: [Kept] = []
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name.hasSuffix(endings[0]), let stem = stem(String(name.dropLast(endings[0].count))) { found.append(stem) }
+            if name.hasSuffix(endings[0]), let file = kept(String(name.dropLast(endings[0].count))) { found.append(file) }
         }
-        return found.sorted { time($0) < time($1) }
+        return found.sorted { time($0.name) < time($1.name) }
     }
 
-    /// `redis-server-812-20261129T031502Z`, if it is a name that `begin` gives.
-    private static func stem(_ name: String) -> String? {
+    /// Nil if it is no name that `begin` gives.
+    private static func kept(_ name: String) -> Kept? {
         let parts = name.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 3, time(name).utf8.count == 16, time(name).utf8.last == UInt8(ascii: "Z"),
-            UInt32(parts[parts.count - 2]) != nil
+        guard parts.count == 4, UInt32(parts[1]) != nil, let user = UInt32(parts[2]), parts[3].utf8.count == 16,
+            parts[3].utf8.last == UInt8(ascii: "Z")
         else { return nil }
-        return name
+        return Kept(name: name, user: user)
     }
 
     private static func time(_ name: String) -> Substring { name.split(separator: "-").last ?? "" }
 
-    /// A process chooses its name.
-    static func name(_ command: String, _ pid: UInt32, at time: String) -> String {
+    /// `redis_server-812-33-20261129T031502Z`: a process chooses its name.
+    static func name(_ command: String, _ pid: UInt32, _ user: UInt32, at time: String) -> String {
         func isPlain(_ byte: UInt8) -> Bool {
             switch byte {
             case UInt8(ascii: "a") ... UInt8(ascii: "z"), UInt8(ascii: "A") ... UInt8(ascii: "Z"),
@@ -94,7 +96,8 @@ final class Captures {
         }
         let plain = command.utf8.prefix(32).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
         let digits = time.utf8.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: ":") }
-        return "\(plain.isEmpty ? "_" : String(decoding: plain, as: UTF8.self))-\(pid)-\(String(decoding: digits, as: UTF8.self))"
+        let first = plain.isEmpty ? "_" : String(decoding: plain, as: UTF8.self)
+        return "\(first)-\(pid)-\(user)-\(String(decoding: digits, as: UTF8.self))"
     }
 
     private func path(_ name: String) -> String {
@@ -104,9 +107,9 @@ final class Captures {
     /// Makes room for one more: the oldest files of the user goes who has most of them.
     private func makeRoom() {
         while kept.count >= settings.most {
-            let counts = kept.reduce(into: [UInt32?: Int]()) { $0[$1.user.map(UserShares.user), default: 0] += 1 }
+            let counts = kept.reduce(into: [UInt32: Int]()) { $0[UserShares.user($1.user), default: 0] += 1 }
             let most = counts.values.max() ?? 0
-            let place = kept.firstIndex { counts[$0.user.map(UserShares.user)] == most } ?? 0
+            let place = kept.firstIndex { counts[UserShares.user($0.user)] == most } ?? 0
             let name = kept.remove(at: place).name
             for ending in Self.endings { unlinkat(folder.fd, name + ending, 0) }
             all.removeAll { $0.path == path(name) + Self.endings[0] }
@@ -128,7 +131,7 @@ final class Captures {
         else { return nil }
         makeRoom()
         let time = Clock.now
-        let name = Self.name(choice.process.command, choice.process.pid, at: time)
+        let name = Self.name(choice.process.command, choice.process.pid, choice.process.uid, at: time)
         var capture = Capture(choice, started: time, path: path(name) + Self.endings[0])
         counts[choice.reason, default: 0] += 1
         do {
@@ -147,12 +150,12 @@ final class Captures {
     private func start(_ name: String, _ pid: UInt32) throws(Failure) {
         let words = [
             "vmascope", "attach", "--pid", "\(pid)", "--duration", "\(settings.seconds)s", "--record",
-            path(name) + Self.endings[0], "--output", path(name) + Self.endings[1], "--format", "text",
+            name + Self.endings[0], "--output", name + Self.endings[1], "--format", "text",
         ]
         var arguments = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var errors: Int32 = -1
-        let child = vms_spawn_command(&arguments, &errors)
+        let child = vms_spawn_command(&arguments, folder.fd, Self.mostBytes, &errors)
         guard child > 0 else { throw Failure.output(String(cString: strerror(-child))) }
         let length = UInt64(settings.seconds * 1e9)
         current = Current(name: name, pid: child, errors: errors, deadline: vms_monotonic_ns() &+ length &+ Self.patience)
@@ -180,15 +183,15 @@ final class Captures {
 
     /// Waits for a capture that was stopped, for a second at most. Returns lines for people.
     func finish() -> [String] {
-        for _ in 0 ..< 100 where current != nil {
-            let lines = advance(0)
-            if current == nil { return lines }
-            usleep(10_000)
+        for _ in 0 ..< 2 {
+            for _ in 0 ..< 100 where current != nil {
+                let lines = advance(0)
+                if current == nil { return lines }
+                usleep(10_000)
+            }
+            if let current { kill(current.pid, SIGKILL) }
         }
-        guard let current else { return [] }
-        kill(current.pid, SIGKILL)
-        usleep(10_000)
-        return advance(0)
+        return []
     }
 
     /// The first five lines of a report, its answer; none where it can't be read.

@@ -43,10 +43,10 @@ struct CapturesTests {
     @Test("has names that no process chooses")
     func names() {
         let time = "2026-11-29T03:15:02Z"
-        #expect(Captures.name("redis-server", 812, at: time) == "redis_server-812-20261129T031502Z")
-        #expect(Captures.name("../../etc/x", 1, at: time) == "______etc_x-1-20261129T031502Z")
-        #expect(Captures.name("", 1, at: time) == "_-1-20261129T031502Z")
-        #expect(Captures.name("-rf\n\u{1b}[2J", 1, at: time) == "_rf___2J-1-20261129T031502Z")
+        #expect(Captures.name("redis-server", 812, 33, at: time) == "redis_server-812-33-20261129T031502Z")
+        #expect(Captures.name("../../etc/x", 1, 0, at: time) == "______etc_x-1-0-20261129T031502Z")
+        #expect(Captures.name("", 1, 0, at: time) == "_-1-0-20261129T031502Z")
+        #expect(Captures.name("-rf\n\u{1b}[2J", 1, 0, at: time) == "_rf___2J-1-0-20261129T031502Z")
     }
 
     private func interval(_ processes: [ProcessStock], at time: UInt64) -> SystemInterval {
@@ -59,8 +59,8 @@ struct CapturesTests {
     @Test("keeps so many recordings, an earlier observer's included, and no file of another kind goes")
     func bounded() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let old = (1 ... 5).map { "old-\($0)-2026112\($0)T031502Z" }
-        let others = ["notes.vmt", "a-b-20261121T031502Z.vmt", "c-1-20261121T031502Z.json"]
+        let old = (1 ... 5).map { "old-\($0)-0-2026112\($0)T031502Z" }
+        let others = ["notes.vmt", "a-b-0-20261121T031502Z.vmt", "c-1-0-20261121T031502Z.json", "c-1-20261121T031502Z.vmt"]
         for name in old.flatMap({ [$0 + ".vmt", $0 + ".txt"] }) + others {
             try "".write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
         }

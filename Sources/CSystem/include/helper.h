@@ -25,8 +25,9 @@ int vms_wait(int first, int second, int milliseconds);
 // gives it no privilege. Returns its process id, or -errno.
 int vms_spawn_helper(const char *role, int first, int second, bool confined);
 // Starts this executable anew with these arguments, the first of which is its name: as a command of its own, which
-// gets SIGTERM when we have gone. What it writes to stderr is in the file `errors`. Returns its process id, or -errno.
-int vms_spawn_command(char *const arguments[], int *errors);
+// gets SIGTERM when we have gone, in the directory `folder`, where it can make no file larger than `bytes`. What it
+// writes to stderr is in the file `errors`. Returns its process id, or -errno.
+int vms_spawn_command(char *const arguments[], int folder, uint64_t bytes, int *errors);
 // Ends it, and does not wait: a process inside of a file system that hangs can't end.
 void vms_end_helper(int pid);
 // Returns true once when it has ended, and then in `status`, unless that is NULL, with which status it has
