@@ -23,6 +23,8 @@
 #include "section/refusals.h"
 #include "section/sections.h"
 #include "mode/observe.h"
+#include "mode/control.h"
+#include "mode/users.h"
 #include "mode/system.h"
 #include "mode/mode.h"
 #include "attach/locks.h"

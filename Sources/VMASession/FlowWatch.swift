@@ -32,9 +32,10 @@ final class FlowWatch {
         refusals = RefusalWatch(
             startTime: now, isFiltered: isFiltered, symbolizer: probe.maps ?? MapsSymbolizer(wantsNames: false))
         budget = FlowBudget(share: share, now: now, cost: 0)
-        budget = FlowBudget(share: share, now: now, cost: cost)
+        budget = FlowBudget(share: share, now: now, cost: cost, held: Tuning.level)
         try beginEpoch()
-        try probe.watch(.full)
+        try probe.detail(budget.details)
+        try probe.watch(budget.level)
     }
 
     /// Time in vmascope's BPF programs, in seconds; nil where the kernel does not count it.
@@ -76,6 +77,7 @@ final class FlowWatch {
         guard budget.isDue(now) else { return }
         let decision = budget.decide(now, cost: cost)
         if let limit = decision.limit { try probe.limit(to: limit) }
+        if let details = decision.details { try probe.detail(details) }
         if let allowance = decision.allowance {
             try probe.allow(allowance == FlowBudget.noLimit ? nil : allowance)
         }
@@ -139,7 +141,8 @@ final class FlowWatch {
         let counts = try probe.counts()
         meter.count(counts)
         meter.gone(try probe.countsOfGone())
-        refusals.note(untold: probe.untold, ofGone: try probe.untoldOfGone(), at: now)
+        refusals.note(
+            untold: probe.untold, ofGone: try probe.untoldOfGone(), ofUsers: try probe.untoldOfUsers(), at: now)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
         try probe.forget(holders.update(all))
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })

@@ -149,8 +149,8 @@ final class RefusalWatch {
     /// What the kernel's side has not found room for until now; they may be told later.
     ///
     /// - Parameter time: CLOCK_MONOTONIC nanoseconds.
-    func note(untold: [UntoldRefusals], ofGone: Int = 0, at time: UInt64) {
-        var all = untold
+    func note(untold: [UntoldRefusals], ofGone: Int = 0, ofUsers: [UntoldRefusals] = [], at time: UInt64) {
+        var all = untold + ofUsers
         if ofGone > 0 { all.append(UntoldRefusals(mm: 0, tgid: 0, operation: .other, count: ofGone)) }
         if !all.isEmpty {
             hasNews = true
@@ -237,7 +237,9 @@ final class RefusalWatch {
             let space = Space(mm: more.mm, pid: more.tgid)
             guard counted == nil || counted!.contains(more.tgid) || meant.contains(space) else { continue }
             // They are like the others of that process, as far as anybody knows.
-            if more.mm != 0, let most = places[Warning(space: space, operation: more.operation, reason: nil)] {
+            if more.isOfUser {
+                append(more, more.user.map { "(uid \($0))" } ?? "(others)", more.user)
+            } else if more.mm != 0, let most = places[Warning(space: space, operation: more.operation, reason: nil)] {
                 found[most].row.count += more.count
             } else if more.tgid == 0 {
                 append(more, "(gone)", nil)

@@ -19,6 +19,9 @@ final class SystemFaces {
     private static let heldLimit = 100
     private var nearLimit = WarningRate("have come near the limit of VMAs since the last count")
     private var refusals = WarningRate("were refused calls for the first time since the last count")
+    /// When counting paused last, in nanoseconds of CLOCK_MONOTONIC.
+    private var pauseWarned: UInt64?
+    private static let pauseRest: UInt64 = 600_000_000_000
     /// Which processes have series of their own.
     private var series: SeriesBudget
     /// The number of disagreements that have been printed.
@@ -83,6 +86,7 @@ final class SystemFaces {
         try screen?.show(interval)
         warn(interval.flowSinceStart)
         for line in [nearLimit.end(), refusals.end()] { line.map(warn) }
+        warnOfPause(interval)
         // The first count begins the first interval, and is none itself.
         guard let stream, interval.number > 0 else { return }
         let lines =
@@ -98,8 +102,17 @@ final class SystemFaces {
     }
 
     /// Prints one line for each process, operation and reason.
-    func warn(refused rows: [Refused]) {
-        if let line = text.warning(refused: rows), refusals.allows(rows.first?.user) { warn(line) }
+    ///
+    /// - Parameter isStrained: the kernel's answers are not read now, to keep to the budget.
+    func warn(refused rows: [Refused], isStrained: Bool = false) {
+        if let line = text.warning(refused: rows, isStrained: isStrained), refusals.allows(rows.first?.user) { warn(line) }
+    }
+
+    /// Prints a line when counting pauses, and no other for as long as it does so in each interval, nor for ten minutes.
+    private func warnOfPause(_ interval: SystemInterval) {
+        guard let line = text.warning(paused: interval) else { return }
+        defer { pauseWarned = interval.time }
+        if pauseWarned.map({ interval.time > $0 + Self.pauseRest }) ?? true { warn(line) }
     }
 
     /// Prints each disagreement once: somebody who reads metrics sees no other words.

@@ -167,7 +167,7 @@ package final class SystemObservation {
 
     /// When it happens, not at the end of an interval.
     private func warnOfRefusals(_ now: UInt64? = nil) {
-        for rows in flow?.refusals.takeNew(now) ?? [] { faces.warn(refused: rows) }
+        for rows in flow?.refusals.takeNew(now) ?? [] { faces.warn(refused: rows, isStrained: flow?.isStrained ?? false) }
         if let warning = probe.maps?.takeConfinementWarning() { faces.warn(warning) }
     }
 

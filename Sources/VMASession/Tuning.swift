@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import VMACore
 
 /// Settings for tests, by environment variables. They act only where the first argument is `--debug-environment`, and
 /// never where the executable has given its user privileges (AT_SECURE).
@@ -8,6 +9,7 @@ package enum Tuning {
 
     private static let names = [
         "VMASCOPE_AUDIT_INTERVAL", "VMASCOPE_RING", "VMASCOPE_WITHOUT", "VMASCOPE_DUMP_LAYOUTS", "VMASCOPE_COPIES",
+        "VMASCOPE_LEVEL",
     ]
 
     /// To be called before anything reads the environment.
@@ -25,6 +27,16 @@ package enum Tuning {
     /// copied, too, and compared with what is known.
     static let tellsCopies = getenv("VMASCOPE_COPIES") != nil
     static let checksPaths = getenv("VMASCOPE_COPIES").map { String(cString: $0) } == "check"
+
+    /// VMASCOPE_LEVEL: `lean` holds `system` at the level at which only the ends of sections are seen, `full` at the
+    /// one at which everything is, whatever they cost.
+    static let level: FlowBudget.Level? = getenv("VMASCOPE_LEVEL").flatMap {
+        switch String(cString: $0) {
+        case "lean": .lean
+        case "full": .full
+        default: nil
+        }
+    }
 
     private static func number(_ name: String) -> UInt64? {
         getenv(name).flatMap { UInt64(String(cString: $0)) }

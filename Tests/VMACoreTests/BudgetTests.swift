@@ -66,6 +66,26 @@ struct BudgetTests {
         #expect(budget.target == 1000 && budget.least == 1 && budget.all.time == budget.all.of)
     }
 
+    @Test("tells fewer refused calls of each user where they are dear, and as many as before when they are not")
+    func details() {
+        var (now, cost): (UInt64, Double) = (1_000, 0)
+        var budget = FlowBudget(share: 0.01, now: now, cost: cost)
+        #expect(budget.details == 25)
+        // One user's children are refused two hundred calls a second, of which each that is told costs 0.6 ms.
+        for _ in 0 ..< 600 {
+            now += budget.step
+            cost += Double(budget.step) / 1e9 * (0.001 + 0.6e-3 * min(200, Double(budget.details)))
+            #expect(budget.decide(now, cost: cost).level != .paused && budget.details >= 4)
+        }
+        #expect(budget.all.time == budget.all.of && budget.recordedAll.part > 0.9)
+        for _ in 0 ..< 600 {
+            now += budget.step
+            _ = budget.decide(now, cost: cost)
+        }
+        #expect(budget.details == 25)
+        #expect(FlowBudget(share: 1, now: 0, cost: 0).details == 2500 && FlowBudget(share: 0.001, now: 0, cost: 0).details == 4)
+    }
+
     @Test("pauses under a load that costs more than it whatever is left out, and goes on when it is over")
     func dear() {
         var (now, cost): (UInt64, Double) = (1_000, 0)

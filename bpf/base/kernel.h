@@ -321,6 +321,7 @@ typedef struct {
 
 struct user_namespace {
 	struct user_namespace *parent;
+	kuid_t owner;
 };
 
 // An array of two words up to 6.2.

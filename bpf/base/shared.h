@@ -250,6 +250,7 @@ struct scratch {
 	struct vme_answer answer;
 	struct vme_owner newcomer;
 	struct vme_flow flow;
+	struct vme_user user;
 };
 
 // Since 7.2 a program at a tracepoint may be preempted by another one that would write to the

@@ -17,19 +17,6 @@
 #ifndef VMASCOPE_SYSTEM_H
 #define VMASCOPE_SYSTEM_H
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, u32);
-	__type(value, struct vme_control);
-} control SEC(".maps");
-
-static __always_inline struct vme_control *flow_control(void)
-{
-	return only(&control);
-}
-
 static __always_inline struct vme_flow *new_flow(u64 mm)
 {
 	struct scratch *s = scratch();
@@ -234,7 +221,8 @@ static __always_inline void flow_refused(void *ctx, u64 mm, struct vme_owner *o,
 		return;
 	read_syscall(&s->refusal.nr, s->refusal.args, &flags);
 	if (s->refusal.nr >= 0 && !(flags & VME_COMPAT) &&
-	    may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false))
+	    may_be_refused(mm, o, s->refusal.nr, s->refusal.args, now, false) &&
+	    is_told(o, operation))
 		note_refusal(ctx, mm, o, true);
 }
 
@@ -380,12 +368,19 @@ static __always_inline bool has_gone(u64 mm, struct vme_flow *f)
 	return true;
 }
 
+// Whether somebody else has the lock of `mm` for reading, as who reads /proc/PID/cmdline has it. That is as often as he
+// likes, and nothing that the address space would have to pay for. Its end is seen whoever brings it about.
+static __always_inline bool is_others_read(u64 mm, bool write)
+{
+	return !write && current_mm() != mm && FIELD(struct mm_struct, mm, mm_users.counter);
+}
+
 static __always_inline void flow_acquired(void *ctx, u64 mm, bool write)
 {
 	struct vme_control *control = flow_control();
 	struct vme_flow *f;
 
-	if (!control || is_muted(control, mm, false))
+	if (!control || is_muted(control, mm, false) || is_others_read(mm, write))
 		return;
 	f = flow_of(mm);
 	if (has_gone(mm, f))
@@ -418,7 +413,7 @@ static __always_inline void lean_released(struct vme_control *control, void *ctx
 	struct vme_flow *f;
 	s32 now;
 
-	if (is_muted(control, mm, write))
+	if (is_muted(control, mm, write) || is_others_read(mm, write))
 		return;
 	f = flow_of(mm);
 	if (has_gone(mm, f))

@@ -71,6 +71,15 @@ struct vme_muted {
 	vme_u32 skipped;  // out: write sections since then, which its entry in `flows` does not have
 };
 
+// Calls that were refused to the processes of one user: telling each costs more than a thousand sections.
+#define VME_USERS 1024
+#define VME_IN_NAMESPACE 0x80000000U
+struct vme_user {
+	vme_u32 epoch;  // of `told`
+	vme_u32 told;
+	vme_u32 untold[VME_OPERATIONS];  // out: since the start
+};
+
 static inline vme_u32 vme_muted_place(vme_u64 mm)
 {
 	return (vme_u32)((mm * 0x9e3779b97f4a7c15ULL) >> 54);
@@ -89,6 +98,7 @@ struct vme_control {
 	vme_u32 lean;  // only the end of sections is attached: they are counted, and none is recorded
 	vme_u64 counted;  // when the entries of address spaces were last read; all ones while they are
 	vme_u32 recording;  // out: recorded sections that are open; stores matter to no other
+	vme_u32 details;  // refused calls of one user that are told one by one in an epoch; 0: any number
 	struct vme_muted muted[VME_MUTED];
 };
 

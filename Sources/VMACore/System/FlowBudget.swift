@@ -4,7 +4,8 @@
 ///
 /// It has these means, in this order. Each address space records fewer sections a second (`target`). While the ring
 /// fills up, or where very many begin and end, every address space records at most one section in `least`. Each address
-/// space may cost less (`allowance`), which only those feel that cost most. Nothing is recorded, so that fewer BPF
+/// space may cost less (`allowance`), and of each user fewer refused calls are told one by one (`details`), which only
+/// those feel that cost most. Nothing is recorded, so that fewer BPF
 /// programs are attached (`Level.lean`): sections are counted, and refused calls are seen. At last all programs are
 /// detached. The last two go on until enough budget has been saved up.
 public struct FlowBudget: Sendable, Equatable {
@@ -24,6 +25,8 @@ public struct FlowBudget: Sendable, Equatable {
         public var limit: UInt32?
         /// How much each address space may cost in an epoch, in units of 100 ns; nil: as before, `noLimit` for no limit.
         public var allowance: UInt32?
+        /// How many refused calls of one user are told one by one in an epoch; nil: as before.
+        public var details: UInt32?
         /// Attach what belongs to this level, and detach what does not; nil: as before. After a pause, a new epoch begins
         /// first.
         public var level: Level?
@@ -42,8 +45,12 @@ public struct FlowBudget: Sendable, Equatable {
     public private(set) var least: UInt32 = 1
     /// What each address space may cost in an epoch, in units of 100 ns.
     public private(set) var allowance = allowances.upperBound
+    /// How many refused calls of one user are told one by one in an epoch.
+    public private(set) var details: UInt32
+    private let mostDetails: UInt32
     /// What is attached.
     public private(set) var level = Level.full
+    private let held: Level?
     /// False during a pause.
     public var isWatching: Bool { level != .paused }
     /// Counting takes all of the budget, and what can wait has to.
@@ -92,6 +99,8 @@ public struct FlowBudget: Sendable, Equatable {
     public static let noLimit = allowances.upperBound
     /// 500 sections a second, which a compiler has when it begins, are let be whatever happens.
     private static let allowances: ClosedRange<UInt32> = 2000 ... 1 << 22
+    /// Refused calls of one user that are told one by one in a second: of a budget of a whole processor, and at least.
+    private static let (detailsOfProcessor, fewestDetails) = (2500.0, UInt32(4))
     /// Seconds of budget that can be saved up, and seconds that have to be saved up before counting goes on after a
     /// pause.
     private static let (saved, restart) = (5.0, 2.0)
@@ -105,8 +114,13 @@ public struct FlowBudget: Sendable, Equatable {
     ///   - share: the budget, as a share of one processor, above 0.
     ///   - now: nanoseconds of a clock that does not go back.
     ///   - cost: processor time used until now, in seconds.
-    public init(share: Double, now: UInt64, cost: Double) {
+    ///   - held: the level that holds whatever it costs; nil: what the budget allows.
+    public init(share: Double, now: UInt64, cost: Double, held: Level? = nil) {
         self.share = share
+        self.held = held
+        level = held ?? .full
+        mostDetails = UInt32(min(max(share * Self.detailsOfProcessor, Double(Self.fewestDetails)), 4096))
+        details = mostDetails
         credit = share * Self.saved
         last = (now, cost)
         epochTime = now
@@ -115,7 +129,8 @@ public struct FlowBudget: Sendable, Equatable {
     /// Whether the two stand at the same credit, rates and clock: `share`, and the sums of time, are not compared.
     public static func == (one: FlowBudget, other: FlowBudget) -> Bool {
         one.credit == other.credit && one.target == other.target && one.least == other.least
-            && one.level == other.level && one.allowance == other.allowance && one.last == other.last
+            && one.level == other.level && one.allowance == other.allowance && one.details == other.details
+            && one.last == other.last
     }
 
     /// Whether `decide` is to be called now.
@@ -141,7 +156,10 @@ public struct FlowBudget: Sendable, Equatable {
         let allowed = newAllowance(step)
         if allowed != allowance { decision.allowance = allowed }
         allowance = allowed
-        let wanted = newLevel(step)
+        let told = newDetails(step)
+        if told != details { decision.details = told }
+        details = told
+        let wanted = held ?? newLevel(step)
         if wanted != level {
             decision.level = wanted
             decision.beginsEpoch = level == .paused
@@ -164,6 +182,14 @@ public struct FlowBudget: Sendable, Equatable {
         case .dear where credit < share * Self.tight && isWatching: max(allowance / 8, Self.allowances.lowerBound)
         case .cheap where isWatching: min(allowance + max(allowance / 8, 1), Self.allowances.upperBound)
         default: allowance
+        }
+    }
+
+    private func newDetails(_ cost: StepCost) -> UInt32 {
+        switch cost {
+        case .dear where credit < share * Self.tight && isWatching: max(details / 4, Self.fewestDetails)
+        case .cheap where isWatching: min(details + max(details / 8, 1), mostDetails)
+        default: details
         }
     }
 

@@ -67,6 +67,9 @@ extension Probe {
     /// Limits what each address space may cost in an epoch, in units of about 100 ns (`VME_COST_SECTION`); nil for no limit.
     public func allow(_ allowance: UInt32?) throws(ProbeError) { try control { $0.pointee.allowance = allowance ?? 0 } }
 
+    /// Limits how many refused calls of one user's processes are told one by one in an epoch; the others are counted.
+    public func detail(_ details: UInt32) throws(ProbeError) { try control { $0.pointee.details = details } }
+
     /// - Parameters:
     ///   - target: about so many sections of each address space are recorded until the next call; 0 for none.
     ///   - oneIn: a fixed chance instead, the same for all.
@@ -93,6 +96,31 @@ extension Probe {
         var count: UInt32 = 0
         try control { count = $0.pointee.refused }
         return Int(count)
+    }
+
+    /// Calls that were refused to processes of which none was told one by one, by user, until now.
+    public func untoldOfUsers() throws(ProbeError) -> [UntoldRefusals] {
+        let map = try loader.map("users")
+        var found: [UntoldRefusals] = []
+        var (key, next): (UInt32, UInt32) = (0, 0)
+        var isFirst = true
+        // As many as there is room for, though others come meanwhile.
+        for _ in 0 ..< Int(VME_USERS) {
+            let result = withUnsafePointer(to: &key) { bpf_map_get_next_key(map, isFirst ? nil : $0, &next) }
+            guard result == 0 else { break }
+            (key, isFirst) = (next, false)
+            var user = vme_user()
+            guard bpf_map_lookup_elem(map, &key, &user) == 0 else { continue }
+            let id = key & VME_IN_NAMESPACE == 0 ? key : nil
+            withUnsafeBytes(of: &user.untold) { counts in
+                for (place, count) in counts.bindMemory(to: UInt32.self).enumerated() where count > 0 {
+                    let operation = VMACore.Operation.allCases[min(place, VMACore.Operation.allCases.count - 1)]
+                    found.append(
+                        UntoldRefusals(mm: 0, tgid: 0, operation: operation, count: Int(count), user: id, isOfUser: true))
+                }
+            }
+        }
+        return found
     }
 
     private func control(_ body: (UnsafeMutablePointer<vme_control>) -> Void) throws(ProbeError) {
@@ -193,8 +221,15 @@ public struct UntoldRefusals: Sendable {
     /// Of the last of them.
     public var operation: VMACore.Operation
     public var count: Int
+    /// They are of several processes of a user: of this one, or of one who is not known.
+    public var user: UInt32?
+    public var isOfUser: Bool
 
-    public init(mm: MMID, tgid: UInt32, operation: VMACore.Operation, count: Int) {
+    public init(
+        mm: MMID, tgid: UInt32, operation: VMACore.Operation, count: Int, user: UInt32? = nil, isOfUser: Bool = false
+    ) {
+        self.user = user
+        self.isOfUser = isOfUser
         self.mm = mm
         self.tgid = tgid
         self.operation = operation

@@ -114,7 +114,7 @@ public enum SystemMetrics {
         for row in rows { counts[[row.operation.rawValue, row.verdict.reason?.rawValue ?? "unknown"], default: 0] += row.count }
         page.family(
             "vmascope_refused_total", .counter,
-            "Calls that would have changed VMAs and that the kernel refused, by operation and reason."
+            "Calls that would have changed VMAs and that the kernel refused, as far as they were seen (vmascope_watched_ratio), by operation and reason."
         ) {
             for (key, count) in counts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
                 $0.add(Double(count), [("operation", key[0]), ("reason", key[1])])

@@ -67,7 +67,10 @@ public struct SystemText {
         if let refused = last.refused, let first = refused.leading ?? refused.ranked(by: \.count).first {
             let sentence = refused.sentence().map { "; \($0)" } ?? ""
             text += style.red(
-                line("refused", "\(refused.total.of("call"))\(sentence) (\(Report.name(first.command, first.pid)))"))
+                line(
+                    "refused",
+                    "\(refused.total.of("call"))\(part(last.flowSinceStart))\(sentence) (\(Report.name(first.command, first.pid)))"
+                ))
         }
         text += line("merges", merges(report.host, last.flowSinceStart, last.processes, report.seconds))
         text += line("between", between(last))
@@ -107,11 +110,33 @@ public struct SystemText {
         return near(process, limit) + sums
     }
 
+    /// ` in 49% of the time`, where refused calls were not seen all the time.
+    private func part(_ flow: Flow?) -> String {
+        flow.map { $0.watched < Self.wholeTime ? " in \(Self.percent($0.watched)) of the time" : "" } ?? ""
+    }
+
+    private static let wholeTime = 0.995
+
+    /// One line where sections were not counted for a while; nil where that was for less than a tenth of the interval.
+    public func warning(paused interval: SystemInterval) -> String? {
+        guard let flow = interval.flow, flow.watched < 0.9 else { return nil }
+        return "calls that are refused are seen in \(Self.percent(flow.watched)) of the time only, to keep to the budget of "
+            + "\(Own.percent(interval.own.budget)) of a CPU: a larger --budget sees more"
+    }
+
     /// One line on calls that were refused, of one process; nil where none was refused for lack of something. A call
     /// whose arguments were wrong, as where a program tries out what is mapped, is no reason to wake anybody.
-    public func warning(refused rows: [Refused]) -> String? {
-        let rows = rows.filter(\.verdict.isShortage)
-        guard let first = rows.first else { return nil }
+    ///
+    /// - Parameter isStrained: answers are not read, to keep to the budget: a call that failed may have been refused for
+    ///   lack of something.
+    public func warning(refused all: [Refused], isStrained: Bool = false) -> String? {
+        let rows = all.filter(\.verdict.isShortage)
+        guard let first = rows.first else {
+            guard isStrained, let unread = all.first(where: { $0.verdict.reason == nil && !$0.verdict.seen }) else { return nil }
+            let name = Report.name(unread.command, unread.pid)
+            return
+                "\(name): \(unread.operation) failed, at \(Answer.tenths(unread.first)); why was not read, to keep to the budget"
+        }
         let sentence = rows.sentence() ?? "\(first.operation) failed \(first.verdict.words), at \(Answer.tenths(first.first))"
         return "\(Report.name(first.command, first.pid)): \(sentence)"
     }
