@@ -6,9 +6,11 @@ import Testing
 struct StockTests {
     private static let second: UInt64 = 1_000_000_000
 
-    private func process(_ pid: UInt32, _ vmas: Int, mm: MMID? = nil, started: UInt64 = 1) -> ProcessStock {
+    private func process(
+        _ pid: UInt32, _ vmas: Int, mm: MMID? = nil, started: UInt64 = 1, uid: UInt32 = 0
+    ) -> ProcessStock {
         ProcessStock(
-            key: ProcessKey(pid: pid, started: started), mm: mm ?? pid, command: "p\(pid)", vmas: vmas, countedAt: 0)
+            key: ProcessKey(pid: pid, started: started), mm: mm ?? pid, command: "p\(pid)", uid: uid, vmas: vmas, countedAt: 0)
     }
 
     @Test("most VMAs come first, with start and peak, and who is gone is kept if it was large")
@@ -77,6 +79,30 @@ struct StockTests {
         }
         #expect(swept.count == 20)
         #expect(stock.processes.allSatisfy { $0.boundaries != nil })
+    }
+
+    @Test("four large processes that grow and shrink do not keep sixty others from being looked at", arguments: [0, 1000])
+    func shares(_ uid: UInt32) {
+        var stock = Stock()
+        let others = (1 ... 60 as ClosedRange<UInt32>).map { process($0, 200 + Int($0)) }
+        var swept: [UInt32: Int] = [:]
+        // Fifty seconds of intervals of two seconds, in each of which so many VMAs can be read; a debt is made up for.
+        var credit = 0
+        for interval in 1 ... 25 as ClosedRange<UInt64> {
+            let time = 2 * interval * Self.second
+            stock.update(
+                others + (100 ... 103).map { process($0, 25_000 + Int(interval % 2) * 25_000, uid: uid) }, at: time)
+            credit = min(credit, 0) + 8000
+            for next in stock.sweepOrder(at: time, limit: 65_530, flow: flow([100: 9000, 101: 9000, 102: 9000, 103: 9000])) {
+                guard credit > 0 else { break }
+                credit -= next.vmas
+                swept[next.pid, default: 0] += 1
+                stock.note(BoundarySums(vmas: next.vmas, takenAt: time), of: next.key)
+            }
+        }
+        #expect(others.allSatisfy { swept[$0.pid, default: 0] >= 1 }, "\(others.filter { swept[$0.pid] == nil }.count) were not")
+        // Nor do they keep all of them away.
+        #expect((100 ... 103).contains { swept[$0, default: 0] >= 1 }, "\(swept)")
     }
 
     @Test("of those that are alike the busiest comes first, and before it one that grows")

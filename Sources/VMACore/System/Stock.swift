@@ -13,6 +13,24 @@ public struct Stock: Sendable {
         let bornAt: UInt64
         /// The most that there were before `recent`, and before `hour`.
         var mostBefore = (recent: 0, hour: 0)
+        /// What sweeps of it have cost lately.
+        var sweepCost = SweepCost()
+    }
+
+    /// VMAs that sweeps have read lately: a half of it counts after a minute, a quarter after two.
+    private struct SweepCost: Sendable {
+        private var vmas = 0.0
+        private var time: UInt64 = 0
+
+        func at(_ now: UInt64) -> Double { vmas * pow2(-Double(now - min(now, time)) / 6e10) }
+
+        mutating func add(_ count: Int, at now: UInt64) { (vmas, time) = (at(now) + Double(count), max(now, time)) }
+
+        /// 2 to the power of `x`, from -64 to 0, to about 6%.
+        private func pow2(_ x: Double) -> Double {
+            let whole = max(-64, x.rounded(.down))
+            return Double(sign: .plus, exponent: Int(whole), significand: 1) * (1 + min(1, x - whole))
+        }
     }
 
     private static let window = 60
@@ -23,6 +41,15 @@ public struct Stock: Sendable {
     private static let restTime = 60.0
 
     private var tracks: [ProcessKey: Track] = [:]
+    /// Among whom the time for sweeps is shared: users (`UserShares`), and of one user's processes those that have waited
+    /// for a minute, or since they were seen, and those that change.
+    private struct SweepShare: Hashable, Sendable {
+        var user: UInt32
+        var waits: Bool
+    }
+
+    /// What sweeps have cost lately.
+    private var sweepCosts: [SweepShare: SweepCost] = [:]
     /// The largest processes that have exited, by their peak, largest first.
     public private(set) var exited: [ProcessStock] = []
     /// How many processes have exited since the start.
@@ -70,10 +97,20 @@ public struct Stock: Sendable {
         }
         for track in tracks.values { exit(track.stock) }
         tracks = next
+        sweepCosts = sweepCosts.filter { $0.value.at(time) >= 1 }
     }
 
     /// Takes the result of a sweep.
-    public mutating func note(_ sums: BoundarySums, of key: ProcessKey) { tracks[key]?.stock.boundaries = sums }
+    public mutating func note(_ sums: BoundarySums, of key: ProcessKey) {
+        guard var track = tracks[key] else { return }
+        let share = share(of: track.stock, at: sums.takenAt)
+        track.stock.boundaries = sums
+        // To find and to lock it costs as much as some VMAs.
+        let cost = sums.vmas + 100
+        track.sweepCost.add(cost, at: sums.takenAt)
+        sweepCosts[share, default: SweepCost()].add(cost, at: sums.takenAt)
+        tracks[key] = track
+    }
 
     private mutating func exit(_ process: ProcessStock) {
         exitedCount += 1
@@ -109,7 +146,8 @@ public struct Stock: Sendable {
 
     /// The order in which layouts are to be swept, the most urgent first: a process that has changed most since its
     /// last sweep, is busiest, was swept longest ago, and is nearest to the limit. A process at rest has its turn
-    /// after a minute.
+    /// after a minute. Whose sweeps have cost most lately comes later, and of a user's processes those that wait have
+    /// half of the time, the smallest first: some that grow and shrink without end would take all of it.
     ///
     /// - Parameters:
     ///   - time: now, CLOCK_MONOTONIC nanoseconds.
@@ -125,14 +163,50 @@ public struct Stock: Sendable {
             // so that the others do not wait for hours.
             let sections = flow?.processes[process.key]?.sections ?? 0
             let doublings = UInt64.bitWidth - sections.leadingZeroBitCount
-            let activity = Double(abs(process.vmas - (last?.vmas ?? 0)) + doublings)
+            let activity = 2 * Double(abs(process.vmas - (last?.vmas ?? 0))).squareRoot() + Double(doublings)
             guard last == nil || activity > 0 || age >= Self.restTime else { continue }
             let nearness = Double(process.vmas) / Double(max(1, limit ?? 65_530))
             // One large layout costs as much as many small ones, and they must not all wait for it.
             let cost = Double(process.vmas + 100).squareRoot()
-            ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness) / cost, process))
+            let spent = 1 + track.sweepCost.at(time) / Self.cheapSweeps
+            ranked.append(((1 + age) * (1 + activity) * (1 + 20 * nearness) / (cost * spent), process))
         }
-        return ranked.sorted { ($1.urgency, $0.process.pid) < ($0.urgency, $1.process.pid) }.map(\.process)
+        let sorted = ranked.sorted { ($1.urgency, $0.process.pid) < ($0.urgency, $1.process.pid) }.map(\.process)
+        return shared(sorted, at: time)
+    }
+
+    /// VMAs whose reading is no reason to let others go first.
+    private static let cheapSweeps = 10_000.0
+    /// So many turns are shared among users; more are never swept in one interval.
+    private static let sharedTurns = 1000
+
+    private func share(of process: ProcessStock, at time: UInt64) -> SweepShare {
+        let age = process.boundaries.map { Double(time - min(time, $0.takenAt)) / 1e9 } ?? .infinity
+        return SweepShare(user: UserShares.user(process.uid), waits: age >= Self.restTime)
+    }
+
+    /// The same in turns by share: next is the one whose sweeps have cost least, those before in this order included.
+    private func shared(_ processes: [ProcessStock], at time: UInt64) -> [ProcessStock] {
+        var queues: [SweepShare: (cost: Double, places: ArraySlice<Int>)] = [:]
+        for (share, places) in Dictionary(grouping: processes.indices, by: { share(of: processes[$0], at: time) }) {
+            let sorted = share.waits ? places.sorted { (processes[$0].vmas, $0) < (processes[$1].vmas, $1) } : places
+            queues[share] = ((sweepCosts[share]?.at(time) ?? 0) / Self.cheapSweeps, sorted[...])
+        }
+        guard queues.count > 1 else { return processes }
+        var order: [Int] = []
+        // Costs that are nearly the same do not decide, but the urgency does.
+        func rank(_ queue: (key: SweepShare, value: (cost: Double, places: ArraySlice<Int>))) -> (Double, Int, Int) {
+            (queue.value.cost.rounded(.down), queue.key.waits ? 0 : 1, queue.value.places.first!)
+        }
+        while order.count < Self.sharedTurns, let next = queues.min(by: { rank($0) < rank($1) }) {
+            var (cost, places) = next.value
+            let place = places.removeFirst()
+            order.append(place)
+            cost += Double(processes[place].vmas + 100) / Self.cheapSweeps
+            queues[next.key] = places.isEmpty ? nil : (cost, places)
+        }
+        let taken = Set(order)
+        return (order + processes.indices.filter { !taken.contains($0) }).map { processes[$0] }
     }
 }
 
