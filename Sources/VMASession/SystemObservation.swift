@@ -100,7 +100,7 @@ package final class SystemObservation {
 
     package func run() throws {
         startTime = vms_monotonic_ns()
-        startUsage = SystemProbe.cpuSeconds
+        startUsage = SystemProbe.cpuSecondsOfAll
         (intervalTime, intervalUsage) = (startTime, startUsage)
         let deadline = options.duration.map { startTime &+ UInt64($0 * 1e9) } ?? .max
         var last = try take()
@@ -168,7 +168,7 @@ package final class SystemObservation {
     /// When it happens, not at the end of an interval.
     private func warnOfRefusals(_ now: UInt64? = nil) {
         for rows in flow?.refusals.takeNew(now) ?? [] { faces.warn(refused: rows, isStrained: flow?.isStrained ?? false) }
-        if let warning = probe.maps?.takeConfinementWarning() { faces.warn(warning) }
+        for warning in probe.maps?.takeWarnings(isLast: now == nil) ?? [] { faces.warn(warning) }
     }
 
     // MARK: an interval
@@ -188,7 +188,8 @@ package final class SystemObservation {
         flow?.refusals.see(processes)
         let crossed = watch.update(processes, limit: limit)
         let flows = try flow?.endInterval(processes, of: found, now)
-        let cpuSeconds = SystemProbe.cpuSeconds
+        // The budget does not count the processes that find names: they have bounds of their own.
+        let cpuSeconds = SystemProbe.cpuSecondsOfAll
         let programs = flow?.programSeconds
         let cost = cpuSeconds + (programs ?? 0)
         let seconds = Double(now - intervalTime) / 1e9

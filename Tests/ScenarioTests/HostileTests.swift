@@ -140,6 +140,52 @@ struct HostileTests {
             ])
     }
 
+    /// A library of functions that call one another, with names of Swift that stand for 2 to the power of `pairs` words.
+    private static func library(_ functions: Int, pairs: Int, in folder: TemporaryFolder) throws {
+        func name(_ index: Int) -> String {
+            let number = String(repeating: "0", count: 4 - "\(index)".count) + "\(index)"
+            let letters = (0 ..< pairs).map { String(UnicodeScalar(UInt8(ascii: "c") + UInt8($0))) }
+            return "_$s1a5f\(number)yySDySiSiG_" + letters.map { "SDyA\($0)\($0.uppercased())G" }.joined() + "tF"
+        }
+        var source = "typedef void (*cb)(void);\n"
+        for index in 0 ..< functions { source += "void f\(index)(int, cb) __asm__(\"\(name(index))\");\n" }
+        for index in 0 ..< functions {
+            source += "void f\(index)(int n, cb c) { if (n <= 1) c(); else f\((index + 1) % functions)(n - 1, c); "
+            source += "__asm__ volatile(\"\"); }\n"
+        }
+        source += "void (*const all[])(int, cb) = {" + (0 ..< functions).map { "f\($0)" }.joined(separator: ",") + "};\n"
+        try source.write(toFile: folder.path("library.c"), atomically: true, encoding: .utf8)
+        try Shell.must(
+            "clang", "-O1", "-fno-optimize-sibling-calls", "-shared", "-fPIC", "-o", folder.path("library.so"),
+            folder.path("library.c"))
+    }
+
+    @Test(
+        "nobody takes the names of others' functions away, by names that end the reader, by slow ones, or by what must be read first",
+        .enabled(if: geteuid() == 0), arguments: ["ends", "slow", "maps"])
+    func readers(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        if kind != "maps" { try Self.library(kind == "ends" ? 4 : 400, pairs: kind == "ends" ? 22 : 14, in: folder) }
+        try FileManager.default.createDirectory(atPath: folder.path("attacker"), withIntermediateDirectories: false)
+        try Shell.must("chmod", "-R", "a+rX", folder.url.path)
+        try Shell.must("chown", "65534", folder.path("attacker"))
+        let script = """
+            timeout -s KILL 90 "$VMASCOPE" system --duration 24s --interval 1s --budget 100% --json > out.json 2> err.txt & observer=$!
+            sleep 2; "$PROGRAM" attacker \(kind == "maps" ? "maps" : "names") 20 ../library.so & hostile=$!
+            sleep 10; "$PROGRAM" . victim 6
+            wait $observer; echo "status $?"; kill -KILL $hostile
+            """
+        let outcome = try Shell.run(
+            URL(fileURLWithPath: "/usr/bin/env"), ["-C", folder.url.path, "bash", "-c", script],
+            environment: ["VMASCOPE": Repository.vmascope.path, "PROGRAM": Self.programs.get().path("readers")])
+        #expect(outcome.output.contains("status 0"), "\(outcome.output)\(outcome.errors)")
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(folder.text("out.json").utf8)) as? [String: Any])
+        let rows = try #require(report["refused"] as? [[String: Any]]).filter { $0["op"] as? String == "mremap" }
+        let stacks = rows.compactMap { $0["stack"] as? [String] }
+        #expect(stacks.contains { $0.contains("leaky") && $0.contains("main") }, "\(rows)\n\(folder.text("err.txt"))")
+        if kind == "ends" { #expect(folder.text("err.txt").contains("were not looked for"), "\(folder.text("err.txt"))") }
+    }
+
     @Test("a file system that does not answer does not hold up the whole system's observer")
     func systemFileSystem() throws {
         let folder = try TemporaryFolder()

@@ -28,6 +28,10 @@ int vms_spawn_helper(const char *role, int first, int second, bool confined);
 // gets SIGTERM when we have gone, in the directory `folder`, where it can make no file larger than `bytes`. What it
 // writes to stderr is in the file `errors`. Returns its process id, or -errno.
 int vms_spawn_command(char *const arguments[], int folder, uint64_t bytes, int *errors);
+// Nanoseconds of processor time that a process has used; 0 if it is gone.
+uint64_t vms_process_time(int pid);
+// The same of all helpers that run, and of all children that have been waited for.
+uint64_t vms_helpers_time(void);
 // Ends it, and does not wait: a process inside of a file system that hangs can't end.
 void vms_end_helper(int pid);
 // Returns true once when it has ended, and then in `status`, unless that is NULL, with which status it has

@@ -166,7 +166,7 @@ public final class Probe {
             plan, and: [Self.answers], readsLayouts: true, counts: true, on: kernel,
             configuration: Self.everyone(plan, kernel), ringBytes: ringBytes, explains: explains)
         snapshots = SnapshotReader(loader: loader)
-        copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes))
+        copies = StackCopies(try loader.memory(of: "paths", bytes: PathTree.bytes), sharesByUser: true)
         let maps = MapsSymbolizer()
         self.maps = maps
         unwind(with: maps.maps)

@@ -80,6 +80,9 @@ public final class SystemProbe {
         return seconds(used.ru_utime) + seconds(used.ru_stime)
     }
 
+    /// The same, with that of all processes of ours.
+    public static var cpuSecondsOfAll: Double { cpuSeconds + Double(vms_helpers_time()) / 1e9 }
+
     /// Resident memory in bytes; nil where /proc does not show it.
     public static var residentBytes: UInt64? {
         let pages = ProcFile.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }

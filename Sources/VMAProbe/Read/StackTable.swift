@@ -82,7 +82,7 @@ public final class StackTable {
     /// - Parameter fetching: asks servers for the debug files that are not here.
     public init(_ options: Options = Options(), fetching: DebugFetcher? = nil) {
         self.options = options
-        if options.wantsNames { service = SymbolService(fetching: fetching) }
+        if options.wantsNames { service = SymbolService(fetching: fetching, sharesByUser: options.forgetsStacks) }
     }
 
     public func note(_ event: Event) {
@@ -178,7 +178,10 @@ public final class StackTable {
     }
 
     /// One line for each reason for which names are missing, for people.
-    public var warnings: [String] { reasons + fetched + hints }
+    public var warnings: [String] { reasons.map(\.text) + fetched + hints }
+
+    /// Those reasons by kind: an observation that goes on for months tells each once.
+    enum Reason { case another, changed, late, beyondBounds, shares, broken, confinement }
 
     private var fetched: [String] {
         guard let counts = service?.fetcher?.counts, counts.missing > 0 else { return [] }
@@ -188,26 +191,39 @@ public final class StackTable {
     /// One line where the processes that find names are less confined than they are elsewhere; nil if they are not.
     var confinementWarning: String? { service.flatMap { HelperConfinement.warning($0.confinement) } }
 
-    private var reasons: [String] {
+    var reasons: [(kind: Reason, text: String)] {
         guard let losses = service?.losses else { return [] }
-        var lines: [String] = []
+        var lines: [(Reason, String)] = []
         if losses.another > 0 {
             lines.append(
-                "\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known")
+                (
+                    .another,
+                    "\(losses.another) mapped files are not at their paths any more, or others are: their symbols are not known"
+                ))
         }
         if losses.changed > 0 {
             lines.append(
-                "\(losses.changed) mapped files were overwritten while they were mapped: their symbols are not known")
+                (
+                    .changed,
+                    "\(losses.changed) mapped files were overwritten while they were mapped: their symbols are not known"
+                ))
         }
-        if losses.late > 0 { lines.append("symbols: \(losses.late) files or names took too long, and have none") }
+        if losses.late > 0 { lines.append((.late, "symbols: \(losses.late) files or names took too long, and have none")) }
         if losses.beyondBounds > 0 {
-            lines.append("symbols: \(losses.beyondBounds) places were more than are kept, and have no names")
+            lines.append((.beyondBounds, "symbols: \(losses.beyondBounds) places were more than are kept, and have no names"))
+        }
+        if losses.shares > 0 {
+            lines.append(
+                (
+                    .shares,
+                    "symbols: \(losses.shares) names were not looked for, since files of the same users had held up what reads them, or had had their share of its time"
+                ))
         }
         if losses.broken {
             let why = service?.fault ?? "what reads them could not be kept running"
-            lines.append("symbols: names are missing, as \(why)")
+            lines.append((.broken, "symbols: names are missing, as \(why)"))
         }
-        if let confinementWarning { lines.append(confinementWarning) }
+        if let confinementWarning { lines.append((.confinement, confinementWarning)) }
         return lines
     }
 
@@ -247,7 +263,7 @@ public final class StackTable {
                     wantsDebug: options.wantsLines || !place.isLibc)
             {
                 let asked = SymbolPlace(key: key, request: place.request(isCaller: index > 0))
-                if let answer = service.answer(asked) {
+                if let answer = service.answer(asked, for: Int32(truncatingIfNeeded: owner.tgid)) {
                     frame.texts = texts(place, answer)
                 } else {
                     frame.asked = asked

@@ -31,7 +31,7 @@ enum Demangler {
     private static func take(_ text: UnsafeMutablePointer<CChar>?) -> String? {
         guard let text else { return nil }
         defer { free(text) }
-        return String(cString: text)
+        return strlen(text) <= SymbolLimits.plainName ? String(cString: text) : nil
     }
 }
 

@@ -60,13 +60,15 @@ public final class MapsSymbolizer {
         table.finish({ deadline }, body)
     }
 
-    private var hasWarned = false
+    private var told: [StackTable.Reason: String] = [:]
 
-    /// One line where the processes that find names are less confined than they are elsewhere, once.
-    public func takeConfinementWarning() -> String? {
-        guard !hasWarned, let warning = table.confinementWarning else { return nil }
-        hasWarned = true
-        return warning
+    /// Why names are missing, and what is less confined than elsewhere, one line each: once, and at the end what there is more of.
+    public func takeWarnings(isLast: Bool) -> [String] {
+        table.reasons.compactMap { kind, text in
+            guard told[kind] == nil || isLast && told[kind] != text else { return nil }
+            told[kind] = text
+            return text
+        }
     }
 
     /// Descriptors that can be read when an answer has come; -1 where none is waited for.

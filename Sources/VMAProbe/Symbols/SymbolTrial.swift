@@ -25,7 +25,7 @@ public struct SymbolTrial: Sendable {
         let service = SymbolService()
         guard let key = service.key(request, wantsDebug: false) else { return "no file can be asked for" }
         let place = SymbolPlace(key: key, request: NameRequest(address: 0, isCaller: false))
-        _ = service.answer(place)
+        _ = service.answer(place, for: getpid())
         let end = vms_monotonic_ns() + patience
         while vms_monotonic_ns() < end {
             for (found, answer) in service.advance(vms_monotonic_ns()) where found == place {

@@ -45,7 +45,7 @@ final class ProcessMaps {
     private var underWay: UInt32?
     private var askedAt: UInt64 = 0
 
-    init(reads: Bool = true) { reader = reads ? ProcReader() : nil }
+    init(reads: Bool = true) { reader = reads ? ProcReader(sharesByUser: true) : nil }
 
     func path(_ file: FileID) -> String? { numbered[file]?.path }
     func identity(_ file: FileID) -> FileIdentity? { numbered[file]?.identity }

@@ -41,7 +41,7 @@ final class StackCopies {
 
     private(set) var figures = Figures()
     var processes: Processes?
-    let service = UnwindService()
+    let service: UnwindService
     private var tree: PathTree
     /// Copies of which pieces are still to come, by their keys.
     private var partial: [UInt64: Copy] = [:]
@@ -138,7 +138,11 @@ final class StackCopies {
     }
 
     /// - Parameter memory: of the map `paths`.
-    init(_ memory: UnsafeMutableRawPointer) { tree = PathTree(memory) }
+    /// - Parameter sharesByUser: the system is observed: what stacks may cost is bounded for each user.
+    init(_ memory: UnsafeMutableRawPointer, sharesByUser: Bool = false) {
+        tree = PathTree(memory)
+        service = UnwindService(sharesByUser: sharesByUser)
+    }
 
     enum Taken {
         /// More pieces are to come, or will not.

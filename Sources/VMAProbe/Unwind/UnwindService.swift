@@ -28,6 +28,7 @@ final class UnwindService {
         var id: UInt32
         var request: UnwindRequest
         var tgid: UInt32
+        var user: UInt32?
         var since: UInt64
         var isSent = false
         var isRepeated = false
@@ -53,7 +54,14 @@ final class UnwindService {
     private var current: Current?
     /// When the unwinder was given what it has not answered yet, and whose that is.
     private var busySince: UInt64?
-    private var busyWith: UInt32 = 0
+    private var busyWith: (tgid: UInt32, user: UInt32?) = (0, nil)
+    /// The unwinder's processor time when it was given that.
+    private var busyTime: UInt64 = 0
+    /// Users whose processes have held up the unwinder.
+    private var delays = UserDelays()
+    private var users: UserOfProcess
+    private var turns: ReaderTurns
+    private var openerClock = OpenerClock()
     private var nextID: UInt32 = 1
     private var offences: [UInt32: Int] = [:]
     private var restarts = RestartBudget()
@@ -70,7 +78,14 @@ final class UnwindService {
     /// CLOCK_MONOTONIC nanoseconds, after which nothing is waited for.
     var deadline = UInt64.max
 
-    init() { start() }
+    /// - Parameters:
+    ///   - sharesByUser: the system is observed: what stacks may cost is bounded for each user.
+    ///   - user: of a process; nil where it has gone.
+    init(sharesByUser: Bool = false, user: @escaping (UInt32) -> UInt32? = ProcReader.user) {
+        turns = ReaderTurns(isBounded: sharesByUser)
+        users = UserOfProcess(look: user)
+        start()
+    }
 
     deinit { stop() }
 
@@ -82,7 +97,7 @@ final class UnwindService {
     }
 
     private func start() {
-        unstarted = nil
+        (unstarted, openerClock) = (nil, OpenerClock())
         do {
             pair = try HelperPair(reader: SymbolHelper.unwinder)
         } catch {
@@ -97,7 +112,9 @@ final class UnwindService {
     func key(_ request: @autoclosure () -> FileRequest, _ identity: FileIdentity?, _ now: UInt64) -> UInt32 {
         guard let identity else { return 0 }
         if let key = keys[identity] {
-            if files[key]!.state == .failed, case let other = request(), files[key]!.askers.allows(other.pid) {
+            if files[key]!.state == .failed || isOfLeftAlone(files[key]!, now), case let other = request(),
+                files[key]!.askers.allows(other.pid)
+            {
                 files[key]!.request = other
                 files[key]!.askers.note(other.pid)
                 files[key]!.state = .idle
@@ -116,9 +133,15 @@ final class UnwindService {
         return key
     }
 
+    /// Whether a file waits to be opened in the name of a process that is left alone: another one may still lead to it.
+    private func isOfLeftAlone(_ file: File, _ now: UInt64) -> Bool {
+        file.state == .idle && isLeftAlone(users.of(UInt32(bitPattern: file.request.pid), now), now)
+    }
+
     private func open(_ key: UInt32, _ now: UInt64) {
         guard let pair, let file = files[key], file.state == .idle else { return }
-        guard offences[UInt32(bitPattern: file.request.pid), default: 0] < SymbolLimits.offences else {
+        let pid = UInt32(bitPattern: file.request.pid)
+        guard offences[pid, default: 0] < SymbolLimits.offences, !isLeftAlone(users.of(pid, now), now) else {
             files[key]!.state = .failed
             return
         }
@@ -138,8 +161,8 @@ final class UnwindService {
 
     /// Asks for a stack of the process `tgid`. The one before has to be done.
     func ask(_ request: UnwindRequest, _ tgid: UInt32, _ now: UInt64) {
-        if pair == nil, restarts.take(now, ended: ended.count) { start() }
-        current = Current(id: nextID, request: request, tgid: tgid, since: now)
+        if pair == nil, takeRestart(now) { start() }
+        current = Current(id: nextID, request: request, tgid: tgid, user: users.of(tgid, now), since: now)
         nextID &+= 1
     }
 
@@ -164,12 +187,21 @@ final class UnwindService {
                 open(key, now)
             }
         }
-        if pair == nil || now >= deadline || offences[current!.tgid, default: 0] >= SymbolLimits.offences { return giveUp() }
+        if pair == nil || now >= deadline || isLeftAlone(now) { return giveUp() }
         if current!.isUnsendable || now > current!.since + SymbolLimits.unwindTime { return giveUp() }
         // Somebody else's stack keeps it busy, and has done so for too long.
         if !current!.isSent, let busySince, now > busySince + SymbolLimits.unwindTime { return giveUp() }
         if !current!.isSent, busySince == nil, isReady(now) { send(now) }
         return .pending
+    }
+
+    /// Whether the stacks of the process, or of its user, are left alone now.
+    private func isLeftAlone(_ now: UInt64) -> Bool {
+        offences[current!.tgid, default: 0] >= SymbolLimits.offences || isLeftAlone(current!.user, now)
+    }
+
+    private func isLeftAlone(_ user: UInt32?, _ now: UInt64) -> Bool {
+        !delays.isEmpty && delays.areTooMany(user, now) || turns.isUsedUp(user, now) || ended.areTooMany(of: user)
     }
 
     private func done(_ reply: UnwindReply?) -> Progress {
@@ -216,7 +248,8 @@ final class UnwindService {
         if Self.isGone(sent) { hasBroken = true }
         guard sent == 0 else { return }
         current!.isSent = true
-        (busySince, busyWith) = (now, current!.tgid)
+        (busySince, busyWith) = (now, (current!.tgid, current!.user))
+        busyTime = vms_process_time(pair.reader.pid)
     }
 
     /// Whether a message was not sent since there is nobody at the other end.
@@ -233,6 +266,10 @@ final class UnwindService {
                 hasBroken = true
                 return
             }
+            if turns.isBounded, let pair, let file = files[key], case .opening(let since) = file.state {
+                let waited = openerClock.waited(pair.opener.pid, since: max(since, lastSign), now)
+                turns.charge(users.of(UInt32(bitPattern: file.request.pid), now), waited, names: nil, now)
+            }
             lastSign = now
             hasAnswered = true
             opening.remove(key)
@@ -248,6 +285,10 @@ final class UnwindService {
             }
             busySince = nil
             hasAnswered = true
+            // Whatever it makes of it: others wait meanwhile.
+            let time = pair.map { vms_process_time($0.reader.pid) } ?? 0
+            if time > busyTime + SymbolLimits.unwindingTime { delays.note(busyWith.user, now) }
+            turns.charge(busyWith.user, time - min(time, busyTime), names: nil, now)
             if let current, current.isSent, current.id == id { return reply }
         }
         return nil
@@ -266,23 +307,36 @@ final class UnwindService {
 
     // MARK: what goes wrong
 
+    /// The file that the opener is busy with: it takes one after the other.
+    private var longestOpening: UInt32? {
+        opening.compactMap { key -> (UInt64, UInt32)? in
+            if case .opening(let since)? = files[key]?.state { (since, key) } else { nil }
+        }.min { $0 < $1 }?.1
+    }
+
     private func watch(_ now: UInt64) {
-        ended.reap()
+        for _ in 0 ..< ended.takeForgiven() { restarts.giveBack() }
         var blamed: UInt32?
+        var helper: (pid: Int32, user: UInt32?)?
         if let busySince, hasBroken || now > busySince + SymbolLimits.unwinderTime {
-            blamed = busyWith
-        } else if let first = opening.min(), now > lastSign + SymbolLimits.openingTime {
+            blamed = busyWith.tgid
+            if hasAnswered { helper = pair.map { ($0.reader.pid, busyWith.user) } }
+            delays.note(busyWith.user, now)
+        } else if let first = longestOpening, now > lastSign + SymbolLimits.openingTime {
             blamed = files[first].map { UInt32(bitPattern: $0.request.pid) }
             files[first]?.state = .failed
+            let user = blamed.flatMap { users.of($0, now) }
+            if hasAnswered { helper = pair.map { ($0.opener.pid, user) } }
+            delays.note(user, now)
         } else if !hasBroken {
             return
         }
         if let blamed { offences[blamed, default: 0] += 1 }
-        restart()
+        restart(blamed: helper)
     }
 
-    private func restart() {
-        stop()
+    private func restart(blamed: (pid: Int32, user: UInt32?)?) {
+        stop(blamed: blamed)
         if hasBroken { hasDied = true }
         hasBroken = false
         busySince = nil
@@ -290,7 +344,7 @@ final class UnwindService {
         current?.isSent = false
         for key in files.keys where files[key]!.state != .failed { files[key]!.state = .idle }
         losses.restarts += 1
-        if restarts.take(vms_monotonic_ns(), ended: ended.count) { start() }
+        if takeRestart(vms_monotonic_ns()) { start() }
     }
 
     /// Forgets all files, where there are too many: an observation of the whole system goes on for months.
@@ -302,8 +356,13 @@ final class UnwindService {
         start()
     }
 
-    private func stop() {
-        if let pair { ended.add(pair) }
+    private func takeRestart(_ now: UInt64) -> Bool {
+        for _ in 0 ..< ended.takeForgiven() { restarts.giveBack() }
+        return restarts.take(now, ended: ended.count)
+    }
+
+    private func stop(blamed: (pid: Int32, user: UInt32?)? = nil) {
+        if let pair { ended.add(pair, blamed: blamed) }
         pair = nil
     }
 }

@@ -30,11 +30,23 @@ struct HelperFault: Error, Equatable {
 struct EndedHelpers {
     private var pids: [Int32] = []
     private(set) var fault: HelperFault?
+    /// Those that processes are to blame for, and the users of these.
+    private var blamed: [Int32: UInt32?] = [:]
+    private var forgivenEnded = 0
 
-    mutating func add(_ pair: HelperPair) {
+    /// - Parameter blamed: the helper that a process's files have delayed or ended. When it has ended, it costs nothing more.
+    mutating func add(_ pair: HelperPair, blamed helper: (pid: Int32, user: UInt32?)? = nil) {
         pair.end()
         pids += [pair.opener.pid, pair.reader.pid]
+        if let helper { blamed[helper.pid] = .some(helper.user) }
         reap()
+    }
+
+    /// How many helpers that processes are to blame for have ended since the last call.
+    mutating func takeForgiven() -> Int {
+        reap()
+        defer { forgivenEnded = 0 }
+        return forgivenEnded
     }
 
     /// How many have not ended yet: a file system that does not answer can keep them.
@@ -45,12 +57,18 @@ struct EndedHelpers {
         }
     }
 
+    /// Whether so many have not ended that processes of this user are to blame for that its files are left alone.
+    func areTooMany(of user: UInt32?) -> Bool {
+        !blamed.isEmpty && blamed.values.count { $0 == user } >= SymbolLimits.unendedOfUser
+    }
+
     mutating func reap() {
         guard !pids.isEmpty else { return }
         pids.removeAll { pid in
             var status: Int32 = 0
             guard vms_has_ended(pid, &status) else { return false }
             fault = HelperFault(status: status) ?? fault
+            if blamed.removeValue(forKey: pid) != nil { forgivenEnded += 1 }
             return true
         }
     }

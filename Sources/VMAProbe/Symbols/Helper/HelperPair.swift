@@ -8,6 +8,8 @@ struct HelperPair {
     let opener: Helper
     let reader: Helper
 
+    init(opener: Helper, reader: Helper) { (self.opener, self.reader) = (opener, reader) }
+
     /// - Parameter role: the first argument of the one that reads.
     init(reader role: String) throws(HelperFault) {
         var sockets = [[Int32]]()

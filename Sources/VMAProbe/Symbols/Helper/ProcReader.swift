@@ -10,6 +10,7 @@ final class ProcReader {
     private struct Asked {
         var id: UInt32
         var pid: UInt32
+        var user: UInt32?
         /// When it was asked, or, when /proc has begun to be read, since then.
         var since: UInt64
         var time: UInt64
@@ -33,6 +34,10 @@ final class ProcReader {
     /// Processes that have not let themselves be read in time, and since when: they are left alone for a while.
     private var silent: [UInt32: UInt64] = [:]
     var delays = UserDelays()
+    /// What reading what each user's processes map has cost, where that is bounded.
+    private var turns: ReaderTurns
+    /// The helper's processor time when it was asked last.
+    private var askedTime: UInt64 = 0
     private static let silentLimit = 4096
     private static let silence: UInt64 = 60_000_000_000
     /// Whether a helper has ever begun to read. On a kernel without seccomp none does: they end at once.
@@ -44,7 +49,11 @@ final class ProcReader {
 
     private let start: () -> HelperPair.Helper?
 
-    init(start: @escaping () -> HelperPair.Helper? = { HelperPair.single(SymbolHelper.procReader) }) { self.start = start }
+    /// - Parameter sharesByUser: the system is observed: what reading may cost is bounded for each user.
+    init(sharesByUser: Bool = false, start: @escaping () -> HelperPair.Helper? = { HelperPair.single(SymbolHelper.procReader) }) {
+        turns = ReaderTurns(isBounded: sharesByUser)
+        self.start = start
+    }
 
     deinit { stop() }
 
@@ -61,7 +70,8 @@ final class ProcReader {
         guard asked == nil else { return false }
         let now = vms_monotonic_ns()
         if let since = silent[pid], now < since + Self.silence { return false }
-        if !delays.isEmpty, delays.areTooMany(Self.user(pid), now) { return false }
+        let user = turns.isBounded || !delays.isEmpty ? Self.user(pid) : nil
+        if delays.areTooMany(user, now) || turns.isUsedUp(user, now) { return false }
         reap()
         if helper == nil, restarts.take(now, ended: ended.count) { helper = start() }
         guard let helper else { return false }
@@ -70,7 +80,8 @@ final class ProcReader {
             stop()
             return false
         }
-        asked = Asked(id: nextID, pid: pid, since: now, time: time)
+        asked = Asked(id: nextID, pid: pid, user: user, since: now, time: time)
+        if turns.isBounded { askedTime = vms_process_time(helper.pid) }
         nextID &+= 1
         return true
     }
@@ -161,12 +172,21 @@ final class ProcReader {
         return stat[end...].dropFirst(2).first == "R"
     }
 
+    /// Books what the answer has cost, or that there was none.
+    private func charge() {
+        guard turns.isBounded, let asked, let helper else { return }
+        let time = vms_process_time(helper.pid)
+        turns.charge(asked.user, time - min(time, askedTime), names: nil, vms_monotonic_ns())
+    }
+
     private func done(_ answer: Answer) -> Progress {
+        charge()
         asked = nil
         return .done(answer)
     }
 
     private func fail() -> Progress {
+        charge()
         if silent.count >= Self.silentLimit { silent = [:] }
         if let asked, asked.hasBegun { silent[asked.pid] = vms_monotonic_ns() }
         asked = nil
@@ -175,7 +195,7 @@ final class ProcReader {
     }
 
     /// The real user id of a process; nil if it is gone.
-    private static func user(_ pid: UInt32) -> UInt32? {
+    static func user(_ pid: UInt32) -> UInt32? {
         ProcFile.status(Int32(truncatingIfNeeded: pid), "Uid")?.split { $0 == "\t" || $0 == " " }.first.flatMap { UInt32($0) }
     }
 
@@ -219,9 +239,16 @@ extension ProcReader {
         if vms_send(3, bytes, bytes.count, -1, true) != 0 { _exit(0) }
     }
 
+    /// What a process maps, as far as it is read: whole lines.
+    private static func maps(_ pid: UInt32) -> [UInt8] {
+        let bytes = ProcFile.bytes("/proc/\(pid)/maps", limit: SymbolLimits.maps) ?? []
+        guard bytes.count >= SymbolLimits.maps, let end = bytes.lastIndex(of: 10) else { return bytes }
+        return Array(bytes[...end])
+    }
+
     private static func answers(_ id: UInt32, _ question: ProcQuestion, _ pid: UInt32) -> [ProcMessage] {
         switch question {
-        case .code: return ProcMessage.parts(id, CodeMapping.all(ProcFile.bytes("/proc/\(pid)/maps") ?? []))
+        case .code: return ProcMessage.parts(id, CodeMapping.all(maps(pid)))
         case .count:
             guard let bytes = ProcFile.bytes("/proc/\(pid)/maps") else { return [.count(id: id, nil)] }
             // The page for vsyscalls is no VMA of the process.

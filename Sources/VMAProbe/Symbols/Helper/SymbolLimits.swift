@@ -50,6 +50,9 @@ enum SymbolLimits {
     /// Times that its files may hold up or break the reader before they are left alone.
     static let offences = 3
 
+    /// Bytes of /proc/PID/maps that are read to find code.
+    static let maps = 8 << 20
+
     // MARK: in all
 
     /// Bytes that the reader keeps of files; of perf maps.
@@ -72,7 +75,9 @@ enum SymbolLimits {
     static let restarts = 24
 
     /// Helpers that were killed and do not end, of one kind, before no others are started.
-    static let unended = 8
+    static let unended = 16
+    /// The same of those that one user's processes are to blame for, before its files are left alone.
+    static let unendedOfUser = 2
     /// Debug files that servers are asked for, in all and at once.
     static let fetches = 64
     static let fetchesAtOnce = 4
@@ -82,9 +87,15 @@ enum SymbolLimits {
     /// For an opening, and for what the reader is asked; the first time it has to read a file, too.
     static let openingTime: UInt64 = 2_000_000_000
     static let readingTime: UInt64 = 4_000_000_000
+    /// What one user's processes may cost each of our processes, where the whole system is observed: processor time, and
+    /// time for which their file systems let an opener wait; at once, and then of each nanosecond.
+    static let userTime: UInt64 = 5_000_000_000
+    static let userPart = 0.005
     /// For one stack to be unwound, the time for which its files are waited for included; how long these are waited
     /// for; and when an unwinder that does not answer is ended.
     static let unwindTime: UInt64 = 4_000_000_000
+    /// The unwinder's processor time for one stack, beyond which its user has held up others.
+    static let unwindingTime: UInt64 = 1_000_000_000
     static let unwindOpeningTime: UInt64 = 2_000_000_000
     static let unwinderTime: UInt64 = 6_000_000_000
     /// For one question about a process that it can delay (`ProcReader`), and before that for the reader to begin.

@@ -25,13 +25,20 @@ final class SymbolService {
         case failed(Opening)
 
         var isOpening: Bool { if case .opening = self { true } else { false } }
+
+        /// Whether it could not be opened, or will not be, since who asked for it is left alone.
+        func isClosed(_ isLeftAlone: Bool) -> Bool { if case .failed = self { true } else { self == .idle && isLeftAlone } }
     }
 
     private struct File {
         var request: FileRequest
         var state = FileState.idle
-        /// Requests that were not sent yet.
-        var wanted: [NameRequest] = []
+        /// Requests that were not sent yet, by the users for whom they are.
+        var wanted: [ReaderTurns.User: [NameRequest]] = [:]
+        /// The user of the process in whose name it is asked for.
+        var user: ReaderTurns.User
+        /// The reader has named something in it, and so has read it.
+        var isRead = false
         /// Its names are left as they are: to make them readable took too long, or broke the reader.
         var isPlain = false
         /// It has taken too long itself, or broken the reader, whoever has mapped it.
@@ -51,6 +58,7 @@ final class SymbolService {
         var id: UInt32
         var key: UInt32
         var places: [NameRequest]
+        var user: ReaderTurns.User
         var since: UInt64
     }
 
@@ -61,6 +69,9 @@ final class SymbolService {
         var changed = 0
         var beyondBounds = 0
         var broken = false
+        /// Names that were not looked for, since the files of their processes' user had delayed or ended the reader, or had
+        /// their share of its time.
+        var shares = 0
     }
 
     private(set) var losses = Losses()
@@ -93,14 +104,34 @@ final class SymbolService {
     /// Files that are being opened or read at once.
     private static let window = 8
     private static let inquiryWindow = 32
+    /// The same for each user, while others wait.
+    private static let (sharedWindow, sharedInquiryWindow) = (2, 4)
     /// Processes whose offences are counted: their ids come again.
     private static let offenderLimit = 1000
 
     /// Asks servers for debug files; nil if nobody wants that.
     private(set) var fetcher: DebugFetcher?
 
-    init(fetching: DebugFetcher? = nil) {
+    private var turns: ReaderTurns
+    /// Users whose files have delayed or ended the reader.
+    private var delays = UserDelays()
+    private var users: UserOfProcess
+    private var openerClock = OpenerClock()
+    /// The reader's processor time when it last answered.
+    private var readerTime: UInt64 = 0
+    /// One of them has ever answered: those that end before that have no process to blame.
+    private var (hasOpened, hasNamed) = (false, false)
+
+    /// - Parameters:
+    ///   - sharesByUser: the system is observed: what names may cost is bounded for each user.
+    ///   - user: of a process; nil where it has gone.
+    init(
+        fetching: DebugFetcher? = nil, sharesByUser: Bool = false,
+        user: @escaping (UInt32) -> ReaderTurns.User = ProcReader.user
+    ) {
         fetcher = fetching
+        turns = ReaderTurns(isBounded: sharesByUser)
+        users = UserOfProcess(look: user)
         startPair()
     }
 
@@ -116,11 +147,17 @@ final class SymbolService {
             if let file = files[key], !file.isBlamed, isOffender(file.request.pid), !isOffender(request.pid) {
                 // Whose other files were slow takes no names away from a process that has mapped this one, too.
                 files[key]!.request = request
+                files[key]!.user = users.of(UInt32(bitPattern: request.pid), vms_monotonic_ns())
                 if case .failed(.missing) = file.state { files[key]!.state = .idle }
             }
-            if let file = files[key], case .failed = file.state, !file.isBlamed, file.askers.allows(request.pid) {
-                // Another process may still lead to it: that one did not is its own failure, and not the file's.
+            let now = vms_monotonic_ns()
+            if let file = files[key], file.state.isClosed(isLeftAlone(file.user, now)), !file.isBlamed,
+                file.askers.allows(request.pid)
+            {
+                // Another process may still lead to it: that one did not, or is left alone, is its own failure, and not the
+                // file's.
                 files[key]!.request = request
+                files[key]!.user = users.of(UInt32(bitPattern: request.pid), now)
                 files[key]!.askers.note(request.pid)
                 files[key]!.state = .idle
             }
@@ -134,7 +171,8 @@ final class SymbolService {
         }
         let key = nextKey
         nextKey += 1
-        files[key] = File(request: request, wantsDebug: wantsDebug)
+        files[key] = File(
+            request: request, user: users.of(UInt32(bitPattern: request.pid), vms_monotonic_ns()), wantsDebug: wantsDebug)
         files[key]!.askers.note(request.pid)
         keys[request] = key
         if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
@@ -143,22 +181,35 @@ final class SymbolService {
 
     private func isOffender(_ pid: Int32) -> Bool { offences[pid, default: 0] >= SymbolLimits.offences }
 
+    /// Whether the files of a user's processes are left alone now.
+    private func isLeftAlone(_ user: ReaderTurns.User, _ now: UInt64) -> Bool {
+        !delays.isEmpty && delays.areTooMany(user, now) || turns.isUsedUp(user, now) || ended.areTooMany(of: user)
+    }
+
     /// The answer, if it is known; else it is asked for, and `advance` will tell.
-    func answer(_ place: SymbolPlace) -> Answer? {
+    ///
+    /// - Parameter pid: the process in whose stack it is.
+    func answer(_ place: SymbolPlace, for pid: Int32) -> Answer? {
         if let known = answers[place] { return known }
         guard let file = files[place.key] else { return Answer.none(.missing) }
         if case .failed(let why) = file.state { return Answer.none(why) }
         guard !isOffender(file.request.pid) else { return Answer.none(.missing) }
-        if pair == nil, restarts.take(vms_monotonic_ns(), ended: ended.count) { start() }
+        let now = vms_monotonic_ns()
+        if asked.contains(place) { return nil }
+        let user = users.of(UInt32(bitPattern: pid), now)
+        guard !isLeftAlone(user, now) else {
+            losses.shares += 1
+            return Answer.none(.missing)
+        }
+        if pair == nil, takeRestart(now) { start() }
         guard pair != nil else { return Answer.none(.missing) }
         guard answers.count < SymbolLimits.places, nameBytes < SymbolLimits.names else {
             losses.beyondBounds += 1
             return Answer.none(.missing)
         }
-        if asked.insert(place).inserted {
-            files[place.key]!.wanted.append(place.request)
-            active.insert(place.key)
-        }
+        asked.insert(place)
+        files[place.key]!.wanted[user, default: []].append(place.request)
+        active.insert(place.key)
         return nil
     }
 
@@ -191,8 +242,8 @@ final class SymbolService {
         fetcher?.stop()
         for inquiry in inquiries { settle(inquiry.key, inquiry.places, .none(.missing), &found) }
         for key in active {
-            settle(key, files[key]?.wanted ?? [], .none(.missing), &found)
-            files[key]?.wanted = []
+            for places in files[key]?.wanted.values.map({ $0 }) ?? [] { settle(key, places, .none(.missing), &found) }
+            files[key]?.wanted = [:]
         }
         losses.late += found.count
         inquiries = []
@@ -219,50 +270,95 @@ final class SymbolService {
         }
         let asked = inquiries.filter { $0.key == key }.flatMap(\.places)
         inquiries.removeAll { $0.key == key }
-        settle(key, file.wanted + asked, .none(why), &found)
-        files[key]?.wanted = []
+        settle(key, file.wanted.values.flatMap(\.self) + asked, .none(why), &found)
+        files[key]?.wanted = [:]
         files[key]?.state = .failed(why)
         active.remove(key)
     }
 
     private func send(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
-        guard let pair else { return giveUpAll(&found) }
-        var busy = active.count { files[$0]?.state.isOpening == true } + Set(inquiries.map(\.key)).count
-        // In the order of their appearance.
+        guard pair != nil else { return giveUpAll(&found) }
+        // In the order of their appearance, and the users in turn.
+        var keys: [ReaderTurns.User: [UInt32]] = [:]
         for key in active.sorted() {
-            guard var file = files[key] else { continue }
+            guard let file = files[key] else { continue }
             if isOffender(file.request.pid) {
                 fail(key, .missing, &found)
-                continue
+            } else if case .failed(let why) = file.state {
+                fail(key, why, &found)
+            } else {
+                for user in file.wanted.keys { keys[user, default: []].append(key) }
             }
+        }
+        for user in turns.order(Array(keys.keys), now) {
+            if isLeftAlone(user, now) {
+                for key in keys[user]! { drop(key, user, &found) }
+            } else if !send(keys[user]!, of: user, isAlone: keys.count == 1, now, &found) {
+                return
+            }
+        }
+    }
+
+    /// No names are looked for now that a user's processes want of a file; others may.
+    private func drop(_ key: UInt32, _ user: ReaderTurns.User, _ found: inout [(SymbolPlace, Answer)]) {
+        guard let places = files[key]?.wanted.removeValue(forKey: user) else { return }
+        losses.shares += places.count
+        settle(key, places, .none(.missing), &found)
+        if files[key]!.wanted.isEmpty { active.remove(key) }
+    }
+
+    /// Returns false where a socket has no room.
+    private func send(
+        _ keys: [UInt32], of user: ReaderTurns.User, isAlone: Bool, _ now: UInt64, _ found: inout [(SymbolPlace, Answer)]
+    ) -> Bool {
+        guard let pair else { return false }
+        let underWay = inquiries.filter { $0.user == user }
+        // Files that are being opened, or may have to be read, and names: of both the reader has one after the other.
+        var busy = active.count { files[$0]!.state.isOpening && files[$0]!.user == user } + Set(underWay.map(\.key)).count
+        var room = turns.names(user, now) - underWay.reduce(0) { $0 + $1.places.count }
+        var count = underWay.count
+        // The process in whose name they were asked for is left alone, and would have to lead to them.
+        var dropped: [UInt32] = []
+        defer { for key in dropped { drop(key, user, &found) } }
+        for key in keys {
+            guard var file = files[key] else { continue }
             switch file.state {
-            case .failed(let why): fail(key, why, &found)
-            case .opening, .fetching: continue
+            case .failed, .opening, .fetching: continue
+            case .idle where isLeftAlone(file.user, now): dropped.append(key)
             case .idle:
-                guard busy < Self.window else { continue }
+                guard busy < (isAlone ? Self.window : Self.sharedWindow) else { continue }
                 let bytes = HelperMessage.open(key: key, file.request).bytes
-                guard vms_send(pair.opener.socket, bytes, bytes.count, -1, false) == 0 else { return }
+                guard vms_send(pair.opener.socket, bytes, bytes.count, -1, false) == 0 else { return false }
                 busy += 1
                 file.state = .opening(since: now)
                 files[key] = file
             case .open:
-                while !file.wanted.isEmpty, inquiries.count < Self.inquiryWindow {
-                    let places = Array(file.wanted.prefix(HelperMessage.placeLimit))
+                while let wanted = file.wanted[user], room > 0 || count == 0,
+                    count < (isAlone ? Self.inquiryWindow : Self.sharedInquiryWindow)
+                {
+                    let places = Array(wanted.prefix(min(HelperMessage.placeLimit, max(room, 1))))
                     let message = HelperMessage.lookUp(id: nextID, key: key, file.depth, places).bytes
                     guard vms_send(pair.reader.socket, message, message.count, -1, false) == 0 else { break }
-                    inquiries.append(Inquiry(id: nextID, key: key, places: places, since: now))
+                    inquiries.append(Inquiry(id: nextID, key: key, places: places, user: user, since: now))
                     nextID &+= 1
-                    file.wanted.removeFirst(places.count)
+                    (room, count) = (room - places.count, count + 1)
+                    file.wanted[user] = places.count < wanted.count ? Array(wanted.dropFirst(places.count)) : nil
                 }
                 files[key] = file
                 if file.wanted.isEmpty { active.remove(key) }
             }
         }
+        return true
     }
 
     private func receive(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         while let socket = pair?.opener.socket, case .opened(let key, let result)? = message(socket) {
+            if turns.isBounded, let pair, let file = files[key], case .opening(let since) = file.state {
+                let waited = openerClock.waited(pair.opener.pid, since: max(since, heard.opener), now)
+                turns.charge(file.user, waited, names: nil, now)
+            }
             heard.opener = now
+            hasOpened = true
             note(.opener, pair?.opener.pid)
             guard files[key]?.state.isOpening == true else { continue }
             if result == .opened { files[key]?.state = .open } else { fail(key, result, &found) }
@@ -274,6 +370,7 @@ final class SymbolService {
             guard case .names(let id, let names) = message else { continue }
             guard let at = inquiries.firstIndex(where: { $0.id == id }) else { continue }
             let inquiry = inquiries.remove(at: at)
+            charge(inquiry, now)
             guard let names, names.count == inquiry.places.count else {
                 again(inquiry, &found)
                 continue
@@ -294,6 +391,15 @@ final class SymbolService {
         }
     }
 
+    /// Books the reader's time since its last answer.
+    private func charge(_ inquiry: Inquiry, _ now: UInt64) {
+        let time = pair.map { vms_process_time($0.reader.pid) } ?? 0
+        let isRead = files[inquiry.key]?.isRead == true
+        turns.charge(inquiry.user, time - min(time, readerTime), names: isRead ? inquiry.places.count : nil, now)
+        files[inquiry.key]?.isRead = true
+        (readerTime, hasNamed) = (time, true)
+    }
+
     /// Looks how one is confined that has answered, once.
     private func note(_ role: HelperConfinement.Role, _ pid: Int32?) {
         guard let pid, !confinement.contains(where: { $0.role == role }) else { return }
@@ -312,7 +418,7 @@ final class SymbolService {
             }
             files[inquiry.key]!.state = .fetching
         }
-        files[inquiry.key]!.wanted += inquiry.places
+        files[inquiry.key]!.wanted[inquiry.user, default: []] += inquiry.places
         active.insert(inquiry.key)
         return true
     }
@@ -334,7 +440,8 @@ final class SymbolService {
         }
         file.reopened += 1
         file.state = .idle
-        file.wanted += inquiry.places
+        file.wanted[inquiry.user, default: []] += inquiry.places
+        file.isRead = false
         files[inquiry.key] = file
         active.insert(inquiry.key)
     }
@@ -358,18 +465,28 @@ final class SymbolService {
 
     private func watch(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
         ended.reap()
+        for _ in 0 ..< ended.takeForgiven() { restarts.giveBack() }
         var isLate = false
-        let opening = active.filter { files[$0]?.state.isOpening == true }.sorted()
+        var helper: (pid: Int32, user: UInt32?)?
         var blamed: UInt32?
-        if let first = opening.first, case .opening(let since)? = files[first]?.state,
+        // The opener takes one after the other.
+        let opening = active.compactMap { key -> (since: UInt64, key: UInt32)? in
+            if case .opening(let since)? = files[key]?.state { (since, key) } else { nil }
+        }
+        if let (since, first) = opening.min(by: { $0 < $1 }),
             now > max(since, heard.opener) + SymbolLimits.openingTime
         {
             (isLate, blamed) = (true, first)
+            if hasOpened { helper = pair.map { ($0.opener.pid, files[first]!.user) } }
+            delays.note(files[first]!.user, now)
             fail(first, .missing, &found)
         }
         if !isLate, let first = inquiries.first {
             if hasBroken || now > max(first.since, heard.reader) + SymbolLimits.readingTime {
                 (isLate, blamed) = (true, first.key)
+                // It costs nothing more when it has ended, and its user's files are left alone if that comes again.
+                if hasNamed { helper = pair.map { ($0.reader.pid, first.user) } }
+                delays.note(first.user, now)
                 // Once more without debug information and without making names readable, which is what may take long.
                 if files[first.key]?.isPlain == true {
                     fail(first.key, .missing, &found)
@@ -385,29 +502,35 @@ final class SymbolService {
             offences[pid, default: 0] += 1
             files[blamed]!.isBlamed = true
         }
-        restart(now, &found)
+        restart(now, blamed: helper, &found)
     }
 
-    private func restart(_ now: UInt64, _ found: inout [(SymbolPlace, Answer)]) {
-        stop()
+    private func restart(_ now: UInt64, blamed: (pid: Int32, user: UInt32?)?, _ found: inout [(SymbolPlace, Answer)]) {
+        stop(blamed: blamed)
         hasBroken = false
         for inquiry in inquiries {
-            files[inquiry.key]?.wanted += inquiry.places
+            files[inquiry.key]?.wanted[inquiry.user, default: []] += inquiry.places
             active.insert(inquiry.key)
         }
         inquiries = []
         for key in files.keys {
+            files[key]!.isRead = false
             switch files[key]!.state {
             case .opening, .open: files[key]!.state = .idle
             default: break
             }
         }
-        guard restarts.take(now, ended: ended.count) else { return giveUpAll(&found) }
+        guard takeRestart(now) else { return giveUpAll(&found) }
         start()
     }
 
+    private func takeRestart(_ now: UInt64) -> Bool {
+        for _ in 0 ..< ended.takeForgiven() { restarts.giveBack() }
+        return restarts.take(now, ended: ended.count)
+    }
+
     private func startPair() {
-        unstarted = nil
+        (unstarted, readerTime, openerClock) = (nil, 0, OpenerClock())
         do {
             pair = try HelperPair(reader: SymbolHelper.reader)
         } catch {
@@ -435,8 +558,8 @@ final class SymbolService {
 
     // MARK: processes
 
-    private func stop() {
-        if let pair { ended.add(pair) }
+    private func stop(blamed: (pid: Int32, user: UInt32?)? = nil) {
+        if let pair { ended.add(pair, blamed: blamed) }
         pair = nil
     }
 }

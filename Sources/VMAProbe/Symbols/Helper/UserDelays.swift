@@ -1,6 +1,6 @@
 import VMACore
 
-/// How often the processes of each user have delayed the reader of /proc: others wait meanwhile, so no user's may do that
+/// How often the processes of each user have delayed one of our processes: others wait meanwhile, so no user's may do that
 /// again and again.
 struct UserDelays {
     private var users: [UInt32?: (count: Int, last: UInt64)] = [:]
@@ -28,5 +28,22 @@ struct UserDelays {
     func areTooMany(_ user: UInt32?, _ now: UInt64) -> Bool {
         guard let delays = users[user.map(UserShares.user)] else { return false }
         return delays.count >= Self.most && now < delays.last + Self.pause
+    }
+}
+
+/// The users of processes, looked up once for what comes together.
+struct UserOfProcess {
+    let look: (UInt32) -> UInt32?
+    private var last: (pid: UInt32, user: UInt32?, at: UInt64)?
+    private static let age: UInt64 = 50_000_000
+
+    init(look: @escaping (UInt32) -> UInt32?) { self.look = look }
+
+    /// - Parameter now: CLOCK_MONOTONIC nanoseconds.
+    mutating func of(_ pid: UInt32, _ now: UInt64) -> UInt32? {
+        if let last, last.pid == pid, now < last.at + Self.age { return last.user }
+        let user = look(pid)
+        last = (pid, user, now)
+        return user
     }
 }
