@@ -13,7 +13,8 @@ public struct FileNumbers: Equatable, Sendable {
     public var modified: UInt64
 }
 
-/// The path of a mapped file, as `/proc/PID/maps` prints it (`d_path`, `path_with_deleted`).
+/// The path of a mapped file, as `/proc/PID/maps` prints it (`d_path`, `path_with_deleted`). Of one that is too long the end,
+/// behind `…`.
 enum FileName {
     /// Magic numbers of include/uapi/linux/magic.h, of file systems that have their own way (`d_dname`).
     private enum System {
@@ -29,7 +30,7 @@ enum FileName {
     static func text(_ path: String, magic: UInt32, number: UInt64, flags: UInt32) -> String {
         guard flags & VME_FILE_PSEUDO.rawValue != 0 else {
             // Its root is a file that is mounted by itself, or it could not be read.
-            let text = path.isEmpty ? "/" : path
+            let text = flags & VME_FILE_CUT.rawValue != 0 ? "…" + path : path.isEmpty ? "/" : path
             return flags & VME_FILE_DELETED.rawValue != 0 ? "\(text) (deleted)" : text
         }
         return switch magic {

@@ -337,6 +337,22 @@ struct CommandTests {
         #expect(layout.boundaries.count == touching)
     }
 
+    @Test(
+        "of a path that is too long, by its bytes or its names, the end is told, and that it is not all",
+        arguments: [(3, 250), (90, 2), (40, 2)])
+    func longPath(_ count: Int, _ length: Int) throws {
+        let folder = try TemporaryFolder()
+        let place = folder.path([String](repeating: String(repeating: "d", count: length), count: count).joined(separator: "/"))
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: try Victims.idle.get().path("victim"), toPath: place + "/victim")
+        let victim = try Victim(place + "/victim")
+        try victim.wait { victim.output.contains("ready") }
+        let files = try LayoutFile(try Vmascope.run(["layout", victim.pid, "--json"]).output).vmas.compactMap(\.file)
+        let told = try #require(files.first { $0.hasSuffix("/victim") })
+        #expect(told.hasPrefix("…/d") == (count != 40), "\(told)")
+        #expect(told == place + "/victim" || (place + "/victim").hasSuffix(told.dropFirst()), "\(told)")
+    }
+
     @Test("without a capability the error names it", arguments: ["CAP_BPF", "CAP_PERFMON"])
     func privilege(_ capability: String) throws {
         let name = capability.dropFirst(4).lowercased()

@@ -14,6 +14,8 @@ struct FileNameTests {
         ("[io_uring]", 0x0904_1934, VME_FILE_PSEUDO.rawValue, "anon_inode:[io_uring]"),
         ("TCP", 0x534f_434b, VME_FILE_PSEUDO.rawValue, "socket:[42]"),
         ("", 0xef53, 0, "/"),
+        ("/far/down/x.so", 0xef53, VME_FILE_CUT.rawValue, "…/far/down/x.so"),
+        ("/x.so", 0xef53, VME_FILE_CUT.rawValue | VME_FILE_DELETED.rawValue, "…/x.so (deleted)"),
     ]
 
     @Test("are those of /proc/PID/maps", arguments: names)

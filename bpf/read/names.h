@@ -5,11 +5,11 @@
 #ifndef VMASCOPE_NAMES_H
 #define VMASCOPE_NAMES_H
 
-#define PATH_STEPS 32
+#define PATH_STEPS 64  // names and mount points of a path
 #define NANOSECONDS 1000000000ULL
 
-// One component towards the root, or across a mount point. Returns 1 at the end. It is a function
-// of its own, so that the verifier goes through one step and not through every sequence of steps.
+// One component towards the root, or across a mount point. Returns 1 at the end, also where there is no room for more. It
+// is a function of its own, so that the verifier goes through one step and not through every sequence of steps.
 __noinline int path_step(void)
 {
 	struct scratch *s = scratch();
@@ -37,8 +37,12 @@ __noinline int path_step(void)
 		return 0;
 	}
 	len = BPF_CORE_READ(dentry, d_name.len);
-	if (dentry == parent || len > 255 || w->at <= len)
+	if (dentry == parent)
 		return 1;
+	if (len > 255 || w->at <= len) {
+		s->file.flags |= VME_FILE_CUT;
+		return 1;
+	}
 	w->at -= len;
 	// The masks tell the verifier what the test above has made sure of.
 	bpf_probe_read_kernel(&s->file.path[w->at & (VME_PATH_MAX - 1)], len & 255,
@@ -141,6 +145,8 @@ __noinline int tell_file(u64 file, u64 inode)
 		for (i = 0; i < PATH_STEPS; i++)
 			if (path_step())
 				break;
+		if (i == PATH_STEPS)
+			s->file.flags |= VME_FILE_CUT;
 	}
 	s->file.at = s->walk.at;
 	if (emit(&s->file, sizeof(s->file)))  // or it is sent the next time

@@ -214,6 +214,7 @@ struct vme_file {
 enum vme_file_flags {
 	VME_FILE_PSEUDO = 1 << 0,   // it is in no tree: `path` is the name that the kernel gave it
 	VME_FILE_DELETED = 1 << 1,  // its last name is gone
+	VME_FILE_CUT = 1 << 2,      // `path` is the end of its path only
 };
 
 #define VME_NAME_MAX 80

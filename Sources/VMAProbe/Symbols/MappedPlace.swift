@@ -43,7 +43,8 @@ struct MappedPlace {
     /// Whether what is mapped has a path of its own: memory files have names only.
     private var isOfFile: Bool {
         guard let path else { return false }
-        return path.hasPrefix("/") && !["/memfd:", "/dev/zero", "/SYSV"].contains { path.hasPrefix($0) }
+        // The end of a path that is too long is looked for in vain; the mapping itself leads to the file.
+        return path.hasPrefix("…/") || path.hasPrefix("/") && !["/memfd:", "/dev/zero", "/SYSV"].contains { path.hasPrefix($0) }
     }
 
     /// The request for the name of the address.
