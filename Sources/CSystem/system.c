@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <linux/nsfs.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -146,6 +148,34 @@ void vms_hold_standard_streams(void)
 bool vms_has_gained_privileges(void)
 {
 	return getauxval(AT_SECURE) != 0;
+}
+
+int vms_namespace_maker(int pid, uid_t *maker)
+{
+	struct stat own, at;
+	char path[32];
+	int fd, parent, result = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	if (stat("/proc/self/ns/user", &own))
+		return -errno;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &at) && at.st_ino != own.st_ino) {
+		// Of those around our own the kernel says nothing.
+		while ((parent = ioctl(fd, NS_GET_PARENT)) >= 0) {
+			if (fstat(parent, &at) || at.st_ino == own.st_ino) {
+				close(parent);
+				break;
+			}
+			close(fd);
+			fd = parent;
+		}
+		result = ioctl(fd, NS_GET_OWNER_UID, maker) ? -errno : 1;
+	}
+	close(fd);
+	return result;
 }
 
 int vms_terminal_size(int fd, int *columns, int *rows)

@@ -20,7 +20,7 @@ final class Captures {
 
     private struct Kept {
         var name: String
-        /// Of the process.
+        /// Who stands for the process (`UserShares`).
         var user: UInt32
     }
 
@@ -107,9 +107,9 @@ final class Captures {
     /// Makes room for one more: the oldest files of the user goes who has most of them.
     private func makeRoom() {
         while kept.count >= settings.most {
-            let counts = kept.reduce(into: [UInt32: Int]()) { $0[UserShares.user($1.user), default: 0] += 1 }
+            let counts = kept.reduce(into: [UInt32: Int]()) { $0[$1.user, default: 0] += 1 }
             let most = counts.values.max() ?? 0
-            let place = kept.firstIndex { counts[UserShares.user($0.user)] == most } ?? 0
+            let place = kept.firstIndex { counts[$0.user] == most } ?? 0
             let name = kept.remove(at: place).name
             for ending in Self.endings { unlinkat(folder.fd, name + ending, 0) }
             all.removeAll { $0.path == path(name) + Self.endings[0] }
@@ -131,12 +131,12 @@ final class Captures {
         else { return nil }
         makeRoom()
         let time = Clock.now
-        let name = Self.name(choice.process.command, choice.process.pid, choice.process.uid, at: time)
+        let name = Self.name(choice.process.command, choice.process.pid, choice.process.share, at: time)
         var capture = Capture(choice, started: time, path: path(name) + Self.endings[0])
         counts[choice.reason, default: 0] += 1
         do {
             try start(name, choice.process.pid)
-            kept.append(Kept(name: name, user: choice.process.uid))
+            kept.append(Kept(name: name, user: choice.process.share))
             all.append(capture)
             return nil
         } catch {

@@ -55,12 +55,12 @@ final class RefusalWatch {
     /// - Parameters:
     ///   - isFiltered: only those are meant that `see` is told of.
     ///   - lives: whether there is a process with this id.
-    ///   - look: the name of a process, and its real user; nil where it has gone.
+    ///   - look: the name of a process, and who stands for it (`UserShares`); nil where it has gone.
     init(
         startTime: UInt64, isFiltered: Bool = false, symbolizer: MapsSymbolizer = MapsSymbolizer(wantsNames: false),
         lives: @escaping @Sendable (UInt32) -> Bool = { Target.lives(Int32(bitPattern: $0)) },
         look: @escaping (UInt32) -> (command: String, user: UInt32?) = {
-            (Target.command(Int32(bitPattern: $0)), Target.user(Int32(bitPattern: $0)))
+            (Target.command(Int32(bitPattern: $0)), Target.share(Int32(bitPattern: $0)))
         }
     ) {
         self.startTime = startTime
@@ -186,6 +186,14 @@ final class RefusalWatch {
     /// Three descriptors that can be read when names have come; -1 for none.
     var sockets: [Int32] { symbolizer.sockets }
 
+    /// What stands for the processes of a user, or of one who is not known.
+    private static func name(_ user: UInt32?) -> String {
+        switch user {
+        case nil: "(gone)"
+        case let user?: UserShares.isNamespace(user) ? "(user namespace)" : "(uid \(user))"
+        }
+    }
+
     /// The refused calls since the start: each user's most frequent before any user's second.
     var rows: [Refused] { all.map(\.row) }
 
@@ -203,9 +211,7 @@ final class RefusalWatch {
             switch row.key.whose {
             case .process(let process): (space, owner) = (process, owners[process]!)
             case .user(let user):
-                (space, owner) = (
-                    nobody, SystemRefusals.Owner(pid: 0, user: user, command: user.map { "(uid \($0))" } ?? "(gone)")
-                )
+                (space, owner) = (nobody, SystemRefusals.Owner(pid: 0, user: user, command: Self.name(user)))
             case .everybody: (space, owner) = (nobody, SystemRefusals.Owner(pid: 0, user: nil, command: "(others)"))
             }
             guard counted == nil || meant.contains(space) else { continue }

@@ -98,7 +98,7 @@ final class SystemFaces {
 
     /// Prints one line each time that a process comes near the limit.
     func warn(_ process: ProcessStock, _ limit: Int?) {
-        if nearLimit.allows(process.uid) { warn(text.warning(process, limit)) }
+        if nearLimit.allows(process.share) { warn(text.warning(process, limit)) }
     }
 
     /// Prints one line for each process, operation and reason.

@@ -1,5 +1,3 @@
-import VMACore
-
 /// Decides how many warnings of one kind are printed in an interval of `system`: whoever can cause them can cause very
 /// many. The others are counted. No user takes the room of all others.
 struct WarningRate {
@@ -16,9 +14,8 @@ struct WarningRate {
 
     /// Whether the next line is printed.
     ///
-    /// - Parameter user: of the process that it is about; nil if it is not known.
+    /// - Parameter user: who stands for the process that it is about (`UserShares`); nil if it is not known.
     mutating func allows(_ user: UInt32?) -> Bool {
-        let user = user.map(UserShares.user)
         guard count < Self.limit, printed[user, default: 0] < Self.userLimit else {
             leftOut += 1
             return false

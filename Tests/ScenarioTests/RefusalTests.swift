@@ -65,6 +65,28 @@ struct RefusalTests {
             rows.map(\.count).reduce(0, +) == 3 && rows.allSatisfy { $0.reason == "rlimit_as" && !$0.stack.isEmpty }, "\(rows)")
     }
 
+    /// Each of them could be in a user namespace, by its id, and a directory service gives such ids to people.
+    @Test("no user keeps another from being warned of, whatever their ids are")
+    func shares() throws {
+        let folder = try TemporaryFolder()
+        let observer = try Victim(
+            Repository.vmascope.path,
+            ["system", "--interval", "10s", "--textfile", folder.url.path, "--output", "/dev/null", "--budget", "100%"])
+        try observer.wait { FileManager.default.fileExists(atPath: folder.path("vmascope.prom")) }
+        func refused(_ user: Int) throws -> Victim {
+            let load = try Victim(
+                "setpriv", "--reuid=\(user)", "--regid=\(user)", "--clear-groups",
+                try Self.program.get().path("refused"), "1", "stay")
+            try load.wait { load.output.contains("refused 1") }
+            return load
+        }
+        // More than one user's warnings are printed of in an interval, and fewer than all users'.
+        let many = try (0 ..< 8).map { _ in try refused(200_001) }
+        let one = try refused(300_001)
+        try observer.wait { observer.errors.contains("refused[\(one.pid)]: ") }
+        #expect(many.count { observer.errors.contains("refused[\($0.pid)]: ") } == 4, "\(observer.errors)")
+    }
+
     @Test("none is lost where the ring has no room for them", arguments: ["stay", "exit"])
     func lost(_ end: String) throws {
         let (rows, gone, _) = try observe(20_000, end, environment: ["VMASCOPE_RING": "4096"])

@@ -140,7 +140,8 @@ struct RefusalTests {
         var (heard, heardOfVictim) = (0, 0)
         for at in 10 ..< 1010 as Range<UInt64> {
             // Three users, one of them with ids of user namespaces, have new processes that are refused something.
-            for user in [1001, 1002, 300_000 + UInt32(at) * 7] { refuse(at, MMID(at * 4) + (user & 3), user: user) }
+            let inNamespace = UserShares.user(300_000 + UInt32(at) * 7, .user(1003))
+            for user in [1001, 1002, inNamespace] { refuse(at, MMID(at * 4) + (user & 3), user: user) }
             if at % 100 == 50 { refuse(at, 9, user: 33) }
             let isHeard = listening.isWanted(at * second)
             if isHeard { heard += 1 }

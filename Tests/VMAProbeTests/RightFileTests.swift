@@ -1,7 +1,9 @@
 import CSystem
 import CTestSupport
 import Foundation
+import TestSupport
 import Testing
+import VMACore
 
 @testable import VMAProbe
 
@@ -215,15 +217,39 @@ struct RestartTests {
         delays.note(7, now)
         #expect(!delays.areTooMany(7, now))
         // A user has many ids in namespaces of its own.
-        for id in 200_000 ..< 200_000 + UInt32(UserDelays.most) { delays.note(id, now) }
-        #expect(delays.areTooMany(300_000, now))
+        for _ in 0 ..< UserDelays.most { delays.note(200_000, now) }
+        #expect(delays.areTooMany(200_000, now) && !delays.areTooMany(300_000, now))
     }
 
     @Test("and processes are asked for their arguments user by user")
     func turns() {
         #expect(NamedProcess.turns([5, 5, 5, 0, 0, 1]) == [3, 5, 0, 4, 1, 2])
-        #expect(NamedProcess.turns([200_000, 300_000, 1]) == [2, 0, 1])
+        #expect(NamedProcess.turns([200_000, 300_000, 1, 200_000]) == [2, 0, 1, 3])
         #expect(NamedProcess.turns([]).isEmpty)
+    }
+
+    /// Ids from 100,000 on are a directory service's as well as a namespace's: the kernel knows which.
+    @Test("and who is in a user namespace stands for the user who made it", .enabled(if: geteuid() == 0))
+    func shares() throws {
+        func share(_ command: [String]) throws -> UInt32? {
+            let child = try Child(command + ["sh", "-c", "echo; exec sleep 100"])
+            defer {
+                kill(child.processIdentifier, SIGKILL)
+                child.waitUntilExit()
+            }
+            for _ in 0 ..< 1000
+            where (try? String(contentsOfFile: "/proc/\(child.processIdentifier)/comm", encoding: .utf8)) != "sleep\n" {
+                usleep(10_000)
+            }
+            return Target.share(child.processIdentifier)
+        }
+        let user = ["setpriv", "--reuid=200001", "--regid=200001", "--clear-groups"]
+        let namespace = ["unshare", "--user", "--map-root-user"]
+        #expect(try share(user) == 200_001)
+        #expect(try share(user + namespace) == 200_001)
+        #expect(try share(user + namespace + namespace) == 200_001)
+        #expect(UserShares.isNamespace(try #require(try share(namespace))))
+        #expect(UserShares.user(300_000, .user(200_001)) == 200_001 && UserShares.user(1001, .unknown) == 1001)
     }
 
     @Test("also the reader of /proc, however many processes have delayed it")

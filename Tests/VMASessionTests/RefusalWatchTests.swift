@@ -103,7 +103,14 @@ struct RefusalWatchTests {
         let many = (0 ..< 1000).filter { rate.allows(UInt32($0)) }.count
         #expect(many == 16)
         _ = rate.end()
-        let namespaces = (100_000 ..< 101_000).filter { rate.allows(UInt32($0)) }.count
-        #expect(namespaces == 4)
+        // Of a directory service, and of the user namespaces of one user.
+        #expect((200_000 ..< 201_000).filter { rate.allows(UserShares.user($0, .nobody)) }.count == 16)
+        _ = rate.end()
+        #expect((200_000 ..< 201_000).filter { rate.allows(UserShares.user($0, .user(1001))) }.count == 4)
+        _ = rate.end()
+        // Of a container that root has made, with 65,536 ids, and of another one.
+        #expect((262_144 ..< 263_000).filter { rate.allows(UserShares.user($0, .user(0))) }.count == 4)
+        let isOtherAllowed = rate.allows(UserShares.user(400_000, .user(0)))
+        #expect(isOtherAllowed)
     }
 }

@@ -19,6 +19,25 @@ static __always_inline u32 namespace_pid(struct task_struct *leader)
 	return nr;
 }
 
+#define NAMESPACES_DEEP 33  // user namespaces in one another, at most
+
+// The user who made the outermost user namespace that a process is in, below the first; -1 in the first, which nobody made.
+static __always_inline u32 namespace_maker(struct task_struct *task)
+{
+	struct user_namespace *at = BPF_CORE_READ(task, real_cred, user_ns), *parent, *last = 0;
+	int i;
+
+	ROLLED
+	for (i = 0; i < NAMESPACES_DEEP; i++) {
+		parent = BPF_CORE_READ(at, parent);
+		if (!parent)
+			break;
+		last = at;
+		at = parent;
+	}
+	return last ? BPF_CORE_READ(last, owner.val) : -1;
+}
+
 SEC("?iter/task")
 int stock(struct bpf_iter__task *ctx)
 {
@@ -41,6 +60,7 @@ int stock(struct bpf_iter__task *ctx)
 		t.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	t.namespace_pid = namespace_pid(leader);
 	t.uid = BPF_CORE_READ(task, real_cred, euid.val);
+	t.namespace_maker = namespace_maker(task);
 	t.threads = BPF_CORE_READ(task, signal, nr_threads);
 	bpf_probe_read_kernel(t.comm, sizeof(t.comm),
 			      (void *)leader + bpf_core_field_offset(struct task_struct, comm));

@@ -33,6 +33,10 @@ void vms_hold_standard_streams(void);
 // Whether exec gave this process more rights than the one that started it has (AT_SECURE).
 bool vms_has_gained_privileges(void);
 
+// Who made the outermost user namespace that a process is in, below our own. Returns 1 and the user, 0 if the process is
+// in ours, or -errno.
+int vms_namespace_maker(int pid, uid_t *maker);
+
 // The size of the terminal that `fd` is. Returns 0, or -1 and errno.
 int vms_terminal_size(int fd, int *columns, int *rows);
 

@@ -202,7 +202,8 @@ struct vme_task {
 	vme_u32 uid;            // effective
 	vme_u32 threads;
 	vme_u32 map_count;
-	vme_u32 reserved;
+	// Who made the outermost user namespace that it is in, below the first; -1 (no user) in the first.
+	vme_u32 namespace_maker;
 	char comm[16];
 };
 

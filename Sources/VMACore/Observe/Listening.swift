@@ -40,14 +40,14 @@ public struct Listening: Sendable {
 
     /// Takes note of refusals and answers; other events change nothing.
     ///
-    /// - Parameter user: the user of the process that was refused something; nil where it is unknown.
+    /// - Parameter user: who stands for the process that was refused something (`UserShares`); nil where it is unknown.
     public mutating func note(_ event: Event, user: UInt32? = nil) {
         switch event {
         case .refusal(let refusal):
             let (mm, time) = (refusal.origin.mm, refusal.origin.time)
             // What follows in the next seconds is of the same kind as what was answered.
             if let last = answered[mm], time > last + Self.patience, time < last + Self.rest { break }
-            let user = sharesByUser ? user.map(UserShares.user) : nil
+            let user = sharesByUser ? user : nil
             if users.count >= Self.userLimit, users[user] == nil { dropOldest() }
             let last = users[user]?.lastRefusal ?? 0
             users[user, default: User(lastRefusal: time)].lastRefusal = max(last, time)

@@ -5,7 +5,7 @@ public struct Refused: Sendable {
     /// The process that owns the address space, or, where that is not known any more, the one that made the first
     /// call.
     public var pid: UInt32
-    /// The real user id of the process, where it is known.
+    /// The user who stands for the process (`UserShares`), where it is known.
     public var user: UInt32?
     /// The name of the process (comm); empty if unknown.
     public var command: String

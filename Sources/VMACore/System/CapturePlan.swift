@@ -67,20 +67,20 @@ public struct CapturePlan: Sendable {
         recent.removeAll { now - min(now, $0.time) >= Self.pause }
         let counts = recent.reduce(into: [UInt32: Int]()) { $0[$1.user, default: 0] += 1 }
         func rank(_ choice: Choice) -> (Int, Int, Double, Int) {
-            let user = counts[UserShares.user(choice.process.uid)] ?? 0
+            let user = counts[choice.process.share] ?? 0
             let urgency = Reason.allCases.firstIndex(of: choice.reason)!
             return (user, urgency, choice.secondsToLimit ?? .infinity, -choice.process.vmas)
         }
         var best: Choice?
         for process in processes {
-            guard (counts[UserShares.user(process.uid)] ?? 0) < Self.userLimit,
+            guard (counts[process.share] ?? 0) < Self.userLimit,
                 let choice = choice(process, limit, near, refused[process.pid], now)
             else { continue }
             if best.map({ rank(choice) < rank($0) }) ?? true { best = choice }
         }
         guard let best else { return nil }
         taken[Space(best.process), default: [:]][best.reason] = now
-        recent.append((UserShares.user(best.process.uid), now))
+        recent.append((best.process.share, now))
         return best
     }
 

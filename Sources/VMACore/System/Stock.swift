@@ -182,7 +182,7 @@ public struct Stock: Sendable {
 
     private func share(of process: ProcessStock, at time: UInt64) -> SweepShare {
         let age = process.boundaries.map { Double(time - min(time, $0.takenAt)) / 1e9 } ?? .infinity
-        return SweepShare(user: UserShares.user(process.uid), waits: age >= Self.restTime)
+        return SweepShare(user: process.share, waits: age >= Self.restTime)
     }
 
     /// The same in turns by share: next is the one whose sweeps have cost least, those before in this order included.

@@ -77,6 +77,8 @@ public struct ProcessStock: Sendable {
     public var namespacePID: UInt32
     /// The effective user id.
     public var uid: UInt32
+    /// The user who stands for the process where room is shared among users (`UserShares`).
+    public var share: UInt32
     /// How many threads share the VMAs.
     public var threads: Int
     /// The path of the cgroup from the root of the hierarchy, beginning with `/`; nil if it could not be read.
@@ -102,10 +104,11 @@ public struct ProcessStock: Sendable {
     public var boundaries: BoundarySums?
 
     /// A process that is counted for the first time, `countedAt` (CLOCK_MONOTONIC nanoseconds): its start and its peak are
-    /// what it has now. `namespacePID` is nil where it is the pid itself; the container follows from `cgroup`.
+    /// what it has now. `namespacePID` is nil where it is the pid itself; the container follows from `cgroup`, and the share
+    /// from the user and `namespaceMaker`.
     public init(
-        key: ProcessKey, mm: MMID = 0, command: String, namespacePID: UInt32? = nil, uid: UInt32 = 0, threads: Int = 1,
-        cgroup: String? = nil, vmas: Int, countedAt: UInt64
+        key: ProcessKey, mm: MMID = 0, command: String, namespacePID: UInt32? = nil, uid: UInt32 = 0,
+        namespaceMaker: UserShares.Maker = .nobody, threads: Int = 1, cgroup: String? = nil, vmas: Int, countedAt: UInt64
     ) {
         self.key = key
         self.mm = mm
@@ -113,6 +116,7 @@ public struct ProcessStock: Sendable {
         firstCommand = command
         self.namespacePID = namespacePID ?? key.pid
         self.uid = uid
+        share = UserShares.user(uid, namespaceMaker)
         self.threads = threads
         self.cgroup = cgroup
         container = cgroup.flatMap(Container.init(cgroup:))

@@ -56,7 +56,7 @@ public struct SystemRefusals: Sendable {
     public struct Owner: Sendable {
         /// The process id (thread group) in the first pid namespace.
         public var pid: UInt32
-        /// The real user id; nil if it is not known.
+        /// The user who stands for it (`UserShares`); nil if it is not known.
         public var user: UInt32?
         /// The name (comm).
         public var command: String
@@ -171,7 +171,7 @@ public struct SystemRefusals: Sendable {
             }
             fold(folded)
         }
-        // Very many users: the ids of user namespaces, of which one user can have many, are the highest.
+        // Very many users.
         guard rows.count > Self.rowsLeft else { return }
         var byUser: [UInt32: Int] = [:]
         for key in rows.keys { if let user = user(key.whose) { byUser[user, default: 0] += 1 } }

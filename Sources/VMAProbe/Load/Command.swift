@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import VMACore
 
 /// A command that waits before its first instruction until it is released.
 public struct Command: ~Copyable {
@@ -65,9 +66,21 @@ public enum Target {
         ProcFile.text("/proc/\(pid)/comm") ?? "?"
     }
 
-    /// The real user of a process, who started it; nil if it has gone.
-    public static func user(_ pid: Int32) -> UInt32? {
+    /// The user who stands for a process where room is shared among users (`UserShares`); nil if it has gone.
+    public static func share(_ pid: Int32) -> UInt32? {
+        // The real user, who started it.
         ProcFile.status(pid, "Uid").flatMap { UInt32($0.prefix { $0 != "\t" && $0 != " " }) }
+            .map { UserShares.user($0, namespaceMaker(pid)) }
+    }
+
+    /// Who made the outermost user namespace that a process is in, below vmascope's own.
+    static func namespaceMaker(_ pid: Int32) -> UserShares.Maker {
+        var maker: uid_t = 0
+        return switch vms_namespace_maker(pid, &maker) {
+        case 0: .nobody
+        case 1: .user(maker)
+        default: .unknown
+        }
     }
 
     /// Whether there is a process with this id.

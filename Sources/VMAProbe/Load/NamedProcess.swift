@@ -66,9 +66,7 @@ public struct NamedProcess: Equatable, Sendable {
         var found = Found(
             processes: ProcFile.entries("/proc").compactMap { Int32($0) }.sorted().filter { $0 != own }
                 .compactMap { NamedProcess($0) }, unread: 0)
-        let users = found.processes.map { process in
-            ProcFile.status(process.pid, "Uid")?.split { $0 == "\t" || $0 == " " }.first.flatMap { UInt32($0) } ?? 0
-        }
+        let users = found.processes.map { Target.share($0.pid) ?? 0 }
         let reader = ProcReader()
         let end = vms_monotonic_ns() + wholePatience
         // Each process can delay its answer: those of one user do not come before all others'.
@@ -89,7 +87,6 @@ public struct NamedProcess: Equatable, Sendable {
     static func turns(_ users: [UInt32]) -> [Int] {
         var rounds: [UInt32: Int] = [:]
         let turns = users.enumerated().map { index, user in
-            let user = UserShares.user(user)
             defer { rounds[user, default: 0] += 1 }
             return (round: rounds[user, default: 0], user: user, index: index)
         }

@@ -55,7 +55,8 @@ public final class SystemProbe {
             return ProcessStock(
                 key: key, mm: mm,
                 command: withUnsafeBytes(of: task.comm) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) },
-                namespacePID: task.namespace_pid, uid: task.uid, threads: Int(task.threads),
+                namespacePID: task.namespace_pid, uid: task.uid,
+                namespaceMaker: task.namespace_maker == .max ? .nobody : .user(task.namespace_maker), threads: Int(task.threads),
                 cgroup: cgroups.path(task.cgroup, of: key), vmas: Int(task.map_count), countedAt: now)
         }
         cgroups.keep(Set(tasks.map(\.task.cgroup)), Set(processes.map(\.key)))

@@ -87,6 +87,6 @@ struct ProcStock {
         return ProcessStock(
             key: ProcessKey(pid: pid, started: started * tick), command: String(stat[stat.index(after: open) ..< end]),
             namespacePID: ids?.last.flatMap { UInt32($0) }, uid: uids.flatMap { UInt32($0.count > 1 ? $0[1] : "") } ?? 0,
-            threads: Int(fields[17]) ?? 1, vmas: 0, countedAt: 0)
+            namespaceMaker: Target.namespaceMaker(Int32(bitPattern: pid)), threads: Int(fields[17]) ?? 1, vmas: 0, countedAt: 0)
     }
 }

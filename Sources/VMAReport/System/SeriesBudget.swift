@@ -49,5 +49,5 @@ public struct SeriesBudget: Sendable {
     /// Whether a process has a series of its own.
     func has(_ process: ProcessStock) -> Bool { users[Self.id(process)]?.series[process.labels.map(\.1)] != nil }
 
-    private static func id(_ process: ProcessStock) -> UInt32 { UserShares.user(process.uid) }
+    private static func id(_ process: ProcessStock) -> UInt32 { process.share }
 }

@@ -194,10 +194,8 @@ final class ProcReader {
         return .done(nil)
     }
 
-    /// The real user id of a process; nil if it is gone.
-    static func user(_ pid: UInt32) -> UInt32? {
-        ProcFile.status(Int32(truncatingIfNeeded: pid), "Uid")?.split { $0 == "\t" || $0 == " " }.first.flatMap { UInt32($0) }
-    }
+    /// The user who stands for a process (`UserShares`); nil if it is gone.
+    static func user(_ pid: UInt32) -> UInt32? { Target.share(Int32(truncatingIfNeeded: pid)) }
 
     private func stop() {
         guard let helper else { return }

@@ -1,5 +1,3 @@
-import VMACore
-
 /// How often the processes of each user have delayed one of our processes: others wait meanwhile, so no user's may do that
 /// again and again.
 struct UserDelays {
@@ -15,18 +13,17 @@ struct UserDelays {
     var isEmpty: Bool { users.isEmpty }
 
     /// - Parameters:
-    ///   - user: whose process has delayed it; nil: unknown.
+    ///   - user: who stands for the process that has delayed it (`UserShares`); nil: unknown.
     ///   - now: CLOCK_MONOTONIC nanoseconds.
     mutating func note(_ user: UInt32?, _ now: UInt64) {
         users = users.filter { now < $0.value.last + Self.memory }
         if users.count >= Self.userLimit { users = [:] }
-        let user = user.map(UserShares.user)
         users[user] = (users[user].map { $0.count + 1 } ?? 1, now)
     }
 
     /// Whether the processes of a user are left alone now.
     func areTooMany(_ user: UInt32?, _ now: UInt64) -> Bool {
-        guard let delays = users[user.map(UserShares.user)] else { return false }
+        guard let delays = users[user] else { return false }
         return delays.count >= Self.most && now < delays.last + Self.pause
     }
 }
