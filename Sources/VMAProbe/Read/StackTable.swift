@@ -54,7 +54,7 @@ public final class StackTable {
     /// Frames in code that programs have made, and of which they say nothing, by their names.
     private var nameless: [String: Int] = [:]
 
-    private var addresses: [StackID: [UInt64]] = [:]
+    private var addresses = StackAddresses()
     private var service: SymbolService?
     private var pending: [Int: Pending] = [:]
     private var nextPending = 0
@@ -69,8 +69,6 @@ public final class StackTable {
     public static let (finalTime, finalTimeAfterSignal) = (SymbolLimits.finalTime, SymbolLimits.finalTimeAfterSignal)
     /// Nanoseconds for which `finish` is best given while it fetches debug files.
     public static let fetchTime = SymbolLimits.fetchTime
-    /// Addresses are kept of so many stacks.
-    private static let stackLimit = 60_000
     /// Stacks that may wait for names, before others get none.
     private static let pendingLimit = 5000
     /// Frames of all that wait: about a quarter of a kilobyte each.
@@ -88,12 +86,7 @@ public final class StackTable {
     public func note(_ event: Event) {
         switch event {
         case .stack(let id, let found):
-            if addresses.count >= Self.stackLimit, options.forgetsStacks {
-                // Ids grow: those told first go first.
-                let middle = addresses.keys.sorted()[Self.stackLimit / 2]
-                addresses = addresses.filter { $0.key >= middle }
-            }
-            if addresses.count < Self.stackLimit { addresses[id] = found }
+            addresses.keep(found, of: id, forgetsOlder: options.forgetsStacks)
         case .file(let id, _): toldAt[id] = FileRequest.now
         default: break
         }
@@ -236,7 +229,7 @@ public final class StackTable {
     ) {
         let id = UInt64(owner.mm) << 32 | UInt64(stack)
         guard !underWay.contains(id) else { return }
-        if addresses[stack] == nil, addresses.count >= Self.stackLimit {
+        if addresses[stack] == nil, addresses.isFull {
             return body(.frames(owner.mm, stack, [FrameTable.othersText]))
         }
         // Nothing is known of a stack whose copy was left out, or lost.
