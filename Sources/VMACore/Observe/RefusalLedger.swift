@@ -1,3 +1,17 @@
+/// Refused calls that have something in common: how many there were, and when.
+protocol RefusalSum {
+    var count: Int { get set }
+    var first: UInt64 { get set }
+    var last: UInt64 { get set }
+}
+
+extension RefusalSum {
+    mutating func add(_ other: Self) {
+        count += other.count
+        (first, last) = (min(first, other.first), max(last, other.last))
+    }
+}
+
 /// Calls that the kernel refused, added up by operation, reason and call stack.
 public struct RefusalLedger: Sendable {
     /// What the refused calls of one row have in common.
@@ -13,7 +27,7 @@ public struct RefusalLedger: Sendable {
     }
 
     /// Refused calls that are alike: how many there were, and when.
-    public struct Row: Sendable {
+    public struct Row: RefusalSum, Sendable {
         /// What the calls of the row have in common.
         public var key: Key
         /// How many calls were refused, those included that were too many to record each.
@@ -84,13 +98,15 @@ public struct RefusalLedger: Sendable {
                 Moment(origin: origin, key: key, range: overflow || !refusal.syscall.isNative ? .empty : AddressRange(start, end))
             )
         }
-        if let at = index[key] {
-            settled[at].count += count
-            settled[at].last = max(settled[at].last, origin.time)
+        put(Row(key: key, count: count, first: origin.time, last: origin.time, tgid: isFolded ? 0 : origin.tgid))
+    }
+
+    private mutating func put(_ row: Row) {
+        if let at = index[row.key] {
+            settled[at].add(row)
         } else {
-            index[key] = settled.count
-            settled.append(
-                Row(key: key, count: count, first: origin.time, last: origin.time, tgid: isFolded ? 0 : origin.tgid))
+            index[row.key] = settled.count
+            settled.append(row)
         }
     }
 
@@ -101,14 +117,7 @@ public struct RefusalLedger: Sendable {
         (settled, index) = ([], [:])
         for var row in old {
             if mms.contains(row.key.mm) { row.key = key(row.key) }
-            if let at = index[row.key] {
-                settled[at].count += row.count
-                settled[at].first = min(settled[at].first, row.first)
-                settled[at].last = max(settled[at].last, row.last)
-            } else {
-                index[row.key] = settled.count
-                settled.append(row)
-            }
+            put(row)
         }
     }
 }

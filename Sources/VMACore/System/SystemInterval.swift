@@ -118,12 +118,17 @@ public struct ProcessStock: Sendable {
         self.uid = uid
         share = UserShares.user(uid, namespaceMaker)
         self.threads = threads
-        self.cgroup = cgroup
-        container = cgroup.flatMap(Container.init(cgroup:))
         self.vmas = vmas
         self.countedAt = countedAt
         start = vmas
         peak = vmas
+        place(in: cgroup)
+    }
+
+    /// Puts the process into a cgroup, and so into the container that this is of.
+    public mutating func place(in cgroup: String?) {
+        self.cgroup = cgroup
+        container = cgroup.flatMap(Container.init(cgroup:))
     }
 
     /// The process id (thread group) in the first pid namespace.

@@ -41,7 +41,7 @@ public struct SystemRefusals: Sendable {
     }
 
     /// Refused calls that are alike: how many there were, and when.
-    public struct Row: Sendable {
+    public struct Row: RefusalSum, Sendable {
         /// What the calls of the row have in common.
         public var key: Key
         /// How many calls were refused.
@@ -131,12 +131,7 @@ public struct SystemRefusals: Sendable {
     }
 
     private mutating func add(_ row: Row) {
-        if var known = rows[row.key] {
-            known.count += row.count
-            known.first = min(known.first, row.first)
-            known.last = max(known.last, row.last)
-            rows[row.key] = known
-        } else {
+        if rows[row.key]?.add(row) == nil {
             rows[row.key] = row
             guard case .process(let space) = row.key.whose else { return }
             owners[space]?.rows += 1

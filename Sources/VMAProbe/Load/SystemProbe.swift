@@ -41,8 +41,7 @@ public final class SystemProbe {
         if fallback != nil {
             let processes = fallback!.read(within: seconds).map { process in
                 var process = process
-                process.cgroup = cgroups.path(0, of: process.key)
-                process.container = process.cgroup.flatMap(Container.init(cgroup:))
+                process.place(in: cgroups.path(0, of: process.key))
                 return process
             }
             cgroups.keep([], Set(processes.map(\.key)))
