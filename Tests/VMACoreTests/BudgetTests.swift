@@ -66,6 +66,21 @@ struct BudgetTests {
         #expect(budget.target == 1000 && budget.least == 1 && budget.all.time == budget.all.of)
     }
 
+    @Test("owes no more than ten seconds of it, whatever a moment has cost")
+    func debt() {
+        var (now, cost): (UInt64, Double) = (1_000, 0)
+        var budget = FlowBudget(share: 0.01, now: now, cost: cost)
+        now += budget.step
+        cost += 1
+        #expect(budget.decide(now, cost: cost).level == .paused)
+        let paused = now
+        while !budget.isWatching {
+            now += budget.step
+            _ = budget.decide(now, cost: cost)
+        }
+        #expect(now - paused < 13_000_000_000)
+    }
+
     @Test("tells fewer refused calls of each user where they are dear, and as many as before when they are not")
     func details() {
         var (now, cost): (UInt64, Double) = (1_000, 0)

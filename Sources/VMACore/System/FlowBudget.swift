@@ -104,6 +104,8 @@ public struct FlowBudget: Sendable, Equatable {
     /// Seconds of budget that can be saved up, and seconds that have to be saved up before counting goes on after a
     /// pause.
     private static let (saved, restart) = (5.0, 2.0)
+    /// Seconds of budget that may be owed: whoever causes a large cost at once must not have counting pause for long after it.
+    private static let debt = 10.0
     /// Seconds of saved budget below which address spaces are limited, below which nothing is recorded, and above which
     /// sections are recorded again.
     private static let (tight, leanest, recovered) = (3.5, 1.0, 3.0)
@@ -219,7 +221,7 @@ public struct FlowBudget: Sendable, Equatable {
         all.note(time, isWatching)
         recordedInterval.note(time, level == .full)
         recordedAll.note(time, level == .full)
-        credit = min(credit + share * seconds - spent, share * Self.saved)
+        credit = min(max(credit + share * seconds - spent, -share * Self.debt), share * Self.saved)
         let step: StepCost = spent > share * seconds ? .dear : spent < share * seconds / 2 ? .cheap : .fair
         // Where nothing is recorded, nothing shows what recording costs.
         guard level == .full else { return step }
