@@ -15,6 +15,8 @@ final class FlowWatch {
     private var nobodys: Set<MMID> = []
     /// Whose address spaces these were at the last interval.
     private var holders = SpaceHolders()
+    /// When the counts were read last, or a little earlier, in nanoseconds of CLOCK_MONOTONIC.
+    private var countsTime: UInt64 = 0
 
     /// How often the ring is emptied and the budget decided: more often when more records come.
     var step: UInt64 { budget.step }
@@ -144,7 +146,10 @@ final class FlowWatch {
         refusals.note(
             untold: probe.untold, ofGone: try probe.untoldOfGone(), ofUsers: try probe.untoldOfUsers(), at: now)
         try forget(Set(counts.map(\.mm)).subtracting(all.map(\.mm)))
-        try probe.forget(holders.update(all))
+        // One that began since then has begun its counts itself: to drop them would lose what it does next.
+        let young = counts.filter { $0.counts.born > countsTime }.map(\.mm)
+        try probe.forget(holders.update(all).subtracting(young))
+        countsTime = now
         let keys = Dictionary(processes.map { ($0.mm, $0.key) }, uniquingKeysWith: { first, _ in first })
         meter.unseen(try probe.unseenSections())
         defer { budget.endInterval() }

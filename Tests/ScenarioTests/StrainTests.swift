@@ -54,9 +54,10 @@ struct StrainTests {
             "$VMASCOPE" --debug-environment system --source tracepoints --interval 1s --budget $BUDGET --top 1000 --format ndjson \
                 > out.ndjson 2> err.txt & observer=$!
             for i in $(seq 600); do [ -s out.ndjson ] && break; sleep 0.1; done
-            "$STRAIN" victim 9 > victim.txt & victim=$!
+            # The kernel gives the memory of an address space that was counted, and has ended, to the victim's.
+            taskset -c 0 bash -c 'sleep 1.5; exec "$STRAIN" victim 9' > victim.txt & victim=$!
             echo $victim > pid.txt
-            sleep 1
+            sleep 3
             "$STRAIN" ${ATTACK/VICTIM/$victim} > other.txt & other=$!
             wait $victim $other; sleep 2
             kill -TERM $observer; wait $observer; echo "status $?"
