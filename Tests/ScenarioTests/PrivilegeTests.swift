@@ -111,4 +111,22 @@ struct PrivilegeTests {
         }
         #expect(!doctor.contains("frames are addresses"), "\(doctor)")
     }
+
+    @Test("a file that vmascope may not read has no names, and the frame and a warning say why")
+    func denied() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.copyItem(atPath: Repository.vmascope.path, toPath: folder.path("vmascope"))
+        try Self.program.write(toFile: folder.path("program.c"), atomically: true, encoding: .utf8)
+        try Shell.must("clang", "-O1", "-o", folder.path("program"), folder.path("program.c"))
+        try Shell.must("chmod", "-R", "a+rX", folder.url.path)
+        // It can be run by anybody, and read by root alone.
+        try Shell.must("chmod", "711", folder.path("program"))
+        let arguments = ["run", "--source", "tracepoints", "--json", "--", folder.path("program")]
+        let setpriv = URL(fileURLWithPath: "/usr/bin/setpriv")
+        let user = try Shell.run(setpriv, Self.ambient("bpf,perfmon") + [folder.path("vmascope")] + arguments)
+        #expect(user.status == 0 && user.output.contains("(vmascope may not read it)"), "\(user.errors)\(user.output)")
+        #expect(user.errors.contains("may not be read by vmascope, since CAP_DAC_READ_SEARCH is missing"), "\(user.errors)")
+        let root = try Shell.run(Repository.vmascope, arguments)
+        #expect(root.status == 0 && !root.output.contains("may not read it") && root.output.contains("inner_function"))
+    }
 }

@@ -284,12 +284,30 @@ struct RestartTests {
     @Test("and a file is asked for in the name of each process once, whatever others have led to")
     func askers() {
         var askers = FileAskers()
-        askers.note(1)
-        #expect(!askers.allows(1) && askers.allows(2))
-        for pid in 2 ... 100 as ClosedRange<Int32> { askers.note(pid) }
-        #expect(askers.allows(101) && !askers.allows(50))
-        for pid in 101 ... 1000 as ClosedRange<Int32> { askers.note(pid) }
-        #expect(!askers.allows(2000))
+        askers.note(1, 1)
+        #expect(!askers.allows(1, 1) && askers.allows(2, 1))
+        for pid in 2 ... 100 as ClosedRange<Int32> { askers.note(pid, 1) }
+        #expect(askers.allows(101, 1) && !askers.allows(50, FileAskers.pause + 1))
+        for pid in 101 ... 1000 as ClosedRange<Int32> { askers.note(pid, 1) }
+        #expect(!askers.allows(2000, FileAskers.pause))
+        // Nobody takes a file from others for good.
+        let later = FileAskers.pause + 1
+        #expect(askers.allows(2000, later) && askers.allows(1, later))
+        askers.note(2000, later)
+        #expect(!askers.allows(2000, later) && askers.allows(1, later))
+    }
+
+    @Test("and what a process did is not for ever held against who has its id next")
+    func offences() {
+        var offences = Offences()
+        for _ in 0 ..< SymbolLimits.offences {
+            #expect(!offences.areTooMany(7, 1))
+            offences.note(7, 1)
+        }
+        #expect(offences.areTooMany(7, Offences.memory) && !offences.areTooMany(8, 1))
+        #expect(!offences.areTooMany(7, Offences.memory + 1))
+        offences.note(7, Offences.memory + 1)
+        #expect(!offences.areTooMany(7, Offences.memory + 1))
     }
 
     @Test("not while many that were killed have not ended")

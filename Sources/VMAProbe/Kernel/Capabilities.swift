@@ -39,6 +39,11 @@ public struct Capabilities: Sendable {
         effective & (1 << need.bit) != 0 || (need.bit >= 38 && effective & (1 << Self.sysAdmin.bit) != 0)
     }
 
+    /// The capability without which files of other users are not opened; "" if nothing is missing for that.
+    var missingToOpen: String {
+        effective & 1 << 2 == 0 ? "CAP_DAC_READ_SEARCH" : effective & 1 << 19 == 0 ? "CAP_SYS_PTRACE" : ""
+    }
+
     var isAdmin: Bool { has(Self.sysAdmin) }
     /// Whether a capability is missing without which nothing works.
     var lacksVital: Bool { Self.needed.contains { $0.isVital && !has($0) } }

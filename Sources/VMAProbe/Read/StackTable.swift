@@ -174,7 +174,7 @@ public final class StackTable {
     public var warnings: [String] { reasons.map(\.text) + fetched + hints }
 
     /// Those reasons by kind: an observation that goes on for months tells each once.
-    enum Reason { case another, changed, late, beyondBounds, shares, broken, confinement }
+    enum Reason { case another, changed, denied, late, beyondBounds, shares, broken, confinement }
 
     private var fetched: [String] {
         guard let counts = service?.fetcher?.counts, counts.missing > 0 else { return [] }
@@ -200,6 +200,12 @@ public final class StackTable {
                     .changed,
                     "\(losses.changed) mapped files were overwritten while they were mapped: their symbols are not known"
                 ))
+        }
+        if losses.denied > 0 {
+            let missing = Capabilities.current.missingToOpen
+            let why = missing.isEmpty ? "their file systems (NFS, FUSE) let only some users read them" : "\(missing) is missing"
+            lines.append(
+                (.denied, "\(losses.denied) mapped files may not be read by vmascope, since \(why): their symbols are not known"))
         }
         if losses.late > 0 { lines.append((.late, "symbols: \(losses.late) files or names took too long, and have none")) }
         if losses.beyondBounds > 0 {

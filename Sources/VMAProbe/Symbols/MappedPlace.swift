@@ -60,6 +60,7 @@ struct MappedPlace {
             switch opening {
             case .another: " (another file now)"
             case .changed: " (overwritten since)"
+            case .denied: " (vmascope may not read it)"
             case .opened, .missing: ""
             }
         let text = Self.printable(plainText(answer) + mark)

@@ -267,7 +267,8 @@ final class StackCopies {
             var key: UInt32 = 0
             if vma.file != 0 {
                 key = keys[UInt64(vma.file)]
-                if key == 0 { key = self.key(vma, piece.tgid, now) }
+                // Another process may lead to a file to which the one before did not.
+                if key == 0 || service.isClosed(key, now) { key = self.key(vma, piece.tgid, now) }
             }
             all.append(
                 UnwindRequest.Mapping(

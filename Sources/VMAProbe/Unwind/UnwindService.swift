@@ -63,7 +63,7 @@ final class UnwindService {
     private var turns: ReaderTurns
     private var openerClock = OpenerClock()
     private var nextID: UInt32 = 1
-    private var offences: [UInt32: Int] = [:]
+    private var offences = Offences()
     private var restarts = RestartBudget()
     private var nextKey: UInt32 = 1
     /// How often all files were forgotten, and with them what `key` has returned.
@@ -112,11 +112,12 @@ final class UnwindService {
     func key(_ request: @autoclosure () -> FileRequest, _ identity: FileIdentity?, _ now: UInt64) -> UInt32 {
         guard let identity else { return 0 }
         if let key = keys[identity] {
-            if files[key]!.state == .failed || isOfLeftAlone(files[key]!, now), case let other = request(),
-                files[key]!.askers.allows(other.pid)
+            let isWaiting = isOfLeftAlone(files[key]!, now)
+            if isWaiting || files[key]!.state == .failed, case let other = request(),
+                isWaiting || files[key]!.askers.allows(other.pid, now)
             {
                 files[key]!.request = other
-                files[key]!.askers.note(other.pid)
+                files[key]!.askers.note(other.pid, now)
                 files[key]!.state = .idle
             }
             if files[key]!.state == .idle { open(key, now) }
@@ -127,7 +128,7 @@ final class UnwindService {
         let key = nextKey
         nextKey += 1
         files[key] = File(request: request())
-        files[key]!.askers.note(files[key]!.request.pid)
+        files[key]!.askers.note(files[key]!.request.pid, now)
         keys[identity] = key
         open(key, now)
         return key
@@ -140,8 +141,8 @@ final class UnwindService {
 
     private func open(_ key: UInt32, _ now: UInt64) {
         guard let pair, let file = files[key], file.state == .idle else { return }
-        let pid = UInt32(bitPattern: file.request.pid)
-        guard offences[pid, default: 0] < SymbolLimits.offences, !isLeftAlone(users.of(pid, now), now) else {
+        let pid = file.request.pid
+        guard !offences.areTooMany(pid, now), !isLeftAlone(users.of(UInt32(bitPattern: pid), now), now) else {
             files[key]!.state = .failed
             return
         }
@@ -156,6 +157,11 @@ final class UnwindService {
     }
 
     func isOpen(_ key: UInt32) -> Bool { files[key]?.state == .open }
+
+    /// Whether a file is not open, and will not be in the name of who asked for it: it is worth asking in another's.
+    func isClosed(_ key: UInt32, _ now: UInt64) -> Bool {
+        files[key].map { $0.state == .failed || isOfLeftAlone($0, now) } ?? false
+    }
 
     // MARK: one stack
 
@@ -197,7 +203,7 @@ final class UnwindService {
 
     /// Whether the stacks of the process, or of its user, are left alone now.
     private func isLeftAlone(_ now: UInt64) -> Bool {
-        offences[current!.tgid, default: 0] >= SymbolLimits.offences || isLeftAlone(current!.user, now)
+        offences.areTooMany(Int32(bitPattern: current!.tgid), now) || isLeftAlone(current!.user, now)
     }
 
     private func isLeftAlone(_ user: UInt32?, _ now: UInt64) -> Bool {
@@ -331,7 +337,7 @@ final class UnwindService {
         } else if !hasBroken {
             return
         }
-        if let blamed { offences[blamed, default: 0] += 1 }
+        if let blamed { offences.note(Int32(bitPattern: blamed), now) }
         restart(blamed: helper)
     }
 

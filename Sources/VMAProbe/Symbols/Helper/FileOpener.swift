@@ -81,6 +81,7 @@ struct FileOpener {
         func link(_ name: String) -> Int32 { expecting(request) { vms_open_link("\(process)/\(name)", $0) } }
         func check(_ fd: Int32, isLink: Bool = false) -> Int32? {
             if fd == -ESTALE, found != .changed { found = .another }
+            if fd == -EACCES, found == .missing { found = .denied }
             guard fd >= 0 else { return nil }
             // A link of map_files is the mapping itself, if the kernel has not told what that is.
             if request.identity.map({ isSame(fd, $0) }) ?? isLink {

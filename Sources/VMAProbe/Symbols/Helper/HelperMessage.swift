@@ -63,6 +63,8 @@ enum Opening: UInt8, Sendable {
     case another
     /// It is the file that was mapped, and was written to since.
     case changed
+    /// The opener may not read it: its file system decides itself who may (NFS, FUSE), or a capability is missing.
+    case denied
 }
 
 /// A further file that the reader wants beside the file itself.

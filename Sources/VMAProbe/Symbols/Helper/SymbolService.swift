@@ -26,8 +26,7 @@ final class SymbolService {
 
         var isOpening: Bool { if case .opening = self { true } else { false } }
 
-        /// Whether it could not be opened, or will not be, since who asked for it is left alone.
-        func isClosed(_ isLeftAlone: Bool) -> Bool { if case .failed = self { true } else { self == .idle && isLeftAlone } }
+        var isFailed: Bool { if case .failed = self { true } else { false } }
     }
 
     private struct File {
@@ -67,6 +66,7 @@ final class SymbolService {
         var late = 0
         var another = 0
         var changed = 0
+        var denied = 0
         var beyondBounds = 0
         var broken = false
         /// Names that were not looked for, since the files of their processes' user had delayed or ended the reader, or had
@@ -85,7 +85,7 @@ final class SymbolService {
     private var inquiries: [Inquiry] = []
     private var answers: [SymbolPlace: Answer] = [:]
     private var nameBytes = 0
-    private var offences: [Int32: Int] = [:]
+    private var offences = Offences()
     private var nextID: UInt32 = 1
     private var nextKey: UInt32 = 1
     private var restarts = RestartBudget()
@@ -106,8 +106,6 @@ final class SymbolService {
     private static let inquiryWindow = 32
     /// The same for each user, while others wait.
     private static let (sharedWindow, sharedInquiryWindow) = (2, 4)
-    /// Processes whose offences are counted: their ids come again.
-    private static let offenderLimit = 1000
 
     /// Asks servers for debug files; nil if nobody wants that.
     private(set) var fetcher: DebugFetcher?
@@ -151,14 +149,13 @@ final class SymbolService {
                 if case .failed(.missing) = file.state { files[key]!.state = .idle }
             }
             let now = vms_monotonic_ns()
-            if let file = files[key], file.state.isClosed(isLeftAlone(file.user, now)), !file.isBlamed,
-                file.askers.allows(request.pid)
-            {
+            let isWaiting = files[key].map { $0.state == .idle && isLeftAlone($0.user, now) } ?? false
+            if let file = files[key], !file.isBlamed, isWaiting || file.state.isFailed && file.askers.allows(request.pid, now) {
                 // Another process may still lead to it: that one did not, or is left alone, is its own failure, and not the
                 // file's.
                 files[key]!.request = request
                 files[key]!.user = users.of(UInt32(bitPattern: request.pid), now)
-                files[key]!.askers.note(request.pid)
+                files[key]!.askers.note(request.pid, now)
                 files[key]!.state = .idle
             }
             return key
@@ -171,15 +168,15 @@ final class SymbolService {
         }
         let key = nextKey
         nextKey += 1
-        files[key] = File(
-            request: request, user: users.of(UInt32(bitPattern: request.pid), vms_monotonic_ns()), wantsDebug: wantsDebug)
-        files[key]!.askers.note(request.pid)
+        let now = vms_monotonic_ns()
+        files[key] = File(request: request, user: users.of(UInt32(bitPattern: request.pid), now), wantsDebug: wantsDebug)
+        files[key]!.askers.note(request.pid, now)
         keys[request] = key
         if request.kind == .mapped, let identity = request.identity { shared[identity] = key }
         return key
     }
 
-    private func isOffender(_ pid: Int32) -> Bool { offences[pid, default: 0] >= SymbolLimits.offences }
+    private func isOffender(_ pid: Int32) -> Bool { offences.areTooMany(pid, vms_monotonic_ns()) }
 
     /// Whether the files of a user's processes are left alone now.
     private func isLeftAlone(_ user: ReaderTurns.User, _ now: UInt64) -> Bool {
@@ -263,6 +260,7 @@ final class SymbolService {
     private func fail(_ key: UInt32, _ why: Opening, _ found: inout [(SymbolPlace, Answer)]) {
         guard let file = files[key] else { return }
         if why == .another { losses.another += 1 }
+        if why == .denied { losses.denied += 1 }
         if why == .changed {
             losses.changed += 1
             // Those asked for earlier are of what the file was.
@@ -498,8 +496,7 @@ final class SymbolService {
         guard isLate || hasBroken else { return }
         losses.late += 1
         if let blamed, let pid = files[blamed]?.request.pid {
-            if offences.count >= Self.offenderLimit { offences = [:] }
-            offences[pid, default: 0] += 1
+            offences.note(pid, now)
             files[blamed]!.isBlamed = true
         }
         restart(now, blamed: helper, &found)
