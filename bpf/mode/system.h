@@ -430,9 +430,17 @@ static __always_inline void lean_released(struct vme_control *control, void *ctx
 		     f->owner.total_vm == FIELD(struct mm_struct, mm, total_vm)))
 			return;
 		operation = syscall_operation();
-		if (current_mm() != mm || operation >= VME_OPERATIONS ||
-		    !config.may_downgrade[operation])
+		if (current_mm() != mm || operation >= VME_OPERATIONS)
 			return;
+		// Up to 6.4 a stack grows with the lock held for reading. A call that is refused
+		// next finds it as it is now; whoever became a reader has made it smaller.
+		if (!config.may_downgrade[operation]) {
+			u64 total = FIELD(struct mm_struct, mm, total_vm);
+
+			if (now == f->map_count && total > f->owner.total_vm)
+				f->owner.total_vm = total;
+			return;
+		}
 	} else if (!f) {
 		f = new_flow(mm);
 	}

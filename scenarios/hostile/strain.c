@@ -1,10 +1,12 @@
 // Makes an observer of the whole system leave out somebody, or pause:
 //   strain victim SECONDS        is refused a call five times a second, which nobody else may hide
+//   strain deep SECONDS          the same, and its stack grows before each
 //   strain toggles SECONDS       changes the protection of a page as often as it can
 //   strain reader SECONDS PID    the same, and reads what everybody may read of PID, which takes that process's lock
 //   strain refused SECONDS USEC  has children that are refused one call each
-// Prints how many calls were refused. All but the victim give up being root.
+// Prints how many calls were refused. None stays root; the victim is a user whom nobody else is.
 #include "hostile.h"
+#include <alloca.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -42,10 +44,15 @@ int main(int argc, char **argv)
 	long refused = 0;
 	pid_t child;
 
-	if (!strcmp(kind, "victim")) {
+	if (!strcmp(kind, "victim") || !strcmp(kind, "deep")) {
+		if (setgid(65533) || setuid(65533))
+			err(1, "setuid");
 		prctl(PR_SET_NAME, "strain-victim");
-		for (; now() < end; usleep(200000))
+		for (; now() < end; usleep(200000)) {
+			if (kind[0] == 'd')
+				*(volatile char *)alloca(64 << 10) = 1;
 			refused += be_refused();
+		}
 	} else {
 		if (nice(10) < 0 || setgid(65534) || setuid(65534))
 			err(1, "setuid");
