@@ -30,6 +30,8 @@ public final class MetricsServer {
     static let pageRate = 20.0
     /// Looks at sockets in a second: whoever sends a byte at a time wakes the observing loop for each.
     static let lookRate = 20.0
+    /// Pieces of a request that are read at one look.
+    private static let pieces = 4
     /// Seconds from one look to the next, once they have been too many.
     public static let rest = 0.05
     static let arrivalRate = 100.0
@@ -131,7 +133,8 @@ public final class MetricsServer {
     /// Reads what has come, and writes what can be written.
     private func advance(_ connection: Connection, at now: Double) {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while !connection.hasAnswered {
+        // Who sends a byte at a time, and without end, has their turn at the next look.
+        for _ in 0 ..< Self.pieces where !connection.hasAnswered {
             let got = recv(connection.socket, &buffer, buffer.count, 0)
             guard got > 0 else { return got < 0 && isTransient ? () : drop(connection) }
             guard
@@ -141,6 +144,7 @@ public final class MetricsServer {
             connection.answer = bytes
             connection.hasAnswered = true
         }
+        guard connection.hasAnswered else { return }
         while connection.written < connection.answer.count {
             let rest = connection.answer.count - connection.written
             let wrote = connection.answer.withUnsafeBytes {

@@ -6,8 +6,6 @@ struct Outcome: Sendable {
     var status: Int32
     var output: String
     var errors: String
-    /// The most bytes that one of its processes had resident.
-    var peakMemory = 0
 }
 
 enum Shell {
@@ -26,7 +24,7 @@ enum Shell {
         let signalled = process.terminationReason == .uncaughtSignal
         return Outcome(
             status: process.terminationStatus + (signalled ? 128 : 0), output: folder.text("out"),
-            errors: folder.text("err"), peakMemory: process.peakMemory)
+            errors: folder.text("err"))
     }
 
     /// Runs a program of the PATH that has to succeed.

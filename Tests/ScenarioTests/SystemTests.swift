@@ -119,7 +119,9 @@ struct SystemTests {
         #expect(
             last.process(victim.pid)?.near_limit == true && last.total.near_limit > 0
                 && last.total.warnings >= last.total.near_limit)
-        #expect(try system("--duration", "1s", "--warn-at", "100%", "--comm", "victim", "--json").errors.isEmpty)
+        // Of other things it may warn, as where other tests use up the budget.
+        let quiet = try system("--duration", "1s", "--warn-at", "100%", "--comm", "victim", "--json").errors
+        #expect(!quiet.contains("victim["), "\(quiet)")
     }
 
     @Test("growth has a rate, and a time until ENOMEM")

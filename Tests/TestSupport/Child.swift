@@ -16,7 +16,6 @@ public final class Child: @unchecked Sendable {
     public let processIdentifier: pid_t
     private let lock = NSLock()
     private var status: Int32?
-    private var usage = rusage()
 
     /// Starts `command`, which is looked for in PATH unless it begins with a path.
     ///
@@ -45,7 +44,7 @@ public final class Child: @unchecked Sendable {
     private func reaped() -> Int32? {
         lock.withLock {
             var found: Int32 = 0
-            if status == nil, wait4(processIdentifier, &found, WNOHANG, &usage) == processIdentifier { status = found }
+            if status == nil, waitpid(processIdentifier, &found, WNOHANG) == processIdentifier { status = found }
             return status
         }
     }
@@ -62,9 +61,6 @@ public final class Child: @unchecked Sendable {
             pause = min(2 * pause, 20_000)
         }
     }
-
-    /// Of a process that has ended: the most bytes that it, or a process that it waited for, had resident.
-    public var peakMemory: Int { reaped() == nil ? 0 : lock.withLock { Int(usage.ru_maxrss) << 10 } }
 
     public var terminationReason: Reason { (reaped() ?? 0) & 0x7f == 0 ? .exit : .uncaughtSignal }
 
