@@ -41,7 +41,7 @@ final class Captures {
     /// Bytes of a recording.
     private static let mostBytes: UInt64 = 256 << 20
 
-    /// Throws if nobody but its owner may write to the directory, or if it can't be written.
+    /// Throws if others than vmascope's own user may write to the directory, or if it can't be written.
     init(_ settings: CaptureSettings) throws {
         self.settings = settings
         let path = settings.folder
@@ -104,7 +104,7 @@ final class Captures {
         settings.folder + (settings.folder.utf8.last == UInt8(ascii: "/") ? "" : "/") + name
     }
 
-    /// Makes room for one more: the oldest files of the user goes who has most of them.
+    /// Makes room for one more: of the user who has most recordings the oldest goes, with its report.
     private func makeRoom() {
         while kept.count >= settings.most {
             let counts = kept.reduce(into: [UInt32: Int]()) { $0[$1.user, default: 0] += 1 }
@@ -181,7 +181,7 @@ final class Captures {
     /// Ends the capture early; what was recorded is kept.
     func stop() { if let current { kill(current.pid, SIGTERM) } }
 
-    /// Waits for a capture that was stopped, for a second at most. Returns lines for people.
+    /// Waits a second for a capture that was stopped, then kills it and waits for one more at most. Returns lines for people.
     func finish() -> [String] {
         for _ in 0 ..< 2 {
             for _ in 0 ..< 100 where current != nil {
@@ -194,7 +194,7 @@ final class Captures {
         return []
     }
 
-    /// The first five lines of a report, its answer; none where it can't be read.
+    /// The lines of a report before its first empty one, its answer; none where it can't be read.
     private static func head(_ fd: Int32) -> [String] {
         guard fd >= 0 else { return [] }
         defer { close(fd) }
