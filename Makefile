@@ -15,7 +15,7 @@ ESSENTIALS := $(STATIC)/essentials/FoundationEssentials
 ESSENTIALS_FILES := packaging/essentials/FoundationEssentials.swift Sources/VMAReport/Kit/JSONText.swift
 # A fully static executable: it runs in a guest, or a container, with nothing else in it. Without debug
 # information, which would be stripped, it is 0.4 MB smaller.
-STATIC_FLAGS := -c release --product vmascope --static-swift-stdlib -Xswiftc -static-executable \
+STATIC_FLAGS := -c release --static-swift-stdlib -Xswiftc -static-executable \
 	-Xswiftc -I$(CURDIR)/$(dir $(ESSENTIALS)) -Xlinker $(ESSENTIALS).o \
 	-Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import \
 	-Xswiftc -gnone -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=. \
@@ -30,7 +30,7 @@ KERNEL ?=
 
 
 # What is written by hand, by language.
-SWIFT_FILES = Sources Tests Plugins packaging bench/Package.swift bench/Sources Package.swift
+SWIFT_FILES = Sources Tests Plugins packaging bench/Sources Package.swift
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git grep -lE '^\#!.*[ /](ba)?sh$$') kernels/lib.sh
 
@@ -61,12 +61,13 @@ $(ESSENTIALS).o: $(ESSENTIALS_FILES)
 	@swiftc -O -whole-module-optimization -parse-as-library -module-name FoundationEssentials \
 		-emit-module -emit-module-path $(ESSENTIALS).swiftmodule -emit-object -o $@ $^
 
-# The linker's warnings are about functions of the C library that nothing here calls.
+# The linker's warnings are about functions of the C library that nothing here calls. BENCH=yes builds the benchmarks,
+# too, from the same objects.
 build: deps $(ESSENTIALS).o
 	@[ -x $(VMASCOPE) ] || echo "building $(VMASCOPE): a first time takes a minute or two" >&2
 	@mkdir -p $(STATIC)/commit
 	@[ -f $(COMMIT_OBJECT) ] || echo 'const char vms_commit[] = "$(COMMIT)";' | $(CC) -x c -c -o $(COMMIT_OBJECT) -
-	@swift build --scratch-path $(STATIC) $(STATIC_FLAGS) > $(STATIC)/build.log 2>&1 \
+	@$(if $(BENCH),VMASCOPE_BENCH=yes) swift build $(if $(BENCH),,--product vmascope) --scratch-path $(STATIC) $(STATIC_FLAGS) > $(STATIC)/build.log 2>&1 \
 		|| { cat $(STATIC)/build.log >&2; exit 1; }
 
 demo: build
@@ -113,8 +114,9 @@ IN_GUESTS := GuestTests|RefusedProbeTests|SharingTests|PresentTests
 # CHECKED=yes leaves out what `make check` has just built and run.
 UNCHECKED = $(if $(CHECKED),--filter 'ScenarioTests|BrowserTests')
 
-# The tests need root, for BPF, and the static executable, for guests. The benchmarks are built in the time that tests
-# wait; what is wrong there, bench/run says.
+# The tests need root, for BPF, and the static executable, for guests.
+# Tests that call `make build` build the same.
+test: export BENCH := yes
 test: KERNEL := any
 test: TESTS := tests bench
 test: DIST := dist
@@ -123,8 +125,7 @@ test: build
 	@kernels/fetch $(KERNELS) > /dev/null
 	@mkdir -p .build
 	$(if $(CHECKED),,@swift build --build-tests)
-	@nice -n 19 swift build -c release --package-path bench > .build/bench.log 2>&1 & \
-		swift test --skip-build $(UNCHECKED) --skip '$(IN_GUESTS)'; wait || true
+	@swift test --skip-build $(UNCHECKED) --skip '$(IN_GUESTS)'
 	@VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)' & tests=$$!; status=0; \
 		SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md || status=$$?; wait $$tests; exit $$status
 
@@ -171,6 +172,7 @@ fuzz-parsers: deps
 # SMOKE=1: once, tiny, to see that they run.
 bench: KERNEL := any
 bench: TESTS := bench
+bench: BENCH := yes
 bench: build
 	@SMOKE=$(SMOKE) bench/run $(VMASCOPE)
 
@@ -190,4 +192,4 @@ install: build
 	install -D -m 755 $(VMASCOPE) $(DESTDIR)$(PREFIX)/bin/vmascope
 
 clean:
-	rm -rf .build $(STATIC) bench/.build dist
+	rm -rf .build $(STATIC) dist

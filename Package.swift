@@ -17,12 +17,7 @@ let small: [SwiftSetting] = singleThreaded + [.unsafeFlags(["-Osize"], .when(con
 let package = Package(
     name: "vmascope",
     products: [
-        .executable(name: "vmascope", targets: ["vmascope"]),
-        // For bench/, a package of its own.
-        .library(name: "VMACore", targets: ["VMACore"]),
-        .library(name: "VMAProbe", targets: ["VMAProbe"]),
-        .library(name: "VMATrace", targets: ["VMATrace"]),
-        .library(name: "VMAWire", targets: ["VMAWire", "CVMAWire"]),
+        .executable(name: "vmascope", targets: ["vmascope"])
     ],
     dependencies: [
         // Exactly, for two builds of one commit are the same.
@@ -102,6 +97,20 @@ let package = Package(
 if Context.environment["VMASCOPE_FUZZ_BUILD"] != nil {
     let fuzzed = ["VMATraceTests", "VMAReportTests", "VMAServeTests", "VMAProbeTests"]
     package.targets.removeAll { $0.isTest && !fuzzed.contains($0.name) }
+}
+
+// `make bench`: linked with what the release is made of. All products are built at once, and tests are no products.
+if Context.environment["VMASCOPE_BENCH"] != nil {
+    package.targets.removeAll { $0.isTest || $0.name == "TestSupport" || $0.name == "CTestSupport" }
+    package.targets += [
+        .target(name: "CRBTree", path: "bench/Sources/CRBTree"),
+        .target(name: "CMaps", path: "bench/Sources/CMaps"),
+        .target(name: "CDrain", dependencies: ["CRBTree", "CVMAWire"], path: "bench/Sources/CDrain"),
+        .executableTarget(
+            name: "bench",
+            dependencies: ["CRBTree", "CMaps", "CDrain", "VMACore", "VMAProbe", "VMATrace", "VMAWire", "CVMAWire"],
+            path: "bench/Sources/bench", swiftSettings: singleThreaded),
+    ]
 }
 
 // `make docs`: nothing else needs it.
