@@ -33,7 +33,13 @@ public final class MetricsServer {
     /// Pieces of a request that are read at one look.
     private static let pieces = 4
     /// Seconds from one look to the next, once they have been too many.
-    public static let rest = 0.05
+    private static let rest = 0.05
+    /// Of a processor's time, what all clients together may have: beyond `costAtOnce` seconds of it, each look is
+    /// followed by a rest that makes up for it.
+    static let share = 0.01
+    static let costAtOnce = 0.25
+    /// Seconds: the longest rest, so that whoever asks politely is answered.
+    static let longestRest = 1.0
     static let arrivalRate = 100.0
 
     /// The endpoint, with the port that was taken.
@@ -44,8 +50,12 @@ public final class MetricsServer {
     private var page: [UInt8] = Exchange.page("")
     private var pages = Allowance(perSecond: pageRate, atOnce: 2 * pageRate)
     private var looks = Allowance(perSecond: lookRate, atOnce: 10 * lookRate)
-    /// Until then nothing is looked at.
-    private var restsUntil: Double?
+    /// Until then, on the clock of `serve(at:)`, sockets are left alone, and `serve` is to be called after it; nil: now.
+    public private(set) var restsUntil: Double?
+    /// Processor time that may be spent now, in seconds; below 0 it is owed.
+    private var credit = MetricsServer.costAtOnce
+    private var creditedAt: Double?
+    private let processorTime: () -> Double
     private var arrivals = Allowance(perSecond: arrivalRate, atOnce: 4 * arrivalRate)
     /// Processor time of the thread that serves, in seconds, for all that was served.
     public private(set) var cpuSeconds = 0.0
@@ -57,8 +67,10 @@ public final class MetricsServer {
     /// Of answers that went out whole.
     public private(set) var servedCount = 0
 
-    public init(_ endpoint: Endpoint) throws(Endpoint.Failure) {
+    /// - Parameter processorTime: of this thread, in seconds.
+    public init(_ endpoint: Endpoint, processorTime: @escaping () -> Double = threadSeconds) throws(Endpoint.Failure) {
         self.endpoint = endpoint
+        self.processorTime = processorTime
         let bound = try endpoint.listen().get()
         listener = bound.socket
         self.endpoint.port = bound.port
@@ -72,12 +84,9 @@ public final class MetricsServer {
     /// Whether somebody is connected, whose time may run out.
     public var isBusy: Bool { !connections.isEmpty || resumesAt != nil }
 
-    /// Whether sockets are left alone for a moment (`rest`), and `serve` is to be called after it.
-    public var isResting: Bool { restsUntil != nil }
-
     /// For poll(2).
     public var polled: [pollfd] {
-        if isResting { return [] }
+        if restsUntil != nil { return [] }
         let accepting = resumesAt == nil ? [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] : []
         return accepting + connections.values.map { pollfd(fd: $0.socket, events: $0.awaits, revents: 0) }
     }
@@ -86,13 +95,13 @@ public final class MetricsServer {
     ///
     /// - Parameter now: seconds on a clock that only goes forward.
     public func serve(at now: Double) {
-        let start = Self.threadSeconds
-        defer { cpuSeconds += Self.threadSeconds - start }
-        if let time = resumesAt, now >= time { resumesAt = nil }
         if let time = restsUntil {
             guard now >= time else { return }
             restsUntil = nil
         }
+        if let time = resumesAt, now >= time { resumesAt = nil }
+        let start = processorTime()
+        defer { charge(processorTime() - start, at: now) }
         var ready = polled
         // Each once: who sends without end shall not keep us here.
         if poll(&ready, nfds_t(ready.count), 0) > 0, !looks.take(at: now) { restsUntil = now + Self.rest }
@@ -104,6 +113,15 @@ public final class MetricsServer {
             }
         }
         for connection in connections.values where now - connection.openedAt > Self.timeLimit { drop(connection) }
+    }
+
+    private func charge(_ seconds: Double, at now: Double) {
+        cpuSeconds += seconds
+        credit = min(Self.costAtOnce, credit + max(0, now - (creditedAt ?? now)) * Self.share) - seconds
+        // What the longest rest does not make up for is forgiven.
+        credit = max(credit, -Self.longestRest * Self.share)
+        creditedAt = now
+        if credit < 0 { restsUntil = max(restsUntil ?? 0, now - credit / Self.share) }
     }
 
     // MARK: connections
@@ -180,7 +198,7 @@ public final class MetricsServer {
         close(connection.socket)
     }
 
-    private static var threadSeconds: Double {
+    public static func threadSeconds() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

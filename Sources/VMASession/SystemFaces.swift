@@ -135,7 +135,9 @@ final class SystemFaces {
     var polled: [pollfd] { (screen?.polled ?? []) + (server?.polled ?? []) }
     var isBusy: Bool { server?.isBusy ?? false }
     /// Nanoseconds after which `serve` is to be called, where clients would have it called more often; nil: no matter.
-    var rest: UInt64? { server?.isResting ?? false ? UInt64(MetricsServer.rest * 1e9) : nil }
+    var rest: UInt64? {
+        server?.restsUntil.map { UInt64(max(0, $0 - Double(vms_monotonic_ns()) / 1e9) * 1e9) }
+    }
     /// Processor time spent on serving, in seconds.
     var servingSeconds: Double { server?.cpuSeconds ?? 0 }
 

@@ -19,19 +19,24 @@ struct FuzzTests {
     @Test("end with agreement on every attempt, and equal layouts at each pause", arguments: [(1, 1), (2, 4), (3, 4)])
     func operations(_ seed: Int, _ threads: Int) throws {
         let folder = try Self.random.get()
-        let report = folder.path("report\(seed)")
         let pauses = 10
-        let outcome = try Vmascope.run(
-            [
-                "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
-                "-p", "1000:250", "\(seed)", "\(1000 * pauses)", "\(threads)",
-            ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        let found = try ReportFile(folder.text("report\(seed)"))
-        #expect(found.doubts.isEmpty, "\(outcome.errors)")
-        // Beside those at the ends of processes.
-        #expect(found.layout_audit.checked > found.processes.count + pauses / 2)
-        #expect(found.totals.attempts > 3_000)
+        var compared = false
+        // As often as they can be: what else the machine does decides how many comparisons a pause has room for.
+        for pause in [250, 1_000, 4_000] where !compared {
+            let report = folder.path("report\(seed)-\(pause)")
+            let outcome = try Vmascope.run(
+                [
+                    "run", "--source", "tracepoints", "--json", "--no-stacks", "--output", report, "--", folder.path("random"),
+                    "-p", "1000:\(pause)", "\(seed)", "\(1000 * pauses)", "\(threads)",
+                ], environment: ["VMASCOPE_AUDIT_INTERVAL": "50"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let found = try ReportFile(folder.text("report\(seed)-\(pause)"))
+            #expect(found.doubts.isEmpty, "\(outcome.errors)")
+            #expect(found.totals.attempts > 3_000)
+            // Beside those at the ends of processes.
+            compared = found.layout_audit.checked > found.processes.count + pauses / 2
+        }
+        #expect(compared)
     }
 
     @Test("say how much was not seen where the ring is far too small, and are right in the end")

@@ -45,7 +45,12 @@ private final class Client {
 @Suite("serving one page")
 struct ServerTests {
     private static func server(_ text: String = "up 1\n") throws -> MetricsServer {
-        let server = try MetricsServer(try #require(Endpoint("127.0.0.1:0")))
+        // What the tests themselves take of this thread is not what is tested.
+        var spent = 0.0
+        let server = try MetricsServer(try #require(Endpoint("127.0.0.1:0"))) {
+            spent += 1e-6
+            return spent
+        }
         server.text = text
         return server
     }
@@ -90,7 +95,34 @@ struct ServerTests {
         }
         var answer: String?
         for look in 1 ... 40 where answer?.isEmpty ?? true {
-            answer = client.receive(server, at: 5 + Double(look) * MetricsServer.rest)
+            answer = client.receive(server, at: 5 + Double(look) * 0.05)
+        }
+        #expect(answer?.hasSuffix("up 1\n") == true)
+    }
+
+    @Test("clients that never rest have a bounded share of a processor, and others are served within seconds")
+    func cost() throws {
+        // Each reading of the clock is 5 ms after the one before, so each look costs that.
+        var spent = 0.0
+        let server = try MetricsServer(try #require(Endpoint("127.0.0.1:0"))) {
+            spent += 0.005
+            return spent
+        }
+        server.text = "up 1\n"
+        var clients = try (0 ..< 30).map { _ in try Client(server) }
+        for tick in 0 ..< 60_000 {
+            clients[tick % 30].send("x")
+            // A request is too long at some time, or its time is over.
+            if tick % 100 == 99 { clients[tick / 100 % 30] = try Client(server) }
+            server.serve(at: Double(tick) / 1000)
+        }
+        #expect(server.cpuSeconds < MetricsServer.costAtOnce + 60 * MetricsServer.share + 0.1, "\(server.cpuSeconds)")
+        #expect(server.cpuSeconds > 30 * MetricsServer.share)
+        let client = try Client(server)
+        client.send(Self.get)
+        var answer: String?
+        for look in 1 ... 3 where answer?.isEmpty ?? true {
+            answer = client.receive(server, at: 60 + Double(look) * MetricsServer.longestRest)
         }
         #expect(answer?.hasSuffix("up 1\n") == true)
     }
