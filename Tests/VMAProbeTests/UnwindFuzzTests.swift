@@ -130,4 +130,28 @@ struct BacklogTests {
         [UInt8]([1, 2]).withUnsafeBytes { backlog.append($0) }
         backlog.takeFirst { #expect(Array($0) == [1, 2]) }
     }
+
+    @Test("have no more memory than those that wait take, if there is always one that does")
+    func memory() {
+        let backlog = Backlog()
+        var (next, taken) = (0, 0)
+        func append() {
+            withUnsafeBytes(of: next) { head in
+                ([UInt8](head) + [UInt8](repeating: UInt8(next & 0xff), count: 100 + next % 900)).withUnsafeBytes {
+                    backlog.append($0)
+                }
+            }
+            next += 1
+        }
+        for _ in 0 ..< 5_000 { append() }
+        for _ in 0 ..< 100_000 {
+            append()
+            backlog.takeFirst { record in
+                #expect(record.loadUnaligned(as: Int.self) == taken && record.count == 108 + taken % 900)
+                #expect(record[record.count - 1] == UInt8(taken & 0xff))
+            }
+            taken += 1
+        }
+        #expect(backlog.capacity < 12 << 20, "\(backlog.capacity)")
+    }
 }

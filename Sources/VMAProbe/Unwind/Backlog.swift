@@ -12,6 +12,9 @@ final class Backlog {
     /// Bytes of records that wait.
     var size: Int { bytes.count - start }
 
+    /// Bytes of memory for records.
+    var capacity: Int { bytes.capacity }
+
     private var start: Int { next == 0 ? 0 : ends[next - 1] }
 
     deinit { clear(0 ..< bytes.count) }
@@ -21,16 +24,30 @@ final class Backlog {
     }
 
     func append(_ record: UnsafeRawBufferPointer) {
-        if bytes.count + record.count > bytes.capacity {
+        if bytes.count + record.count > bytes.capacity { makeRoom(record.count) }
+        bytes.append(contentsOf: record)
+        ends.append(bytes.count)
+    }
+
+    /// Moves what waits to the front. A process that has another stack before each wait is over keeps records waiting
+    /// for as long as it likes: what is taken may not grow with those that have gone.
+    private func makeRoom(_ count: Int) {
+        let (gone, waiting) = (start, size)
+        if gone >= bytes.capacity / 2, waiting + count <= bytes.capacity {
+            bytes.withUnsafeMutableBytes { $0.baseAddress!.copyMemory(from: $0.baseAddress! + gone, byteCount: waiting) }
+            clear(waiting ..< bytes.count)
+            bytes.removeLast(gone)
+        } else {
             // Moved by hand: what is left behind has to be cleared.
             var more: [UInt8] = []
-            more.reserveCapacity(max(1 << 20, 2 * bytes.count + record.count))
-            more.append(contentsOf: bytes)
+            more.reserveCapacity(max(1 << 20, 2 * waiting + count))
+            more.append(contentsOf: bytes[gone...])
             clear(0 ..< bytes.count)
             bytes = more
         }
-        bytes.append(contentsOf: record)
-        ends.append(bytes.count)
+        ends.removeFirst(next)
+        next = 0
+        for index in ends.indices { ends[index] -= gone }
     }
 
     /// Hands over the first record, which is gone then. `body` appends none.
