@@ -262,7 +262,7 @@ struct HostileTests {
     @Test("false stacks without bound are other stacks")
     func stacks() throws {
         let folder = try TemporaryFolder()
-        let observed = try Self.run("stacks", ["6"], in: folder)
+        let observed = try Self.run("stacks", ["6"], in: folder, memory: 512 << 20)
         #expect(observed.status == 0, "\(observed.errors)")
         let (_, bytes, rows) = try Self.frames(folder)
         #expect(rows < 5000 && bytes < 12_000_000, "\(rows) rows, \(bytes) bytes")

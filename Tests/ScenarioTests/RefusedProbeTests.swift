@@ -31,7 +31,7 @@ struct RefusedProbeTests {
         unset VMASCOPE_WITHOUT
         """
 
-    @Test("another is taken in its place, and sees as much", arguments: Machine.plain)
+    @Test("another is taken in its place, and sees as much", arguments: Machine.outermost)
     func replaced(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)
         guard guest.usable.contains("hooks") else { return }
@@ -45,7 +45,8 @@ struct RefusedProbeTests {
     }
 
     @Test(
-        "without another the source is given up by name, nothing of it stays, and tracepoints are taken", arguments: Machine.plain
+        "without another the source is given up by name, nothing of it stays, and tracepoints are taken",
+        arguments: Machine.outermost
     )
     func givenUp(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)
@@ -68,7 +69,8 @@ struct RefusedProbeTests {
     }
 
     @Test(
-        "without the kernel's symbol table functions are hooked by their names, and a warning says so", arguments: Machine.plain)
+        "without the kernel's symbol table functions are hooked by their names, and a warning says so",
+        arguments: Machine.outermost)
     func unnamed(_ machine: Machine) async throws {
         let guest = try await Guest.of(machine)
         guard guest.usable.contains("hooks") else { return }
