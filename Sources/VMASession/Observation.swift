@@ -301,10 +301,13 @@ package final class Observation {
         let isEmpty = probe.drain(feed)
         let requests = observer.takeRequests()
         resolve(before.stacks + requests.stacks)
-        // What has gone is let go of when its frames are known.
-        if requests.release, !LayoutDump.isWanted, !stacks.isWaiting { feed(.released) }
-        if isEmpty, probe.isCrowded { observer.forgetUnused() }
-        if isEmpty, observer.kept.round != keptRound {
+        // What has gone is let go of when its frames are known, or when there is too much of it.
+        if requests.release, !LayoutDump.isWanted, requests.isReleaseDue || !stacks.isWaiting { feed(.released) }
+        // A record that is still in the ring may name what is forgotten, which then has no path: so only where there is
+        // none, unless a process keeps the ring from ever being empty.
+        if isEmpty ? probe.isCrowded || observer.kept.round != keptRound : probe.isOvercrowded {
+            // What was forgotten while events came in may have come back since.
+            observer.forgetUnused()
             let kept = observer.kept
             keptRound = kept.round
             probe.keep(kept)

@@ -35,6 +35,8 @@ public struct Interner {
     /// Whether there are so many that those are to be forgotten that nothing has any more.
     var isCrowded: Bool { count > limit }
 
+    var isOvercrowded: Bool { count > 2 * limit }
+
     /// Forgets the pointers whose ids `isKept` does not let through.
     mutating func keep(_ isKept: (UInt32) -> Bool) {
         let oldest = next - min(next, Self.newest)

@@ -26,6 +26,12 @@ public struct WireDecoder {
         interners.policies.isCrowded || interners.contexts.isCrowded || interners.anonVMAs.isCrowded
     }
 
+    /// Whether there are so many numbers, of files and names, too, that waiting for a better time would take much memory.
+    public var isOvercrowded: Bool {
+        interners.policies.isOvercrowded || interners.contexts.isOvercrowded || interners.anonVMAs.isOvercrowded
+            || interners.files.isOvercrowded || interners.names.isOvercrowded
+    }
+
     /// Forgets the numbers that nothing has any more. A file that is mapped again later is another file.
     public mutating func keep(_ kept: KeptNumbers) {
         interners.files.keep(kept.has(file:))

@@ -60,6 +60,27 @@ struct EffortTests {
         #expect(!scene.observer.population.hasDescendants(1))
     }
 
+    @Test("keeps a bounded number of address spaces that have ended, however many end between two looks")
+    func ends() {
+        let scene = Scene()
+        var due = 0
+        for round in 0 ..< 6 as Range<MMID> {
+            for mm in round * 10_000 + 1 ... (round + 1) * 10_000 {
+                scene.adopt(mm, "AB")
+                scene.observer.apply(.exit(scene.life(mm, parent: 0)))
+            }
+            scene.observer.apply(.settled)
+            // Frames that nobody knows yet are not waited for then.
+            let requests = scene.observer.takeRequests()
+            if requests.release, requests.isReleaseDue { due += 1 }
+            scene.observer.apply(.released)
+            // The first takes them, and asks for their stacks; the next may let go of them.
+            scene.observer.apply(.released)
+        }
+        #expect(due == 6 && scene.observer.images.count <= 2 * Population.goneLimit, "\(due) \(scene.observer.images.count)")
+        #expect(!scene.observer.takeRequests().isReleaseDue)
+    }
+
     @Test("finds a VMA among many as going through all of them does")
     func search() {
         var random = SplitMix64(state: 7)

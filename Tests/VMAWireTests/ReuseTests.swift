@@ -78,4 +78,25 @@ struct InternerTests {
         #expect(again.1.policy > second.policy && again.1.uffd > second.uffd && again.1.anonVMA > second.anonVMA)
         #expect(again.2.policy == UInt32(round - 1))
     }
+
+    @Test("of files are too many at some time, even where the ring is never empty")
+    func overcrowded() throws {
+        var decoder = WireDecoder()
+        let observer = Observer(judge: Judge(KernelModel(anonVMARule: .forkChild, hole: .prev, close: .any)), isHooked: false)
+        var rounds = 0
+        for file in 1 ... 500_000 as ClosedRange<UInt64> {
+            var row = row(0x1000, 0x2000)
+            row.file = file << 12
+            guard case .rows(let rows) = try decoder.decode(rowsRecord([row])) else { throw WireDecoder.Failure.invalid("") }
+            observer.apply(.file(rows.vmas[0].file, path: "/memfd:"))
+            if decoder.isOvercrowded {
+                observer.forgetUnused()
+                decoder.keep(observer.kept)
+                rounds += 1
+                #expect(!decoder.isOvercrowded)
+            }
+        }
+        // After the first 200,000, and after as many again but for the newest.
+        #expect(rounds == 2)
+    }
 }

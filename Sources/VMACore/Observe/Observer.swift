@@ -174,6 +174,8 @@ public final class Observer {
         public var settling: Bool
         /// Feed `.released`.
         public var release: Bool
+        /// Do so even if frames of the stacks that were requested are not known yet: much memory waits for it.
+        public var isReleaseDue: Bool
     }
 
     /// The requests that stand now; the stacks among them are requested only once.
@@ -182,7 +184,7 @@ public final class Observer {
         return Requests(
             stacks: newStacks, stale: stale,
             settling: !(waiting.isEmpty && unsettled == Audit() && population.isSettled),
-            release: population.hasGone)
+            release: population.hasGone, isReleaseDue: population.isOverdue)
     }
 
     /// The number of VMAs that are kept in layouts and open sections; each attempt that waits counts as four, and each

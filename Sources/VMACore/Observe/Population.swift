@@ -23,6 +23,8 @@ struct Population {
     /// Those that have figures of their own and no layout.
     private var foldable: [Image] = []
     private var taken = 0
+    /// VMAs of those that have ended and keep their layout until the next `releaseLayouts`.
+    private var goneVMAs = 0
     /// The sums over address spaces that are not in `images` any more; nil while there are none.
     private(set) var others: Image?
     private(set) var othersCount = 0
@@ -104,8 +106,14 @@ struct Population {
     /// Whether there is an address space to take, to drop, or to fold.
     var hasGone: Bool { !gone.isEmpty || resting.count > Self.layoutLimit || taken > 2 * Self.goneLimit }
 
+    /// Whether they are to be taken, dropped or folded whatever waits for them: beyond so many, or so many VMAs of theirs,
+    /// they take hundreds of megabytes.
+    var isOverdue: Bool { gone.count + resting.count > 4 * Self.goneLimit || goneVMAs > Self.goneVMALimit }
+    private static let goneVMALimit = 500_000
+
     /// What was seen of ended address spaces is final.
     mutating func settle() {
+        for image in exited { goneVMAs += image.count }
         gone += exited
         exited = []
     }
@@ -121,6 +129,7 @@ struct Population {
 
     /// Of the taken address spaces, only the largest keep their layout.
     mutating func releaseLayouts(_ judge: Judge) {
+        defer { goneVMAs = gone.reduce(0) { $0 + $1.count } }
         guard resting.count > Self.layoutLimit else { return }
         resting.sort { $0.count > $1.count }
         for image in resting[Self.layoutLimit...] {
@@ -131,12 +140,12 @@ struct Population {
         resting.removeSubrange(Self.layoutLimit...)
     }
 
-    /// When twice as many have ended as may keep figures of their own, removes half of them, those with fewest
+    /// When twice as many have ended as may keep figures of their own, removes as many as are too many, those with fewest
     /// misses, and returns their ids.
     mutating func fold(_ judge: Judge) -> Set<MMID> {
         guard taken > 2 * Self.goneLimit else { return [] }
         foldable.sort { $0.tally.missed < $1.tally.missed }
-        let folded = Array(foldable.prefix(Self.goneLimit))
+        let folded = Array(foldable.prefix(taken - Self.goneLimit))
         foldable.removeFirst(folded.count)
         let others = self.others ?? Image(mm: 0, tgid: 0, command: "")
         for image in folded {

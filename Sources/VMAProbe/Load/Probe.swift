@@ -58,6 +58,8 @@ public final class Probe {
     public func keep(_ kept: KeptNumbers) { decoder.keep(kept) }
     /// Whether so many objects have numbers that those are to be forgotten that nothing has any more.
     public var isCrowded: Bool { decoder.isCrowded }
+    /// Whether there are so many, files and names, too, that this is to be done before all events have been taken.
+    public var isOvercrowded: Bool { decoder.isOvercrowded }
 
     /// Which file it is that was told, for whoever looks for its symbols.
     public func identity(_ id: FileID) -> FileIdentity? {
