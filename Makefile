@@ -115,6 +115,7 @@ IN_GUESTS := GuestTests|RefusedProbeTests|SharingTests|PresentTests
 UNCHECKED = $(if $(CHECKED),--filter 'ScenarioTests|BrowserTests')
 
 # The tests need root, for BPF. What they run is the static executable, as it is shipped.
+test: export VMASCOPE_UNDER_TEST := $(CURDIR)/$(VMASCOPE)
 # Tests that call `make build` build the same.
 test: export BENCH := yes
 test: KERNEL := any
@@ -125,8 +126,8 @@ test: build
 	@kernels/fetch $(KERNELS) > /dev/null
 	@mkdir -p .build
 	$(if $(CHECKED),,@swift build --build-tests)
-	@VMASCOPE_UNDER_TEST=$(CURDIR)/$(VMASCOPE) swift test --skip-build $(UNCHECKED) --skip '$(IN_GUESTS)'
-	@export VMASCOPE_UNDER_TEST=$(CURDIR)/$(VMASCOPE); VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)' & tests=$$!; status=0; \
+	@swift test --skip-build $(UNCHECKED) --skip '$(IN_GUESTS)'
+	@VMASCOPE_KERNELS="$(KERNELS)" swift test --skip-build --filter '$(IN_GUESTS)' & tests=$$!; status=0; \
 		SMOKE=1 bench/run $(VMASCOPE) > .build/bench.md || status=$$?; wait $$tests; exit $$status
 
 # Installs nothing: a program whose packages are missing is passed over.

@@ -52,9 +52,8 @@ public final class MetricsServer {
     private var looks = Allowance(perSecond: lookRate, atOnce: 10 * lookRate)
     /// Until then, on the clock of `serve(at:)`, sockets are left alone, and `serve` is to be called after it; nil: now.
     public private(set) var restsUntil: Double?
-    /// Processor time that may be spent now, in seconds; below 0 it is owed.
-    private var credit = MetricsServer.costAtOnce
-    private var creditedAt: Double?
+    /// Seconds of processor time.
+    private var time = Allowance(perSecond: share, atOnce: costAtOnce)
     private let processorTime: () -> Double
     private var arrivals = Allowance(perSecond: arrivalRate, atOnce: 4 * arrivalRate)
     /// Processor time of the thread that serves, in seconds, for all that was served.
@@ -117,11 +116,9 @@ public final class MetricsServer {
 
     private func charge(_ seconds: Double, at now: Double) {
         cpuSeconds += seconds
-        credit = min(Self.costAtOnce, credit + max(0, now - (creditedAt ?? now)) * Self.share) - seconds
         // What the longest rest does not make up for is forgiven.
-        credit = max(credit, -Self.longestRest * Self.share)
-        creditedAt = now
-        if credit < 0 { restsUntil = max(restsUntil ?? 0, now - credit / Self.share) }
+        let owed = time.spend(seconds, at: now, debt: Self.longestRest * Self.share)
+        if owed > 0 { restsUntil = max(restsUntil ?? 0, now + owed / Self.share) }
     }
 
     // MARK: connections
@@ -198,6 +195,7 @@ public final class MetricsServer {
         close(connection.socket)
     }
 
+    /// Processor time of the calling thread, in seconds.
     public static func threadSeconds() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -217,11 +215,22 @@ private struct Allowance {
     }
 
     mutating func take(at now: Double) -> Bool {
-        left = min(atOnce, left + max(0, now - (last ?? now)) * perSecond)
-        last = now
+        refill(at: now)
         guard left >= 1 else { return false }
         left -= 1
         return true
+    }
+
+    /// Takes what has been spent already, and says how much of it is owed then, `debt` at most.
+    mutating func spend(_ amount: Double, at now: Double, debt: Double) -> Double {
+        refill(at: now)
+        left = max(left - amount, -debt)
+        return max(0, -left)
+    }
+
+    private mutating func refill(at now: Double) {
+        left = min(atOnce, left + max(0, now - (last ?? now)) * perSecond)
+        last = now
     }
 
     mutating func giveBack() { left = min(atOnce, left + 1) }

@@ -35,6 +35,7 @@ public struct Interner {
     /// Whether there are so many that those are to be forgotten that nothing has any more.
     var isCrowded: Bool { count > limit }
 
+    /// Whether there are twice as many.
     var isOvercrowded: Bool { count > 2 * limit }
 
     /// Forgets the pointers whose ids `isKept` does not let through.
